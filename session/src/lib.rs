@@ -1,0 +1,25 @@
+//! What voice and text share: ids, session keys, the session clock's type, generations, timeline
+//! records and the doors between the two sides.
+//!
+//! ```text
+//! config ← session ← { voice, text } ← src
+//! ```
+//!
+//! Does not: open sockets, read clocks, know twilight, songbird or a provider.
+
+mod gateway;
+mod generation;
+mod id;
+mod key;
+mod time;
+pub mod timeline;
+mod voice_control;
+
+pub use gateway::{VoiceGatewayEvent, VoiceServerChange, VoiceStateChange, VoiceStateRequest};
+pub use generation::Generation;
+pub use id::{ChannelId, GuildId, IdError, UserId};
+pub use key::SessionKey;
+pub use time::SessionTime;
+pub use voice_control::{
+    JoinFailure, JoinOutcome, LeaveOutcome, VoiceControl, VoiceStatus,
+};

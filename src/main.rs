@@ -1,0 +1,2 @@
+//! The `clawvoice` binary.
+fn main() {}
