@@ -1,0 +1,39 @@
+# Every target works on a fresh Debian or Ubuntu machine with a Rust toolchain: `setup` installs
+# the system packages that are missing, or says in one line which to install.
+
+CARGO ?= cargo
+TARGET_DIR := $(or $(CARGO_TARGET_DIR),target)
+
+.PHONY: demo test bench check fuzz setup
+
+## The whole thing on localhost: two humans and an agent in an encrypted voice channel.
+demo: setup
+	$(CARGO) build --release --quiet --bin clawvoice
+	$(CARGO) build --release --quiet --package localcord --bin localcord
+	$(TARGET_DIR)/release/clawvoice demo --localcord $(TARGET_DIR)/release/localcord --out target/demo
+
+## All tests: no network, no key.
+test: setup
+	@if $(CARGO) nextest --version >/dev/null 2>&1; then \
+		$(CARGO) nextest run --workspace; \
+	else \
+		$(CARGO) test --workspace --all-targets; \
+	fi
+	$(CARGO) test --workspace --doc --quiet
+
+## Each figure beside a peer or a limit; JSON in target/bench/.
+bench: setup
+	$(CARGO) bench --quiet --bench packet_path
+
+## What CI checks besides the tests.
+check: setup
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --workspace --all-targets -- -D warnings
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --workspace --no-deps --document-private-items --quiet
+
+## A bounded run of every fuzz target (needs cargo-fuzz).
+fuzz: setup
+	./fuzz/run.sh
+
+setup:
+	@./.ci/setup
