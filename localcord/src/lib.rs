@@ -14,7 +14,9 @@
 //! Does not: share protocol code with `clawvoice-voice`; an error made twice in the same file
 //! would cancel itself out.
 
+pub mod authority;
 pub mod fault;
 pub mod human;
 pub mod journal;
+pub mod listen;
 pub mod voice;
