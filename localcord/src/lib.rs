@@ -19,4 +19,5 @@ pub mod fault;
 pub mod human;
 pub mod journal;
 pub mod listen;
+pub mod proxy;
 pub mod voice;

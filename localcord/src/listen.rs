@@ -5,13 +5,15 @@
 
 use std::{
     io,
+    net::SocketAddr,
     pin::Pin,
     task::{Context, Poll},
     time::Duration,
 };
 
-use axum::Router;
-use hyper_util::{rt::TokioIo, service::TowerToHyperService};
+use axum::{Router, extract::Request};
+use hyper::body::Incoming;
+use hyper_util::rt::TokioIo;
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     net::{TcpListener, TcpStream},
@@ -19,13 +21,23 @@ use tokio::{
     time::timeout,
 };
 use tokio_rustls::{TlsAcceptor, server::TlsStream};
+use tower::ServiceExt;
 
 /// The content type of a TLS handshake record.
 const TLS_HANDSHAKE: u8 = 0x16;
 /// How long a new connection may take until its first byte and TLS handshake are there.
 const OPENING_TIME: Duration = Duration::from_secs(10);
 /// How long to wait after a failed accept (for example: no file descriptors left).
-const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+pub(crate) const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
+/// How a request came in; an extension of every request that [`serve`] hands to its router.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Via {
+    /// Inside TLS.
+    pub tls: bool,
+    /// Who is at the other end.
+    pub peer: SocketAddr,
+}
 
 /// A connection, plain or TLS.
 #[derive(Debug)]
@@ -61,8 +73,8 @@ pub async fn serve(listener: TcpListener, tls: TlsAcceptor, router: Router) {
     loop {
         tokio::select! {
             accepted = listener.accept() => match accepted {
-                Ok((tcp, _)) => {
-                    connections.spawn(serve_connection(tcp, tls.clone(), router.clone()));
+                Ok((tcp, peer)) => {
+                    connections.spawn(serve_connection(tcp, peer, tls.clone(), router.clone()));
                 }
                 Err(error) => {
                     tracing::warn!(%error, "accept failed");
@@ -74,7 +86,7 @@ pub async fn serve(listener: TcpListener, tls: TlsAcceptor, router: Router) {
     }
 }
 
-async fn serve_connection(tcp: TcpStream, tls: TlsAcceptor, router: Router) {
+async fn serve_connection(tcp: TcpStream, peer: SocketAddr, tls: TlsAcceptor, router: Router) {
     let stream = match accept(tcp, &tls).await {
         Ok(stream) => stream,
         Err(error) => {
@@ -82,8 +94,13 @@ async fn serve_connection(tcp: TcpStream, tls: TlsAcceptor, router: Router) {
             return;
         }
     };
+    let via = Via { tls: matches!(stream, Stream::Tls(_)), peer };
+    let service = hyper::service::service_fn(move |mut request: Request<Incoming>| {
+        request.extensions_mut().insert(via);
+        router.clone().oneshot(request)
+    });
     let served = hyper::server::conn::http1::Builder::new()
-        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router))
+        .serve_connection(TokioIo::new(stream), service)
         .with_upgrades()
         .await;
     if let Err(error) = served {
