@@ -1,0 +1,379 @@
+//! `channels.discord.voice.realtime`: the speech provider and the manners of talking.
+
+use std::{collections::BTreeMap, path::PathBuf, time::Duration};
+
+use secrecy::SecretString;
+
+use crate::{
+    check,
+    cursor::{Field, Section},
+    env::Env,
+    error::Problem,
+    schema::voice::VoiceMode,
+    secret::secret,
+};
+
+/// Id of the provider that runs inside this process.
+const LOCAL: &str = "local";
+
+/// Id of the provider whose key may come from `OPENAI_API_KEY`.
+const OPENAI: &str = "openai";
+
+/// What the realtime model may have the agent do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ToolPolicy {
+    /// All tools, as the owner. Default in `agent-proxy`.
+    Owner,
+    /// Six reading tools. Default in `bidi`.
+    SafeReadOnly,
+    /// No tool.
+    None,
+}
+
+/// When the realtime model has to ask the agent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ConsultPolicy {
+    /// For every turn of substance. Default in `agent-proxy`.
+    Always,
+    /// When it wants to. Default in `bidi`.
+    Auto,
+}
+
+/// A file of the agent's workspace that is put into the realtime model's instructions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BootstrapFile {
+    /// `IDENTITY.md`.
+    Identity,
+    /// `USER.md`.
+    User,
+    /// `SOUL.md`.
+    Soul,
+}
+
+/// `channels.discord.voice.realtime`.
+#[derive(Clone, Debug)]
+pub struct Realtime {
+    /// `provider`, as written.
+    pub provider: Option<String>,
+    /// `instructions`: replaces the built-in base block. Default built in.
+    pub instructions: Option<String>,
+    /// `toolPolicy`. Default by mode; an unknown word takes the default, with a warning.
+    pub tool_policy: ToolPolicy,
+    /// `consultPolicy`. Default by mode.
+    pub consult_policy: ConsultPolicy,
+    /// `requireWakeName`. `None`: automatic, needed with two or more humans in the room.
+    pub require_wake_name: Option<bool>,
+    /// `wakeNames`, one or two words each. `None`: the agent's name and `OpenClaw`.
+    pub wake_names: Option<Vec<String>>,
+    /// `bootstrapContextFiles`. Default all three; an empty list switches it off.
+    pub bootstrap_context_files: Vec<BootstrapFile>,
+    /// `bargeIn`, as written. See [`Realtime::barges_in`].
+    pub barge_in: Option<bool>,
+    /// `debounceMs`, used with `toolPolicy: "none"`. Default 350, 1 to 10,000.
+    pub debounce: Duration,
+    /// `providers`, with `model`, `voice` and `minBargeInAudioEndMs` of `realtime` laid over each.
+    pub providers: BTreeMap<String, Provider>,
+    /// The provider in use: the one named; else the first block with a credential (`local` needs
+    /// none); else OpenAI when `OPENAI_API_KEY` is set.
+    pub selected: Option<SelectedProvider>,
+}
+
+impl Realtime {
+    /// Whether speech interrupts the agent: `bargeIn`, else the selected provider's
+    /// `interruptResponseOnInputAudio`.
+    #[must_use]
+    pub fn barges_in(&self) -> bool {
+        self.barge_in.unwrap_or_else(|| {
+            self.selected
+                .as_ref()
+                .is_none_or(|selected| selected.settings.interrupt_response_on_input_audio)
+        })
+    }
+}
+
+/// A provider and its settings.
+#[derive(Clone, Debug)]
+pub struct SelectedProvider {
+    /// Its id, for example `openai` or `local`.
+    pub id: String,
+    /// Its settings, with `realtime.model`, `.voice` and `.minBargeInAudioEndMs` laid over them.
+    pub settings: Provider,
+}
+
+/// `channels.discord.voice.realtime.providers.<id>`.
+#[derive(Clone, Debug)]
+pub struct Provider {
+    /// `apiKey`; for `openai` else `OPENAI_API_KEY`.
+    pub api_key: Option<SecretString>,
+    /// `baseUrl`: ws, wss, http or https. Default: the vendor's.
+    pub base_url: Option<String>,
+    /// `model` (`realtime.model` goes first). Default: the provider's.
+    pub model: Option<String>,
+    /// `voice`, also `speakerVoice` or `speakerVoiceId`. Default: the provider's.
+    pub voice: Option<String>,
+    /// `minBargeInAudioEndMs`: less assistant audio than this was heard, and a barge-in is ignored.
+    /// Default 250, 0 to 10,000; 0 suits rooms without echo.
+    pub min_barge_in_audio_end: Duration,
+    /// `interruptResponseOnInputAudio`: the provider cancels its answer when speech starts.
+    /// Default on.
+    pub interrupt_response_on_input_audio: bool,
+    /// `vadThreshold`: how sure the provider must be of speech. Default 0.5, 0 to 1.
+    pub vad_threshold: f64,
+    /// `silenceDurationMs`: silence that ends a turn at the provider. Default 500, at most 30,000.
+    pub silence_duration: Duration,
+    /// `prefixPaddingMs`: audio kept from before speech. Default 300, at most 10,000.
+    pub prefix_padding: Duration,
+    /// `reasoningEffort`, for models that have it.
+    pub reasoning_effort: Option<String>,
+    /// What only `local` has; `None` for every other id.
+    pub local: Option<LocalProvider>,
+    /// Every other key, unread.
+    pub rest: serde_json::Map<String, serde_json::Value>,
+}
+
+/// The further keys of `providers.local`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LocalProvider {
+    /// `behaviour` and `script`.
+    pub behaviour: LocalBehaviour,
+    /// `recordDir`: both directions of every connection are written there. Relative to the file.
+    pub record_dir: Option<PathBuf>,
+    /// `speed`: audio is sent this many times faster than it plays. Default 4, 0.1 to 100.
+    pub speed: f64,
+}
+
+/// What the local provider answers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum LocalBehaviour {
+    /// `"parrot"`: what it heard. The default without `script`.
+    Parrot,
+    /// `"script"`: the turns of a JSON5 file, relative to this file. The default with `script`.
+    Script(PathBuf),
+}
+
+struct Overrides {
+    model: Option<String>,
+    voice: Option<String>,
+    min_barge_in_audio_end: Option<Duration>,
+}
+
+pub(crate) fn read(section: &Section<'_, '_>, mode: VoiceMode) -> Realtime {
+    let overrides = Overrides {
+        model: section.text("model"),
+        voice: voice_name(section),
+        min_barge_in_audio_end: min_barge_in(section),
+    };
+    let provider = section.text("provider");
+    let blocks = section.section("providers");
+    blocks.finish_leniently();
+    let providers: BTreeMap<String, Provider> = blocks
+        .entries()
+        .into_iter()
+        .map(|(id, field)| {
+            let settings = provider_block(&id, &field.section(), &overrides);
+            (id, settings)
+        })
+        .collect();
+    let selected = select(provider.as_deref(), &providers, || {
+        let id = provider.as_deref().unwrap_or(OPENAI);
+        provider_block(id, &blocks.missing(id), &overrides)
+    });
+    let realtime = Realtime {
+        provider,
+        instructions: section.text("instructions"),
+        tool_policy: tool_policy(section, mode),
+        consult_policy: section
+            .choice(
+                "consultPolicy",
+                &[("always", ConsultPolicy::Always), ("auto", ConsultPolicy::Auto)],
+            )
+            .unwrap_or(match mode {
+                VoiceMode::Bidi => ConsultPolicy::Auto,
+                VoiceMode::AgentProxy | VoiceMode::SttTts => ConsultPolicy::Always,
+            }),
+        require_wake_name: section.bool("requireWakeName"),
+        wake_names: section.field("wakeNames").and_then(|field| wake_names(&field)),
+        bootstrap_context_files: bootstrap_files(section),
+        barge_in: section.bool("bargeIn"),
+        debounce: Duration::from_millis(
+            section.whole("debounceMs", 1, 10_000).unwrap_or(350).into(),
+        ),
+        providers,
+        selected,
+    };
+    section.finish();
+    realtime
+}
+
+fn select(
+    named: Option<&str>,
+    blocks: &BTreeMap<String, Provider>,
+    unwritten: impl Fn() -> Provider,
+) -> Option<SelectedProvider> {
+    let take = |id: &str, settings: &Provider| SelectedProvider {
+        id: id.to_owned(),
+        settings: settings.clone(),
+    };
+    if let Some(id) = named {
+        return Some(match blocks.get(id) {
+            Some(settings) => take(id, settings),
+            None => take(id, &unwritten()),
+        });
+    }
+    let usable = blocks.iter().find(|(_, block)| block.api_key.is_some() || block.local.is_some());
+    if let Some((id, settings)) = usable {
+        return Some(take(id, settings));
+    }
+    let settings = unwritten();
+    settings.api_key.is_some().then(|| take(OPENAI, &settings))
+}
+
+fn provider_block(id: &str, section: &Section<'_, '_>, overrides: &Overrides) -> Provider {
+    let millis = |key, max, default: u32| {
+        Duration::from_millis(section.whole(key, 0, max).unwrap_or(default).into())
+    };
+    let model = section.text("model");
+    let voice = voice_name(section);
+    let min_barge_in_audio_end = min_barge_in(section);
+    Provider {
+        api_key: api_key(id, section),
+        base_url: section.field("baseUrl").and_then(|field| base_url(&field)),
+        model: overrides.model.clone().or(model),
+        voice: overrides.voice.clone().or(voice),
+        min_barge_in_audio_end: overrides
+            .min_barge_in_audio_end
+            .or(min_barge_in_audio_end)
+            .unwrap_or(Duration::from_millis(250)),
+        interrupt_response_on_input_audio: section
+            .bool("interruptResponseOnInputAudio")
+            .unwrap_or(true),
+        vad_threshold: section.number("vadThreshold", 0.0, 1.0).unwrap_or(0.5),
+        silence_duration: millis("silenceDurationMs", 30_000, 500),
+        prefix_padding: millis("prefixPaddingMs", 10_000, 300),
+        reasoning_effort: section.text("reasoningEffort"),
+        local: (id == LOCAL).then(|| local(section)),
+        rest: section.rest(),
+    }
+}
+
+fn api_key(id: &str, section: &Section<'_, '_>) -> Option<SecretString> {
+    match section.field("apiKey") {
+        Some(field) => secret(&field),
+        None if id == OPENAI => openai_key(section.env()),
+        None => None,
+    }
+}
+
+fn openai_key(env: &dyn Env) -> Option<SecretString> {
+    env.var("OPENAI_API_KEY").map(SecretString::from)
+}
+
+fn local(section: &Section<'_, '_>) -> LocalProvider {
+    let path = |key| {
+        let field = section.field(key)?;
+        Some(field.folder().join(field.text()?))
+    };
+    let script = path("script");
+    let wanted = section
+        .field("behaviour")
+        .or_else(|| section.field("behavior"))
+        .and_then(|field| field.choice(&[("parrot", false), ("script", true)]));
+    let behaviour = match (wanted, script) {
+        (Some(true) | None, Some(script)) => LocalBehaviour::Script(script),
+        (Some(true), None) => {
+            if !section.has("script") {
+                section.fail_missing("script", "name the JSON5 file of turns");
+            }
+            LocalBehaviour::Parrot
+        }
+        (Some(false) | None, None) => LocalBehaviour::Parrot,
+        (Some(false), Some(_)) => {
+            if let Some(field) = section.field("script") {
+                field.fail(
+                    Problem::Invalid("a parrot reads no script".to_owned()),
+                    Some("write `behaviour: \"script\"`, or remove this key".to_owned()),
+                );
+            }
+            LocalBehaviour::Parrot
+        }
+    };
+    let local = LocalProvider {
+        behaviour,
+        record_dir: path("recordDir"),
+        speed: section.number("speed", 0.1, 100.0).unwrap_or(4.0),
+    };
+    // Nothing else reads this block, so here an unknown key can only be a mistake.
+    section.leave_alone(&["behavior"]);
+    section.finish();
+    local
+}
+
+fn voice_name(section: &Section<'_, '_>) -> Option<String> {
+    section.text_alias(&["voice", "speakerVoice", "speakerVoiceId"])
+}
+
+fn min_barge_in(section: &Section<'_, '_>) -> Option<Duration> {
+    let millis = section.whole("minBargeInAudioEndMs", 0, 10_000)?;
+    Some(Duration::from_millis(millis.into()))
+}
+
+fn tool_policy(section: &Section<'_, '_>, mode: VoiceMode) -> ToolPolicy {
+    let default = match mode {
+        VoiceMode::Bidi => ToolPolicy::SafeReadOnly,
+        VoiceMode::AgentProxy | VoiceMode::SttTts => ToolPolicy::Owner,
+    };
+    let Some(field) = section.field("toolPolicy") else { return default };
+    match field.typed_text("a string") {
+        Some("owner") => ToolPolicy::Owner,
+        Some("safe-read-only") => ToolPolicy::SafeReadOnly,
+        Some("none") => ToolPolicy::None,
+        Some(other) => {
+            field.warn(format!(
+                "{other:?} is none of owner, safe-read-only, none; the default of the mode is used"
+            ));
+            default
+        }
+        None => default,
+    }
+}
+
+fn wake_names(field: &Field<'_, '_>) -> Option<Vec<String>> {
+    let list = field.list()?;
+    if list.is_empty() {
+        let hint = "write a name, or leave the key out".to_owned();
+        field.fail(Problem::Invalid("needs at least one name".to_owned()), Some(hint));
+    }
+    let name = |item: &Field<'_, '_>| {
+        let words: Vec<String> = item.text()?.split_whitespace().map(str::to_owned).collect();
+        if words.len() > 2 {
+            let hint = "longer names are misheard; use one or two words".to_owned();
+            item.fail(Problem::Invalid("more than two words".to_owned()), Some(hint));
+        }
+        Some(words.join(" "))
+    };
+    Some(list.iter().filter_map(name).collect())
+}
+
+fn bootstrap_files(section: &Section<'_, '_>) -> Vec<BootstrapFile> {
+    let names = [
+        ("IDENTITY.md", BootstrapFile::Identity),
+        ("USER.md", BootstrapFile::User),
+        ("SOUL.md", BootstrapFile::Soul),
+    ];
+    match section.list("bootstrapContextFiles") {
+        Some(list) => list.iter().filter_map(|item| item.choice(&names)).collect(),
+        None => names.map(|(_, file)| file).to_vec(),
+    }
+}
+
+fn base_url(field: &Field<'_, '_>) -> Option<String> {
+    let text = field.text()?;
+    if check::split_url(&text, &["ws", "wss", "http", "https"]).is_none() {
+        field.fail(
+            Problem::Invalid("not a provider's base URL".to_owned()),
+            Some("as in \"wss://api.openai.com/v1\" or \"ws://127.0.0.1:8765/v1\"".to_owned()),
+        );
+        return None;
+    }
+    Some(text.trim_end_matches('/').to_owned())
+}

@@ -1,0 +1,313 @@
+//! What a taken file comes out as: defaults, precedence, aliases, and that nothing panics.
+
+use std::{collections::BTreeMap, path::Path, time::Duration};
+
+use clawvoice_config::{
+    AgentSession, Config, ConsultPolicy, LocalBehaviour, SessionTarget, ToolPolicy, VoiceMode,
+    load, parse,
+};
+use proptest::prelude::*;
+use secrecy::ExposeSecret;
+
+fn env(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
+    pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+}
+
+fn taken(text: &str, variables: &[(&str, &str)]) -> Config {
+    parse(text, Path::new("/etc/claw/claw.json5"), &env(variables))
+        .unwrap_or_else(|errors| panic!("{errors}"))
+}
+
+fn voice(body: &str) -> Config {
+    taken(&format!("{{ channels: {{ discord: {{ token: 'a.b.c', voice: {{ {body} }} }} }} }}"), &[])
+}
+
+#[test]
+fn the_examples_load() {
+    let variables = env(&[("DISCORD_BOT_TOKEN", "a.b.c"), ("OPENAI_API_KEY", "sk-1")]);
+    for name in ["demo", "discord"] {
+        let path = format!("{}/../fixtures/config/{name}.json5", env!("CARGO_MANIFEST_DIR"));
+        let config = load(Path::new(&path), &variables).unwrap_or_else(|errors| panic!("{errors}"));
+        assert_eq!(config.warnings, [], "{name}");
+        let selected = config.discord.voice.realtime.selected.expect("a provider is selected");
+        assert_eq!(selected.id, if name == "demo" { "local" } else { "openai" });
+    }
+}
+
+#[test]
+fn the_full_example_shows_the_defaults() {
+    let path = format!("{}/../fixtures/config/discord.json5", env!("CARGO_MANIFEST_DIR"));
+    let variables = env(&[("DISCORD_BOT_TOKEN", "a.b.c"), ("OPENAI_API_KEY", "sk-1")]);
+    let shown = load(Path::new(&path), &variables).expect("the example loads").discord;
+    let plain = voice("").discord;
+    assert_eq!(shown.enabled, plain.enabled);
+    assert_eq!(shown.intents, plain.intents);
+    assert_eq!(shown.commands, plain.commands);
+    let (shown, plain) = (shown.voice, plain.voice);
+    assert_eq!(shown.enabled, plain.enabled);
+    assert_eq!(shown.mode, plain.mode);
+    assert_eq!(shown.agent_session, plain.agent_session);
+    assert_eq!(shown.dave_encryption, plain.dave_encryption);
+    assert_eq!(shown.decryption_failure_tolerance, plain.decryption_failure_tolerance);
+    assert_eq!(shown.connect_timeout, plain.connect_timeout);
+    assert_eq!(shown.reconnect_grace, plain.reconnect_grace);
+    assert_eq!(shown.capture_silence_grace, plain.capture_silence_grace);
+    let (shown, plain) = (shown.realtime, plain.realtime);
+    assert_eq!(shown.barges_in(), plain.barges_in());
+    assert_eq!(shown.tool_policy, plain.tool_policy);
+    assert_eq!(shown.consult_policy, plain.consult_policy);
+    assert_eq!(shown.bootstrap_context_files, plain.bootstrap_context_files);
+    assert_eq!(shown.debounce, plain.debounce);
+    let unwritten = voice("realtime: { provider: 'openai' }").discord.voice.realtime.selected;
+    let (shown, plain) =
+        (shown.selected.expect("selected").settings, unwritten.expect("selected").settings);
+    assert_eq!(shown.min_barge_in_audio_end, plain.min_barge_in_audio_end);
+    assert_eq!(shown.interrupt_response_on_input_audio, plain.interrupt_response_on_input_audio);
+    assert_eq!(shown.vad_threshold, plain.vad_threshold);
+    assert_eq!(shown.silence_duration, plain.silence_duration);
+    assert_eq!(shown.prefix_padding, plain.prefix_padding);
+}
+
+#[test]
+fn voice_follows_its_block() {
+    let off = taken("{ channels: { discord: { token: 'a.b.c' } } }", &[]).discord;
+    assert!(off.enabled && !off.voice.enabled && !off.intents.voice_states);
+    let on = voice("").discord;
+    assert!(on.voice.enabled && on.intents.voice_states);
+    let text =
+        "{ channels: { discord: { token: 'a', intents: { voiceStates: false }, voice: {} } } }";
+    assert!(!taken(text, &[]).discord.intents.voice_states);
+    assert!(!voice("enabled: false").discord.voice.enabled);
+}
+
+#[test]
+fn tokens() {
+    let token = |text: &str| {
+        let config = taken(text, &[("DISCORD_BOT_TOKEN", "env.tok"), ("OTHER", "other.tok")]);
+        config.discord.token.map(|token| token.expose_secret().to_owned())
+    };
+    for (field, expected) in [
+        ("", "env.tok"),
+        ("token: 'in.file'", "in.file"),
+        ("token: 'Bot in.file'", "in.file"),
+        ("token: '$OTHER'", "other.tok"),
+        ("token: '${OTHER}'", "other.tok"),
+        ("token: { source: 'env', provider: 'default', id: 'OTHER' }", "other.tok"),
+    ] {
+        let text = format!("{{ channels: {{ discord: {{ {field} }} }} }}");
+        assert_eq!(token(&text).as_deref(), Some(expected), "{field}");
+    }
+    assert!(taken("{}", &[("DISCORD_BOT_TOKEN", "env.tok")]).discord.enabled);
+    assert!(!taken("{}", &[]).discord.enabled);
+}
+
+#[test]
+fn secrets_do_not_print() {
+    let config = voice("realtime: { providers: { openai: { apiKey: 'sk-hush' } } }");
+    let debug = format!("{config:?}");
+    assert!(!debug.contains("sk-hush") && !debug.contains("a.b.c"), "{debug}");
+}
+
+#[test]
+fn other_channels_and_top_level_keys_are_left_alone() {
+    let text = "{ gateway: { anything: [1, null] }, channels: { telegram: { botToken: 5 }, \
+                discord: { token: 'a.b.c', guilds: { '*': {} }, dmPolicy: 'open' } } }";
+    assert_eq!(taken(text, &[]).warnings, []);
+}
+
+#[test]
+fn nearly_read_keys_of_others_are_warned_of() {
+    let config = taken("{ chanels: {} }", &[]);
+    let warnings: Vec<String> = config.warnings.iter().map(ToString::to_string).collect();
+    assert_eq!(
+        warnings,
+        ["/etc/claw/claw.json5:1:3: chanels: this key is not read; did you mean `channels`?"]
+    );
+}
+
+#[test]
+fn the_last_auto_join_of_a_guild_wins_with_one_warning() {
+    let config = voice(
+        "autoJoin: [{ guildId: '1', channelId: '2' }, { guildId: 1, channelId: 3 }, \
+         { guildId: '4', channelId: '5', whenOccupied: true }]",
+    );
+    let joins: Vec<(u64, u64, bool)> = config
+        .discord
+        .voice
+        .auto_join
+        .iter()
+        .map(|join| (join.target.guild.get(), join.target.channel.get(), join.when_occupied))
+        .collect();
+    assert_eq!(joins, [(1, 3, false), (4, 5, true)]);
+    assert_eq!(config.warnings.len(), 1);
+}
+
+#[test]
+fn lists_of_people_and_channels() {
+    let voice = voice("followUsers: ['1', 'discord:2', 'user:3', 4], allowedChannels: []");
+    let voice = voice.discord.voice;
+    assert_eq!(voice.follow_users.iter().map(|id| id.get()).collect::<Vec<_>>(), [1, 2, 3, 4]);
+    assert_eq!(voice.allowed_channels, Some(Vec::new()));
+}
+
+#[test]
+fn agent_sessions() {
+    let target = |text: &str| {
+        voice(&format!("agentSession: {{ mode: 'target', target: '{text}' }}"))
+            .discord
+            .voice
+            .agent_session
+    };
+    for (text, is_user) in [("channel:7", false), ("7", false), ("dm:7", true), ("user:7", true)] {
+        match target(text) {
+            AgentSession::Target(SessionTarget::Channel(id)) if !is_user => assert_eq!(id.get(), 7),
+            AgentSession::Target(SessionTarget::User(id)) if is_user => assert_eq!(id.get(), 7),
+            other => panic!("{text}: {other:?}"),
+        }
+    }
+}
+
+#[test]
+fn policies_follow_the_mode() {
+    for (mode, tools, consult) in [
+        ("agent-proxy", ToolPolicy::Owner, ConsultPolicy::Always),
+        ("bidi", ToolPolicy::SafeReadOnly, ConsultPolicy::Auto),
+    ] {
+        let realtime = voice(&format!("mode: '{mode}'")).discord.voice.realtime;
+        assert_eq!((realtime.tool_policy, realtime.consult_policy), (tools, consult), "{mode}");
+    }
+    let odd = voice("mode: 'bidi', realtime: { toolPolicy: 'everything' }");
+    assert_eq!(odd.discord.voice.realtime.tool_policy, ToolPolicy::SafeReadOnly);
+    assert_eq!(odd.warnings.len(), 1);
+    assert_eq!(odd.discord.voice.mode, VoiceMode::Bidi);
+}
+
+#[test]
+fn realtime_goes_over_the_provider_block() {
+    let config = voice(
+        "realtime: { model: 'above', speakerVoice: 'cedar', minBargeInAudioEndMs: 0, providers: { \
+         openai: { apiKey: 'k', model: 'below', voice: 'ash', minBargeInAudioEndMs: 900, \
+         temperature: 0.8, azureEndpoint: 'https://x' } } }",
+    );
+    let selected = config.discord.voice.realtime.selected.expect("the block has a key");
+    assert_eq!(selected.id, "openai");
+    assert_eq!(selected.settings.model.as_deref(), Some("above"));
+    assert_eq!(selected.settings.voice.as_deref(), Some("cedar"));
+    assert_eq!(selected.settings.min_barge_in_audio_end, Duration::ZERO);
+    assert_eq!(
+        serde_json::Value::from(selected.settings.rest),
+        serde_json::json!({ "temperature": 0.8, "azureEndpoint": "https://x" })
+    );
+}
+
+#[test]
+fn a_provider_is_selected_without_being_named() {
+    let selected = |body: &str, variables: &[(&str, &str)]| {
+        let text = format!(
+            "{{ channels: {{ discord: {{ token: 'a', voice: {{ realtime: {{ {body} }} }} }} }} }}"
+        );
+        taken(&text, variables).discord.voice.realtime.selected.map(|selected| selected.id)
+    };
+    let key: &[(&str, &str)] = &[("OPENAI_API_KEY", "sk-1")];
+    assert_eq!(selected("", &[]), None);
+    assert_eq!(selected("", key).as_deref(), Some("openai"));
+    assert_eq!(selected("providers: { local: {} }", &[]).as_deref(), Some("local"));
+    assert_eq!(selected("providers: { x: {} }", &[]), None);
+    assert_eq!(selected("provider: 'x'", &[]).as_deref(), Some("x"));
+}
+
+#[test]
+fn barge_in_follows_the_provider_when_unset() {
+    for (body, expected) in [
+        ("provider: 'local'", true),
+        (
+            "provider: 'local', providers: { local: { interruptResponseOnInputAudio: false } }",
+            false,
+        ),
+        (
+            "provider: 'local', bargeIn: true, \
+             providers: { local: { interruptResponseOnInputAudio: false } }",
+            true,
+        ),
+    ] {
+        let config = voice(&format!("realtime: {{ {body} }}"));
+        assert_eq!(config.discord.voice.realtime.barges_in(), expected, "{body}");
+    }
+}
+
+#[test]
+fn the_local_provider() {
+    let local = |body: &str| {
+        let config = voice(&format!("realtime: {{ providers: {{ local: {{ {body} }} }} }}"));
+        config.discord.voice.realtime.providers["local"].local.clone().expect("local settings")
+    };
+    assert_eq!(local("").behaviour, LocalBehaviour::Parrot);
+    let scripted = local("script: 'turns.json5', recordDir: '/tmp/rec', speed: 1.5");
+    assert_eq!(scripted.behaviour, LocalBehaviour::Script("/etc/claw/turns.json5".into()));
+    assert_eq!(scripted.record_dir.as_deref(), Some(Path::new("/tmp/rec")));
+    assert_eq!(scripted.speed, 1.5);
+}
+
+#[test]
+fn the_default_agent() {
+    let agent = |text: &str| {
+        let agent = taken(&format!("{{ agents: {text} }}"), &[]).agent;
+        (agent.id, agent.name)
+    };
+    let named = |id: &str, name: &str| (id.to_owned(), Some(name.to_owned()));
+    assert_eq!(agent("{}"), ("main".to_owned(), None));
+    assert_eq!(
+        agent("{ list: [{ id: 'a' }, { id: 'b', default: true, name: 'B', tools: {} }] }"),
+        named("b", "B")
+    );
+    assert_eq!(
+        agent("{ entries: { c: { identity: { name: 'C' }, name: 'x' } } }"),
+        named("c", "C")
+    );
+}
+
+proptest! {
+    #[test]
+    fn arbitrary_text_never_panics(text in any::<String>()) {
+        if let Err(errors) = parse(&text, Path::new("x"), &env(&[])) {
+            prop_assert!(!errors.to_string().is_empty());
+        }
+    }
+
+    #[test]
+    fn shuffled_pieces_of_a_file_never_panic(
+        pieces in prop::collection::vec(
+            prop::sample::select(vec![
+                "{", "}", "[", "]", ":", ",", "channels", "discord", "voice", "realtime",
+                "providers", "local", "token", "\"é\n", "'", "0x", "-.5e9", "Infinity", "//", "/*",
+                "*/", "\n", " ", "null", "true", "autoJoin", "agents", "list", "id", "\\u{d800}",
+            ]),
+            0..60,
+        ),
+    ) {
+        if let Err(errors) = parse(&pieces.concat(), Path::new("x"), &env(&[])) {
+            prop_assert!(!errors.to_string().is_empty());
+        }
+    }
+
+    #[test]
+    fn any_value_at_any_key_is_taken_or_pointed_at(
+        key in prop::sample::select(vec![
+            "enabled", "mode", "model", "agentSession", "autoJoin", "allowedChannels",
+            "followUsers", "connectTimeoutMs", "tts", "realtime",
+        ]),
+        value in prop::sample::select(vec![
+            "true", "0", "-1", "1e99", "''", "'x'", "[]", "[[]]", "[{}]", "{}", "null", "[1, 'a']",
+            "{ providers: [] }", "{ providers: { local: 1 } }", "{ wakeNames: ['a b c'] }",
+        ]),
+    ) {
+        let text = format!("{{ channels: {{ discord: {{ token: 'a', voice: {{\n{key}: {value} }} }} }} }}");
+        let path = format!("channels.discord.voice.{key}");
+        if let Err(errors) = parse(&text, Path::new("x"), &env(&[])) {
+            for error in errors.iter() {
+                prop_assert_eq!(error.at.map(|at| at.line), Some(2));
+                prop_assert!(error.path.starts_with(&path));
+            }
+        }
+    }
+}
