@@ -20,4 +20,5 @@ pub mod human;
 pub mod journal;
 pub mod listen;
 pub mod proxy;
+pub mod rest;
 pub mod voice;

@@ -1,0 +1,282 @@
+//! What a message must look like ("Create Message", "Embed Limits", "Component Reference").
+
+use std::collections::HashSet;
+
+use serde_json::Value;
+
+use super::error::{ApiError, Form};
+
+/// Only the user who called the command sees it.
+pub(crate) const EPHEMERAL: u64 = 1 << 6;
+/// The bot "is thinking": a deferred answer that was not edited yet.
+pub(crate) const LOADING: u64 = 1 << 7;
+/// Made of components alone.
+pub(crate) const COMPONENTS_V2: u64 = 1 << 15;
+const SUPPRESS_EMBEDS: u64 = 1 << 2;
+const SUPPRESS_NOTIFICATIONS: u64 = 1 << 12;
+const VOICE_MESSAGE: u64 = 1 << 13;
+/// The flags a bot may set when it sends.
+pub(crate) const SENDABLE: u64 =
+    SUPPRESS_EMBEDS | EPHEMERAL | SUPPRESS_NOTIFICATIONS | VOICE_MESSAGE | COMPONENTS_V2;
+
+const MOST_CONTENT: usize = 2000;
+const MOST_EMBEDS: usize = 10;
+const MOST_FIELDS: usize = 25;
+const MOST_EMBED_CHARACTERS: usize = 6000;
+const MOST_FILES: usize = 10;
+const MOST_ROWS: usize = 5;
+const MOST_COMPONENTS_V2: usize = 40;
+const ACTION_ROW: u64 = 1;
+const LINK_STYLE: u64 = 5;
+const PREMIUM_STYLE: u64 = 6;
+
+/// The flags in a body.
+pub(crate) fn flags(body: &Value) -> u64 {
+    body.get("flags").and_then(Value::as_u64).unwrap_or(0)
+}
+
+/// Checks a message that is to be sent, with so many files beside it.
+///
+/// # Errors
+/// 50035 with the tree of wrong fields, 50006 if there is nothing in it.
+pub(crate) fn check_new(body: &Value, files: usize) -> Result<(), ApiError> {
+    check_fields(body, files, flags(body) & COMPONENTS_V2 != 0)?;
+    if files == 0 && is_empty(body) {
+        return Err(ApiError::empty_message());
+    }
+    Ok(())
+}
+
+/// Checks the changes to a message; `v2`: it is or becomes one of components alone.
+///
+/// # Errors
+/// 50035 with the tree of wrong fields.
+pub(crate) fn check_changes(body: &Value, files: usize, v2: bool) -> Result<(), ApiError> {
+    check_fields(body, files, v2 || flags(body) & COMPONENTS_V2 != 0)
+}
+
+/// Nothing in it that could be shown.
+pub(crate) fn is_empty(body: &Value) -> bool {
+    let text = body.get("content").and_then(Value::as_str).unwrap_or_default();
+    let list = |field: &str| body.get(field).and_then(Value::as_array).is_some_and(|l| !l.is_empty());
+    text.trim().is_empty()
+        && !["embeds", "components", "sticker_ids", "attachments"].iter().any(|field| list(field))
+        && !body.get("poll").is_some_and(Value::is_object)
+        && !body.get("message_reference").is_some_and(is_forward)
+}
+
+/// Reference type 1 forwards another message.
+fn is_forward(reference: &Value) -> bool {
+    reference.get("type").and_then(Value::as_u64) == Some(1)
+}
+
+fn check_fields(body: &Value, files: usize, v2: bool) -> Result<(), ApiError> {
+    if !body.is_object() {
+        return Err(ApiError::not_json());
+    }
+    let mut form = Form::default();
+    check_content(&mut form, body);
+    check_nonce(&mut form, body);
+    if body.get("flags").is_some_and(|flags| !flags.is_null() && !flags.is_u64()) {
+        form.wrong("flags", "NUMBER_TYPE_COERCE", "Value is not int.");
+    }
+    if files > MOST_FILES {
+        let message = format!("Must be {MOST_FILES} or fewer in length.");
+        form.wrong("files", "BASE_TYPE_MAX_LENGTH", message);
+    }
+    check_embeds(&mut form, body);
+    check_components(&mut form, body, v2);
+    if v2 {
+        refuse_legacy_fields(&mut form, body);
+    }
+    form.finish()
+}
+
+fn check_content(form: &mut Form, body: &Value) {
+    match body.get("content") {
+        Some(Value::String(text)) => {
+            form.length("content", text, 0, MOST_CONTENT);
+        }
+        None | Some(Value::Null) => {}
+        Some(_) => form.wrong("content", "STRING_TYPE_CONVERT", "Could not interpret as string."),
+    }
+}
+
+fn check_nonce(form: &mut Form, body: &Value) {
+    match body.get("nonce") {
+        Some(Value::String(text)) => {
+            form.length("nonce", text, 0, 25);
+        }
+        None | Some(Value::Null | Value::Number(_)) => {}
+        Some(_) => form.wrong("nonce", "NONCE_TYPE_INVALID", "Must be an integer or a string."),
+    }
+}
+
+fn refuse_legacy_fields(form: &mut Form, body: &Value) {
+    for field in ["content", "embeds", "sticker_ids", "poll"] {
+        let used = match body.get(field) {
+            None | Some(Value::Null) => false,
+            Some(Value::String(text)) => !text.is_empty(),
+            Some(Value::Array(list)) => !list.is_empty(),
+            Some(_) => true,
+        };
+        if used {
+            form.wrong(
+                field,
+                "MESSAGE_CANNOT_USE_LEGACY_FIELDS_WITH_COMPONENTS_V2",
+                format!("The '{field}' field cannot be used when using MessageFlags.IS_COMPONENTS_V2"),
+            );
+        }
+    }
+}
+
+fn check_embeds(form: &mut Form, body: &Value) {
+    let Some(embeds) = body.get("embeds").and_then(Value::as_array) else { return };
+    if embeds.len() > MOST_EMBEDS {
+        let message = format!("Must be {MOST_EMBEDS} or fewer in length.");
+        form.wrong("embeds", "BASE_TYPE_MAX_LENGTH", message);
+    }
+    let mut characters = 0;
+    for (at, embed) in embeds.iter().enumerate() {
+        let mut text = |pointer: &str, most: usize| {
+            if let Some(text) = embed.pointer(pointer).and_then(Value::as_str) {
+                let path = format!("embeds.{at}{}", pointer.replace('/', "."));
+                form.length(&path, text, 0, most);
+                characters += text.chars().count();
+            }
+        };
+        text("/title", 256);
+        text("/description", 4096);
+        text("/footer/text", 2048);
+        text("/author/name", 256);
+        let fields = embed.get("fields").and_then(Value::as_array).map_or(0, Vec::len);
+        for field in 0..fields {
+            text(&format!("/fields/{field}/name"), 256);
+            text(&format!("/fields/{field}/value"), 1024);
+        }
+        if fields > MOST_FIELDS {
+            let message = format!("Must be {MOST_FIELDS} or fewer in length.");
+            form.wrong(&format!("embeds.{at}.fields"), "BASE_TYPE_MAX_LENGTH", message);
+        }
+    }
+    if characters > MOST_EMBED_CHARACTERS {
+        let message = format!("Embed size exceeds maximum size of {MOST_EMBED_CHARACTERS}");
+        form.wrong("embeds", "MAX_EMBED_SIZE_EXCEEDED", message);
+    }
+}
+
+fn check_components(form: &mut Form, body: &Value, v2: bool) {
+    let Some(components) = body.get("components").and_then(Value::as_array) else { return };
+    if !v2 && components.len() > MOST_ROWS {
+        let message = format!("Must be {MOST_ROWS} or fewer in length.");
+        form.wrong("components", "BASE_TYPE_MAX_LENGTH", message);
+    }
+    let mut seen = Seen::default();
+    for (at, component) in components.iter().enumerate() {
+        let path = format!("components.{at}");
+        let kind = component.get("type").and_then(Value::as_u64).unwrap_or(0);
+        if !v2 && kind != ACTION_ROW {
+            form.choice(&format!("{path}.type"), "(1,)");
+        }
+        check_component(form, &path, component, &mut seen);
+    }
+    if seen.count > MOST_COMPONENTS_V2 {
+        let message = format!("Must be {MOST_COMPONENTS_V2} or fewer in length.");
+        form.wrong("components", "BASE_TYPE_MAX_LENGTH", message);
+    }
+}
+
+#[derive(Default)]
+struct Seen {
+    count: usize,
+    custom_ids: HashSet<String>,
+}
+
+fn check_component(form: &mut Form, path: &str, component: &Value, seen: &mut Seen) {
+    seen.count += 1;
+    let kind = component.get("type").and_then(Value::as_u64).unwrap_or(0);
+    if kind == 0 {
+        form.required(&format!("{path}.type"));
+    }
+    let style = component.get("style").and_then(Value::as_u64).unwrap_or(0);
+    let interactive =
+        matches!(kind, 3..=8) || (kind == 2 && !matches!(style, LINK_STYLE | PREMIUM_STYLE));
+    let id_path = format!("{path}.custom_id");
+    match component.get("custom_id").and_then(Value::as_str) {
+        Some(id) => {
+            form.length(&id_path, id, 1, 100);
+            if !seen.custom_ids.insert(id.to_owned()) {
+                form.wrong(
+                    &id_path,
+                    "COMPONENT_CUSTOM_ID_DUPLICATED",
+                    "Component custom id cannot be duplicated",
+                );
+            }
+        }
+        None if interactive => form.required(&id_path),
+        None => {}
+    }
+    let nested = component.get("components").and_then(Value::as_array);
+    for (at, child) in nested.into_iter().flatten().enumerate() {
+        check_component(form, &format!("{path}.components.{at}"), child, seen);
+    }
+    if let Some(accessory) = component.get("accessory") {
+        check_component(form, &format!("{path}.accessory"), accessory, seen);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::response::IntoResponse;
+    use serde_json::json;
+
+    use super::*;
+
+    fn button(id: &str) -> Value {
+        json!({ "type": 2, "style": 1, "label": "l", "custom_id": id })
+    }
+
+    #[test]
+    fn messages_are_taken_or_refused() {
+        let row = |children: Vec<Value>| json!({ "type": 1, "components": children });
+        let text = json!({ "type": 10, "content": "text" });
+        let cases = [
+            (json!({ "content": "hi" }), 0, true),
+            (json!({ "content": "x".repeat(2000) }), 0, true),
+            (json!({ "content": "x".repeat(2001) }), 0, false),
+            (json!({ "content": "" }), 0, false),
+            (json!({ "content": " \n" }), 0, false),
+            (json!({}), 0, false),
+            (json!({}), 1, true),
+            (json!({ "content": "hi" }), 11, false),
+            (json!({ "content": 5 }), 0, false),
+            (json!(["hi"]), 0, false),
+            (json!({ "embeds": [{ "title": "t" }] }), 0, true),
+            (json!({ "embeds": [{ "title": "t".repeat(257) }] }), 0, false),
+            (json!({ "embeds": [{ "fields": [{ "name": "n".repeat(257), "value": "v" }] }] }), 0, false),
+            (json!({ "embeds": vec![json!({ "title": "t" }); 11] }), 0, false),
+            (json!({ "embeds": vec![json!({ "description": "d".repeat(3001) }); 2] }), 0, false),
+            (json!({ "components": [row(vec![button("a"), button("b")])] }), 0, true),
+            (json!({ "components": [row(vec![button("a"), button("a")])] }), 0, false),
+            (json!({ "components": [row(vec![json!({ "type": 2, "style": 1 })])] }), 0, false),
+            (json!({ "components": [row(vec![json!({ "type": 2, "style": 5, "url": "u" })])] }), 0, true),
+            (json!({ "components": [text] }), 0, false),
+            (json!({ "components": [text], "flags": COMPONENTS_V2 }), 0, true),
+            (json!({ "components": [text], "content": "c", "flags": COMPONENTS_V2 }), 0, false),
+            (json!({ "components": vec![text.clone(); 41], "flags": COMPONENTS_V2 }), 0, false),
+            (json!({ "content": "c", "flags": "x" }), 0, false),
+            (json!({ "content": "c", "nonce": "n".repeat(26) }), 0, false),
+        ];
+        for (body, files, good) in cases {
+            assert_eq!(check_new(&body, files).is_ok(), good, "{body}");
+        }
+    }
+
+    #[test]
+    fn changes_may_leave_everything_out() {
+        assert!(check_changes(&json!({}), 0, false).is_ok());
+        assert!(check_changes(&json!({ "content": "x" }), 0, true).is_err());
+        let refused = check_new(&json!({}), 0).unwrap_err().into_response();
+        assert_eq!(refused.status(), 400);
+    }
+}
