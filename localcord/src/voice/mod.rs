@@ -1,5 +1,6 @@
 //! The voice server: voice gateway (v4 to v8), UDP server and DAVE external sender.
 
+pub mod dave;
 mod ticket;
 
 use std::{
