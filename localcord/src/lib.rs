@@ -21,4 +21,5 @@ pub mod journal;
 pub mod listen;
 pub mod proxy;
 pub mod rest;
+pub mod similarity;
 pub mod voice;

@@ -1,0 +1,677 @@
+//! The client without its sockets: what it answers to each message, datagram and deadline.
+//!
+//! Order of the handshake: HELLO and our IDENTIFY cross, READY, IP discovery over UDP, SELECT
+//! PROTOCOL, SESSION DESCRIPTION, key package. Anything else may come at any point from the start
+//! and is used when it comes.
+
+use std::{
+    collections::{BTreeMap, HashMap, VecDeque},
+    net::SocketAddr,
+    time::{Duration, Instant},
+};
+
+use super::{
+    HumanStats,
+    dave::{Answer, Dave, Undecryptable},
+    gateway::{self, FromServer},
+    media::{Incoming, PacketError, Transport, TransportMode},
+    recording::{Heard, Recording},
+    speech::{Spoken, Step, Voice},
+};
+use crate::voice::VoiceInvite;
+
+/// How long to wait for the answer to IP discovery before asking again.
+const DISCOVERY_RETRY: Duration = Duration::from_millis(500);
+/// Questions before giving up.
+const DISCOVERY_TRIES: u32 = 10;
+/// Unanswered heartbeats after which the connection counts as dead.
+const MAX_UNANSWERED: u32 = 2;
+/// How often a datagram keeps the way through a NAT open.
+const KEEPALIVE: Duration = Duration::from_secs(5);
+/// How long a packet waits for the gateway to say whose SSRC it bears.
+const HOLD: Duration = Duration::from_secs(2);
+/// Packets held at once; the oldest go first.
+const MAX_HELD: usize = 256;
+
+/// What the shell is to do, in this order.
+#[derive(Debug)]
+pub(crate) enum Output {
+    /// Send a text message.
+    Text(String),
+    /// Send a binary message.
+    Binary(Vec<u8>),
+    /// Open a UDP socket towards this address.
+    ConnectUdp(SocketAddr),
+    /// Send a datagram there.
+    Datagram(Vec<u8>),
+    /// The handshake is complete.
+    Joined,
+    /// A speech is over.
+    Spoken { id: u64, spoken: Spoken },
+    /// It cannot go on.
+    Failed(String),
+}
+
+/// One human's connection to one voice server.
+pub(crate) struct Client {
+    invite: VoiceInvite,
+    preferred_mode: TransportMode,
+    ssrc: u32,
+    mode: TransportMode,
+    discovery: Option<Discovery>,
+    transport: Option<Transport>,
+    heartbeat: Option<Heartbeat>,
+    keepalive: Option<Keepalive>,
+    /// Last sequence number the server sent, -1 before the first.
+    seq_ack: i32,
+    dave: Dave,
+    voice: Option<Voice>,
+    announced: bool,
+    /// Whose SSRC is whose, from opcode 5.
+    speakers: HashMap<u32, u64>,
+    held: VecDeque<(Instant, Incoming)>,
+    recordings: BTreeMap<u64, Recording>,
+    stats: HumanStats,
+    outputs: VecDeque<Output>,
+}
+
+struct Discovery {
+    due: Instant,
+    tries: u32,
+}
+
+struct Heartbeat {
+    interval: Duration,
+    due: Instant,
+    sent: u64,
+    unanswered: u32,
+}
+
+struct Keepalive {
+    due: Instant,
+    count: u32,
+}
+
+impl Client {
+    /// # Errors
+    /// What went wrong, if no DAVE session could be made.
+    pub(crate) fn new(invite: VoiceInvite, preferred_mode: TransportMode) -> Result<Self, String> {
+        let dave = Dave::new(invite.user_id, invite.channel_id)?;
+        let identify = Output::Text(gateway::identify(&invite));
+        Ok(Self {
+            invite,
+            preferred_mode,
+            ssrc: 0,
+            mode: preferred_mode,
+            discovery: None,
+            transport: None,
+            heartbeat: None,
+            keepalive: None,
+            seq_ack: -1,
+            dave,
+            voice: None,
+            announced: false,
+            speakers: HashMap::new(),
+            held: VecDeque::new(),
+            recordings: BTreeMap::new(),
+            stats: HumanStats::default(),
+            outputs: VecDeque::from([identify]),
+        })
+    }
+
+    /// The next thing to do; call until there is none.
+    pub(crate) fn poll_output(&mut self) -> Option<Output> {
+        self.outputs.pop_front()
+    }
+
+    /// When [`Self::handle_timeout`] wants to be called.
+    pub(crate) fn poll_timeout(&self) -> Option<Instant> {
+        [
+            self.discovery.as_ref().map(|discovery| discovery.due),
+            self.heartbeat.as_ref().map(|heartbeat| heartbeat.due),
+            self.keepalive.as_ref().map(|keepalive| keepalive.due),
+            self.voice.as_ref().and_then(Voice::poll_timeout),
+        ]
+        .into_iter()
+        .flatten()
+        .min()
+    }
+
+    /// Everything heard of a user; none before its first packet.
+    pub(crate) fn heard(&self, from: u64) -> Option<&Heard> {
+        self.recordings.get(&from).map(Recording::heard)
+    }
+
+    pub(crate) fn stats(&self) -> HumanStats {
+        let mut stats = self.stats.clone();
+        stats.transport_mode = self.transport.as_ref().map(|_| self.mode);
+        stats.dave_protocol_version = self.dave.version();
+        stats.epochs_seen = self.dave.epochs_seen();
+        stats.current_epoch = self.dave.epoch();
+        stats.members = self.dave.members().collect();
+        stats.recoveries = self.dave.recoveries();
+        stats.dave_messages_refused = self.dave.refused();
+        stats.can_send = self.transport.is_some() && self.dave.can_send();
+        for (user, recording) in &self.recordings {
+            stats.undecryptable_before_ready += recording.stats.undecryptable_before_ready;
+            stats.undecryptable_after_ready += recording.stats.undecryptable_after_ready;
+            stats.decode_errors += recording.stats.decode_errors;
+            stats.senders.insert(*user, recording.stats);
+        }
+        stats
+    }
+
+    /// Says interleaved 48 kHz stereo, after what is being said already. Before the handshake is
+    /// complete there is no voice to say it with: nothing happens.
+    pub(crate) fn handle_say(&mut self, now: Instant, id: u64, pcm: Vec<i16>) {
+        let Some(voice) = self.voice.as_mut() else { return };
+        if !self.announced {
+            self.announced = true;
+            self.outputs.push_back(Output::Text(gateway::speaking(self.ssrc, true)));
+        }
+        voice.say(now, id, pcm);
+    }
+
+    /// A text message from the voice gateway.
+    pub(crate) fn handle_text(&mut self, now: Instant, text: &str) {
+        let Ok((seq, message)) = gateway::read_text(text) else {
+            self.stats.messages_malformed += 1;
+            return;
+        };
+        if let Some(seq) = seq {
+            self.seq_ack = seq.into();
+        }
+        match message {
+            FromServer::Hello { heartbeat_interval } => {
+                let due = now + heartbeat_interval;
+                let interval = heartbeat_interval;
+                self.heartbeat = Some(Heartbeat { interval, due, sent: 0, unanswered: 0 });
+            }
+            FromServer::HeartbeatAck => {
+                if let Some(heartbeat) = self.heartbeat.as_mut() {
+                    heartbeat.unanswered = 0;
+                }
+            }
+            FromServer::Ready { ssrc, address, modes } => {
+                self.handle_ready(now, ssrc, address, &modes)
+            }
+            FromServer::SessionDescription { mode, secret_key, dave_protocol_version } => {
+                self.handle_session_description(now, &mode, &secret_key, dave_protocol_version);
+            }
+            FromServer::Speaking { user_id, ssrc } => self.handle_speaking(now, user_id, ssrc),
+            FromServer::ClientsConnect { user_ids } => self.dave.handle_clients_connect(&user_ids),
+            FromServer::ClientDisconnect { user_id } => {
+                self.speakers.retain(|_, user| *user != user_id);
+                self.dave.handle_client_disconnect(user_id);
+            }
+            FromServer::PrepareTransition { transition_id, protocol_version } => {
+                self.dave.handle_prepare_transition(now, transition_id, protocol_version);
+            }
+            FromServer::ExecuteTransition { transition_id } => {
+                self.dave.handle_execute_transition(now, transition_id);
+            }
+            FromServer::PrepareEpoch { epoch } => self.dave.handle_prepare_epoch(epoch),
+            FromServer::Other => {}
+        }
+        self.send_dave_answers();
+    }
+
+    /// A binary message from the voice gateway.
+    pub(crate) fn handle_binary(&mut self, now: Instant, bytes: &[u8]) {
+        let Some((seq, opcode, payload)) = gateway::read_binary(bytes) else {
+            self.stats.messages_malformed += 1;
+            return;
+        };
+        self.seq_ack = seq.into();
+        self.dave.handle_binary(now, opcode, payload);
+        self.send_dave_answers();
+    }
+
+    fn send_dave_answers(&mut self) {
+        for answer in self.dave.take_answers() {
+            self.outputs.push_back(match answer {
+                Answer::Json(opcode, data) => Output::Text(gateway::write_text(opcode, &data)),
+                Answer::Binary(bytes) => Output::Binary(bytes),
+            });
+        }
+    }
+
+    fn handle_ready(&mut self, now: Instant, ssrc: u32, address: SocketAddr, modes: &[String]) {
+        let offered = |mode: &TransportMode| modes.iter().any(|name| name == mode.name());
+        let wanted =
+            [self.preferred_mode, TransportMode::Aes256Gcm, TransportMode::XChaCha20Poly1305];
+        let Some(mode) = wanted.into_iter().find(offered) else {
+            let problem = format!("no encryption mode in common with the server: {modes:?}");
+            self.outputs.push_back(Output::Failed(problem));
+            return;
+        };
+        (self.ssrc, self.mode) = (ssrc, mode);
+        self.outputs.push_back(Output::ConnectUdp(address));
+        self.outputs.push_back(Output::Datagram(gateway::discovery_request(ssrc)));
+        self.discovery = Some(Discovery { due: now + DISCOVERY_RETRY, tries: 1 });
+    }
+
+    fn handle_session_description(
+        &mut self,
+        now: Instant,
+        mode: &str,
+        key: &[u8; 32],
+        dave_protocol_version: u16,
+    ) {
+        if TransportMode::from_name(mode) != Some(self.mode) {
+            let problem = format!("asked for {}, was given {mode}", self.mode.name());
+            self.outputs.push_back(Output::Failed(problem));
+            return;
+        }
+        match Voice::new(self.ssrc, rand::random(), rand::random()) {
+            Ok(voice) => self.voice = Some(voice),
+            Err(error) => self.outputs.push_back(Output::Failed(error.to_string())),
+        }
+        self.transport = Some(Transport::new(self.mode, key));
+        self.keepalive = Some(Keepalive { due: now + KEEPALIVE, count: 0 });
+        self.dave.handle_session_description(dave_protocol_version);
+        self.send_dave_answers();
+        self.outputs.push_back(Output::Joined);
+    }
+
+    fn handle_speaking(&mut self, now: Instant, user_id: u64, ssrc: u32) {
+        self.speakers.insert(ssrc, user_id);
+        let (known, waiting) =
+            std::mem::take(&mut self.held).into_iter().partition(|(_, packet)| packet.ssrc == ssrc);
+        self.held = waiting;
+        let known: VecDeque<(Instant, Incoming)> = known;
+        for (at, packet) in known {
+            self.hear(now, at, user_id, &packet);
+        }
+    }
+
+    /// A datagram from the voice server.
+    pub(crate) fn handle_datagram(&mut self, now: Instant, datagram: &[u8]) {
+        if self.discovery.is_some()
+            && let Some(discovered) = gateway::read_discovery(datagram, self.ssrc)
+        {
+            self.discovery = None;
+            let select = gateway::select_protocol(discovered, self.mode.name());
+            self.outputs.push_back(Output::Text(select));
+            return;
+        }
+        let Some(transport) = &self.transport else { return };
+        let packet = match transport.open(datagram) {
+            Ok(packet) => packet,
+            Err(PacketError::Forged) => {
+                self.stats.transport_failures += 1;
+                return;
+            }
+            Err(PacketError::NotVoice | PacketError::Truncated | PacketError::Padding) => {
+                self.stats.packets_malformed += 1;
+                return;
+            }
+        };
+        match self.speakers.get(&packet.ssrc) {
+            Some(user_id) => self.hear(now, now, *user_id, &packet),
+            None => self.hold(now, packet),
+        }
+    }
+
+    /// Keeps a packet until its SSRC is known.
+    fn hold(&mut self, now: Instant, packet: Incoming) {
+        let is_old = |held: &(Instant, Incoming)| now > held.0 + HOLD;
+        while self.held.len() >= MAX_HELD || self.held.front().is_some_and(is_old) {
+            self.held.pop_front();
+            self.stats.unknown_ssrc_dropped += 1;
+        }
+        self.held.push_back((now, packet));
+    }
+
+    fn hear(&mut self, now: Instant, at: Instant, user_id: u64, packet: &Incoming) {
+        let recording = match self.recordings.entry(user_id) {
+            std::collections::btree_map::Entry::Occupied(known) => known.into_mut(),
+            std::collections::btree_map::Entry::Vacant(new) => match Recording::new() {
+                Ok(recording) => new.insert(recording),
+                Err(error) => {
+                    self.outputs.push_back(Output::Failed(error.to_string()));
+                    return;
+                }
+            },
+        };
+        if !recording.handle_sequence(packet.ssrc, packet.sequence) {
+            return;
+        }
+        if packet.payload.is_empty() {
+            recording.stats.padding_only += 1;
+            return;
+        }
+        match self.dave.decrypt(now, user_id, &packet.payload) {
+            Ok(opus) => recording.handle_frame(at, packet.timestamp, &opus),
+            Err(Undecryptable::BeforeReady) => recording.stats.undecryptable_before_ready += 1,
+            Err(Undecryptable::AfterReady) => recording.stats.undecryptable_after_ready += 1,
+        }
+    }
+
+    /// Does whatever is due.
+    pub(crate) fn handle_timeout(&mut self, now: Instant) {
+        self.beat(now);
+        self.discover_again(now);
+        self.keep_alive(now);
+        self.speak(now);
+    }
+
+    fn beat(&mut self, now: Instant) {
+        let Some(heartbeat) = self.heartbeat.as_mut().filter(|heartbeat| heartbeat.due <= now)
+        else {
+            return;
+        };
+        if heartbeat.unanswered >= MAX_UNANSWERED {
+            let problem = format!("{MAX_UNANSWERED} heartbeats went unanswered");
+            self.outputs.push_back(Output::Failed(problem));
+            self.heartbeat = None;
+            return;
+        }
+        heartbeat.unanswered += 1;
+        heartbeat.sent += 1;
+        heartbeat.due = now + heartbeat.interval;
+        self.outputs.push_back(Output::Text(gateway::heartbeat(heartbeat.sent, self.seq_ack)));
+    }
+
+    fn discover_again(&mut self, now: Instant) {
+        let Some(discovery) = self.discovery.as_mut().filter(|discovery| discovery.due <= now)
+        else {
+            return;
+        };
+        if discovery.tries >= DISCOVERY_TRIES {
+            let problem = "no answer to IP discovery: is the UDP port reachable?".to_owned();
+            self.outputs.push_back(Output::Failed(problem));
+            self.discovery = None;
+            return;
+        }
+        discovery.tries += 1;
+        discovery.due = now + DISCOVERY_RETRY;
+        self.outputs.push_back(Output::Datagram(gateway::discovery_request(self.ssrc)));
+    }
+
+    fn keep_alive(&mut self, now: Instant) {
+        let Some(keepalive) = self.keepalive.as_mut().filter(|keepalive| keepalive.due <= now)
+        else {
+            return;
+        };
+        let mut datagram = keepalive.count.to_le_bytes().to_vec();
+        datagram.resize(8, 0);
+        keepalive.count = keepalive.count.wrapping_add(1);
+        keepalive.due = now + KEEPALIVE;
+        self.outputs.push_back(Output::Datagram(datagram));
+    }
+
+    fn speak(&mut self, now: Instant) {
+        let (Some(voice), Some(transport)) = (self.voice.as_mut(), self.transport.as_mut()) else {
+            return;
+        };
+        loop {
+            match voice.handle_timeout(now) {
+                Ok(Some(Step::Frame { header, opus })) => match self.dave.encrypt(&opus) {
+                    Some(frame) => {
+                        self.stats.frames_sent += 1;
+                        self.outputs.push_back(Output::Datagram(transport.seal(header, &frame)));
+                    }
+                    None => {
+                        self.stats.frames_unsent += 1;
+                        voice.take_back();
+                    }
+                },
+                Ok(Some(Step::Finished { id, spoken })) => {
+                    self.outputs.push_back(Output::Spoken { id, spoken });
+                    if !voice.is_speaking() {
+                        self.announced = false;
+                        let stopped = gateway::speaking(self.ssrc, false);
+                        self.outputs.push_back(Output::Text(stopped));
+                    }
+                }
+                Ok(None) => return,
+                Err(error) => {
+                    self.outputs.push_back(Output::Failed(error.to_string()));
+                    return;
+                }
+            }
+        }
+    }
+
+    /// Who this is.
+    pub(crate) fn user_id(&self) -> u64 {
+        self.invite.user_id
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::{Value, json};
+
+    const KEY: [u8; 32] = [3; 32];
+
+    fn invite(user_id: u64) -> VoiceInvite {
+        VoiceInvite {
+            guild_id: 10,
+            channel_id: 100,
+            user_id,
+            session_id: "session".into(),
+            token: "token".into(),
+            endpoint: "127.0.0.1:1".into(),
+        }
+    }
+
+    fn outputs(client: &mut Client) -> Vec<Output> {
+        std::iter::from_fn(|| client.poll_output()).collect()
+    }
+
+    fn texts(client: &mut Client) -> Vec<Value> {
+        outputs(client)
+            .into_iter()
+            .filter_map(|output| match output {
+                Output::Text(text) => Some(serde_json::from_str(&text).unwrap()),
+                _ => None,
+            })
+            .collect()
+    }
+
+    fn hello(client: &mut Client, now: Instant) {
+        client.handle_text(now, r#"{"op":8,"d":{"heartbeat_interval":1000.0,"v":8}}"#);
+    }
+
+    fn ready(client: &mut Client, now: Instant, ssrc: u32, modes: &[&str]) {
+        let d = json!({ "ssrc": ssrc, "ip": "127.0.0.1", "port": 5000, "modes": modes });
+        client.handle_text(now, &json!({ "op": 2, "d": d }).to_string());
+    }
+
+    fn discovered(ssrc: u32) -> Vec<u8> {
+        let mut answer = vec![0, 2, 0, 70];
+        answer.extend_from_slice(&ssrc.to_be_bytes());
+        answer.extend_from_slice(b"127.0.0.1");
+        answer.resize(72, 0);
+        answer.extend_from_slice(&6000_u16.to_be_bytes());
+        answer
+    }
+
+    fn describe(client: &mut Client, now: Instant, mode: TransportMode, version: u16) {
+        let d = json!({
+            "mode": mode.name(), "secret_key": KEY, "dave_protocol_version": version,
+        });
+        client.handle_text(now, &json!({ "op": 4, "d": d }).to_string());
+    }
+
+    /// A client that has joined a call without end-to-end encryption.
+    fn joined(user_id: u64, ssrc: u32, mode: TransportMode, now: Instant) -> Client {
+        let mut client = Client::new(invite(user_id), mode).unwrap();
+        hello(&mut client, now);
+        ready(&mut client, now, ssrc, &[mode.name()]);
+        client.handle_datagram(now, &discovered(ssrc));
+        describe(&mut client, now, mode, 0);
+        assert!(outputs(&mut client).iter().any(|output| matches!(output, Output::Joined)));
+        client
+    }
+
+    #[test]
+    fn the_handshake_goes_in_order() {
+        let now = Instant::now();
+        let mut client = Client::new(invite(1), TransportMode::Aes256Gcm).unwrap();
+        let identify = &texts(&mut client)[0];
+        assert_eq!(identify["op"], 0);
+        assert_eq!(identify["d"]["server_id"], "10");
+        assert_eq!(identify["d"]["max_dave_protocol_version"], 1);
+
+        hello(&mut client, now);
+        assert!(outputs(&mut client).is_empty());
+        // Early messages about others must not be lost.
+        client.handle_text(now, r#"{"op":11,"seq":1,"d":{"user_ids":["2"]}}"#);
+        client.handle_text(now, r#"{"op":5,"seq":2,"d":{"user_id":"2","ssrc":20,"speaking":1}}"#);
+        let xchacha = TransportMode::XChaCha20Poly1305;
+        ready(&mut client, now, 7, &["xsalsa20_poly1305", xchacha.name()]);
+        let sent = outputs(&mut client);
+        assert!(matches!(sent[0], Output::ConnectUdp(address) if address.port() == 5000));
+        assert!(matches!(&sent[1], Output::Datagram(request) if request.len() == 74));
+
+        client.handle_datagram(now, &discovered(7));
+        let select = &texts(&mut client)[0];
+        assert_eq!(select["op"], 1);
+        let data = json!({ "address": "127.0.0.1", "port": 6000, "mode": xchacha.name() });
+        assert_eq!(select["d"]["data"], data);
+
+        describe(&mut client, now, xchacha, 1);
+        let sent = outputs(&mut client);
+        assert!(matches!(&sent[0], Output::Binary(package) if package[0] == 26));
+        assert!(matches!(sent[1], Output::Joined));
+        assert_eq!(client.speakers.get(&20), Some(&2));
+        assert_eq!(client.stats().dave_protocol_version, 1);
+    }
+
+    #[test]
+    fn heartbeats_carry_the_last_sequence_and_two_unanswered_are_the_end() {
+        let mut now = Instant::now();
+        let mut client = Client::new(invite(1), TransportMode::Aes256Gcm).unwrap();
+        hello(&mut client, now);
+        outputs(&mut client);
+        let mut beats = Vec::new();
+        for seq in [None, Some(0), Some(65_535)] {
+            if let Some(seq) = seq {
+                client.handle_text(now, &json!({ "op": 18, "seq": seq, "d": {} }).to_string());
+            }
+            now = client.poll_timeout().unwrap();
+            client.handle_timeout(now);
+            beats.push(texts(&mut client)[0]["d"]["seq_ack"].clone());
+            client.handle_text(now, r#"{"op":6,"d":{"t":1}}"#);
+        }
+        assert_eq!(beats, [json!(-1), json!(0), json!(65_535)]);
+        for _ in 0..2 {
+            now = client.poll_timeout().unwrap();
+            client.handle_timeout(now);
+            assert!(matches!(outputs(&mut client)[..], [Output::Text(_)]));
+        }
+        now = client.poll_timeout().unwrap();
+        client.handle_timeout(now);
+        assert!(matches!(outputs(&mut client)[..], [Output::Failed(_)]));
+    }
+
+    #[test]
+    fn a_lost_discovery_is_asked_again_and_then_given_up() {
+        let mut now = Instant::now();
+        let mut client = Client::new(invite(1), TransportMode::Aes256Gcm).unwrap();
+        ready(&mut client, now, 7, &[TransportMode::Aes256Gcm.name()]);
+        outputs(&mut client);
+        for _ in 1..DISCOVERY_TRIES {
+            now = client.poll_timeout().unwrap();
+            client.handle_timeout(now);
+            assert!(matches!(outputs(&mut client)[..], [Output::Datagram(_)]));
+        }
+        now = client.poll_timeout().unwrap();
+        client.handle_timeout(now);
+        assert!(matches!(outputs(&mut client)[..], [Output::Failed(_)]));
+    }
+
+    #[test]
+    fn no_mode_in_common_or_another_than_asked_for_fails() {
+        let now = Instant::now();
+        let mut client = Client::new(invite(1), TransportMode::Aes256Gcm).unwrap();
+        ready(&mut client, now, 7, &["xsalsa20_poly1305"]);
+        assert!(outputs(&mut client).iter().any(|output| matches!(output, Output::Failed(_))));
+
+        let mut client = Client::new(invite(1), TransportMode::Aes256Gcm).unwrap();
+        ready(&mut client, now, 7, &[TransportMode::Aes256Gcm.name()]);
+        describe(&mut client, now, TransportMode::XChaCha20Poly1305, 1);
+        let sent = outputs(&mut client);
+        assert!(sent.iter().any(|output| matches!(output, Output::Failed(_))));
+        assert!(!sent.iter().any(|output| matches!(output, Output::Joined)));
+    }
+
+    #[test]
+    fn a_speech_is_announced_sent_heard_and_ended() {
+        for mode in [TransportMode::Aes256Gcm, TransportMode::XChaCha20Poly1305] {
+            let mut now = Instant::now();
+            let mut speaker = joined(1, 7, mode, now);
+            let mut listener = joined(2, 8, mode, now);
+            speaker.handle_say(now, 5, vec![3000; 1920 * 10]);
+            let mut sent = outputs(&mut speaker);
+            assert!(
+                matches!(&sent[..], [Output::Text(text)] if text.contains(r#""speaking":1"#)),
+                "announced before the first packet"
+            );
+            while !sent.iter().any(|output| matches!(output, Output::Spoken { .. })) {
+                now = speaker.poll_timeout().unwrap();
+                speaker.handle_timeout(now);
+                sent = outputs(&mut speaker);
+                for output in &sent {
+                    if let Output::Datagram(datagram) = output {
+                        listener.handle_datagram(now, datagram);
+                    }
+                }
+            }
+            assert!(matches!(&sent[1], Output::Text(text) if text.contains(r#""speaking":0"#)));
+
+            // The gateway's word whose SSRC it was comes last; nothing is lost.
+            assert!(listener.heard(1).is_none());
+            listener.handle_text(now, r#"{"op":5,"d":{"user_id":"1","ssrc":7,"speaking":1}}"#);
+            let stats = listener.stats();
+            assert_eq!(stats.senders[&1].frames_decoded, 15);
+            assert_eq!(stats.senders[&1].silence_frames, 5);
+            assert_eq!((stats.transport_failures, stats.packets_malformed), (0, 0));
+            let heard = listener.heard(1).unwrap();
+            assert_eq!((heard.talkspurts.len(), heard.talkspurts[0].samples), (1, 9600));
+        }
+    }
+
+    #[test]
+    fn packets_of_an_ssrc_nobody_owns_are_dropped_in_time() {
+        let now = Instant::now();
+        let mut client = joined(2, 8, TransportMode::Aes256Gcm, now);
+        let mut transport = Transport::new(TransportMode::Aes256Gcm, &KEY);
+        let mut send = |client: &mut Client, at: Instant, sequence: u16| {
+            let header =
+                super::super::media::Outgoing { sequence, timestamp: 0, ssrc: 99, audio_level: 0 };
+            client.handle_datagram(at, &transport.seal(header, b"x"));
+        };
+        for sequence in 0..=256 {
+            send(&mut client, now, sequence);
+        }
+        assert_eq!(client.stats().unknown_ssrc_dropped, 1);
+        send(&mut client, now + HOLD + Duration::from_millis(1), 300);
+        assert_eq!((client.stats().unknown_ssrc_dropped, client.held.len()), (257, 1));
+    }
+
+    proptest::proptest! {
+        // Each case makes a key pair, hence few. Opcodes with MLS inside are left out: for a cut-off
+        // vector tls_codec 0.4 panics in debug builds where release builds return an error.
+        #![proptest_config(proptest::test_runner::Config::with_cases(64))]
+        #[test]
+        fn nothing_from_the_network_panics(
+            text: String,
+            opcode in 31_u8..,
+            binary in proptest::collection::vec(proptest::num::u8::ANY, 0..8),
+            datagram: Vec<u8>,
+        ) {
+            let now = Instant::now();
+            let mut client = joined(1, 7, TransportMode::Aes256Gcm, now);
+            client.handle_text(now, &text);
+            client.handle_binary(now, &binary[..binary.len().min(2)]);
+            client.handle_binary(now, &[&[0, 1, opcode], &binary[..]].concat());
+            client.handle_datagram(now, &datagram);
+            client.handle_timeout(now + Duration::from_secs(60));
+        }
+    }
+}
