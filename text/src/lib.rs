@@ -1,1 +1,18 @@
-//! text
+//! The text side: the main gateway, REST, and slash commands.
+//!
+//! ```text
+//! Discord → shell/gateway → incoming → voice events            → (channel) → voice
+//!                                    → command/vc → VoiceControl → (door)   → voice
+//!                                                 → shell/rest  → Discord
+//! voice → (channel) voice state requests → shell/gateway → op 4 → Discord
+//! ```
+//!
+//! Everything outside [`shell`] is free of sockets, tasks and clocks. twilight's types stay inside
+//! [`shell`]; what leaves the crate is `clawvoice_session`'s.
+//!
+//! Does not: know the voice crate, read configuration files, or handle media.
+
+mod backoff;
+pub mod command;
+mod incoming;
+pub mod shell;

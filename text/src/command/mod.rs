@@ -1,0 +1,97 @@
+//! Slash commands, in our own types: what is registered, and what a user typed.
+//!
+//! Source: Discord, "Application Commands" and "Receiving and Responding".
+
+mod vc;
+
+use clawvoice_session::{ChannelId, GuildId, UserId, VoiceControl};
+
+/// The kinds of channel a command can tell apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ChannelKind {
+    /// GUILD_VOICE (2).
+    Voice,
+    /// GUILD_STAGE_VOICE (13).
+    Stage,
+    /// Every other kind.
+    Other,
+}
+
+impl ChannelKind {
+    /// From Discord's channel type number.
+    #[must_use]
+    pub const fn from_wire(kind: u64) -> Self {
+        match kind {
+            2 => Self::Voice,
+            13 => Self::Stage,
+            _ => Self::Other,
+        }
+    }
+
+    /// Whether one can speak in it.
+    #[must_use]
+    pub const fn is_voice(self) -> bool {
+        matches!(self, Self::Voice | Self::Stage)
+    }
+}
+
+/// A slash command as it is registered with Discord.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Definition {
+    /// The command's name, without the slash.
+    pub name: String,
+    /// What Discord shows beside it.
+    pub description: String,
+    /// Its subcommands, in the order shown.
+    pub subcommands: Vec<Subcommand>,
+}
+
+/// A subcommand of a [`Definition`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Subcommand {
+    /// The subcommand's name.
+    pub name: String,
+    /// What Discord shows beside it.
+    pub description: String,
+    /// The channel it asks for, if it asks for one.
+    pub channel: Option<ChannelOption>,
+}
+
+/// An option that takes a voice or stage channel; always required.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ChannelOption {
+    /// The option's name.
+    pub name: String,
+    /// What Discord shows beside it.
+    pub description: String,
+}
+
+/// A slash command as a user typed it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Invocation {
+    /// The command's name.
+    pub name: String,
+    /// The guild it was typed in; `None` in a direct message.
+    pub guild: Option<GuildId>,
+    /// Who typed it.
+    pub user: Option<UserId>,
+    /// The chosen subcommand.
+    pub subcommand: Option<String>,
+    /// The chosen channel option: its id and, if Discord resolved it, its kind.
+    pub channel: Option<(ChannelId, Option<ChannelKind>)>,
+}
+
+/// The commands to register: `/vc` if voice is on, else none.
+#[must_use]
+pub fn definitions(voice: bool) -> Vec<Definition> {
+    if voice { vec![vc::definition()] } else { Vec::new() }
+}
+
+/// The reply to a command, as shown to the user who typed it. Returns when the command is carried
+/// out; a join takes up to its connect timeout.
+pub async fn answer(invocation: &Invocation, voice: Option<&dyn VoiceControl>) -> String {
+    match invocation.name.as_str() {
+        vc::NAME => vc::answer(invocation, voice).await,
+        other => format!("/{other} is not a command of this bot."),
+    }
+}

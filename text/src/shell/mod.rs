@@ -1,0 +1,6 @@
+//! Sockets and tasks: the main gateway's websocket and REST. No rules about commands or voice.
+
+mod base_url;
+pub mod gateway;
+mod rest;
+mod shard;
