@@ -1,1 +1,336 @@
-//! To be filled.
+//! The rules of talking: turns, interruption, what the room hears and has heard.
+//!
+//! ```text
+//! call (Hear) → hearing → lane of the speaker → Output::Provider
+//! provider text → provider → playback → take_frame (each 20 ms tick of the call)
+//!                    speech while an answer plays → interrupt → cancel, truncate, silence
+//! ```
+//!
+//! Every speaker has a provider connection of their own, a [`Lane`]; the room has one player. All
+//! of it is sans-IO and runs in [`SessionTime`].
+//!
+//! Does not: connect, decode Opus, know Discord's wire or a configuration file.
+
+mod barge_in;
+mod hearing;
+mod interrupt;
+mod lane;
+mod playback;
+mod pool;
+mod provider;
+mod settings;
+mod turn;
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::{BTreeMap, VecDeque};
+
+use clawvoice_session::{SessionTime, UserId, timeline::Record};
+
+pub use lane::Lane;
+pub use settings::{ConsultPolicy, ConversationSettings, Mode, TurnEnd, Vad};
+
+use crate::{
+    realtime::openai::DecodeStats,
+    timeline::{self, Role},
+};
+use lane::Slot;
+use playback::{Note, Playback};
+use turn::{Admission, Turn};
+
+/// Names kept; the names of further users are not learned.
+const MAX_NAMES: usize = 4_096;
+
+/// What a conversation asks of its owner. Drain after every call.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Output {
+    /// Connect to the provider under this name, then report opened, text and closed.
+    OpenProvider {
+        /// The new connection's name.
+        lane: Lane,
+    },
+    /// Close that connection normally. Nothing it still reports is listened to.
+    CloseProvider {
+        /// The connection.
+        lane: Lane,
+    },
+    /// Send a text frame.
+    Provider {
+        /// On which connection.
+        lane: Lane,
+        /// The frame.
+        message: String,
+    },
+    /// Write a timeline record.
+    Timeline(Record),
+    /// Final words, of a speaker or of the answer to them.
+    Transcript {
+        /// The speaker whose connection this is.
+        user: Option<UserId>,
+        /// Whose words.
+        role: Role,
+        /// The words.
+        text: String,
+    },
+    /// The front end is configured for the first time.
+    Ready,
+    /// The front end cannot be used, in words. The conversation is closed.
+    Failed(String),
+}
+
+/// Why a conversation wants to be woken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Timer {
+    /// The next silence frame of a speaker who stopped.
+    Silence,
+    /// A turn's silence grace ends.
+    TurnGrace,
+    /// An answer did not play out in time.
+    PlaybackWatchdog,
+    /// The provider never ended a response.
+    ResponseTimeout,
+    /// A provider connection was not ready in time.
+    ConnectTimeout,
+    /// A lost provider connection is tried again.
+    Reconnect,
+    /// A provider connection was not used for long.
+    LaneIdle,
+}
+
+/// Counters of one conversation.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Stats {
+    /// Turns opened.
+    pub turns: u64,
+    /// Turns dropped whole.
+    pub turns_dropped: u64,
+    /// Interruptions that stopped an answer.
+    pub barge_ins: u64,
+    /// Interruptions that came too early.
+    pub barge_ins_skipped: u64,
+    /// 20 ms frames of answers given to the call.
+    pub frames_played: u64,
+    /// Samples of speech dropped because no connection was ready for 5 s.
+    pub input_samples_dropped: u64,
+    /// Audio deltas of unknown, ended or interrupted responses; dropped.
+    pub late_audio: u64,
+    /// Frames of connections that are no longer ours; dropped.
+    pub late_frames: u64,
+    /// Truncations and deletions that the provider refused.
+    pub repairs_refused: u64,
+    /// Function calls that nothing answers to.
+    pub calls_unanswered: u64,
+    /// Errors that repeated one logged less than 60 s before.
+    pub errors_repeated: u64,
+    /// Connections opened again after a loss or a rotation.
+    pub reconnects: u64,
+    /// What the decoders skipped.
+    pub decode: DecodeStats,
+}
+
+/// The conversation of one voice channel.
+#[derive(Debug)]
+pub struct Conversation {
+    settings: ConversationSettings,
+    names: BTreeMap<UserId, Name>,
+    turns: Vec<Turn>,
+    slots: Vec<Slot>,
+    playback: Playback,
+    outputs: VecDeque<Output>,
+    next_lane: u32,
+    next_event: u64,
+    ready: bool,
+    closed: bool,
+    last_error: Option<(String, String, SessionTime)>,
+    stats: Stats,
+}
+
+#[derive(Debug)]
+struct Name {
+    label: String,
+    bot: bool,
+}
+
+impl Conversation {
+    /// Starts a conversation: a first provider connection is opened at once, for whoever speaks
+    /// first.
+    #[must_use]
+    pub fn new(settings: ConversationSettings, now: SessionTime) -> Self {
+        let mut conversation = Self {
+            playback: Playback::new(settings.prebuffer),
+            settings,
+            names: BTreeMap::new(),
+            turns: Vec::new(),
+            slots: Vec::new(),
+            outputs: VecDeque::new(),
+            next_lane: 0,
+            next_event: 0,
+            ready: false,
+            closed: false,
+            last_error: None,
+            stats: Stats::default(),
+        };
+        let starting = timeline::bridge_starting(
+            now,
+            conversation.settings.bridge(),
+            conversation.settings.policy(),
+        );
+        conversation.line(starting);
+        conversation.ensure_spare(now);
+        conversation
+    }
+
+    /// Learns a user's name, and whether the account is a bot.
+    pub fn handle_name(&mut self, user: UserId, label: String, bot: bool) {
+        if self.names.len() < MAX_NAMES || self.names.contains_key(&user) {
+            self.names.insert(user, Name { label, bot });
+        }
+    }
+
+    /// A user left the channel: their turn is over.
+    pub fn handle_member_left(&mut self, now: SessionTime, user: UserId) {
+        if let Some(index) = self.turns.iter().position(|turn| turn.user == user) {
+            let was_talking = self.turns.get(index).is_some_and(Turn::is_talking);
+            if was_talking {
+                self.start_silence(now, user);
+            }
+            self.close_turn(now, index);
+        }
+        self.settle(now);
+    }
+
+    /// Gives the next 20 ms of answer audio (480 samples, 24 kHz mono). Call on each 20 ms tick on
+    /// which the call can send. `true`: the frame is filled, and counts as heard; `false`: there is
+    /// nothing to play on this tick.
+    pub fn take_frame(&mut self, now: SessionTime, frame: &mut [i16; playback::FRAME]) -> bool {
+        if self.closed {
+            return false;
+        }
+        let filled = self.playback.take(now, frame, !self.is_held());
+        self.stats.frames_played += u64::from(filled);
+        self.settle(now);
+        filled
+    }
+
+    /// Does what is due.
+    pub fn handle_timeout(&mut self, now: SessionTime) {
+        if self.closed {
+            return;
+        }
+        while let Some(index) =
+            self.turns.iter().position(|t| t.closes_at().is_some_and(|at| at <= now))
+        {
+            self.close_turn(now, index);
+        }
+        self.playback.handle_watchdog(now);
+        self.handle_lane_timeouts(now);
+        self.settle(now);
+    }
+
+    /// When to call [`Conversation::handle_timeout`] next, and why.
+    #[must_use]
+    pub fn poll_timeout(&self) -> Option<(SessionTime, Timer)> {
+        if self.closed {
+            return None;
+        }
+        let grace = self.turns.iter().filter_map(Turn::closes_at).min();
+        [
+            grace.map(|at| (at, Timer::TurnGrace)),
+            self.playback.poll_watchdog().map(|at| (at, Timer::PlaybackWatchdog)),
+            self.poll_lane_timeout(),
+        ]
+        .into_iter()
+        .flatten()
+        .min()
+    }
+
+    /// The next thing to do for the conversation.
+    pub fn poll_output(&mut self) -> Option<Output> {
+        self.outputs.pop_front()
+    }
+
+    /// Ends the conversation: playback stops, turns close, connections are closed. Every later
+    /// input is ignored.
+    pub fn close(&mut self, now: SessionTime) {
+        if self.closed {
+            return;
+        }
+        self.playback.close(now);
+        self.settle(now);
+        while !self.turns.is_empty() {
+            self.close_turn(now, 0);
+        }
+        self.close_lanes();
+        self.closed = true;
+    }
+
+    /// What happened so far, in numbers.
+    #[must_use]
+    pub fn stats(&self) -> Stats {
+        let mut stats = self.stats;
+        for slot in &self.slots {
+            add(&mut stats.decode, slot.decoder.stats());
+        }
+        stats
+    }
+
+    /// No new answer starts while a speaker who has just interrupted one is talking.
+    fn is_held(&self) -> bool {
+        self.turns.iter().any(|turn| turn.interrupted_playback && turn.is_talking())
+    }
+
+    /// Writes down what the player did, and watches what it does next.
+    fn settle(&mut self, now: SessionTime) {
+        let place = self.settings.place();
+        while let Some(note) = self.playback.poll_note() {
+            let record = match note {
+                Note::Started => timeline::playback_started(now, place, self.settings.bridge()),
+                Note::Stopped(reason, played) => {
+                    timeline::playback_stopped(now, place, reason, played)
+                }
+                Note::Watchdog(played) => {
+                    timeline::playback_watchdog_fired(now, place, "response.done", played)
+                }
+            };
+            self.line(record);
+        }
+        let held = self.is_held();
+        self.playback.watch(now, held);
+    }
+
+    fn close_turn(&mut self, now: SessionTime, index: usize) {
+        let turn = self.turns.remove(index);
+        if turn.admission == Admission::Dropped {
+            return;
+        }
+        if let Some(slot) = self.slots.iter_mut().find(|slot| slot.user == Some(turn.user)) {
+            slot.used_at = now;
+        }
+        let label = self.label(turn.user);
+        let speaker = timeline::Speaker { user: turn.user, label: &label };
+        let record =
+            timeline::turn_closed(now, self.settings.place(), speaker, turn.summary(now));
+        self.line(record);
+    }
+
+    fn line(&mut self, record: Record) {
+        self.outputs.push_back(Output::Timeline(record));
+    }
+
+    fn label(&self, user: UserId) -> String {
+        self.names.get(&user).map_or_else(|| user.to_string(), |name| name.label.clone())
+    }
+
+    /// A fresh id for a client event; an error that answers it starts with the same word.
+    fn event_id(&mut self, kind: &str) -> String {
+        self.next_event += 1;
+        format!("{kind}_{}", self.next_event)
+    }
+}
+
+fn add(sum: &mut DecodeStats, more: DecodeStats) {
+    sum.unreadable += more.unreadable;
+    sum.bad_audio += more.bad_audio;
+    sum.unknown += more.unknown;
+}

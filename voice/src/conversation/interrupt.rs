@@ -1,0 +1,224 @@
+//! Applying an interruption: silence here at once, the truth to the provider.
+
+use clawvoice_session::{SessionTime, UserId};
+
+use super::{
+    Conversation, Output,
+    barge_in::{ItemProgress, Repair, Verdict, judge, repairs},
+    lane::Lane,
+    playback::Answer,
+};
+use crate::{
+    realtime::openai,
+    timeline::{self, Heard, Speaker, StopReason},
+};
+
+const SPEAKER_START: &str = "speaker-start";
+const ACTIVE_SPEAKER_AUDIO: &str = "active-speaker-audio";
+/// The reason of every line about what the provider is told.
+const BARGE_IN: &str = "barge-in";
+
+impl Conversation {
+    /// Somebody began to speak. Gives whether that stopped an answer.
+    pub(super) fn interrupt_at_speaker_start(&mut self, now: SessionTime, user: UserId) -> bool {
+        if self.playback.is_playing() {
+            let place = self.settings.place();
+            self.line(timeline::barge_in_at_speaker_start(now, place, user));
+        } else if self.playback.head().is_some() {
+            // Not audible yet: the first frame decides.
+            return false;
+        }
+        self.request_stop(now, user, SPEAKER_START)
+    }
+
+    /// A frame of an open turn, before it is sent: once per turn and answer it is an interruption.
+    pub(super) fn interrupt_by_audio(&mut self, now: SessionTime, user: UserId, heard: Heard) {
+        let Some(serial) = self.playback.head().map(|head| head.serial) else { return };
+        let must_check =
+            self.turns.iter().any(|turn| turn.user == user && turn.must_check(serial));
+        if !must_check {
+            return;
+        }
+        if self.settings.barge_in {
+            let label = self.label(user);
+            let speaker = Speaker { user, label: &label };
+            let output = self.playback.output();
+            let place = self.settings.place();
+            self.line(timeline::barge_in_by_audio(now, place, speaker, output, heard));
+        }
+        let stopped = self.request_stop(now, user, ACTIVE_SPEAKER_AUDIO);
+        let barge_in = self.settings.barge_in;
+        if let Some(turn) = self.turns.iter_mut().find(|turn| turn.user == user) {
+            turn.set_checked(serial, !stopped && barge_in);
+            turn.interrupted_playback |= stopped;
+        }
+    }
+
+    /// The provider's turn detection heard speech on a speaker's connection, and has cancelled that
+    /// connection's response.
+    pub(super) fn interrupt_by_provider(&mut self, now: SessionTime, index: usize) {
+        if !(self.settings.barge_in && self.settings.interrupt_response_on_input_audio) {
+            return;
+        }
+        let Some(slot) = self.slots.get_mut(index) else { return };
+        let (lane, user) = (slot.lane, slot.user);
+        let min = self.settings.min_barge_in_audio_end_ms;
+        match judge(true, self.playback.heard(), min) {
+            Verdict::TooEarly(heard_ms) => {
+                for response in &mut slot.responses {
+                    response.spared = true;
+                }
+                self.skip(now, heard_ms);
+            }
+            Verdict::Stop => {
+                self.stop_answer(now, lane);
+                self.clear_lane(now, lane);
+                self.stats.barge_ins += 1;
+                if let Some(turn) = self.turns.iter_mut().find(|turn| Some(turn.user) == user) {
+                    turn.interrupted_playback = true;
+                }
+            }
+            Verdict::NothingPlaying | Verdict::Disabled => {}
+        }
+    }
+
+    fn request_stop(&mut self, now: SessionTime, user: UserId, reason: &'static str) -> bool {
+        let place = self.settings.place();
+        let output = self.playback.output();
+        let min = self.settings.min_barge_in_audio_end_ms;
+        match judge(self.settings.barge_in, self.playback.heard(), min) {
+            Verdict::Disabled => {
+                if output.active {
+                    self.line(timeline::barge_in_disabled(now, place, reason));
+                }
+                false
+            }
+            Verdict::NothingPlaying => {
+                self.line(timeline::barge_in_without_output(now, place, reason));
+                false
+            }
+            Verdict::TooEarly(heard_ms) => {
+                self.line(timeline::barge_in_requested(now, place, reason, output));
+                self.skip(now, heard_ms);
+                false
+            }
+            Verdict::Stop => {
+                self.line(timeline::barge_in_requested(now, place, reason, output));
+                if let Some((lane, response)) = self.head_name() {
+                    self.cut(now, lane, &response, StopReason::BargeIn, false);
+                }
+                // The speaker has moved on: what still waits for them is no longer wanted. Answers
+                // to others wait until the speaker is done.
+                if let Some(slot) = self.slots.iter().find(|slot| slot.user == Some(user)) {
+                    self.clear_lane(now, slot.lane);
+                }
+                self.stats.barge_ins += 1;
+                true
+            }
+        }
+    }
+
+    fn skip(&mut self, now: SessionTime, heard_ms: u64) {
+        let min = self.settings.min_barge_in_audio_end_ms;
+        self.line(timeline::interrupt_skipped(now, BARGE_IN, heard_ms, min));
+        self.stats.barge_ins_skipped += 1;
+    }
+
+    fn head_name(&self) -> Option<(Lane, String)> {
+        self.playback.head().map(|head| (head.lane, head.response.clone()))
+    }
+
+    /// Stops the answer at the head of the queue after the provider heard speech on `lane`: of that
+    /// lane the provider has cancelled it, of another we must.
+    fn stop_answer(&mut self, now: SessionTime, lane: Lane) {
+        if let Some((of, response)) = self.head_name() {
+            let reason =
+                if of == lane { StopReason::ProviderClearAudio } else { StopReason::BargeIn };
+            self.cut(now, of, &response, reason, of == lane);
+        }
+    }
+
+    /// Drops every answer of a lane.
+    pub(super) fn clear_lane(&mut self, now: SessionTime, lane: Lane) {
+        let answers: Vec<String> =
+            self.playback.of_lane(lane).map(|answer| answer.response.clone()).collect();
+        for response in answers {
+            self.cut(now, lane, &response, StopReason::BargeIn, false);
+        }
+    }
+
+    /// Ends one answer: nothing more of it is played, the provider stops generating it, and its
+    /// history holds what was heard.
+    pub(super) fn cut(
+        &mut self,
+        now: SessionTime,
+        lane: Lane,
+        response: &str,
+        reason: StopReason,
+        cancelled_by_provider: bool,
+    ) {
+        let mut items: Vec<ItemProgress> = self
+            .playback
+            .of_lane(lane)
+            .find(|answer| answer.response == response)
+            .map(Answer::progress)
+            .unwrap_or_default();
+        let cancel_id = self.event_id("cancel");
+        let slot = self.slots.iter_mut().find(|slot| slot.lane == lane);
+        let is_connected = slot.is_some();
+        let active = slot.and_then(|slot| slot.response(Some(response)));
+        let is_done = active.is_none();
+        if let Some(active) = active {
+            let announced = std::mem::take(&mut active.items);
+            items.extend(unheard(announced, &items));
+            let must_cancel = !active.cut && !cancelled_by_provider;
+            active.cut = true;
+            if must_cancel {
+                let message = openai::response_cancel(&cancel_id, response);
+                self.outputs.push_back(Output::Provider { lane, message });
+                self.line(timeline::interrupt_requested(now, BARGE_IN));
+            }
+        }
+        if is_connected {
+            self.repair(now, lane, &items, is_done);
+        }
+        self.playback.remove(now, lane, response, reason);
+        self.settle(now);
+    }
+
+    /// Makes a connection's history hold what was heard.
+    pub(super) fn repair(
+        &mut self,
+        now: SessionTime,
+        lane: Lane,
+        items: &[ItemProgress],
+        is_done: bool,
+    ) {
+        for repair in repairs(items, is_done) {
+            let (message, record) = match repair {
+                Repair::Truncate { item, content_index, audio_end_ms } => {
+                    let id = self.event_id("truncate");
+                    (
+                        openai::truncate_item(&id, &item, content_index, audio_end_ms),
+                        timeline::audio_truncated(now, BARGE_IN, audio_end_ms),
+                    )
+                }
+                Repair::Delete { item } => {
+                    let id = self.event_id("delete");
+                    (openai::delete_item(&id, &item), timeline::item_deleted(now, BARGE_IN))
+                }
+            };
+            self.outputs.push_back(Output::Provider { lane, message });
+            self.line(record);
+        }
+    }
+}
+
+/// Announced items of which no audio came, after those in `known`.
+pub(super) fn unheard(announced: Vec<String>, known: &[ItemProgress]) -> Vec<ItemProgress> {
+    announced
+        .into_iter()
+        .filter(|id| !known.iter().any(|item| item.id == *id))
+        .map(|id| ItemProgress { id, content_index: 0, received: 0, heard: 0 })
+        .collect()
+}

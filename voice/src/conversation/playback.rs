@@ -1,0 +1,517 @@
+//! The room's player: one queue of answers, and to the sample what the room has heard of each.
+//!
+//! An answer starts when the prebuffer is full or the answer complete. Only a player with nothing
+//! left completes an answer. A provider that pauses in mid-answer is waited for; after two seconds
+//! the answer is parked and may start again when its audio comes.
+
+use std::{collections::VecDeque, time::Duration};
+
+use clawvoice_session::SessionTime;
+
+use super::{barge_in::ItemProgress, lane::Lane, turn::duration_ms};
+use crate::{
+    realtime::openai::AudioDelta,
+    timeline::{OutputState, Played, StopReason, millis},
+};
+
+/// Samples of one frame: 20 ms at 24 kHz.
+pub(super) const FRAME: usize = 480;
+/// Audio waiting in the queue, in samples: 6000 frames, two minutes.
+const MAX_QUEUED: usize = 6_000 * FRAME;
+/// Answers in the queue.
+const MAX_ANSWERS: usize = 32;
+/// Items of one answer.
+const MAX_ITEMS: usize = 64;
+/// Frames missed in a row before an unfinished answer is parked: two seconds.
+const MAX_MISSED: u32 = 100;
+/// What a complete answer may take longer than its remaining audio.
+const WATCHDOG_SLACK: Duration = Duration::from_secs(3);
+
+/// The queue is full; the answer that overflowed it must end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Overflow;
+
+/// Something the timeline should hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Note {
+    Started,
+    Stopped(StopReason, Played),
+    Watchdog(Played),
+}
+
+#[derive(Debug)]
+struct Item {
+    progress: ItemProgress,
+    pcm: VecDeque<i16>,
+}
+
+/// One answer in the queue.
+#[derive(Debug)]
+pub(super) struct Answer {
+    pub(super) serial: u64,
+    pub(super) lane: Lane,
+    pub(super) response: String,
+    /// Whether the provider has sent all of it.
+    pub(super) complete: bool,
+    items: Vec<Item>,
+    chunks: u64,
+    queued: usize,
+    started_at: Option<SessionTime>,
+    missed: u32,
+    parked: bool,
+    watchdog: Option<SessionTime>,
+}
+
+impl Answer {
+    fn heard(&self) -> u64 {
+        self.items.iter().map(|item| item.progress.heard).sum()
+    }
+
+    fn received(&self) -> u64 {
+        self.items.iter().map(|item| item.progress.received).sum()
+    }
+
+    pub(super) fn is_started(&self) -> bool {
+        self.started_at.is_some()
+    }
+
+    pub(super) fn played(&self, now: SessionTime) -> Played {
+        Played {
+            received: self.received(),
+            heard: self.heard(),
+            chunks: self.chunks,
+            elapsed_ms: self.started_at.map_or(0, |at| duration_ms(now.since(at))),
+        }
+    }
+
+    /// The items in playback order.
+    pub(super) fn progress(&self) -> Vec<ItemProgress> {
+        self.items.iter().map(|item| item.progress.clone()).collect()
+    }
+
+    fn may_start(&self, prebuffer: usize) -> bool {
+        self.complete || self.queued >= prebuffer
+    }
+
+    /// Fills one frame; the rest of a last one is silence. Items play in their order, so audio that
+    /// comes late for an earlier item is not lost.
+    fn fill(&mut self, frame: &mut [i16; FRAME]) {
+        let mut rest = frame.as_mut_slice();
+        for item in &mut self.items {
+            let count = item.pcm.len().min(rest.len());
+            let (now, later) = rest.split_at_mut(count);
+            for (to, from) in now.iter_mut().zip(item.pcm.drain(..count)) {
+                *to = from;
+            }
+            item.progress.heard += count as u64;
+            self.queued -= count;
+            rest = later;
+        }
+        rest.fill(0);
+        self.missed = 0;
+    }
+}
+
+/// The room's player.
+#[derive(Debug)]
+pub(super) struct Playback {
+    answers: VecDeque<Answer>,
+    queued: usize,
+    prebuffer: usize,
+    next_serial: u64,
+    notes: VecDeque<Note>,
+}
+
+impl Playback {
+    pub(super) fn new(prebuffer: Duration) -> Self {
+        let samples = prebuffer.as_millis().saturating_mul(24);
+        Self {
+            answers: VecDeque::new(),
+            queued: 0,
+            prebuffer: usize::try_from(samples).unwrap_or(usize::MAX).min(MAX_QUEUED),
+            next_serial: 0,
+            notes: VecDeque::new(),
+        }
+    }
+
+    pub(super) fn poll_note(&mut self) -> Option<Note> {
+        self.notes.pop_front()
+    }
+
+    /// The answer that plays or is next to play.
+    pub(super) fn head(&self) -> Option<&Answer> {
+        self.answers.front()
+    }
+
+    /// Whether the player is in an answer.
+    pub(super) fn is_playing(&self) -> bool {
+        self.head().is_some_and(Answer::is_started)
+    }
+
+    /// What the room has heard of the answer that plays or is next, in samples.
+    pub(super) fn heard(&self) -> Option<u64> {
+        self.head().map(Answer::heard)
+    }
+
+    pub(super) fn output(&self) -> OutputState {
+        self.head().map_or(OutputState::default(), |head| OutputState {
+            audio_ms: millis(head.received()),
+            active: true,
+            chunks: head.chunks,
+        })
+    }
+
+    /// Answers of one lane, in queue order.
+    pub(super) fn of_lane(&self, lane: Lane) -> impl Iterator<Item = &Answer> {
+        self.answers.iter().filter(move |answer| answer.lane == lane)
+    }
+
+    /// Queues a piece of an answer.
+    pub(super) fn push(
+        &mut self,
+        lane: Lane,
+        response: &str,
+        delta: &AudioDelta,
+    ) -> Result<(), Overflow> {
+        if delta.pcm.is_empty() {
+            return Ok(());
+        }
+        if self.queued + delta.pcm.len() > MAX_QUEUED {
+            return Err(Overflow);
+        }
+        let answer = self.answer(lane, response)?;
+        let item = match answer.items.iter().position(|item| item.progress.id == delta.item) {
+            Some(index) => index,
+            None if answer.items.len() == MAX_ITEMS => return Err(Overflow),
+            None => {
+                answer.items.push(Item {
+                    progress: ItemProgress {
+                        id: delta.item.clone(),
+                        content_index: delta.content_index,
+                        received: 0,
+                        heard: 0,
+                    },
+                    pcm: VecDeque::new(),
+                });
+                answer.items.len() - 1
+            }
+        };
+        if let Some(item) = answer.items.get_mut(item) {
+            item.pcm.extend(&delta.pcm);
+            item.progress.received += delta.pcm.len() as u64;
+        }
+        answer.chunks += 1;
+        answer.queued += delta.pcm.len();
+        self.queued += delta.pcm.len();
+        Ok(())
+    }
+
+    fn answer(&mut self, lane: Lane, response: &str) -> Result<&mut Answer, Overflow> {
+        let found = self.answers.iter().position(|a| a.lane == lane && a.response == response);
+        let index = match found {
+            Some(index) => index,
+            None if self.answers.len() == MAX_ANSWERS => return Err(Overflow),
+            None => {
+                let serial = self.next_serial;
+                self.next_serial += 1;
+                self.answers.push_back(Answer {
+                    serial,
+                    lane,
+                    response: response.to_owned(),
+                    complete: false,
+                    items: Vec::new(),
+                    chunks: 0,
+                    queued: 0,
+                    started_at: None,
+                    missed: 0,
+                    parked: false,
+                    watchdog: None,
+                });
+                self.answers.len() - 1
+            }
+        };
+        self.answers.get_mut(index).ok_or(Overflow)
+    }
+
+    /// The provider has sent all of an answer; gives what came of it, if it had audio.
+    pub(super) fn complete(
+        &mut self,
+        now: SessionTime,
+        lane: Lane,
+        response: &str,
+    ) -> Option<Played> {
+        let answer =
+            self.answers.iter_mut().find(|a| a.lane == lane && a.response == response)?;
+        answer.complete = true;
+        Some(answer.played(now))
+    }
+
+    /// A lane's connection is gone: what came of its answers is all of them.
+    pub(super) fn complete_lane(&mut self, lane: Lane) {
+        for answer in self.answers.iter_mut().filter(|a| a.lane == lane) {
+            answer.complete = true;
+        }
+    }
+
+    /// Takes an answer out, playing or not.
+    pub(super) fn remove(
+        &mut self,
+        now: SessionTime,
+        lane: Lane,
+        response: &str,
+        reason: StopReason,
+    ) -> Option<Answer> {
+        let index = self.answers.iter().position(|a| a.lane == lane && a.response == response)?;
+        self.remove_at(now, index, reason)
+    }
+
+    fn remove_at(&mut self, now: SessionTime, index: usize, reason: StopReason) -> Option<Answer> {
+        let answer = self.answers.remove(index)?;
+        self.queued -= answer.queued;
+        if answer.is_started() {
+            self.notes.push_back(Note::Stopped(reason, answer.played(now)));
+        }
+        Some(answer)
+    }
+
+    /// Ends everything.
+    pub(super) fn close(&mut self, now: SessionTime) {
+        while self.remove_at(now, 0, StopReason::SessionClose).is_some() {}
+    }
+
+    /// Fills the next 20 ms; `false`: nothing to play on this tick. `may_start` is false while a
+    /// speaker who has interrupted is still talking: no new answer starts then.
+    pub(super) fn take(
+        &mut self,
+        now: SessionTime,
+        frame: &mut [i16; FRAME],
+        may_start: bool,
+    ) -> bool {
+        while self.bring_startable_to_front() {
+            let prebuffer = self.prebuffer;
+            let Some(head) = self.answers.front_mut() else { return false };
+            if !head.is_started() {
+                if head.complete && head.queued == 0 {
+                    self.answers.pop_front();
+                    continue;
+                }
+                if !may_start || !head.may_start(prebuffer) {
+                    return false;
+                }
+                head.started_at = Some(now);
+                head.parked = false;
+                self.notes.push_back(Note::Started);
+            }
+            if head.queued >= FRAME || (head.complete && head.queued > 0) {
+                let before = head.queued;
+                head.fill(frame);
+                self.queued -= before - head.queued;
+                return true;
+            }
+            if head.complete {
+                self.remove_at(now, 0, StopReason::PlayerIdle);
+                continue;
+            }
+            head.missed += 1;
+            if head.missed < MAX_MISSED {
+                return false;
+            }
+            let stopped = Note::Stopped(StopReason::PlayerIdle, head.played(now));
+            head.started_at = None;
+            head.missed = 0;
+            head.parked = true;
+            self.notes.push_back(stopped);
+        }
+        false
+    }
+
+    /// Lets answers behind a parked one pass until its audio is back.
+    fn bring_startable_to_front(&mut self) -> bool {
+        let prebuffer = self.prebuffer;
+        let next = self.answers.iter().position(|a| !a.parked || a.may_start(prebuffer));
+        match next {
+            Some(0) => true,
+            Some(index) => match self.answers.remove(index) {
+                Some(answer) => {
+                    self.answers.push_front(answer);
+                    true
+                }
+                None => false,
+            },
+            None => false,
+        }
+    }
+
+    /// Arms the watchdog of a complete answer at the head of the queue; call after every change.
+    /// While answers are held back (`held`) an unstarted one is not watched.
+    pub(super) fn watch(&mut self, now: SessionTime, held: bool) {
+        if let Some(head) = self.answers.front_mut() {
+            if head.complete && (head.is_started() || !held) {
+                let remaining = Duration::from_millis(millis(head.queued as u64));
+                head.watchdog.get_or_insert(now + remaining + WATCHDOG_SLACK);
+            } else {
+                head.watchdog = None;
+            }
+        }
+    }
+
+    pub(super) fn poll_watchdog(&self) -> Option<SessionTime> {
+        self.head().and_then(|head| head.watchdog)
+    }
+
+    /// The player never became idle: frees the queue for the next answer.
+    pub(super) fn handle_watchdog(&mut self, now: SessionTime) {
+        if self.poll_watchdog().is_some_and(|at| at <= now)
+            && let Some(head) = self.head()
+        {
+            self.notes.push_back(Note::Watchdog(head.played(now)));
+            self.remove_at(now, 0, StopReason::PlaybackWatchdog);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LANE: Lane = Lane::new(1);
+    const NOW: SessionTime = SessionTime::ZERO;
+
+    fn playback() -> Playback {
+        Playback::new(Duration::from_millis(500))
+    }
+
+    fn delta(item: &str, pcm: impl IntoIterator<Item = i16>) -> AudioDelta {
+        AudioDelta {
+            response: None,
+            item: item.into(),
+            content_index: 0,
+            pcm: pcm.into_iter().collect(),
+        }
+    }
+
+    fn ramp(samples: usize) -> impl Iterator<Item = i16> {
+        (0..samples).map(|s| (s % 30_000) as i16)
+    }
+
+    fn take(playback: &mut Playback) -> Option<[i16; FRAME]> {
+        let mut frame = [0; FRAME];
+        playback.take(NOW, &mut frame, true).then_some(frame)
+    }
+
+    fn take_all(playback: &mut Playback) -> Vec<i16> {
+        let mut pcm = Vec::new();
+        while let Some(frame) = take(playback) {
+            pcm.extend(frame);
+        }
+        pcm
+    }
+
+    // Scenario 42.
+    #[test]
+    fn an_answer_starts_at_500_ms_or_when_complete() {
+        let mut playback = playback();
+        playback.push(LANE, "r", &delta("i", ramp(490 * 24))).unwrap();
+        assert_eq!(take(&mut playback), None);
+        playback.push(LANE, "r", &delta("i", ramp(10 * 24))).unwrap();
+        assert!(take(&mut playback).is_some());
+
+        let mut short = self::playback();
+        short.push(LANE, "r", &delta("i", ramp(24))).unwrap();
+        assert_eq!(take(&mut short), None);
+        short.complete(NOW, LANE, "r");
+        let frame = take(&mut short).unwrap();
+        assert_eq!(frame[23], 23);
+        assert!(frame[24..].iter().all(|s| *s == 0), "the last frame is padded");
+        assert_eq!(short.heard(), Some(24), "padding is not heard");
+    }
+
+    // Scenario 43.
+    #[test]
+    fn a_long_burst_plays_whole_and_in_order() {
+        let mut playback = playback();
+        let samples = 6_800 * 24;
+        for chunk in ramp(samples).collect::<Vec<_>>().chunks(3_333) {
+            playback.push(LANE, "r", &delta("i", chunk.iter().copied())).unwrap();
+        }
+        playback.complete(NOW, LANE, "r");
+        assert_eq!(take_all(&mut playback), ramp(samples).collect::<Vec<_>>());
+        assert!(playback.head().is_none());
+    }
+
+    // Scenario 32.
+    #[test]
+    fn audio_that_comes_late_for_an_earlier_item_is_not_lost() {
+        let mut playback = playback();
+        playback.push(LANE, "r", &delta("a", [1; FRAME])).unwrap();
+        playback.push(LANE, "r", &delta("b", [2; FRAME])).unwrap();
+        playback.push(LANE, "r", &delta("a", [3; FRAME])).unwrap();
+        playback.complete(NOW, LANE, "r");
+        let order: Vec<i16> = take_all(&mut playback).into_iter().step_by(FRAME).collect();
+        assert_eq!(order, [1, 3, 2]);
+    }
+
+    #[test]
+    fn a_pause_under_two_seconds_resumes_at_once_and_a_longer_one_lets_others_pass() {
+        let mut playback = playback();
+        playback.push(LANE, "r", &delta("i", [1; 25 * FRAME])).unwrap();
+        assert_eq!(take_all(&mut playback).len(), 25 * FRAME);
+        for _ in 0..90 {
+            assert_eq!(take(&mut playback), None);
+        }
+        playback.push(LANE, "r", &delta("i", [2; FRAME])).unwrap();
+        assert_eq!(take(&mut playback).map(|f| f[0]), Some(2), "no second prebuffer");
+        let notes: Vec<Note> = std::iter::from_fn(|| playback.poll_note()).collect();
+        assert_eq!(notes, [Note::Started]);
+
+        playback.push(LANE, "other", &delta("j", [3; 25 * FRAME])).unwrap();
+        for _ in 0..99 {
+            assert_eq!(take(&mut playback), None);
+        }
+        assert_eq!(take(&mut playback).map(|f| f[0]), Some(3), "the next answer passes");
+        playback.complete(NOW, LANE, "other");
+        assert_eq!(take_all(&mut playback).len(), 24 * FRAME);
+        playback.push(LANE, "r", &delta("i", [4; 25 * FRAME])).unwrap();
+        assert_eq!(take(&mut playback).map(|f| f[0]), Some(4), "the parked answer goes on");
+    }
+
+    #[test]
+    fn an_answer_that_was_parked_at_its_end_is_freed_by_its_completion() {
+        let mut playback = playback();
+        playback.push(LANE, "r", &delta("i", [1; 25 * FRAME])).unwrap();
+        take_all(&mut playback);
+        for _ in 0..200 {
+            take(&mut playback);
+        }
+        assert!(playback.head().is_some());
+        playback.complete(NOW, LANE, "r");
+        assert_eq!(take(&mut playback), None);
+        assert!(playback.head().is_none());
+    }
+
+    // Scenario 30: bounded, and the overflow is told, never silent.
+    #[test]
+    fn two_minutes_of_audio_and_32_answers_are_the_most() {
+        let mut playback = playback();
+        for _ in 0..120 {
+            playback.push(LANE, "r", &delta("i", ramp(24_000))).unwrap();
+        }
+        assert_eq!(playback.push(LANE, "r", &delta("i", [0])), Err(Overflow));
+        playback.remove(NOW, LANE, "r", StopReason::OutputAudioOverflow);
+        assert_eq!(playback.queued, 0);
+        for n in 0..32 {
+            playback.push(LANE, &n.to_string(), &delta("i", [0])).unwrap();
+        }
+        assert_eq!(playback.push(LANE, "32", &delta("i", [0])), Err(Overflow));
+    }
+
+    #[test]
+    fn nothing_starts_while_answers_are_held_back() {
+        let mut playback = playback();
+        playback.push(LANE, "r", &delta("i", ramp(48_000))).unwrap();
+        let mut frame = [0; FRAME];
+        assert!(!playback.take(NOW, &mut frame, false));
+        assert!(playback.take(NOW, &mut frame, true));
+        assert!(playback.take(NOW, &mut frame, false), "a started answer goes on");
+    }
+}

@@ -1,0 +1,285 @@
+//! The pool of provider connections: one per speaker, one warm spare, bounded.
+
+use std::time::Duration;
+
+use clawvoice_session::{SessionTime, UserId};
+
+use super::{
+    Conversation, Output, Timer, add,
+    lane::{Lane, Link, MAX_ATTEMPTS, Slot},
+    turn::Admission,
+};
+use crate::{realtime::openai, timeline};
+
+/// An error that repeats within this time is counted, not logged again.
+const ERROR_WINDOW: Duration = Duration::from_secs(60);
+
+impl Conversation {
+    /// A connection for a speaker: their own, the spare, a new one, or that of the speaker who has
+    /// been silent for longest. `None`: all are busy.
+    pub(super) fn admit(&mut self, now: SessionTime, user: UserId) -> Option<usize> {
+        let own = self.slots.iter().position(|slot| slot.user == Some(user));
+        let index = own
+            .or_else(|| self.slots.iter().position(|slot| slot.user.is_none()))
+            .or_else(|| self.open_slot(now))
+            .or_else(|| self.reuse_slot(now))?;
+        let slot = self.slots.get_mut(index)?;
+        slot.user = Some(user);
+        slot.used_at = now;
+        slot.fed_until = slot.fed_until.max(now);
+        self.ensure_spare(now);
+        Some(index)
+    }
+
+    /// Keeps one connection warm for whoever speaks next.
+    pub(super) fn ensure_spare(&mut self, now: SessionTime) {
+        if self.slots.iter().all(|slot| slot.user.is_some()) {
+            self.open_slot(now);
+        }
+    }
+
+    fn open_slot(&mut self, now: SessionTime) -> Option<usize> {
+        if self.slots.len() >= self.settings.max_lanes.max(1) {
+            return None;
+        }
+        let lane = self.name_lane();
+        self.slots.push(Slot::new(lane, None, now, now + self.settings.connect_timeout));
+        self.outputs.push_back(Output::OpenProvider { lane });
+        Some(self.slots.len() - 1)
+    }
+
+    /// A new connection in the place of the one that has been idle for longest: the provider's
+    /// memory of one speaker is not handed to another.
+    fn reuse_slot(&mut self, now: SessionTime) -> Option<usize> {
+        let index = (0..self.slots.len())
+            .filter(|index| self.is_idle(*index))
+            .min_by_key(|index| self.slots.get(*index).map(|slot| slot.used_at))?;
+        self.hang_up(index);
+        let lane = self.name_lane();
+        let until = now + self.settings.connect_timeout;
+        *self.slots.get_mut(index)? = Slot::new(lane, None, now, until);
+        self.outputs.push_back(Output::OpenProvider { lane });
+        Some(index)
+    }
+
+    fn name_lane(&mut self) -> Lane {
+        let lane = Lane::new(self.next_lane);
+        self.next_lane = self.next_lane.wrapping_add(1);
+        lane
+    }
+
+    /// Whether a speaker's connection has nothing to do.
+    fn is_idle(&self, index: usize) -> bool {
+        self.slots.get(index).is_some_and(|slot| {
+            slot.user.is_some()
+                && slot.silence.is_none()
+                && slot.responses.is_empty()
+                && self.playback.of_lane(slot.lane).next().is_none()
+                && !self.turns.iter().any(|turn| {
+                    Some(turn.user) == slot.user && turn.admission == Admission::Admitted
+                })
+        })
+    }
+
+    pub(super) fn find_slot(&self, lane: Lane) -> Option<usize> {
+        self.slots.iter().position(|slot| slot.lane == lane)
+    }
+
+    /// Asks for the close of a connection that exists, and keeps its counters.
+    fn hang_up(&mut self, index: usize) {
+        let Some(slot) = self.slots.get(index) else { return };
+        add(&mut self.stats.decode, slot.decoder.stats());
+        if !matches!(slot.link, Link::Waiting { .. }) {
+            self.outputs.push_back(Output::CloseProvider { lane: slot.lane });
+        }
+    }
+
+    pub(super) fn close_lanes(&mut self) {
+        for index in 0..self.slots.len() {
+            self.hang_up(index);
+        }
+        self.slots.clear();
+    }
+
+    /// Forgets a connection; its place gets the name of the next one. What came of its answers
+    /// plays out.
+    fn forget(&mut self, index: usize) -> Option<Lane> {
+        let next = self.name_lane();
+        let slot = self.slots.get_mut(index)?;
+        self.playback.complete_lane(slot.lane);
+        slot.reset();
+        slot.lane = next;
+        self.stats.reconnects += 1;
+        Some(next)
+    }
+
+    /// Continues on a new connection at once: the old one's time is over, nothing is wrong.
+    pub(super) fn rotate(&mut self, now: SessionTime, index: usize) {
+        self.hang_up(index);
+        let until = now + self.settings.connect_timeout;
+        if let Some(lane) = self.forget(index)
+            && let Some(slot) = self.slots.get_mut(index)
+        {
+            slot.link = Link::Connecting { until };
+            self.outputs.push_back(Output::OpenProvider { lane });
+        }
+    }
+
+    /// A connection that misbehaves is closed and made anew.
+    pub(super) fn recycle(&mut self, now: SessionTime, index: usize, why: &str) {
+        self.hang_up(index);
+        self.lose(now, index, why, None);
+    }
+
+    /// A connection is gone: try again after a while, or give up.
+    pub(super) fn lost(
+        &mut self,
+        now: SessionTime,
+        index: usize,
+        why: &str,
+        retry_after: Option<Duration>,
+    ) {
+        if let Some(slot) = self.slots.get(index) {
+            add(&mut self.stats.decode, slot.decoder.stats());
+        }
+        self.lose(now, index, why, retry_after);
+    }
+
+    fn lose(
+        &mut self,
+        now: SessionTime,
+        index: usize,
+        why: &str,
+        retry_after: Option<Duration>,
+    ) {
+        if self.forget(index).is_none() {
+            return;
+        }
+        let Some(slot) = self.slots.get_mut(index) else { return };
+        slot.attempts += 1;
+        if slot.attempts > MAX_ATTEMPTS {
+            self.give_up(now, index, why);
+            return;
+        }
+        let wait = slot.back_off().max(retry_after.unwrap_or_default());
+        slot.link = Link::Waiting { until: now + wait };
+        let why = format!("{why}; connecting again in {} s", wait.as_secs_f32());
+        self.complain(now, "", &why);
+    }
+
+    /// One speaker's connection cannot be made. That ends the conversation unless another works.
+    fn give_up(&mut self, now: SessionTime, index: usize, why: &str) {
+        if !self.slots.iter().any(Slot::is_ready) {
+            self.fail(now, why.to_owned());
+            return;
+        }
+        self.complain(now, "", why);
+        let slot = self.slots.remove(index);
+        for turn in &mut self.turns {
+            if slot.user == Some(turn.user) {
+                turn.admission = Admission::Dropped;
+                self.stats.turns_dropped += 1;
+            }
+        }
+        // A dropped turn ends with its talkspurt; one that pauses has ended.
+        self.turns.retain(|turn| turn.admission == Admission::Admitted || turn.is_talking());
+    }
+
+    /// The front end is unusable.
+    pub(super) fn fail(&mut self, now: SessionTime, why: String) {
+        self.complain(now, "", &why);
+        self.close(now);
+        self.outputs.push_back(Output::Failed(why));
+    }
+
+    /// Logs an error, unless it repeats.
+    pub(super) fn complain(&mut self, now: SessionTime, code: &str, message: &str) {
+        if let Some((last_code, last_message, since)) = &self.last_error
+            && last_code == code
+            && last_message == message
+            && now.since(*since) < ERROR_WINDOW
+        {
+            self.stats.errors_repeated += 1;
+            return;
+        }
+        self.last_error = Some((code.to_owned(), timeline::preview(message), now));
+        let record = timeline::realtime_error(now, self.settings.place(), code, message);
+        self.line(record);
+    }
+
+    /// Sends a wanted `response.create` when no response is active.
+    pub(super) fn create_if_wanted(&mut self, index: usize) {
+        use super::lane::Create;
+        let event_id = self.event_id("create");
+        let Some(slot) = self.slots.get_mut(index) else { return };
+        if slot.create == Create::Wanted && slot.is_ready() && slot.responses.is_empty() {
+            slot.create = Create::InFlight;
+            let message = openai::response_create(&event_id);
+            self.outputs.push_back(Output::Provider { lane: slot.lane, message });
+        }
+    }
+
+    pub(super) fn poll_lane_timeout(&self) -> Option<(SessionTime, Timer)> {
+        (0..self.slots.len()).filter_map(|index| self.slot_timeout(index)).min()
+    }
+
+    fn slot_timeout(&self, index: usize) -> Option<(SessionTime, Timer)> {
+        let slot = self.slots.get(index)?;
+        let link = match slot.link {
+            Link::Connecting { until } => Some((until, Timer::ConnectTimeout)),
+            Link::Waiting { until } => Some((until, Timer::Reconnect)),
+            Link::Ready => None,
+        };
+        let idle = self.is_idle(index).then(|| slot.used_at + self.settings.lane_idle);
+        [
+            link,
+            self.silence_due(index).map(|at| (at, Timer::Silence)),
+            slot.response_deadline().map(|at| (at, Timer::ResponseTimeout)),
+            idle.map(|at| (at, Timer::LaneIdle)),
+        ]
+        .into_iter()
+        .flatten()
+        .min()
+    }
+
+    pub(super) fn handle_lane_timeouts(&mut self, now: SessionTime) {
+        let lanes: Vec<Lane> = self.slots.iter().map(|slot| slot.lane).collect();
+        for lane in lanes {
+            let Some(index) = self.find_slot(lane) else { continue };
+            self.feed_silence(now, index);
+            self.end_silent_responses(now, index);
+            self.handle_link_timeout(now, index);
+            if let Some(index) = self.find_slot(lane) {
+                self.close_if_idle(now, index);
+            }
+        }
+    }
+
+    fn handle_link_timeout(&mut self, now: SessionTime, index: usize) {
+        let connect_timeout = self.settings.connect_timeout;
+        let Some(slot) = self.slots.get_mut(index) else { return };
+        match slot.link {
+            Link::Connecting { until } if until <= now => {
+                self.recycle(now, index, "the provider connection was not ready in time");
+            }
+            Link::Waiting { until } if until <= now => {
+                slot.link = Link::Connecting { until: now + connect_timeout };
+                let lane = slot.lane;
+                self.outputs.push_back(Output::OpenProvider { lane });
+            }
+            _ => {}
+        }
+    }
+
+    fn close_if_idle(&mut self, now: SessionTime, index: usize) {
+        let is_due = self
+            .slots
+            .get(index)
+            .is_some_and(|slot| slot.used_at + self.settings.lane_idle <= now);
+        if is_due && self.is_idle(index) {
+            self.hang_up(index);
+            self.slots.remove(index);
+            self.ensure_spare(now);
+        }
+    }
+}

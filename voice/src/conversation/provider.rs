@@ -1,0 +1,359 @@
+//! What a provider connection says, applied.
+
+use clawvoice_session::{SessionTime, timeline::Level};
+
+use super::{
+    Conversation, Output,
+    interrupt::unheard,
+    lane::{Create, Lane, Link, RESPONSE_TIMEOUT},
+    playback::Overflow,
+};
+use crate::{
+    realtime::openai::{
+        self, AudioDelta, Closed, Failure, FunctionCall, MAX_EVENT_BYTES, ResponseStatus,
+        ServerEvent, Treatment, UPDATE_EVENT_ID,
+    },
+    timeline::{self, Direction, Role, StopReason},
+};
+
+/// Unreadable frames in a row after which a connection is recycled.
+const MAX_UNREADABLE: u32 = 10;
+
+impl Conversation {
+    /// A connection is open; it is configured now.
+    pub fn handle_provider_opened(&mut self, now: SessionTime, lane: Lane) {
+        if self.find_slot(lane).is_none() {
+            return;
+        }
+        let message = self.settings.session_update();
+        self.outputs.push_back(Output::Provider { lane, message });
+        self.line(timeline::lifecycle(now, Level::Info, Direction::Client, "session.update"));
+    }
+
+    /// A text frame came.
+    pub fn handle_provider_text(&mut self, now: SessionTime, lane: Lane, text: &str) {
+        let Some(index) = self.find_slot(lane) else {
+            self.stats.late_frames += 1;
+            return;
+        };
+        if text.len() > MAX_EVENT_BYTES {
+            self.recycle(now, index, "the provider sent a frame over 16 MiB");
+            self.settle(now);
+            return;
+        }
+        let Some(slot) = self.slots.get_mut(index) else { return };
+        match slot.decoder.decode(text) {
+            Ok((kind, event)) => {
+                slot.unreadable = 0;
+                self.log_event(now, &kind, &event);
+                self.handle_event(now, index, event);
+            }
+            Err(_) => self.handle_unreadable(now, index),
+        }
+        self.settle(now);
+    }
+
+    /// A binary frame came; the protocol has none.
+    pub fn handle_provider_binary(&mut self, now: SessionTime, lane: Lane) {
+        self.handle_provider_text(now, lane, "");
+    }
+
+    /// A connection is gone or could not be made.
+    pub fn handle_provider_closed(&mut self, now: SessionTime, lane: Lane, closed: &Closed) {
+        let Some(index) = self.find_slot(lane) else { return };
+        if closed.is_fatal() {
+            self.fail(now, closed.describe());
+        } else {
+            self.lost(now, index, &closed.describe(), closed.retry_after());
+        }
+        self.settle(now);
+    }
+
+    fn handle_unreadable(&mut self, now: SessionTime, index: usize) {
+        let Some(slot) = self.slots.get_mut(index) else { return };
+        slot.unreadable += 1;
+        if slot.unreadable >= MAX_UNREADABLE {
+            self.recycle(now, index, "the provider sends frames that are no events");
+        }
+    }
+
+    /// Every event but audio is in the verbose log; session events are state changes.
+    fn log_event(&mut self, now: SessionTime, kind: &str, event: &ServerEvent) {
+        let level = match event {
+            ServerEvent::Audio(_) | ServerEvent::BadAudio => return,
+            ServerEvent::SessionCreated | ServerEvent::SessionUpdated => Level::Info,
+            _ => Level::Verbose,
+        };
+        self.line(timeline::lifecycle(now, level, Direction::Server, kind));
+    }
+
+    fn handle_event(&mut self, now: SessionTime, index: usize, event: ServerEvent) {
+        self.touch(now, index, &event);
+        match event {
+            ServerEvent::SessionUpdated => self.handle_configured(now, index),
+            ServerEvent::SpeechStarted => self.interrupt_by_provider(now, index),
+            ServerEvent::UserTranscript(text) => self.transcribe(now, index, Role::User, text),
+            ServerEvent::AssistantTranscript { response, text } => {
+                let heard = self
+                    .slots
+                    .get_mut(index)
+                    .and_then(|slot| slot.response(response.as_deref()))
+                    .is_none_or(|response| !response.cut);
+                if heard {
+                    self.transcribe(now, index, Role::Assistant, text);
+                }
+            }
+            ServerEvent::ResponseCreated(id) => self.handle_created(now, index, id),
+            ServerEvent::ResponseDone { response, status, failure } => {
+                self.handle_done(now, index, response.as_deref(), status, &failure);
+            }
+            ServerEvent::OutputItemAdded { response, item, kind } => {
+                if let Some(slot) = self.slots.get_mut(index) {
+                    slot.announce(response.as_deref(), item, kind);
+                }
+            }
+            ServerEvent::Audio(delta) => self.handle_audio(now, index, &delta),
+            ServerEvent::FunctionCall(call) => self.handle_call(now, &call),
+            ServerEvent::Error(failure) => self.handle_error(now, index, &failure),
+            ServerEvent::SessionCreated
+            | ServerEvent::SpeechStopped
+            | ServerEvent::Committed
+            | ServerEvent::BadAudio
+            | ServerEvent::Noted { .. }
+            | ServerEvent::Unknown => {}
+        }
+    }
+
+    /// A response of which something came is alive.
+    fn touch(&mut self, now: SessionTime, index: usize, event: &ServerEvent) {
+        let response = match event {
+            ServerEvent::Audio(AudioDelta { response, .. })
+            | ServerEvent::OutputItemAdded { response, .. }
+            | ServerEvent::AssistantTranscript { response, .. }
+            | ServerEvent::Noted { response: response @ Some(_) } => response,
+            _ => return,
+        };
+        if let Some(response) =
+            self.slots.get_mut(index).and_then(|slot| slot.response(response.as_deref()))
+        {
+            response.touched_at = now;
+        }
+    }
+
+    fn handle_configured(&mut self, now: SessionTime, index: usize) {
+        let Some(slot) = self.slots.get_mut(index) else { return };
+        if !matches!(slot.link, Link::Connecting { .. }) {
+            return;
+        }
+        slot.link = Link::Ready;
+        slot.attempts = 0;
+        if !self.ready {
+            self.ready = true;
+            let record = timeline::bridge_ready(now, self.settings.bridge());
+            self.line(record);
+            self.outputs.push_back(Output::Ready);
+        }
+        self.flush(index);
+    }
+
+    fn transcribe(&mut self, now: SessionTime, index: usize, role: Role, text: String) {
+        if text.trim().is_empty() {
+            return;
+        }
+        self.line(timeline::transcript(now, role, &text));
+        let user = self.slots.get(index).and_then(|slot| slot.user);
+        self.outputs.push_back(Output::Transcript { user, role, text });
+    }
+
+    fn handle_created(&mut self, now: SessionTime, index: usize, id: Option<String>) {
+        let id = match id {
+            Some(id) => id,
+            None => self.event_id("unnamed"),
+        };
+        if let Some(slot) = self.slots.get_mut(index) {
+            slot.create = Create::Idle;
+            slot.begin(id, now);
+        }
+    }
+
+    fn handle_audio(&mut self, now: SessionTime, index: usize, delta: &AudioDelta) {
+        let unnamed = self.event_id("unnamed");
+        let Some(slot) = self.slots.get_mut(index) else { return };
+        if delta.response.is_none() && slot.response(None).is_none() {
+            // A server that names no responses: its audio begins one.
+            slot.begin(unnamed, now);
+        }
+        let lane = slot.lane;
+        let Some(response) =
+            slot.response(delta.response.as_deref()).filter(|r| !r.cut).map(|r| r.id.clone())
+        else {
+            self.stats.late_audio += 1;
+            return;
+        };
+        if let Err(Overflow) = self.playback.push(lane, &response, delta) {
+            let message = "an answer is longer than the two minutes or 32 answers that may wait";
+            self.complain(now, StopReason::OutputAudioOverflow.as_str(), message);
+            self.cut(now, lane, &response, StopReason::OutputAudioOverflow, false);
+            self.rotate(now, index);
+        }
+    }
+
+    fn handle_done(
+        &mut self,
+        now: SessionTime,
+        index: usize,
+        id: Option<&str>,
+        status: ResponseStatus,
+        failure: &Failure,
+    ) {
+        let Some(slot) = self.slots.get_mut(index) else { return };
+        if slot.create == Create::InFlight {
+            slot.create = Create::Idle;
+        }
+        slot.used_at = now;
+        let lane = slot.lane;
+        let ended = slot.end(id);
+        if status == ResponseStatus::Cancelled {
+            self.line(timeline::interrupt_confirmed(now));
+        }
+        if let Some(response) = ended {
+            if response.cut {
+                // Items announced after the cut, before the provider knew of it.
+                let late = unheard(response.items, &[]);
+                self.repair(now, lane, &late, true);
+            } else {
+                let is_playing = self
+                    .playback
+                    .of_lane(lane)
+                    .any(|answer| answer.response == response.id && answer.is_started());
+                let plays_out = match status {
+                    ResponseStatus::Completed | ResponseStatus::Incomplete => true,
+                    ResponseStatus::Cancelled => response.spared && is_playing,
+                    ResponseStatus::Failed => false,
+                };
+                if plays_out {
+                    self.finish(now, lane, &response.id);
+                } else {
+                    self.discard(now, lane, &response.id, response.items);
+                }
+            }
+        }
+        if status == ResponseStatus::Failed {
+            self.handle_failed_response(now, index, failure);
+        } else if let Some(slot) = self.slots.get_mut(index) {
+            slot.retried = false;
+        }
+        self.create_if_wanted(index);
+    }
+
+    /// All of an answer has come; its tail plays.
+    fn finish(&mut self, now: SessionTime, lane: Lane, response: &str) {
+        if let Some(played) = self.playback.complete(now, lane, response) {
+            let place = self.settings.place();
+            let record =
+                timeline::playback_finishing(now, place, played.received, played.chunks);
+            self.line(record);
+        }
+    }
+
+    /// The provider took an answer back.
+    fn discard(&mut self, now: SessionTime, lane: Lane, response: &str, announced: Vec<String>) {
+        let answer = self.playback.remove(now, lane, response, StopReason::ProviderClearAudio);
+        let mut items = answer.map(|answer| answer.progress()).unwrap_or_default();
+        items.extend(unheard(announced, &items));
+        self.repair(now, lane, &items, false);
+        self.settle(now);
+    }
+
+    /// A lost answer is asked for once more if the provider was only busy.
+    fn handle_failed_response(&mut self, now: SessionTime, index: usize, failure: &Failure) {
+        let Some(slot) = self.slots.get_mut(index) else { return };
+        match failure.treatment() {
+            Treatment::Fatal => {
+                let why = format!("the provider failed: {}", failure.message);
+                self.fail(now, why);
+            }
+            Treatment::Limited if !slot.retried => {
+                slot.retried = true;
+                slot.create = Create::Wanted;
+                self.complain(now, &failure.code, "the provider is busy; asking once more");
+            }
+            _ => {
+                slot.retried = false;
+                let message = format!("an answer is lost: {}", failure.message);
+                self.complain(now, &failure.code, &message);
+            }
+        }
+    }
+
+    /// No tool is offered to the front end, so a call is one it made up.
+    fn handle_call(&mut self, now: SessionTime, call: &FunctionCall) {
+        if call.completed {
+            self.stats.calls_unanswered += 1;
+            let message = format!("the front end called {:?}, which it was not offered", call.name);
+            self.complain(now, "unknown_tool", &message);
+        }
+    }
+
+    fn handle_error(&mut self, now: SessionTime, index: usize, failure: &Failure) {
+        let Some(slot) = self.slots.get_mut(index) else { return };
+        if failure.event_id == UPDATE_EVENT_ID && !slot.is_ready() {
+            let why = format!("the provider refused the session: {}", failure.message);
+            self.fail(now, why);
+            return;
+        }
+        let answers = |kind: &str| failure.event_id.starts_with(kind);
+        match failure.treatment() {
+            Treatment::Ignore => {}
+            Treatment::CancelRaced => self.line(timeline::interrupt_raced(now)),
+            Treatment::RetryCreate => {
+                if slot.create == Create::InFlight {
+                    slot.create = Create::Wanted;
+                }
+            }
+            Treatment::Rotate => self.rotate(now, index),
+            Treatment::Fatal => {
+                let why = format!("the provider refused: {}", failure.message);
+                self.fail(now, why);
+            }
+            Treatment::Limited | Treatment::Report => {
+                if answers("cancel_") {
+                    self.line(timeline::interrupt_raced(now));
+                    return;
+                }
+                if answers("create_") && slot.create == Create::InFlight {
+                    slot.create = Create::Idle;
+                }
+                if answers("truncate_") || answers("delete_") {
+                    self.stats.repairs_refused += 1;
+                }
+                self.complain(now, &failure.code, &failure.message);
+            }
+        }
+    }
+
+    /// Ends responses of which nothing came for 30 s: their `response.done` is lost.
+    pub(super) fn end_silent_responses(&mut self, now: SessionTime, index: usize) {
+        let Some(slot) = self.slots.get_mut(index) else { return };
+        let lane = slot.lane;
+        let overdue: Vec<String> = slot
+            .responses
+            .iter()
+            .filter(|response| response.touched_at + RESPONSE_TIMEOUT <= now)
+            .map(|response| response.id.clone())
+            .collect();
+        for id in overdue {
+            let ended = self.slots.get_mut(index).and_then(|slot| slot.end(Some(&id)));
+            if ended.is_some_and(|response| response.cut) {
+                continue;
+            }
+            let event_id = self.event_id("cancel");
+            let message = openai::response_cancel(&event_id, &id);
+            self.outputs.push_back(Output::Provider { lane, message });
+            let played = self.playback.complete(now, lane, &id).unwrap_or_default();
+            let place = self.settings.place();
+            self.line(timeline::playback_watchdog_fired(now, place, "response-timeout", played));
+        }
+        self.create_if_wanted(index);
+    }
+}

@@ -1,0 +1,212 @@
+//! What a conversation is told at its start.
+
+use std::time::Duration;
+
+use clawvoice_session::{ChannelId, GuildId, UserId};
+
+use crate::{
+    realtime::openai,
+    timeline::{Bridge, BridgePolicy, Place},
+};
+
+/// Who answers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// The agent; the front end does the talking and the timing.
+    AgentProxy,
+    /// The front end, which may ask the agent.
+    Bidi,
+}
+
+impl Mode {
+    /// The mode's configuration word.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::AgentProxy => "agent-proxy",
+            Self::Bidi => "bidi",
+        }
+    }
+}
+
+/// When the agent is asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ConsultPolicy {
+    /// For every turn.
+    Always,
+    /// When the front end decides so.
+    Auto,
+}
+
+impl ConsultPolicy {
+    /// The policy's configuration word.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Always => "always",
+            Self::Auto => "auto",
+        }
+    }
+}
+
+/// Who finds the end of a speaker's turn.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TurnEnd {
+    /// The provider's voice activity detection; silence is fed so that it always sees the end.
+    ProviderVad,
+    /// We do: a talkspurt followed by `vad.silence_duration_ms` without packets is committed.
+    Own,
+}
+
+/// The provider's voice activity detection.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Vad {
+    /// Speech probability above which audio is speech, 0 to 1.
+    pub threshold: f64,
+    /// Silence that ends a turn, in ms.
+    pub silence_duration_ms: u32,
+    /// Audio kept from before the speech, in ms.
+    pub prefix_padding_ms: u32,
+}
+
+/// Settings of one [`Conversation`](super::Conversation).
+#[derive(Clone, Debug)]
+pub struct ConversationSettings {
+    /// The guild.
+    pub guild: GuildId,
+    /// The voice channel.
+    pub channel: ChannelId,
+    /// The bot's own user: never heard.
+    pub bot_user: UserId,
+    /// The agent.
+    pub agent_id: String,
+    /// Who answers.
+    pub mode: Mode,
+    /// When the agent is asked; [`ConsultPolicy::Auto`] lets the front end answer by itself.
+    pub consult_policy: ConsultPolicy,
+    /// The realtime provider's id, as in the configuration.
+    pub provider_id: String,
+    /// The realtime model, for the log.
+    pub model: String,
+    /// The realtime voice; empty leaves the provider's default.
+    pub voice: String,
+    /// The front end's system prompt.
+    pub instructions: String,
+    /// Model that transcribes the speakers; `None`: no transcripts.
+    pub transcription_model: Option<String>,
+    /// Who finds the end of a turn.
+    pub turn_end: TurnEnd,
+    /// Whether speech interrupts playback.
+    pub barge_in: bool,
+    /// Whether the provider cancels its response when it hears speech.
+    pub interrupt_response_on_input_audio: bool,
+    /// Assistant audio below which a barge-in is ignored, in ms; 0 interrupts at once.
+    pub min_barge_in_audio_end_ms: u32,
+    /// From the last packet's pause to the end of the turn.
+    pub capture_silence_grace: Duration,
+    /// The provider's voice activity detection.
+    pub vad: Vad,
+    /// Audio gathered before an answer starts, unless it is complete before.
+    pub prebuffer: Duration,
+    /// Whether other bots are heard. Off: a music bot is no speaker, and two agents in one channel
+    /// do not talk to each other for ever.
+    pub hear_bots: bool,
+    /// Most provider connections at a time, a spare one included; at least 1.
+    pub max_lanes: usize,
+    /// After how long without use a speaker's provider connection is closed.
+    pub lane_idle: Duration,
+    /// How long a provider connection may take until it is configured.
+    pub connect_timeout: Duration,
+}
+
+impl ConversationSettings {
+    /// The documented defaults.
+    #[must_use]
+    pub fn new(guild: GuildId, channel: ChannelId, bot_user: UserId) -> Self {
+        Self {
+            guild,
+            channel,
+            bot_user,
+            agent_id: "main".into(),
+            mode: Mode::AgentProxy,
+            consult_policy: ConsultPolicy::Auto,
+            provider_id: "openai".into(),
+            model: "gpt-realtime-2.1".into(),
+            voice: "alloy".into(),
+            instructions: "You are a voice assistant in a Discord voice channel. Answer the \
+                           speaker briefly and naturally, in the language they speak."
+                .into(),
+            transcription_model: Some("gpt-4o-mini-transcribe".into()),
+            turn_end: TurnEnd::ProviderVad,
+            barge_in: true,
+            interrupt_response_on_input_audio: true,
+            min_barge_in_audio_end_ms: 250,
+            capture_silence_grace: Duration::from_millis(2_500),
+            vad: Vad { threshold: 0.5, silence_duration_ms: 500, prefix_padding_ms: 300 },
+            prebuffer: Duration::from_millis(500),
+            hear_bots: false,
+            max_lanes: 8,
+            lane_idle: Duration::from_secs(300),
+            connect_timeout: Duration::from_secs(10),
+        }
+    }
+
+    /// Whether the front end answers a turn by itself.
+    #[must_use]
+    pub fn auto_respond(&self) -> bool {
+        self.mode == Mode::Bidi || self.consult_policy != ConsultPolicy::Always
+    }
+
+    /// Silence fed after a talkspurt, in samples: the provider's own wait, but never so short that
+    /// it might miss the end, nor so long that it delays the next turn.
+    pub(super) fn trailing_silence(&self) -> u64 {
+        let ms = match self.turn_end {
+            TurnEnd::ProviderVad => self.vad.silence_duration_ms.clamp(700, 3_000),
+            TurnEnd::Own => self.vad.silence_duration_ms,
+        };
+        u64::from(ms) * 24
+    }
+
+    pub(super) fn place(&self) -> Place {
+        Place { guild: self.guild, channel: self.channel }
+    }
+
+    pub(super) fn bridge(&self) -> Bridge<'_> {
+        Bridge {
+            mode: self.mode.as_str(),
+            provider: &self.provider_id,
+            model: &self.model,
+            voice: &self.voice,
+        }
+    }
+
+    pub(super) fn policy(&self) -> BridgePolicy<'_> {
+        BridgePolicy {
+            consult_policy: self.consult_policy.as_str(),
+            tool_policy: "none",
+            auto_respond: self.auto_respond(),
+            interrupt_response: self.interrupt_response_on_input_audio,
+            barge_in: self.barge_in,
+            min_barge_in_audio_end_ms: self.min_barge_in_audio_end_ms,
+        }
+    }
+
+    pub(super) fn session_update(&self) -> String {
+        let turn_detection = match self.turn_end {
+            TurnEnd::ProviderVad => openai::TurnDetection::Server {
+                threshold: self.vad.threshold,
+                prefix_padding_ms: self.vad.prefix_padding_ms,
+                silence_duration_ms: self.vad.silence_duration_ms,
+                create_response: self.auto_respond(),
+                interrupt_response: self.interrupt_response_on_input_audio,
+            },
+            TurnEnd::Own => openai::TurnDetection::Own,
+        };
+        openai::session_update(&openai::SessionSettings {
+            instructions: &self.instructions,
+            voice: &self.voice,
+            transcription_model: self.transcription_model.as_deref(),
+            turn_detection,
+        })
+    }
+}

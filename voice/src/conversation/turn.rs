@@ -1,0 +1,132 @@
+//! One speaker's turn: from the first packet until nothing came for the silence grace.
+
+use std::time::Duration;
+
+use clawvoice_session::{SessionTime, UserId};
+
+use crate::timeline::{Heard, TurnSummary};
+
+/// Whether a turn is let through to the front end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Admission {
+    /// Heard.
+    Admitted,
+    /// Dropped whole; it ends with its talkspurt, so that the next one is judged anew.
+    Dropped,
+}
+
+/// One speaker's turn.
+#[derive(Debug)]
+pub(super) struct Turn {
+    pub(super) user: UserId,
+    pub(super) admission: Admission,
+    pub(super) heard: Heard,
+    pub(super) interrupted_playback: bool,
+    opened_at: SessionTime,
+    last_audio: Option<SessionTime>,
+    /// When the turn closes; `None` while the speaker sends.
+    closes_at: Option<SessionTime>,
+    /// The answer this turn's audio was last checked against, and whether it went on.
+    checked: Option<(u64, bool)>,
+}
+
+impl Turn {
+    pub(super) fn new(user: UserId, admission: Admission, now: SessionTime) -> Self {
+        Self {
+            user,
+            admission,
+            heard: Heard::default(),
+            interrupted_playback: false,
+            opened_at: now,
+            last_audio: None,
+            closes_at: None,
+            checked: None,
+        }
+    }
+
+    /// Whether the speaker is sending.
+    pub(super) fn is_talking(&self) -> bool {
+        self.closes_at.is_none()
+    }
+
+    pub(super) fn closes_at(&self) -> Option<SessionTime> {
+        self.closes_at
+    }
+
+    /// The speaker sends again within the grace: the same turn goes on.
+    pub(super) fn resume(&mut self) {
+        self.closes_at = None;
+    }
+
+    /// The speaker stopped sending. An answer that this turn did not stop may be tried again by its
+    /// next talkspurt.
+    pub(super) fn pause(&mut self, now: SessionTime, grace: Duration) {
+        self.closes_at = Some(now + grace);
+        if let Some((_, true)) = self.checked {
+            self.checked = None;
+        }
+    }
+
+    pub(super) fn count(&mut self, now: SessionTime, samples: usize) {
+        self.heard.chunks += 1;
+        self.heard.samples += samples as u64;
+        self.last_audio = Some(now);
+    }
+
+    /// Whether audio of this turn has yet to be checked against the answer `serial`.
+    pub(super) fn must_check(&self, serial: u64) -> bool {
+        self.checked.is_none_or(|(checked, _)| checked != serial)
+    }
+
+    pub(super) fn set_checked(&mut self, serial: u64, went_on: bool) {
+        self.checked = Some((serial, went_on));
+    }
+
+    pub(super) fn summary(&self, now: SessionTime) -> TurnSummary {
+        TurnSummary {
+            owner: false,
+            heard: self.heard,
+            elapsed_ms: duration_ms(now.since(self.opened_at)),
+            since_last_audio_ms: self.last_audio.map(|last| duration_ms(now.since(last))),
+            interrupted_playback: self.interrupted_playback,
+        }
+    }
+}
+
+/// Whole milliseconds, rounded down.
+pub(super) fn duration_ms(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MS: fn(u64) -> SessionTime = SessionTime::from_millis;
+
+    #[test]
+    fn a_turn_closes_exactly_one_grace_after_its_last_pause() {
+        let mut turn = Turn::new(UserId::new(1), Admission::Admitted, MS(100));
+        assert!(turn.is_talking());
+        turn.pause(MS(1_000), Duration::from_millis(2_500));
+        assert_eq!(turn.closes_at(), Some(MS(3_500)));
+        turn.resume();
+        assert_eq!(turn.closes_at(), None);
+        turn.pause(MS(2_000), Duration::from_millis(2_500));
+        assert_eq!(turn.closes_at(), Some(MS(4_500)));
+    }
+
+    #[test]
+    fn an_answer_is_checked_once_per_talkspurt_until_it_is_stopped() {
+        let mut turn = Turn::new(UserId::new(1), Admission::Admitted, MS(0));
+        assert!(turn.must_check(7));
+        turn.set_checked(7, true);
+        assert!(!turn.must_check(7));
+        assert!(turn.must_check(8), "another answer is another question");
+        turn.pause(MS(20), Duration::ZERO);
+        assert!(turn.must_check(7), "it went on: the next talkspurt may try again");
+        turn.set_checked(7, false);
+        turn.pause(MS(40), Duration::ZERO);
+        assert!(!turn.must_check(7));
+    }
+}
