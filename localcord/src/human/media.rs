@@ -255,7 +255,8 @@ mod tests {
 
     #[test]
     fn every_shape_of_packet_yields_exactly_its_frame() {
-        let cases: &[(&str, Vec<u8>, &[u8], Result<&[u8], PacketError>)] = &[
+        type Case = (&'static str, Vec<u8>, &'static [u8], Result<&'static [u8], PacketError>);
+        let cases: &[Case] = &[
             ("plain", header(0x80, &[]), b"frame", Ok(b"frame")),
             ("two sources", header(0x82, &[0; 8]), b"frame", Ok(b"frame")),
             ("padded", header(0xA0, &[]), b"frame\0\0\x03", Ok(b"frame")),

@@ -336,3 +336,142 @@ impl fmt::Debug for Human {
         f.debug_struct("Human").field("user_id", &user_id).finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use futures_util::{SinkExt, StreamExt};
+    use serde_json::{Value, json};
+    use std::net::Ipv4Addr;
+    use tokio::net::{TcpListener, TcpStream, UdpSocket};
+    use tokio_tungstenite::{WebSocketStream, accept_async, tungstenite::Message};
+
+    /// The smallest voice server that a human can join, without end-to-end encryption.
+    struct Server {
+        websocket: WebSocketStream<TcpStream>,
+        udp: UdpSocket,
+    }
+
+    impl Server {
+        /// Listens, and has a human join.
+        async fn joined() -> (Self, Human) {
+            let tcp = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+            let invite = VoiceInvite {
+                guild_id: 10,
+                channel_id: 100,
+                user_id: 1,
+                session_id: "session".to_owned(),
+                token: "token".to_owned(),
+                endpoint: tcp.local_addr().unwrap().to_string(),
+            };
+            let (server, human) = tokio::join!(Self::shake_hands(tcp), Human::join(invite));
+            (server, human.unwrap())
+        }
+
+        async fn shake_hands(tcp: TcpListener) -> Self {
+            let (stream, _) = tcp.accept().await.unwrap();
+            let websocket = accept_async(stream).await.unwrap();
+            let udp = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+            let mut server = Self { websocket, udp };
+            server.send(json!({ "op": 8, "d": { "heartbeat_interval": 30_000, "v": 8 } })).await;
+            assert_eq!(server.next_text().await["op"], 0);
+            let port = server.udp.local_addr().unwrap().port();
+            let mode = TransportMode::XChaCha20Poly1305.name();
+            let ready = json!({ "ssrc": 7, "ip": "127.0.0.1", "port": port, "modes": [mode] });
+            server.send(json!({ "op": 2, "d": ready })).await;
+            let mut question = [0; 74];
+            let (_, from) = server.udp.recv_from(&mut question).await.unwrap();
+            let mut answer = vec![0, 2, 0, 70, 0, 0, 0, 7];
+            answer.extend_from_slice(from.ip().to_string().as_bytes());
+            answer.resize(72, 0);
+            answer.extend_from_slice(&from.port().to_be_bytes());
+            server.udp.send_to(&answer, from).await.unwrap();
+            let selected = server.next_text().await;
+            assert_eq!(selected["d"]["data"]["port"], from.port());
+            let key = vec![0; 32];
+            let description =
+                json!({ "mode": mode, "secret_key": key, "dave_protocol_version": 0 });
+            server.send(json!({ "op": 4, "d": description })).await;
+            server
+        }
+
+        async fn send(&mut self, message: Value) {
+            self.websocket.send(Message::text(message.to_string())).await.unwrap();
+        }
+
+        async fn next_text(&mut self) -> Value {
+            let message = self.websocket.next().await.unwrap().unwrap();
+            serde_json::from_str(message.to_text().unwrap()).unwrap()
+        }
+    }
+
+    fn wav() -> Vec<u8> {
+        wav::write_mono(&vec![5000; 48_000], 48_000).unwrap()
+    }
+
+    #[tokio::test]
+    async fn speech_reaches_the_server_announced_and_at_its_pace() {
+        let (mut server, human) = Server::joined().await;
+        let wav = wav::write_mono(&[5000; 9600], 48_000).unwrap();
+        let listen = async {
+            let announcement = server.next_text().await;
+            let mut datagram = [0; 2048];
+            for _ in 0..15 {
+                let length = server.udp.recv(&mut datagram).await.unwrap();
+                assert_eq!((datagram[0], datagram[1]), (0x90, 0x78));
+                assert!(length > 40);
+            }
+            (announcement, server.next_text().await)
+        };
+        let began = Instant::now();
+        let (spoken, (announcement, end)) = tokio::join!(human.speak(&wav), listen);
+        let spoken = spoken.unwrap();
+        assert_eq!((spoken.frames, spoken.frames_unsent), (10, 0));
+        // Frames may be late, never early.
+        assert!(spoken.finished_at >= began + Duration::from_millis(200));
+        assert_eq!(announcement["d"]["speaking"], 1);
+        assert_eq!(end["d"]["speaking"], 0);
+    }
+
+    #[tokio::test]
+    async fn a_close_while_speaking_is_told_to_everybody() {
+        let (mut server, human) = Server::joined().await;
+        let wav = wav();
+        let (spoken, ()) = tokio::join!(human.speak(&wav), async {
+            server.next_text().await;
+            let frame = CloseFrame { code: 4015.into(), reason: "crashed".into() };
+            server.websocket.send(Message::Close(Some(frame))).await.unwrap();
+        });
+        let expected = Ended { code: Some(4015), reason: "crashed".to_owned() };
+        assert!(matches!(spoken, Err(HumanError::Ended(ended)) if ended == expected));
+        assert_eq!(human.wait_ended().await, expected);
+        let waited = human.wait_until(|_| false).await;
+        assert!(matches!(waited, Err(HumanError::Ended(ended)) if ended == expected));
+        human.leave().await;
+    }
+
+    #[tokio::test]
+    async fn a_vanished_server_is_an_end_without_a_code() {
+        let (server, human) = Server::joined().await;
+        drop(server);
+        assert_eq!(human.wait_ended().await.code, None);
+    }
+
+    #[tokio::test]
+    async fn leaving_closes_with_1000() {
+        let (mut server, human) = Server::joined().await;
+        let (closed, ()) = tokio::join!(
+            async {
+                loop {
+                    if let Some(Ok(Message::Close(frame))) = server.websocket.next().await {
+                        // The next read sends the answer.
+                        let _ = server.websocket.next().await;
+                        return frame;
+                    }
+                }
+            },
+            human.leave()
+        );
+        assert_eq!(closed.map(|frame| u16::from(frame.code)), Some(1000));
+    }
+}

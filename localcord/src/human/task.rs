@@ -192,7 +192,9 @@ impl Shell {
         let close = async {
             self.websocket.close(Some(frame)).await?;
             while let Some(message) = self.websocket.next().await {
-                message?;
+                if matches!(message?, Message::Close(_)) {
+                    break;
+                }
             }
             Ok::<_, tokio_tungstenite::tungstenite::Error>(())
         };
