@@ -1,27 +1,101 @@
-//! The voice server: voice gateway (v4 to v8), UDP server and DAVE external sender.
+//! The voice server: voice gateway (v4 to v8), UDP forwarding unit and DAVE external sender.
+//!
+//! ```text
+//! websocket.rs ─ messages ─►┌ hub ────────────────────────┐
+//!                           │ gateway: framing, sequences │── frames, closes ─► websocket.rs
+//! udp.rs ────── datagrams ─►│ sfu: who hears what         │── datagrams ──────► udp.rs
+//! VoiceServer ── tickets ──►│ dave: proposals and commits │── journal
+//!                           └─────────────────────────────┘
+//! ```
+//!
+//! Everything inside the box is sans-IO and told the time. The shell around it is one task per
+//! websocket, one for UDP and one for deadlines.
 
 pub mod dave;
+mod gateway;
+mod hub;
+mod settings;
+mod sfu;
 mod ticket;
+mod transport;
+mod udp;
+mod websocket;
 
 use std::{
     collections::HashMap,
     io,
     net::{IpAddr, SocketAddr},
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
 };
 
-use tokio::net::TcpListener;
+use rand::{SeedableRng, rngs::StdRng};
+use tokio::{
+    net::{TcpListener, UdpSocket},
+    sync::{mpsc, watch},
+    task::AbortHandle,
+    time::Instant,
+};
 use tokio_rustls::TlsAcceptor;
 
-pub use self::ticket::{Ticket, VoiceInvite};
+pub use self::{
+    settings::VoiceSettings,
+    ticket::{Ticket, VoiceInvite},
+};
+use self::{
+    gateway::{CloseCode, Frame},
+    hub::{ConnectionId, Hub, Output},
+    sfu::Treatment,
+};
 use crate::{fault::Faults, journal::Journal};
 
-/// The voice server of one localcord. Cloning gives another handle to the same one.
+/// Messages that may wait for one slow websocket; beyond that it is cut.
+const OUTBOUND_LIMIT: usize = 1_024;
+
+/// The voice server of one localcord. Cloning gives another handle to the same one; it stops when
+/// the last handle is dropped.
 #[derive(Clone)]
 pub struct VoiceServer {
+    core: Arc<Core>,
+    _tasks: Arc<Tasks>,
+}
+
+/// What a websocket task is to write.
+enum Outbound {
+    Frame(Frame),
+    Close(CloseCode),
+}
+
+/// What all tasks share.
+struct Core {
+    began: Instant,
     address: SocketAddr,
-    tickets: Arc<Mutex<HashMap<(u64, u64), Ticket>>>,
+    udp: UdpSocket,
+    settings: VoiceSettings,
     journal: Journal,
+    faults: Faults,
+    state: Mutex<State>,
+    next_connection: AtomicU64,
+    /// The next deadline, milliseconds since `began`.
+    deadline: watch::Sender<Option<u64>>,
+}
+
+struct State {
+    hub: Hub,
+    websockets: HashMap<ConnectionId, mpsc::Sender<Outbound>>,
+}
+
+struct Tasks(Vec<AbortHandle>);
+
+impl Drop for Tasks {
+    fn drop(&mut self) {
+        for task in &self.0 {
+            task.abort();
+        }
+    }
 }
 
 impl VoiceServer {
@@ -31,45 +105,186 @@ impl VoiceServer {
     /// When a port cannot be bound.
     pub async fn start(
         bind: IpAddr,
-        _tls: TlsAcceptor,
+        tls: TlsAcceptor,
         journal: Journal,
-        _faults: Faults,
+        faults: Faults,
+    ) -> io::Result<VoiceServer> {
+        Self::start_with(VoiceSettings::default(), bind, tls, journal, faults).await
+    }
+
+    /// [`VoiceServer::start`] with other settings.
+    ///
+    /// # Errors
+    /// When a port cannot be bound.
+    pub async fn start_with(
+        settings: VoiceSettings,
+        bind: IpAddr,
+        tls: TlsAcceptor,
+        journal: Journal,
+        faults: Faults,
     ) -> io::Result<VoiceServer> {
         let listener = TcpListener::bind((bind, 0)).await?;
-        Ok(VoiceServer { address: listener.local_addr()?, tickets: Arc::default(), journal })
+        let udp = UdpSocket::bind((bind, 0)).await?;
+        let hub = Hub::new(settings.clone(), udp.local_addr()?, StdRng::from_os_rng());
+        let core = Arc::new(Core {
+            began: Instant::now(),
+            address: listener.local_addr()?,
+            udp,
+            settings,
+            journal,
+            faults,
+            state: Mutex::new(State { hub, websockets: HashMap::new() }),
+            next_connection: AtomicU64::new(1),
+            deadline: watch::Sender::new(None),
+        });
+        let tasks = vec![
+            tokio::spawn(websocket::listen(Arc::clone(&core), listener, tls)).abort_handle(),
+            tokio::spawn(udp::receive(Arc::clone(&core))).abort_handle(),
+            tokio::spawn(keep_deadlines(Arc::clone(&core))).abort_handle(),
+        ];
+        Ok(VoiceServer { core, _tasks: Arc::new(Tasks(tasks)) })
     }
 
     /// `host:port` of the voice gateway, as `VOICE_SERVER_UPDATE` carries it.
     #[must_use]
     pub fn endpoint(&self) -> String {
-        self.address.to_string()
+        self.core.address.to_string()
     }
 
     /// Lets a user identify. Replaces an older ticket of that user in that guild; a connection
     /// made with it is closed with 4014 (moved).
     pub fn admit(&self, ticket: Ticket) {
-        self.tickets
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .insert((ticket.guild_id, ticket.user_id), ticket);
+        self.core.drive(|hub, now_ms| hub.handle_ticket(now_ms, ticket));
     }
 
     /// The user left or was removed: closes the websocket with `close_code`, removes the user
     /// from the call and tells the others.
     pub fn dismiss(&self, guild_id: u64, user_id: u64, close_code: u16) {
-        self.tickets
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .remove(&(guild_id, user_id));
-        self.journal.record("voice", "dismiss", serde_json::json!({ "code": close_code }));
+        self.core
+            .drive(|hub, now_ms| hub.handle_dismissal(now_ms, guild_id, user_id, close_code));
     }
 
     /// A fault: closes the websocket only. UDP and membership live on for the resume window.
     pub fn close_websocket(&self, guild_id: u64, user_id: u64, code: u16) {
-        self.journal.record(
-            "fault",
-            "close_websocket",
-            serde_json::json!({ "guild_id": guild_id.to_string(), "user_id": user_id.to_string(), "code": code }),
-        );
+        self.core.drive(|hub, now_ms| hub.handle_cut(now_ms, guild_id, user_id, code));
+    }
+
+    /// Takes the call in a channel down to transport encryption (`version` 0, op 21) or back up
+    /// to DAVE (1, op 24). Without a DAVE call there, nothing happens.
+    pub fn change_dave_version(&self, channel_id: u64, version: u16) {
+        self.core.drive(|hub, now_ms| hub.handle_dave_version(now_ms, channel_id, version));
+    }
+
+    /// The MLS epoch of the call in a channel: 0 before its first group, `None` without a call
+    /// or without DAVE.
+    #[must_use]
+    pub fn epoch(&self, channel_id: u64) -> Option<u64> {
+        let state = self.core.state.lock().unwrap_or_else(PoisonError::into_inner);
+        state.hub.epoch(channel_id)
+    }
+}
+
+impl std::fmt::Debug for VoiceServer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("VoiceServer").field("address", &self.core.address).finish_non_exhaustive()
+    }
+}
+
+impl Core {
+    fn now_ms(&self) -> u64 {
+        u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX)
+    }
+
+    /// Gives the hub one input, carries out what it says, and rearms the deadline.
+    fn drive(&self, input: impl FnOnce(&mut Hub, u64)) {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let now_ms = self.now_ms();
+        input(&mut state.hub, now_ms);
+        while let Some(output) = state.hub.poll_output() {
+            self.carry_out(&mut state.websockets, output);
+        }
+        let due = state.hub.poll_timeout();
+        drop(state);
+        self.deadline.send_if_modified(|current| std::mem::replace(current, due) != due);
+    }
+
+    fn carry_out(
+        &self,
+        websockets: &mut HashMap<ConnectionId, mpsc::Sender<Outbound>>,
+        output: Output,
+    ) {
+        match output {
+            Output::Frame { connection, frame } => {
+                if let Some(websocket) = websockets.get(&connection)
+                    && websocket.try_send(Outbound::Frame(frame)).is_err()
+                {
+                    // Too slow or gone: its task ends without its sender and reports the loss.
+                    websockets.remove(&connection);
+                }
+            }
+            Output::Close { connection, code } => {
+                if let Some(websocket) = websockets.remove(&connection) {
+                    let _ = websocket.try_send(Outbound::Close(code));
+                }
+            }
+            Output::Datagram { to, bytes } => {
+                if let Err(error) = self.udp.try_send_to(&bytes, to) {
+                    tracing::debug!(%error, %to, "datagram lost");
+                }
+            }
+            Output::Journal { kind, name, data } => self.journal.record(kind, name, data),
+        }
+    }
+
+    fn treatment(&self) -> Treatment {
+        let faults = self.faults.current();
+        Treatment {
+            drop_percent: faults.udp_drop_percent,
+            padding_every: match faults.udp_padding_every {
+                0 => self.settings.padding_every,
+                every => every,
+            },
+            padding_max: self.settings.padding_max,
+            header_extension: self.settings.header_extension,
+        }
+    }
+
+    fn attach(&self) -> (ConnectionId, mpsc::Receiver<Outbound>) {
+        let id = self.next_connection.fetch_add(1, Ordering::Relaxed);
+        let (sender, receiver) = mpsc::channel(OUTBOUND_LIMIT);
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        state.websockets.insert(id, sender);
+        (id, receiver)
+    }
+
+    fn detach(&self, id: ConnectionId, code: Option<u16>) {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        state.websockets.remove(&id);
+        drop(state);
+        self.drive(|hub, now_ms| hub.handle_disconnect(now_ms, id, code));
+    }
+}
+
+/// Sleeps until the next deadline, whichever it currently is.
+async fn keep_deadlines(core: Arc<Core>) {
+    let mut deadline = core.deadline.subscribe();
+    loop {
+        let due = *deadline.borrow_and_update();
+        let sleep = async {
+            match due {
+                Some(at) => {
+                    tokio::time::sleep_until(core.began + Duration::from_millis(at)).await;
+                }
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            () = sleep => core.drive(Hub::handle_timeout),
+            changed = deadline.changed() => {
+                if changed.is_err() {
+                    return;
+                }
+            }
+        }
     }
 }

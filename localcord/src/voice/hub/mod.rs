@@ -1,0 +1,385 @@
+//! Everything the voice server knows: tickets, connections, members, rooms.
+//!
+//! Sans-IO: inputs go in with the time in milliseconds, outputs are queued and drained in order
+//! with [`Hub::poll_output`]. A member outlives its websocket by the resume window: its SSRC, key,
+//! UDP address, DAVE leaf and unsent messages belong to the member, not to the connection.
+
+mod join;
+mod room;
+#[cfg(test)]
+mod tests;
+
+use std::{
+    collections::{BTreeMap, VecDeque},
+    net::SocketAddr,
+};
+
+use rand::rngs::StdRng;
+use serde_json::{Value, json};
+
+use self::room::Room;
+use super::{
+    gateway::{
+        ClientMessage, CloseCode, Connection, Frame, Outbox, Payload, describe, encode, name,
+        parse_binary, parse_text,
+    },
+    settings::VoiceSettings,
+    sfu::{Sfu, Treatment, Verdict},
+    ticket::Ticket,
+};
+
+/// One websocket, numbered by the shell.
+pub(crate) type ConnectionId = u64;
+
+/// Guild and user: a user has one voice connection per guild.
+type MemberId = (u64, u64);
+
+/// What the shell is to do.
+pub(crate) enum Output {
+    Frame { connection: ConnectionId, frame: Frame },
+    /// Close this websocket; it is forgotten here.
+    Close { connection: ConnectionId, code: CloseCode },
+    Datagram { to: SocketAddr, bytes: Vec<u8> },
+    Journal { kind: &'static str, name: &'static str, data: Value },
+}
+
+#[derive(Debug)]
+struct Issued {
+    ticket: Ticket,
+    used: bool,
+}
+
+#[derive(Debug)]
+struct Member {
+    ticket: Ticket,
+    ssrc: u32,
+    key: [u8; 32],
+    connection: Option<ConnectionId>,
+    version: u16,
+    /// Since when the websocket is lost.
+    lost_ms: Option<u64>,
+    outbox: Outbox,
+    selected: bool,
+    speaking: Option<u32>,
+    /// When RTP first came without op 5.
+    early_rtp_ms: Option<u64>,
+}
+
+/// The state of the voice server.
+pub(crate) struct Hub {
+    settings: VoiceSettings,
+    udp: SocketAddr,
+    rng: StdRng,
+    tickets: BTreeMap<MemberId, Issued>,
+    connections: BTreeMap<ConnectionId, Connection>,
+    members: BTreeMap<MemberId, Member>,
+    rooms: BTreeMap<u64, Room>,
+    by_ssrc: BTreeMap<u32, MemberId>,
+    sfu: Sfu,
+    next_report_ms: Option<u64>,
+    outputs: VecDeque<Output>,
+    datagrams: Vec<(SocketAddr, Vec<u8>)>,
+}
+
+impl Hub {
+    /// `udp` is the address READY tells clients.
+    pub(crate) fn new(settings: VoiceSettings, udp: SocketAddr, rng: StdRng) -> Self {
+        Self {
+            sfu: Sfu::new(settings.seed),
+            settings,
+            udp,
+            rng,
+            tickets: BTreeMap::new(),
+            connections: BTreeMap::new(),
+            members: BTreeMap::new(),
+            rooms: BTreeMap::new(),
+            by_ssrc: BTreeMap::new(),
+            next_report_ms: None,
+            outputs: VecDeque::new(),
+            datagrams: Vec::new(),
+        }
+    }
+
+    pub(crate) fn poll_output(&mut self) -> Option<Output> {
+        self.outputs.pop_front()
+    }
+
+    /// When [`Hub::handle_timeout`] is due, milliseconds.
+    pub(crate) fn poll_timeout(&self) -> Option<u64> {
+        let heartbeats = self.connections.values().map(Connection::deadline_ms);
+        let lost = self.members.values().filter_map(|member| self.gives_up_at(member));
+        let groups = self.rooms.values().filter_map(Room::poll_timeout);
+        heartbeats.chain(lost).chain(groups).chain(self.next_report_ms).min()
+    }
+
+    /// When a member is removed because of what it does not do.
+    fn gives_up_at(&self, member: &Member) -> Option<u64> {
+        let resume = member.lost_ms.map(|since| since + self.settings.resume_window_ms);
+        let announce = member
+            .early_rtp_ms
+            .filter(|_| member.speaking.is_none())
+            .map(|since| since + self.settings.speaking_grace_ms);
+        resume.into_iter().chain(announce).min()
+    }
+
+    /// A new right to identify; the user's older connection in that guild is over.
+    pub(crate) fn handle_ticket(&mut self, now_ms: u64, ticket: Ticket) {
+        let id = (ticket.guild_id, ticket.user_id);
+        self.remove_member(now_ms, id, CloseCode::DISCONNECTED);
+        self.journal(
+            "voice",
+            "admit",
+            json!({
+                "guild_id": id.0.to_string(),
+                "user_id": id.1.to_string(),
+                "channel_id": ticket.channel_id.to_string(),
+                "dave": ticket.dave,
+            }),
+        );
+        self.tickets.insert(id, Issued { ticket, used: false });
+    }
+
+    /// The user left or was removed.
+    pub(crate) fn handle_dismissal(&mut self, now_ms: u64, guild: u64, user: u64, code: u16) {
+        self.tickets.remove(&(guild, user));
+        self.remove_member(now_ms, (guild, user), CloseCode(code));
+    }
+
+    /// A fault: the websocket goes, the member stays for the resume window.
+    pub(crate) fn handle_cut(&mut self, now_ms: u64, guild: u64, user: u64, code: u16) {
+        let Some(member) = self.members.get_mut(&(guild, user)) else { return };
+        let Some(connection) = member.connection.take() else { return };
+        member.lost_ms = Some(now_ms);
+        self.journal(
+            "fault",
+            "voice_close",
+            json!({ "guild_id": guild.to_string(), "user_id": user.to_string(), "code": code }),
+        );
+        self.close(connection, CloseCode(code));
+    }
+
+    /// A websocket was opened with `?v=` this: HELLO, or a refusal.
+    pub(crate) fn handle_open(&mut self, now_ms: u64, id: ConnectionId, version: Option<u16>) {
+        let timeout_ms = self.settings.heartbeat_timeout_ms;
+        match Connection::open(now_ms, version, timeout_ms) {
+            Ok(connection) => {
+                let hello = connection.hello(self.settings.heartbeat_interval_ms);
+                self.connections.insert(id, connection);
+                self.answer(id, &hello);
+            }
+            Err(code) => self.close(id, code),
+        }
+    }
+
+    /// A text message.
+    pub(crate) fn handle_text(&mut self, now_ms: u64, id: ConnectionId, text: &str) {
+        let Some(connection) = self.connections.get(&id) else { return };
+        let result = parse_text(connection.version(), text)
+            .and_then(|message| self.handle_message(now_ms, id, message));
+        self.conclude(now_ms, id, result);
+    }
+
+    /// A binary message.
+    pub(crate) fn handle_binary(&mut self, now_ms: u64, id: ConnectionId, bytes: &[u8]) {
+        let result = parse_binary(bytes).and_then(|message| match message {
+            Some(message) => self.handle_message(now_ms, id, message),
+            None => Ok(()),
+        });
+        self.conclude(now_ms, id, result);
+    }
+
+    /// The websocket is gone. A client that closes with 1000 has left for good; anything else may
+    /// be followed by a resume.
+    pub(crate) fn handle_disconnect(&mut self, now_ms: u64, id: ConnectionId, code: Option<u16>) {
+        let Some(connection) = self.connections.remove(&id) else { return };
+        let Some(member_id) = connection.member() else { return };
+        self.journal(
+            "voice",
+            "disconnected",
+            json!({
+                "guild_id": member_id.0.to_string(),
+                "user_id": member_id.1.to_string(),
+                "code": code,
+            }),
+        );
+        if code == Some(1000) {
+            self.remove_member(now_ms, member_id, CloseCode::SESSION_INVALID);
+        } else if let Some(member) = self.members.get_mut(&member_id) {
+            member.connection = None;
+            member.lost_ms = Some(now_ms);
+        }
+    }
+
+    /// A datagram.
+    pub(crate) fn handle_datagram(
+        &mut self,
+        now_ms: u64,
+        treatment: Treatment,
+        from: SocketAddr,
+        bytes: &[u8],
+    ) {
+        let verdict = self.sfu.handle_datagram(treatment, from, bytes, &mut self.datagrams);
+        for (to, bytes) in self.datagrams.drain(..) {
+            self.outputs.push_back(Output::Datagram { to, bytes });
+        }
+        self.next_report_ms.get_or_insert(now_ms + self.settings.report_interval_ms);
+        if let Verdict::NotSpeaking { ssrc } = verdict
+            && let Some(member) = self.by_ssrc.get(&ssrc).and_then(|id| self.members.get_mut(id))
+        {
+            member.early_rtp_ms.get_or_insert(now_ms);
+        }
+    }
+
+    /// A deadline passed.
+    pub(crate) fn handle_timeout(&mut self, now_ms: u64) {
+        let silent: Vec<_> = self
+            .connections
+            .iter()
+            .filter(|(_, connection)| now_ms >= connection.deadline_ms())
+            .map(|(id, _)| *id)
+            .collect();
+        for id in silent {
+            self.conclude(now_ms, id, Err(CloseCode::SESSION_TIMEOUT));
+        }
+        let given_up: Vec<_> = self
+            .members
+            .iter()
+            .filter(|(_, member)| self.gives_up_at(member).is_some_and(|at| now_ms >= at))
+            .map(|(id, _)| *id)
+            .collect();
+        for id in given_up {
+            self.remove_member(now_ms, id, CloseCode::SESSION_INVALID);
+        }
+        let channels: Vec<_> = self.rooms.keys().copied().collect();
+        for channel in channels {
+            self.with_group(channel, |group| group.handle_timeout(now_ms));
+        }
+        if self.next_report_ms.is_some_and(|at| now_ms >= at) {
+            self.next_report_ms = None;
+            self.report();
+        }
+    }
+
+    /// The MLS epoch of a channel's call; `None` without a call or without DAVE.
+    pub(crate) fn epoch(&self, channel: u64) -> Option<u64> {
+        self.rooms.get(&channel)?.epoch()
+    }
+
+    fn report(&mut self) {
+        for (ssrc, counts) in self.sfu.take_counts() {
+            let Some((guild, user)) = self.by_ssrc.get(&ssrc).copied() else { continue };
+            self.journal(
+                "udp",
+                "counts",
+                json!({
+                    "guild_id": guild.to_string(),
+                    "user_id": user.to_string(),
+                    "ssrc": ssrc,
+                    "counts": counts,
+                }),
+            );
+        }
+        let strays = std::mem::take(&mut self.sfu.strays);
+        if strays > 0 {
+            self.journal("udp", "strays", json!({ "datagrams": strays }));
+        }
+    }
+
+    /// Closes a connection whose message was refused; the member goes with it.
+    fn conclude(&mut self, now_ms: u64, id: ConnectionId, result: Result<(), CloseCode>) {
+        let Err(code) = result else { return };
+        if let Some(member) = self.connections.get(&id).and_then(Connection::member) {
+            self.remove_member(now_ms, member, code);
+        }
+        // Not yet closed with its member: nobody's, or a resume that came too late.
+        if self.connections.contains_key(&id) {
+            self.close(id, code);
+        }
+    }
+
+    fn close(&mut self, connection: ConnectionId, code: CloseCode) {
+        let member = self.connections.remove(&connection).and_then(|closed| closed.member());
+        self.journal(
+            "voice",
+            "close",
+            json!({
+                "guild_id": member.map(|(guild, _)| guild.to_string()),
+                "user_id": member.map(|(_, user)| user.to_string()),
+                "code": code.0,
+                "reason": code.reason(),
+            }),
+        );
+        self.outputs.push_back(Output::Close { connection, code });
+    }
+
+    fn journal(&mut self, kind: &'static str, name: &'static str, data: Value) {
+        self.outputs.push_back(Output::Journal { kind, name, data });
+    }
+
+    fn journal_message(&mut self, id: MemberId, direction: &'static str, op: u64, d: Value) {
+        let kind = if op >= 21 { "dave" } else { "voice" };
+        let channel = self.members.get(&id).map(|member| member.ticket.channel_id.to_string());
+        self.journal(
+            kind,
+            name(op),
+            json!({
+                "direction": direction,
+                "op": op,
+                "guild_id": id.0.to_string(),
+                "channel_id": channel,
+                "user_id": id.1.to_string(),
+                "d": d,
+            }),
+        );
+    }
+
+    /// Sends something without a sequence number to one connection.
+    fn answer(&mut self, connection: ConnectionId, payload: &Payload) {
+        let Some(open) = self.connections.get(&connection) else { return };
+        let frame = encode(open.version(), None, payload);
+        self.outputs.push_back(Output::Frame { connection, frame });
+    }
+
+    /// Sends something to a member, or keeps it for when it resumes.
+    fn send(&mut self, id: MemberId, payload: Payload) {
+        let Some(member) = self.members.get_mut(&id) else { return };
+        let (connection, version) = (member.connection, member.version);
+        let seen = describe(&payload);
+        let op = payload.opcode();
+        let seq = payload.is_sequenced().then(|| member.outbox.push(payload.clone()));
+        if let Some(connection) = connection {
+            let frame = encode(version, seq, &payload);
+            self.outputs.push_back(Output::Frame { connection, frame });
+        }
+        self.journal_message(id, "out", op.into(), seen);
+    }
+
+    fn handle_message(
+        &mut self,
+        now_ms: u64,
+        connection: ConnectionId,
+        message: ClientMessage,
+    ) -> Result<(), CloseCode> {
+        let Some(open) = self.connections.get_mut(&connection) else { return Ok(()) };
+        open.check_order(&message)?;
+        let member = open.member();
+        match (message, member) {
+            (ClientMessage::Heartbeat { nonce, seq_ack }, _) => {
+                let answer = open.handle_heartbeat(now_ms, nonce);
+                self.answer(connection, &answer);
+                if let Some(member) = member.and_then(|id| self.members.get_mut(&id))
+                    && let Some(seq_ack) = seq_ack
+                {
+                    member.outbox.acknowledge(seq_ack);
+                }
+                Ok(())
+            }
+            (ClientMessage::Identify(identify), _) => {
+                self.handle_identify(now_ms, connection, &identify)
+            }
+            (ClientMessage::Resume(resume), _) => self.handle_resume(connection, &resume),
+            (other, Some(id)) => self.handle_member_message(now_ms, id, other),
+            (_, None) => Err(CloseCode::NOT_AUTHENTICATED),
+        }
+    }
+}

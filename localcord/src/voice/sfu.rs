@@ -1,0 +1,388 @@
+//! The selective forwarding unit: takes every member's packets, gives them to every other member.
+//!
+//! Sans-IO. The DAVE payload passes untouched; only the transport layer is opened and made anew,
+//! with each receiver's key and nonce counter. Sequence number, timestamp and SSRC stay.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    net::SocketAddr,
+};
+
+use rand::{Rng, SeedableRng, rngs::StdRng};
+
+use super::transport::{
+    Additions, Cipher, Kind, Mode, OpenError, Opened, discovery_response, open, seal,
+};
+
+/// What the unit does to packets, read anew for each of them.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(crate) struct Treatment {
+    /// Share of forwarded packets to drop, percent.
+    pub(crate) drop_percent: f64,
+    /// Every n-th packet to a receiver is padded; 0 = none.
+    pub(crate) padding_every: u32,
+    /// Longest padding, bytes.
+    pub(crate) padding_max: u8,
+    pub(crate) header_extension: bool,
+}
+
+/// What became of one datagram.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    /// Forwarded, or answered, or counted and dropped.
+    Done,
+    /// Genuine RTP of an SSRC that has not announced itself with op 5.
+    NotSpeaking { ssrc: u32 },
+}
+
+/// A datagram to send.
+pub(crate) type Datagram = (SocketAddr, Vec<u8>);
+
+/// Packet counts of one member.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
+pub(crate) struct Counts {
+    /// Genuine RTP packets from the member.
+    received: u64,
+    /// Packets sent to the member.
+    forwarded: u64,
+    /// Packets to the member dropped by the fault settings.
+    dropped: u64,
+    /// Packets to the member that carried padding.
+    padded: u64,
+    /// From the member: wrong tag, wrong address or malformed.
+    refused: u64,
+    rtcp: u64,
+}
+
+#[derive(Debug)]
+struct Port {
+    channel: u64,
+    key: [u8; 32],
+    media: Option<Media>,
+    speaking: bool,
+    counts: Counts,
+    reported: Counts,
+}
+
+/// What SELECT PROTOCOL settled.
+#[derive(Debug)]
+struct Media {
+    cipher: Cipher,
+    address: SocketAddr,
+    nonce: u32,
+}
+
+/// All members' media, by SSRC.
+#[derive(Debug)]
+pub(crate) struct Sfu {
+    ports: BTreeMap<u32, Port>,
+    channels: HashMap<u64, Vec<u32>>,
+    rng: StdRng,
+    /// Datagrams that belong to nobody.
+    pub(crate) strays: u64,
+}
+
+impl Sfu {
+    pub(crate) fn new(seed: u64) -> Self {
+        Self {
+            ports: BTreeMap::new(),
+            channels: HashMap::new(),
+            rng: StdRng::seed_from_u64(seed),
+            strays: 0,
+        }
+    }
+
+    pub(crate) fn open_port(&mut self, ssrc: u32, channel: u64, key: [u8; 32]) {
+        let port = Port {
+            channel,
+            key,
+            media: None,
+            speaking: false,
+            counts: Counts::default(),
+            reported: Counts::default(),
+        };
+        self.ports.insert(ssrc, port);
+        self.channels.entry(channel).or_default().push(ssrc);
+    }
+
+    pub(crate) fn close_port(&mut self, ssrc: u32) {
+        let Some(port) = self.ports.remove(&ssrc) else { return };
+        if let Some(members) = self.channels.get_mut(&port.channel) {
+            members.retain(|member| *member != ssrc);
+            if members.is_empty() {
+                self.channels.remove(&port.channel);
+            }
+        }
+    }
+
+    /// The member may send and receive from now on.
+    pub(crate) fn select(&mut self, ssrc: u32, mode: Mode, address: SocketAddr) {
+        if let Some(port) = self.ports.get_mut(&ssrc) {
+            let nonce = port.media.as_ref().map_or(0, |media| media.nonce);
+            port.media = Some(Media { cipher: Cipher::new(mode, &port.key), address, nonce });
+        }
+    }
+
+    /// Op 5 came.
+    pub(crate) fn announce(&mut self, ssrc: u32) {
+        if let Some(port) = self.ports.get_mut(&ssrc) {
+            port.speaking = true;
+        }
+    }
+
+    /// The counts that changed since the last call.
+    pub(crate) fn take_counts(&mut self) -> Vec<(u32, Counts)> {
+        let mut changed = Vec::new();
+        for (ssrc, port) in &mut self.ports {
+            if port.counts != port.reported {
+                port.reported = port.counts;
+                changed.push((*ssrc, port.counts));
+            }
+        }
+        changed
+    }
+
+    /// Takes a datagram in and pushes what it causes onto `out`.
+    pub(crate) fn handle_datagram(
+        &mut self,
+        treatment: Treatment,
+        from: SocketAddr,
+        bytes: &[u8],
+        out: &mut Vec<Datagram>,
+    ) -> Verdict {
+        match Kind::of(bytes) {
+            Kind::Discovery { ssrc } if self.ports.contains_key(&ssrc) => {
+                out.push((
+                    from,
+                    discovery_response(ssrc, &from.ip().to_string(), from.port()),
+                ));
+                Verdict::Done
+            }
+            Kind::Rtp { ssrc } => self.handle_rtp(treatment, from, ssrc, bytes, out),
+            Kind::Rtcp => {
+                let port = self
+                    .ports
+                    .values_mut()
+                    .find(|port| port.media.as_ref().is_some_and(|m| m.address == from));
+                match port {
+                    Some(port) => port.counts.rtcp += 1,
+                    None => self.strays += 1,
+                }
+                Verdict::Done
+            }
+            Kind::Keepalive => Verdict::Done,
+            Kind::Discovery { .. } | Kind::Unknown => {
+                self.strays += 1;
+                Verdict::Done
+            }
+        }
+    }
+
+    fn handle_rtp(
+        &mut self,
+        treatment: Treatment,
+        from: SocketAddr,
+        ssrc: u32,
+        bytes: &[u8],
+        out: &mut Vec<Datagram>,
+    ) -> Verdict {
+        let Some(port) = self.ports.get_mut(&ssrc) else {
+            self.strays += 1;
+            return Verdict::Done;
+        };
+        let opened = match &port.media {
+            // Only the owner's address and key may use an SSRC.
+            Some(media) if media.address == from => open(&media.cipher, bytes),
+            _ => Err(OpenError::Tag),
+        };
+        let Ok(packet) = opened else {
+            port.counts.refused += 1;
+            return Verdict::Done;
+        };
+        port.counts.received += 1;
+        let verdict = if port.speaking { Verdict::Done } else { Verdict::NotSpeaking { ssrc } };
+        let channel = port.channel;
+        self.forward(treatment, ssrc, channel, &packet, out);
+        verdict
+    }
+
+    fn forward(
+        &mut self,
+        treatment: Treatment,
+        from: u32,
+        channel: u64,
+        packet: &Opened,
+        out: &mut Vec<Datagram>,
+    ) {
+        let Some(members) = self.channels.get(&channel) else { return };
+        for member in members.iter().filter(|member| **member != from) {
+            let Some(port) = self.ports.get_mut(member) else { continue };
+            let Some(media) = &mut port.media else { continue };
+            if treatment.drop_percent > 0.0
+                && self.rng.random::<f64>() * 100.0 < treatment.drop_percent
+            {
+                port.counts.dropped += 1;
+                continue;
+            }
+            let every = u64::from(treatment.padding_every);
+            let padding = if every > 0 && port.counts.forwarded % every == every - 1 {
+                port.counts.padded += 1;
+                self.rng.random_range(1..=treatment.padding_max.max(1))
+            } else {
+                0
+            };
+            let additions = Additions { extension: treatment.header_extension, padding };
+            media.nonce = media.nonce.wrapping_add(1);
+            if let Some(wire) = seal(&media.cipher, media.nonce, packet, additions) {
+                port.counts.forwarded += 1;
+                out.push((media.address, wire));
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn address(port: u16) -> SocketAddr {
+        ([127, 0, 0, 1], port).into()
+    }
+
+    /// Ports 1, 2 and 3 in channel 10, port 4 in channel 11; address = 1000 + ssrc.
+    fn unit() -> Sfu {
+        let mut sfu = Sfu::new(1);
+        for (ssrc, channel) in [(1, 10), (2, 10), (3, 10), (4, 11)] {
+            sfu.open_port(ssrc, channel, [ssrc as u8; 32]);
+            let mode = if ssrc == 2 { Mode::XChaCha20Poly1305 } else { Mode::Aes256Gcm };
+            sfu.select(ssrc, mode, address(1_000 + ssrc as u16));
+            sfu.announce(ssrc);
+        }
+        sfu
+    }
+
+    fn frame(sequence: u16, payload: &[u8]) -> Opened {
+        let mut rest = [0; 10];
+        rest[..2].copy_from_slice(&sequence.to_be_bytes());
+        rest[9] = 1;
+        Opened { second: 0x78, rest, payload: payload.to_vec() }
+    }
+
+    fn wire(sequence: u16) -> Vec<u8> {
+        let cipher = Cipher::new(Mode::Aes256Gcm, &[1; 32]);
+        let sent = frame(sequence, b"dave");
+        seal(&cipher, u32::from(sequence), &sent, Additions { extension: true, padding: 3 })
+            .unwrap()
+    }
+
+    const PLAIN: Treatment = Treatment {
+        drop_percent: 0.0,
+        padding_every: 4,
+        padding_max: 8,
+        header_extension: true,
+    };
+
+    #[test]
+    fn every_other_member_of_the_channel_gets_the_same_frame() {
+        let mut sfu = unit();
+        let mut out = Vec::new();
+        let verdict = sfu.handle_datagram(PLAIN, address(1_001), &wire(7), &mut out);
+        assert_eq!(verdict, Verdict::Done);
+        let to: Vec<_> = out.iter().map(|(to, _)| *to).collect();
+        assert_eq!(to, [address(1_002), address(1_003)]);
+        let second = Cipher::new(Mode::XChaCha20Poly1305, &[2; 32]);
+        let third = Cipher::new(Mode::Aes256Gcm, &[3; 32]);
+        assert_eq!(open(&second, &out[0].1), Ok(frame(7, b"dave")));
+        assert_eq!(open(&third, &out[1].1), Ok(frame(7, b"dave")));
+        assert_eq!(out[0].1[0], 0x90);
+    }
+
+    #[test]
+    fn every_fourth_packet_is_padded() {
+        let mut sfu = unit();
+        let mut out = Vec::new();
+        for sequence in 0..8 {
+            sfu.handle_datagram(PLAIN, address(1_001), &wire(sequence), &mut out);
+        }
+        let second = Cipher::new(Mode::XChaCha20Poly1305, &[2; 32]);
+        let to_second = out.iter().filter(|(to, _)| *to == address(1_002));
+        let padded: Vec<_> = to_second
+            .map(|(_, wire)| {
+                assert_eq!(open(&second, wire).unwrap().payload, b"dave");
+                wire[0] & 0x20 != 0
+            })
+            .collect();
+        assert_eq!(padded, [false, false, false, true, false, false, false, true]);
+    }
+
+    #[test]
+    fn an_ssrc_belongs_to_its_key_and_address() {
+        let mut sfu = unit();
+        let mut out = Vec::new();
+        sfu.handle_datagram(PLAIN, address(1_002), &wire(1), &mut out); // another address
+        let forged = seal(
+            &Cipher::new(Mode::XChaCha20Poly1305, &[2; 32]),
+            1,
+            &frame(1, b"dave"),
+            Additions::default(),
+        );
+        sfu.handle_datagram(PLAIN, address(1_001), &forged.unwrap(), &mut out); // another key
+        assert!(out.is_empty());
+        assert_eq!(sfu.take_counts(), [(1, Counts { refused: 2, ..Counts::default() })]);
+        assert_eq!(sfu.take_counts(), []);
+    }
+
+    #[test]
+    fn rtp_before_op_5_is_told() {
+        let mut sfu = Sfu::new(1);
+        sfu.open_port(1, 10, [1; 32]);
+        sfu.select(1, Mode::Aes256Gcm, address(1_001));
+        let mut out = Vec::new();
+        let verdict = sfu.handle_datagram(PLAIN, address(1_001), &wire(1), &mut out);
+        assert_eq!(verdict, Verdict::NotSpeaking { ssrc: 1 });
+        // A forged packet cannot get a member closed.
+        let mut forged = wire(2);
+        forged[20] ^= 1;
+        let verdict = sfu.handle_datagram(PLAIN, address(1_001), &forged, &mut out);
+        assert_eq!(verdict, Verdict::Done);
+    }
+
+    #[test]
+    fn the_dropped_share_is_about_what_was_asked() {
+        let mut sfu = unit();
+        let mut out = Vec::new();
+        let lossy = Treatment { drop_percent: 25.0, ..PLAIN };
+        for sequence in 0..1_000 {
+            sfu.handle_datagram(lossy, address(1_001), &wire(sequence), &mut out);
+        }
+        assert!((1_400..1_600).contains(&out.len()), "{}", out.len());
+        out.clear();
+        let all = Treatment { drop_percent: 100.0, ..PLAIN };
+        sfu.handle_datagram(all, address(1_001), &wire(0), &mut out);
+        assert!(out.is_empty());
+    }
+
+    #[test]
+    fn a_closed_port_gets_nothing() {
+        let mut sfu = unit();
+        let mut out = Vec::new();
+        sfu.close_port(2);
+        sfu.close_port(1);
+        sfu.handle_datagram(PLAIN, address(1_001), &wire(1), &mut out);
+        assert!(out.is_empty());
+        assert_eq!(sfu.strays, 1);
+    }
+
+    #[test]
+    fn discovery_answers_only_known_ssrcs() {
+        let mut sfu = unit();
+        let mut request = vec![0, 1, 0, 70, 0, 0, 0, 1];
+        request.resize(74, 0);
+        let mut out = Vec::new();
+        sfu.handle_datagram(PLAIN, address(9), &request, &mut out);
+        assert_eq!(out, [(address(9), discovery_response(1, "127.0.0.1", 9))]);
+        request[7] = 99;
+        sfu.handle_datagram(PLAIN, address(9), &request, &mut out);
+        assert_eq!(out.len(), 1);
+    }
+}

@@ -1,0 +1,360 @@
+//! The transport layer of a voice packet: RTP (RFC 3550) under Discord's `rtpsize` AEAD modes.
+//!
+//! Clear (and authenticated): header, CSRCs and the four-byte extension preamble. Encrypted:
+//! extension body, payload, padding. Then the 16-byte tag and a 4-byte nonce suffix.
+
+use std::fmt;
+
+use aes_gcm::{Aes256Gcm, aead::AeadInPlace};
+use chacha20poly1305::{KeyInit, XChaCha20Poly1305};
+
+/// AEAD tag, bytes.
+const TAG: usize = 16;
+/// Nonce suffix, bytes.
+const SUFFIX: usize = 4;
+/// RTP header without CSRCs, bytes.
+const HEADER: usize = 12;
+const PADDING_BIT: u8 = 0x20;
+const EXTENSION_BIT: u8 = 0x10;
+/// One-byte header extensions (RFC 8285).
+const EXTENSION_PROFILE: [u8; 2] = [0xBE, 0xDE];
+
+/// A transport encryption mode.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Mode {
+    Aes256Gcm,
+    XChaCha20Poly1305,
+}
+
+impl Mode {
+    pub(crate) const ALL: [Self; 2] = [Self::Aes256Gcm, Self::XChaCha20Poly1305];
+
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Aes256Gcm => "aead_aes256_gcm_rtpsize",
+            Self::XChaCha20Poly1305 => "aead_xchacha20_poly1305_rtpsize",
+        }
+    }
+
+    pub(crate) fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|mode| mode.name() == name)
+    }
+}
+
+/// The key of one connection, ready to use. The same key serves both directions.
+pub(crate) enum Cipher {
+    Aes(Box<Aes256Gcm>),
+    XChaCha(Box<XChaCha20Poly1305>),
+}
+
+impl fmt::Debug for Cipher {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Aes(_) => "Aes",
+            Self::XChaCha(_) => "XChaCha",
+        })
+    }
+}
+
+impl Cipher {
+    pub(crate) fn new(mode: Mode, key: &[u8; 32]) -> Self {
+        match mode {
+            Mode::Aes256Gcm => Self::Aes(Box::new(Aes256Gcm::new(key.into()))),
+            Mode::XChaCha20Poly1305 => {
+                Self::XChaCha(Box::new(XChaCha20Poly1305::new(key.into())))
+            }
+        }
+    }
+
+    fn open(&self, suffix: [u8; SUFFIX], aad: &[u8], body: &mut [u8], tag: &[u8]) -> bool {
+        let opened = match self {
+            Self::Aes(cipher) => {
+                cipher.decrypt_in_place_detached(&nonce::<12>(suffix).into(), aad, body, tag.into())
+            }
+            Self::XChaCha(cipher) => {
+                cipher.decrypt_in_place_detached(&nonce::<24>(suffix).into(), aad, body, tag.into())
+            }
+        };
+        opened.is_ok()
+    }
+
+    fn seal(&self, suffix: [u8; SUFFIX], aad: &[u8], body: &mut [u8]) -> Option<[u8; TAG]> {
+        let sealed = match self {
+            Self::Aes(cipher) => {
+                cipher.encrypt_in_place_detached(&nonce::<12>(suffix).into(), aad, body)
+            }
+            Self::XChaCha(cipher) => {
+                cipher.encrypt_in_place_detached(&nonce::<24>(suffix).into(), aad, body)
+            }
+        };
+        sealed.ok().map(Into::into)
+    }
+}
+
+/// The suffix fills the front of an otherwise zero nonce.
+fn nonce<const N: usize>(suffix: [u8; SUFFIX]) -> [u8; N] {
+    let mut nonce = [0; N];
+    nonce[..SUFFIX].copy_from_slice(&suffix);
+    nonce
+}
+
+/// What a datagram is, by its first bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// An IP discovery request for this SSRC.
+    Discovery { ssrc: u32 },
+    /// RTP from this SSRC.
+    Rtp { ssrc: u32 },
+    Rtcp,
+    /// Too short to be anything: clients keep NAT bindings alive with these.
+    Keepalive,
+    Unknown,
+}
+
+/// Length of a discovery packet, both ways.
+pub(crate) const DISCOVERY_LENGTH: usize = 74;
+
+impl Kind {
+    pub(crate) fn of(datagram: &[u8]) -> Self {
+        let u32_at = |at: usize| {
+            let bytes = datagram.get(at..at + 4)?.try_into().ok()?;
+            Some(u32::from_be_bytes(bytes))
+        };
+        if datagram.len() == DISCOVERY_LENGTH
+            && datagram.starts_with(&[0, 1, 0, 70])
+            && let Some(ssrc) = u32_at(4)
+        {
+            return Self::Discovery { ssrc };
+        }
+        match (datagram.first(), datagram.get(1), u32_at(8)) {
+            // The whole second byte: masking off the marker bit would make RTCP of payload types.
+            (Some(first), Some(200..=204), _) if first >> 6 == 2 => Self::Rtcp,
+            (Some(first), _, Some(ssrc))
+                if first >> 6 == 2 && datagram.len() >= HEADER + TAG + SUFFIX =>
+            {
+                Self::Rtp { ssrc }
+            }
+            _ if datagram.len() < 32 => Self::Keepalive,
+            _ => Self::Unknown,
+        }
+    }
+}
+
+/// The answer to IP discovery: what the server sees as the client's address.
+pub(crate) fn discovery_response(ssrc: u32, ip: &str, port: u16) -> Vec<u8> {
+    let mut out = Vec::with_capacity(DISCOVERY_LENGTH);
+    out.extend_from_slice(&[0, 2, 0, 70]);
+    out.extend_from_slice(&ssrc.to_be_bytes());
+    out.extend(ip.bytes().take(63));
+    out.resize(DISCOVERY_LENGTH - 2, 0);
+    out.extend_from_slice(&port.to_be_bytes());
+    out
+}
+
+/// Why a packet was not opened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum OpenError {
+    /// Header, extension or padding do not fit into the packet.
+    Malformed,
+    /// The tag is wrong: another key, or changed on the way.
+    Tag,
+}
+
+/// A packet without its transport encryption, extension, CSRCs and padding.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Opened {
+    /// Marker bit and payload type.
+    pub(crate) second: u8,
+    /// Sequence number, timestamp and SSRC, as they were on the wire.
+    pub(crate) rest: [u8; 10],
+    /// What the DAVE layer made.
+    pub(crate) payload: Vec<u8>,
+}
+
+/// Opens an RTP packet.
+pub(crate) fn open(cipher: &Cipher, packet: &[u8]) -> Result<Opened, OpenError> {
+    open_parts(cipher, packet).ok_or(OpenError::Malformed)?
+}
+
+/// `None` when the lengths do not fit.
+fn open_parts(cipher: &Cipher, packet: &[u8]) -> Option<Result<Opened, OpenError>> {
+    let first = *packet.first()?;
+    let mut clear = HEADER + 4 * usize::from(first & 0x0F);
+    let mut extension_body = 0;
+    if first & EXTENSION_BIT != 0 {
+        let words = packet.get(clear + 2..clear + 4)?;
+        extension_body = 4 * usize::from(u16::from_be_bytes(words.try_into().ok()?));
+        clear += 4;
+    }
+    let (aad, rest) = packet.split_at_checked(clear)?;
+    let (rest, suffix) = rest.split_last_chunk::<SUFFIX>()?;
+    let (body, tag) = rest.split_last_chunk::<TAG>()?;
+    let mut body = body.to_vec();
+    if !cipher.open(*suffix, aad, &mut body, tag) {
+        return Some(Err(OpenError::Tag));
+    }
+    if extension_body > body.len() {
+        return None;
+    }
+    let mut payload = body.split_off(extension_body);
+    if first & PADDING_BIT != 0 {
+        let count = usize::from(*payload.last()?);
+        if count == 0 {
+            return None;
+        }
+        payload.truncate(payload.len().checked_sub(count)?);
+    }
+    Some(Ok(Opened { second: packet[1], rest: packet[2..HEADER].try_into().ok()?, payload }))
+}
+
+/// What the server adds to a packet it forwards.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Additions {
+    /// One extension word with two one-byte elements.
+    pub(crate) extension: bool,
+    /// Padding bytes including the count; 0 = none.
+    pub(crate) padding: u8,
+}
+
+/// Encrypts a packet for one receiver. `None` only when the payload is beyond what AEAD takes.
+pub(crate) fn seal(
+    cipher: &Cipher,
+    nonce: u32,
+    packet: &Opened,
+    additions: Additions,
+) -> Option<Vec<u8>> {
+    let mut first = 0x80;
+    let mut out = Vec::with_capacity(HEADER + 8 + packet.payload.len() + 8 + TAG + SUFFIX);
+    if additions.extension {
+        first |= EXTENSION_BIT;
+    }
+    if additions.padding > 0 {
+        first |= PADDING_BIT;
+    }
+    out.extend_from_slice(&[first, packet.second]);
+    out.extend_from_slice(&packet.rest);
+    if additions.extension {
+        out.extend_from_slice(&EXTENSION_PROFILE);
+        out.extend_from_slice(&[0, 1]);
+    }
+    let clear = out.len();
+    if additions.extension {
+        // Element 1: audio level (voice, -20 dBov); element 9: one byte of the server's own.
+        out.extend_from_slice(&[0x10, 0x94, 0x90, 0x00]);
+    }
+    out.extend_from_slice(&packet.payload);
+    if additions.padding > 0 {
+        out.resize(out.len() + usize::from(additions.padding) - 1, 0);
+        out.push(additions.padding);
+    }
+    let suffix = nonce.to_be_bytes();
+    let (aad, body) = out.split_at_mut(clear);
+    let tag = cipher.seal(suffix, aad, body)?;
+    out.extend_from_slice(&tag);
+    out.extend_from_slice(&suffix);
+    Some(out)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn packet(payload: &[u8]) -> Opened {
+        Opened {
+            second: 0x78,
+            rest: [0, 7, 0, 0, 3, 192, 0, 0, 0, 9],
+            payload: payload.to_vec(),
+        }
+    }
+
+    #[test]
+    fn both_modes_with_every_addition() {
+        for mode in Mode::ALL {
+            let cipher = Cipher::new(mode, &[3; 32]);
+            for extension in [false, true] {
+                for padding in [0, 1, 8, 255] {
+                    let sent = packet(&[1, 2, 3]);
+                    let wire =
+                        seal(&cipher, 5, &sent, Additions { extension, padding }).unwrap();
+                    let overhead = 12 + 20 + usize::from(padding) + if extension { 8 } else { 0 };
+                    assert_eq!(wire.len(), 3 + overhead);
+                    assert_eq!(wire[0] & 0x10 != 0, extension);
+                    assert_eq!(wire[0] & 0x20 != 0, padding > 0);
+                    assert_eq!(open(&cipher, &wire), Ok(sent));
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn tampering_and_foreign_keys_are_refused() {
+        let cipher = Cipher::new(Mode::Aes256Gcm, &[3; 32]);
+        let wire =
+            seal(&cipher, 5, &packet(&[1; 9]), Additions { extension: true, padding: 2 }).unwrap();
+        for at in [1, 5, 11, 13, 16, wire.len() - 1, wire.len() - 9] {
+            let mut changed = wire.clone();
+            changed[at] ^= 4;
+            assert_eq!(open(&cipher, &changed), Err(OpenError::Tag), "byte {at}");
+        }
+        let foreign = Cipher::new(Mode::Aes256Gcm, &[4; 32]);
+        assert_eq!(open(&foreign, &wire), Err(OpenError::Tag));
+        assert_eq!(open(&cipher, &wire[..20]), Err(OpenError::Malformed));
+    }
+
+    #[test]
+    fn impossible_padding_is_malformed() {
+        let cipher = Cipher::new(Mode::XChaCha20Poly1305, &[3; 32]);
+        for last in [0, 4] {
+            let mut header = packet(&[1, 1, last]);
+            header.second = 0x78;
+            let mut wire = vec![0xA0, header.second];
+            wire.extend_from_slice(&header.rest);
+            let mut body = header.payload.clone();
+            let tag = cipher.seal([0; 4], &wire, &mut body).unwrap();
+            wire.extend_from_slice(&body);
+            wire.extend_from_slice(&tag);
+            wire.extend_from_slice(&[0; 4]);
+            assert_eq!(open(&cipher, &wire), Err(OpenError::Malformed), "count {last}");
+        }
+    }
+
+    #[test]
+    fn kinds() {
+        let mut rtp = vec![0x90, 0x78];
+        rtp.resize(40, 1);
+        let mut rtcp = rtp.clone();
+        rtcp[1] = 200;
+        let mut discovery = vec![0, 1, 0, 70, 0, 0, 0, 9];
+        discovery.resize(74, 0);
+        for (datagram, kind) in [
+            (rtp, Kind::Rtp { ssrc: 0x0101_0101 }),
+            (rtcp, Kind::Rtcp),
+            (discovery.clone(), Kind::Discovery { ssrc: 9 }),
+            (discovery[..70].to_vec(), Kind::Unknown),
+            (vec![1, 0, 0, 0, 0, 0, 0, 0], Kind::Keepalive),
+            (Vec::new(), Kind::Keepalive),
+            (vec![0x80, 0x78], Kind::Keepalive),
+        ] {
+            assert_eq!(Kind::of(&datagram), kind, "{datagram:?}");
+        }
+    }
+
+    #[test]
+    fn a_discovery_response_names_the_address() {
+        let response = discovery_response(9, "127.0.0.1", 5_000);
+        assert_eq!(response.len(), 74);
+        assert_eq!(response[..8], [0, 2, 0, 70, 0, 0, 0, 9]);
+        assert_eq!(&response[8..18], b"127.0.0.1\0");
+        assert_eq!(response[72..], [0x13, 0x88]);
+    }
+
+    proptest! {
+        #[test]
+        fn never_panics(bytes in proptest::collection::vec(any::<u8>(), 0..100)) {
+            let _ = Kind::of(&bytes);
+            let _ = open(&Cipher::new(Mode::Aes256Gcm, &[0; 32]), &bytes);
+        }
+    }
+}
