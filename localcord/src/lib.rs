@@ -23,3 +23,4 @@ pub mod proxy;
 pub mod rest;
 pub mod similarity;
 pub mod voice;
+pub mod world;

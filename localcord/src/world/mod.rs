@@ -1,0 +1,147 @@
+//! The world that all services of one localcord share, and the events that tell of its changes.
+//!
+//! ```text
+//! rest, control, gateway ──► World: State behind a lock ──► Dispatch ──► gateway sessions
+//!                                      │
+//!                                      └─ tickets ──► voice server
+//! ```
+//!
+//! Does not: know who is connected, nor check what a request looks like.
+
+pub mod default;
+mod dispatch;
+mod json;
+mod membership;
+mod message;
+mod permissions;
+mod state;
+mod voice_state;
+
+use std::sync::{Arc, OnceLock, PoisonError, RwLock};
+
+use serde_json::json;
+use tokio::sync::broadcast;
+
+pub use self::{
+    dispatch::{Audience, Dispatch, intents},
+    json::timestamp,
+    membership::NewBot,
+    message::{MessageChange, UnknownMessage},
+    permissions::bits,
+    state::{
+        Application, Channel, DISCORD_EPOCH_MS, Guild, Member, Message, Overwrite, Role, State,
+        Target, User, VoiceState, kind, snowflake, snowflake_ms,
+    },
+    voice_state::VoiceDenied,
+};
+use crate::{journal::Journal, voice::VoiceServer};
+
+/// Dispatches kept for a session that does not keep up; then it gets `Lagged`.
+const DISPATCH_CAPACITY: usize = 4096;
+
+/// The shared world. Cloning gives another handle to the same one.
+#[derive(Clone)]
+pub struct World {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    state: RwLock<State>,
+    dispatches: broadcast::Sender<Arc<Dispatch>>,
+    voice: OnceLock<VoiceServer>,
+    journal: Journal,
+}
+
+impl World {
+    /// A world with this in it.
+    #[must_use]
+    pub fn new(state: State, journal: Journal) -> Self {
+        let (dispatches, _) = broadcast::channel(DISPATCH_CAPACITY);
+        let state = RwLock::new(state);
+        Self { inner: Arc::new(Inner { state, dispatches, voice: OnceLock::new(), journal }) }
+    }
+
+    /// The world of [`default::default_state`].
+    #[must_use]
+    pub fn default_world(journal: Journal) -> Self {
+        Self::new(default::default_state(), journal)
+    }
+
+    /// Looks at the world. Nothing in `look` may call this world again.
+    pub fn read<R>(&self, look: impl FnOnce(&State) -> R) -> R {
+        look(&self.inner.state.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Changes the world. In `change` nothing of this world may be called but
+    /// [`World::dispatch`]; called there, events come in the order of the changes.
+    pub fn write<R>(&self, change: impl FnOnce(&mut State) -> R) -> R {
+        change(&mut self.inner.state.write().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Sends an event to all sessions; each asks [`Dispatch::for_session`] whether it sees it.
+    pub fn dispatch(&self, dispatch: Dispatch) {
+        let audience = format!("{:?}", dispatch.audience);
+        self.inner.journal.record("dispatch", dispatch.event, json!({ "audience": audience }));
+        // An error only says that nobody is connected.
+        let _ = self.inner.dispatches.send(Arc::new(dispatch));
+    }
+
+    /// All events from now on. A receiver that lags misses events: its session must end.
+    #[must_use]
+    pub fn subscribe(&self) -> broadcast::Receiver<Arc<Dispatch>> {
+        self.inner.dispatches.subscribe()
+    }
+
+    /// Puts another world in place of this one. Everybody is thrown out of voice first; gateway
+    /// sessions are the caller's to close.
+    pub fn reset(&self, fresh: State) {
+        self.write(|state| {
+            self.dismiss_all(state);
+            *state = fresh;
+        });
+    }
+
+    /// Says which voice server invites point to. Only the first call counts.
+    pub fn attach_voice(&self, voice: VoiceServer) {
+        // A second server would be a mistake of the start-up code; the first one stays.
+        let _ = self.inner.voice.set(voice);
+    }
+
+    /// Where everything is written down.
+    #[must_use]
+    pub fn journal(&self) -> &Journal {
+        &self.inner.journal
+    }
+
+    fn voice(&self) -> Option<&VoiceServer> {
+        self.inner.voice.get()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn subscribers_get_events_in_order() {
+        let world = World::default_world(Journal::default());
+        let mut events = world.subscribe();
+        for event in ["ONE", "TWO"] {
+            let audience = Audience::Everyone;
+            world.dispatch(Dispatch { event, data: json!({}), audience, intents: 0 });
+        }
+        assert_eq!(events.recv().await.unwrap().event, "ONE");
+        assert_eq!(events.recv().await.unwrap().event, "TWO");
+        let names: Vec<_> = world.journal().since(0).into_iter().map(|entry| entry.name).collect();
+        assert_eq!(names, ["ONE", "TWO"]);
+    }
+
+    #[test]
+    fn a_reset_leaves_nothing_behind() {
+        let world = World::default_world(Journal::default());
+        world.add_human("dora");
+        assert_eq!(world.read(|state| state.humans.len()), 4);
+        world.reset(default::default_state());
+        assert_eq!(world.read(|state| state.humans.len()), 3);
+    }
+}
