@@ -363,6 +363,9 @@ fn transition(body: &[u8]) -> Option<(u16, &[u8])> {
 }
 
 #[cfg(test)]
+mod in_a_group;
+
+#[cfg(test)]
 mod tests {
     use super::*;
 
