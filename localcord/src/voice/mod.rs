@@ -16,6 +16,8 @@ mod gateway;
 mod hub;
 mod settings;
 mod sfu;
+#[cfg(test)]
+mod tests;
 mod ticket;
 mod transport;
 mod udp;
