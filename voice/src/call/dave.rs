@@ -1,0 +1,570 @@
+//! End-to-end encryption of one call: the MLS group, transitions between its epochs, who may be in
+//! it, recovery, and the plaintext windows. The MLS itself, the ratchets and the cipher are
+//! davey's (0.2: it switches the sending key on execute only, and keeps media keys over a reset).
+//!
+//! A transition has two phases. *Prepare* (commit, welcome, op 21) gives receivers the new keys
+//! beside the old ones, which stay for 10 s; *execute* (op 22, or at once for id 0) makes senders
+//! switch. So nothing is lost while members change over at different moments.
+//!
+//! Sources: DAVE whitepaper ("Protocol Transitions", "Sender Key Derivation", "MLS Group"),
+//! RFC 9420. davey reads its own clock for key expiry and takes the system's randomness for MLS
+//! keys; both stay inside it.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    num::NonZeroU16,
+    time::Duration,
+};
+
+use clawvoice_session::{ChannelId, SessionTime, UserId};
+use davey::{
+    Codec, DaveSession, MediaType, ProposalsOperationType,
+    errors::{ProcessCommitError, ProcessProposalsError, ProcessWelcomeError},
+};
+
+use super::{CallEvent, Outbox, Output, stats::GatewayStats};
+use crate::wire::{dave as frame, gateway, rtp};
+
+/// After an upgrade, members' last plaintext frames are still taken for this long.
+const UPGRADE_PLAINTEXT: Duration = Duration::from_secs(10);
+/// Consecutive undecryptable frames of one group member that suggest a diverged group; about
+/// 0.7 s of speech, as Discord's clients have it.
+const FAILURES_TO_RECOVER: u32 = 36;
+/// No recovery so soon after a commit or welcome: its keys may still be settling.
+const RECOVERY_QUIET: Duration = Duration::from_secs(3);
+/// At most one recovery in this time.
+const RECOVERY_INTERVAL: Duration = Duration::from_secs(10);
+/// Proposal batches that wait for an op 11 or 25; the oldest goes beyond that.
+const DEFERRED_BATCHES: usize = 16;
+/// Proposal batches remembered per epoch to recognise a repetition.
+const SEEN_BATCHES: usize = 64;
+
+/// What became of a media frame.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Opened {
+    /// This many bytes of media were written.
+    Decrypted(usize),
+    /// The frame is plaintext and may be taken as it is.
+    Plain,
+    /// An encrypted frame that no key opens, yet.
+    NoKey,
+    /// Plaintext although encryption is in force.
+    Refused,
+}
+
+/// Whether receive keys may have changed, so that held frames deserve another try.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
+pub(crate) enum Keys {
+    Changed,
+    Same,
+}
+
+#[derive(Debug)]
+struct Batch {
+    revoke: bool,
+    body: Vec<u8>,
+}
+
+/// See the module's documentation.
+pub(crate) struct Dave {
+    user: UserId,
+    channel: ChannelId,
+    /// After op 4.
+    started: bool,
+    /// The version senders are to use now; 0 is transport encryption only.
+    version: u16,
+    session: Option<DaveSession>,
+    external_sender: Option<Vec<u8>>,
+    /// Users that op 11 announced and op 13 has not taken back, and ourselves.
+    roster: BTreeSet<u64>,
+    /// Transitions prepared and not executed, with the version they lead to.
+    pending: BTreeMap<u16, u16>,
+    deferred: Vec<Batch>,
+    seen_batches: Vec<Vec<u8>>,
+    /// The last commit or welcome that was applied.
+    applied: Vec<u8>,
+    last_transition: u16,
+    /// When the last commit or welcome came.
+    group_changed: Option<SessionTime>,
+    /// When receive keys first became usable.
+    ready_since: Option<SessionTime>,
+    last_recovery: Option<SessionTime>,
+    plaintext_until: Option<SessionTime>,
+}
+
+impl Dave {
+    pub(crate) fn new(user: UserId, channel: ChannelId) -> Self {
+        Self {
+            user,
+            channel,
+            started: false,
+            version: 0,
+            session: None,
+            external_sender: None,
+            roster: BTreeSet::from([user.get()]),
+            pending: BTreeMap::new(),
+            deferred: Vec::new(),
+            seen_batches: Vec::new(),
+            applied: Vec::new(),
+            last_transition: 0,
+            group_changed: None,
+            ready_since: None,
+            last_recovery: None,
+            plaintext_until: None,
+        }
+    }
+
+    /// Whether op 4 has said which version is in force.
+    pub(crate) fn started(&self) -> bool {
+        self.started
+    }
+
+    /// Whether a frame of ours would be understood: no DAVE in force, or a key to encrypt with.
+    pub(crate) fn can_send(&self) -> bool {
+        self.started
+            && (self.version == 0 || self.session.as_ref().is_some_and(DaveSession::can_encrypt))
+    }
+
+    /// When receive keys first became usable.
+    pub(crate) fn ready_since(&self) -> Option<SessionTime> {
+        self.ready_since
+    }
+
+    /// Others in the call.
+    pub(crate) fn others(&self) -> impl Iterator<Item = UserId> {
+        self.roster.iter().filter(|id| **id != self.user.get()).map(|id| UserId::new(*id))
+    }
+
+    /// Op 4: the version in force. With one above 0, our key package goes out.
+    pub(crate) fn start(&mut self, version: u16, out: &mut Outbox) {
+        let again = self.started && version == self.version;
+        self.started = true;
+        if again {
+            return;
+        }
+        self.version = version;
+        if version > 0 {
+            self.form_group(version, out);
+        }
+    }
+
+    /// Op 11. Returns those that are new.
+    pub(crate) fn clients_connect(
+        &mut self,
+        users: &[UserId],
+        out: &mut Outbox,
+        stats: &mut GatewayStats,
+    ) -> Vec<UserId> {
+        let new: Vec<_> =
+            users.iter().copied().filter(|user| self.roster.insert(user.get())).collect();
+        if !new.is_empty() {
+            self.retry_deferred(out, stats);
+        }
+        new
+    }
+
+    /// Op 13. Returns whether the user was in the call.
+    pub(crate) fn client_disconnect(&mut self, user: UserId) -> bool {
+        user != self.user && self.roster.remove(&user.get())
+    }
+
+    /// Op 21.
+    pub(crate) fn prepare_transition(
+        &mut self,
+        now: SessionTime,
+        transition: u16,
+        version: u16,
+        out: &mut Outbox,
+        stats: &mut GatewayStats,
+    ) -> Keys {
+        if let Some(session) = &mut self.session
+            && let Err(error) = session.prepare_transition(transition, version)
+        {
+            tracing::warn!(%error, transition, version, "transition could not be prepared");
+        }
+        self.prepared(now, transition, version, out, stats);
+        Keys::Changed
+    }
+
+    /// Op 22. Unknown and repeated ones change nothing.
+    pub(crate) fn execute_transition(
+        &mut self,
+        now: SessionTime,
+        transition: u16,
+        stats: &mut GatewayStats,
+    ) -> Keys {
+        let Some(version) = self.pending.remove(&transition) else {
+            tracing::debug!(transition, "no such transition is pending");
+            return Keys::Same;
+        };
+        if let Some(session) = &mut self.session
+            && let Err(error) = session.execute_transition(transition)
+        {
+            tracing::warn!(%error, transition, "transition could not be executed");
+        }
+        self.switch(now, version, stats);
+        Keys::Changed
+    }
+
+    /// Op 24 with epoch 1: a new group is to be formed; media keys in use stay until it is.
+    pub(crate) fn prepare_epoch(&mut self, version: u16, epoch: u64, out: &mut Outbox) {
+        if epoch == 1 && version > 0 {
+            self.form_group(version, out);
+        }
+    }
+
+    /// Op 25. May come before or after op 4, and again.
+    pub(crate) fn external_sender(
+        &mut self,
+        body: &[u8],
+        out: &mut Outbox,
+        stats: &mut GatewayStats,
+    ) {
+        let repeated = self.external_sender.as_deref() == Some(body);
+        if let Some(session) = &mut self.session {
+            if repeated && session.group().is_some() {
+                return;
+            }
+            if let Err(error) = session.set_external_sender(body) {
+                // An established group keeps the sender it was made with.
+                tracing::debug!(%error, "external sender not taken");
+                stats.ignored += 1;
+                return;
+            }
+        }
+        self.external_sender = Some(body.to_vec());
+        self.retry_deferred(out, stats);
+    }
+
+    /// Op 27: commit to what is proposed (op 28), if everybody in it is known.
+    pub(crate) fn proposals(
+        &mut self,
+        revoke: bool,
+        body: &[u8],
+        out: &mut Outbox,
+        stats: &mut GatewayStats,
+    ) {
+        if !revoke && self.seen_batches.iter().any(|seen| seen == body) {
+            tracing::debug!("proposals repeated");
+            return;
+        }
+        let unknown = !revoke
+            && frame::added_users(body)
+                .is_some_and(|users| users.iter().any(|user| !self.roster.contains(user)));
+        let grouped = self.session.as_ref().is_some_and(|session| session.group().is_some());
+        if unknown || !grouped {
+            tracing::debug!(unknown, grouped, "proposals wait");
+            if self.deferred.len() >= DEFERRED_BATCHES {
+                self.deferred.remove(0);
+                stats.proposals_refused += 1;
+            }
+            self.deferred.push(Batch { revoke, body: body.to_vec() });
+            return;
+        }
+        self.commit_to(revoke, body, out, stats);
+    }
+
+    fn commit_to(
+        &mut self,
+        revoke: bool,
+        body: &[u8],
+        out: &mut Outbox,
+        stats: &mut GatewayStats,
+    ) {
+        let expected: Vec<u64> = self.roster.iter().copied().collect();
+        let Some(session) = &mut self.session else { return };
+        let kind = match revoke {
+            false => ProposalsOperationType::APPEND,
+            true => ProposalsOperationType::REVOKE,
+        };
+        match session.process_proposals(kind, body, Some(&expected)) {
+            Ok(commit) => {
+                if self.seen_batches.len() < SEEN_BATCHES {
+                    self.seen_batches.push(body.to_vec());
+                }
+                if let Some(made) = commit {
+                    let message = gateway::commit_welcome(&made.commit, made.welcome.as_deref());
+                    out.push_back(Output::Binary(message));
+                }
+            }
+            Err(ProcessProposalsError::NoGroup) => {
+                self.deferred.push(Batch { revoke, body: body.to_vec() });
+            }
+            Err(error) => {
+                tracing::debug!(%error, "proposals refused");
+                stats.proposals_refused += 1;
+            }
+        }
+    }
+
+    fn retry_deferred(&mut self, out: &mut Outbox, stats: &mut GatewayStats) {
+        for batch in std::mem::take(&mut self.deferred) {
+            self.proposals(batch.revoke, &batch.body, out, stats);
+        }
+    }
+
+    /// Op 29: the commit that won.
+    pub(crate) fn commit(
+        &mut self,
+        now: SessionTime,
+        transition: u16,
+        commit: &[u8],
+        out: &mut Outbox,
+        stats: &mut GatewayStats,
+    ) -> Keys {
+        let Some(session) = &mut self.session else {
+            stats.commits_ignored += 1;
+            return Keys::Same;
+        };
+        let epoch = session.epoch().map_or(0, |epoch| epoch.as_u64());
+        let stale = frame::commit_epoch(commit).is_some_and(|ended| ended < epoch);
+        if stale || self.applied == commit {
+            tracing::debug!(transition, epoch, "commit is repeated or of a past epoch");
+            stats.commits_ignored += 1;
+            return Keys::Same;
+        }
+        match session.process_commit(commit) {
+            Ok(true) => self.enter_epoch(now, transition, commit, out, stats),
+            // Neither of these harms the group: a Welcome is still to come.
+            Ok(false) | Err(ProcessCommitError::CommitBeforeWelcome) => {
+                tracing::debug!(transition, "commit is not for us");
+                stats.commits_ignored += 1;
+                Keys::Same
+            }
+            Err(error) => {
+                tracing::warn!(%error, transition, "commit is unusable");
+                self.recover(now, transition, out, stats);
+                Keys::Same
+            }
+        }
+    }
+
+    /// Op 30: the way into the group.
+    pub(crate) fn welcome(
+        &mut self,
+        now: SessionTime,
+        transition: u16,
+        welcome: &[u8],
+        out: &mut Outbox,
+        stats: &mut GatewayStats,
+    ) -> Keys {
+        let expected: Vec<u64> = self.roster.iter().copied().collect();
+        let Some(session) = &mut self.session else {
+            stats.commits_ignored += 1;
+            return Keys::Same;
+        };
+        match session.process_welcome(welcome, Some(&expected)) {
+            Ok(()) => self.enter_epoch(now, transition, welcome, out, stats),
+            Err(ProcessWelcomeError::AlreadyInGroup) => {
+                stats.commits_ignored += 1;
+                Keys::Same
+            }
+            Err(error) => {
+                tracing::warn!(%error, transition, "welcome is unusable");
+                self.recover(now, transition, out, stats);
+                Keys::Same
+            }
+        }
+    }
+
+    /// After a good commit or welcome: take the new receive keys and prepare the transition.
+    fn enter_epoch(
+        &mut self,
+        now: SessionTime,
+        transition: u16,
+        message: &[u8],
+        out: &mut Outbox,
+        stats: &mut GatewayStats,
+    ) -> Keys {
+        let Some(session) = &mut self.session else { return Keys::Same };
+        let version = session.protocol_version().get();
+        if let Err(error) = session.prepare_transition(transition, version) {
+            tracing::warn!(%error, transition, "epoch's keys could not be derived");
+            self.recover(now, transition, out, stats);
+            return Keys::Same;
+        }
+        let epoch = session.epoch().map_or(0, |epoch| epoch.as_u64());
+        self.applied = message.to_vec();
+        self.seen_batches.clear();
+        self.group_changed = Some(now);
+        self.ready_since.get_or_insert(now);
+        stats.epochs += 1;
+        self.prepared(now, transition, version, out, stats);
+        tracing::debug!(epoch, transition, version, "epoch entered");
+        out.push_back(Output::Event(CallEvent::EpochReady {
+            epoch,
+            dave_version: version,
+            transition,
+        }));
+        Keys::Changed
+    }
+
+    fn prepared(
+        &mut self,
+        now: SessionTime,
+        transition: u16,
+        version: u16,
+        out: &mut Outbox,
+        stats: &mut GatewayStats,
+    ) {
+        self.last_transition = transition;
+        if transition == 0 {
+            self.switch(now, version, stats);
+        } else {
+            self.pending.insert(transition, version);
+            out.push_back(Output::Text(gateway::transition_ready(transition)));
+        }
+    }
+
+    fn switch(&mut self, now: SessionTime, version: u16, stats: &mut GatewayStats) {
+        if self.version == 0 && version > 0 {
+            self.plaintext_until = Some(now + UPGRADE_PLAINTEXT);
+        }
+        self.version = version;
+        stats.transitions += 1;
+    }
+
+    /// Makes a local group from the known external sender and offers a new key package (op 26).
+    fn form_group(&mut self, version: u16, out: &mut Outbox) {
+        match self.renew(version) {
+            Ok(package) => out.push_back(Output::Binary(gateway::key_package(&package))),
+            Err(error) => tracing::error!(%error, version, "no DAVE group can be formed"),
+        }
+    }
+
+    fn renew(&mut self, version: u16) -> Result<Vec<u8>, RenewError> {
+        let version = NonZeroU16::new(version).ok_or(RenewError::VersionZero)?;
+        self.deferred.clear();
+        self.seen_batches.clear();
+        let (user, channel) = (self.user.get(), self.channel.get());
+        let session = match &mut self.session {
+            Some(session) => {
+                session.reinit(version, user, channel, None)?;
+                session
+            }
+            none => {
+                let mut session = DaveSession::new(version, user, channel, None)?;
+                if let Some(sender) = &self.external_sender
+                    && let Err(error) = session.set_external_sender(sender)
+                {
+                    tracing::warn!(%error, "external sender is unusable");
+                }
+                none.insert(session)
+            }
+        };
+        Ok(session.create_key_package()?)
+    }
+
+    /// Says that the transition is unusable (op 31) and offers a new key package.
+    fn recover(
+        &mut self,
+        now: SessionTime,
+        transition: u16,
+        out: &mut Outbox,
+        stats: &mut GatewayStats,
+    ) {
+        let Some(version) = self.session.as_ref().map(|session| session.protocol_version().get())
+        else {
+            return;
+        };
+        stats.recoveries += 1;
+        self.last_recovery = Some(now);
+        self.group_changed = Some(now);
+        out.push_back(Output::Text(gateway::invalid_commit_welcome(transition)));
+        self.form_group(version, out);
+        out.push_back(Output::Event(CallEvent::GroupRecovery { transition }));
+    }
+
+    /// A marked frame of `user` failed for the `consecutive`th time with every key. Recovers if
+    /// that can only be a diverged group.
+    pub(crate) fn failed(
+        &mut self,
+        now: SessionTime,
+        user: UserId,
+        consecutive: u32,
+        out: &mut Outbox,
+        stats: &mut GatewayStats,
+    ) {
+        let quiet = |since: Option<SessionTime>, span| since.is_none_or(|at| now.since(at) >= span);
+        if consecutive > FAILURES_TO_RECOVER
+            && self.pending.is_empty()
+            && self.version > 0
+            && self.in_group(user)
+            && quiet(self.group_changed, RECOVERY_QUIET)
+            && quiet(self.last_recovery, RECOVERY_INTERVAL)
+        {
+            tracing::warn!(%user, consecutive, "group has diverged");
+            self.recover(now, self.last_transition, out, stats);
+        }
+    }
+
+    fn in_group(&self, user: UserId) -> bool {
+        let id = user.get().to_be_bytes();
+        self.session.as_ref().is_some_and(|session| {
+            session.is_ready()
+                && session.group().is_some_and(|group| {
+                    group.members().any(|member| member.credential.serialized_content() == id)
+                })
+        })
+    }
+
+    /// Opens a media frame of `user` into `media`, which is at least as long as the frame.
+    pub(crate) fn open(
+        &mut self,
+        now: SessionTime,
+        user: UserId,
+        packet: &[u8],
+        media: &mut [u8],
+    ) -> Opened {
+        let Some(checked) = frame::check(packet) else {
+            return if packet == rtp::SILENCE || self.plaintext_allowed(now) {
+                Opened::Plain
+            } else {
+                Opened::Refused
+            };
+        };
+        let Some(session) = &mut self.session else {
+            // Without a group an end that looks like a trailer is chance.
+            return if self.version == 0 { Opened::Plain } else { Opened::NoKey };
+        };
+        match session.decrypt_into(user.get(), MediaType::AUDIO, packet, media) {
+            Ok(bytes) => {
+                debug_assert_eq!(bytes, checked.media_bytes, "Opus frames carry the exact slice");
+                Opened::Decrypted(bytes)
+            }
+            Err(_) => Opened::NoKey,
+        }
+    }
+
+    /// Plaintext is normal without DAVE, and tolerated around a change of version.
+    fn plaintext_allowed(&self, now: SessionTime) -> bool {
+        self.version == 0
+            || self.pending.values().any(|version| *version == 0)
+            || self.plaintext_until.is_some_and(|until| now < until)
+    }
+
+    /// Encrypts an Opus packet into `frame`; `false` if that is not possible now.
+    pub(crate) fn seal(&mut self, opus: &[u8], frame: &mut Vec<u8>) -> bool {
+        if self.version == 0 {
+            frame.clear();
+            frame.extend_from_slice(opus);
+            return true;
+        }
+        self.session.as_mut().is_some_and(|session| {
+            session.encrypt_into(MediaType::AUDIO, Codec::OPUS, opus, frame).is_ok()
+        })
+    }
+}
+
+#[derive(Debug, thiserror::Error)]
+enum RenewError {
+    #[error("version 0 has no group")]
+    VersionZero,
+    #[error(transparent)]
+    Init(#[from] davey::errors::InitError),
+    #[error(transparent)]
+    Reinit(#[from] davey::errors::ReinitError),
+    #[error(transparent)]
+    KeyPackage(#[from] davey::errors::CreateKeyPackageError),
+}
