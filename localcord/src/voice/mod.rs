@@ -26,7 +26,7 @@ mod websocket;
 use std::{
     collections::HashMap,
     io,
-    net::{IpAddr, SocketAddr},
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
     sync::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicU64, Ordering},
@@ -43,14 +43,14 @@ use tokio::{
 };
 use tokio_rustls::TlsAcceptor;
 
-pub use self::{
-    settings::VoiceSettings,
-    ticket::{Ticket, VoiceInvite},
-};
 use self::{
     gateway::{CloseCode, Frame},
     hub::{ConnectionId, Hub, Output},
     sfu::Treatment,
+};
+pub use self::{
+    settings::VoiceSettings,
+    ticket::{Ticket, VoiceInvite},
 };
 use crate::{fault::Faults, journal::Journal};
 
@@ -127,10 +127,11 @@ impl VoiceServer {
     ) -> io::Result<VoiceServer> {
         let listener = TcpListener::bind((bind, 0)).await?;
         let udp = UdpSocket::bind((bind, 0)).await?;
-        let hub = Hub::new(settings.clone(), udp.local_addr()?, StdRng::from_os_rng());
+        let media = reachable(udp.local_addr()?);
+        let hub = Hub::new(settings.clone(), media, StdRng::from_os_rng());
         let core = Arc::new(Core {
             began: Instant::now(),
-            address: listener.local_addr()?,
+            address: reachable(listener.local_addr()?),
             udp,
             settings,
             journal,
@@ -162,8 +163,7 @@ impl VoiceServer {
     /// The user left or was removed: closes the websocket with `close_code`, removes the user
     /// from the call and tells the others.
     pub fn dismiss(&self, guild_id: u64, user_id: u64, close_code: u16) {
-        self.core
-            .drive(|hub, now_ms| hub.handle_dismissal(now_ms, guild_id, user_id, close_code));
+        self.core.drive(|hub, now_ms| hub.handle_dismissal(now_ms, guild_id, user_id, close_code));
     }
 
     /// A fault: closes the websocket only. UDP and membership live on for the resume window.
@@ -265,6 +265,17 @@ impl Core {
         drop(state);
         self.drive(|hub, now_ms| hub.handle_disconnect(now_ms, id, code));
     }
+}
+
+/// What clients are told: a server bound to every address is reached on the loopback.
+fn reachable(mut address: SocketAddr) -> SocketAddr {
+    if address.ip().is_unspecified() {
+        address.set_ip(match address {
+            SocketAddr::V4(_) => Ipv4Addr::LOCALHOST.into(),
+            SocketAddr::V6(_) => Ipv6Addr::LOCALHOST.into(),
+        });
+    }
+    address
 }
 
 /// Sleeps until the next deadline, whichever it currently is.

@@ -152,10 +152,7 @@ impl Sfu {
     ) -> Verdict {
         match Kind::of(bytes) {
             Kind::Discovery { ssrc } if self.ports.contains_key(&ssrc) => {
-                out.push((
-                    from,
-                    discovery_response(ssrc, &from.ip().to_string(), from.port()),
-                ));
+                out.push((from, discovery_response(ssrc, &from.ip().to_string(), from.port())));
                 Verdict::Done
             }
             Kind::Rtp { ssrc } => self.handle_rtp(treatment, from, ssrc, bytes, out),
@@ -275,12 +272,8 @@ mod tests {
             .unwrap()
     }
 
-    const PLAIN: Treatment = Treatment {
-        drop_percent: 0.0,
-        padding_every: 4,
-        padding_max: 8,
-        header_extension: true,
-    };
+    const PLAIN: Treatment =
+        Treatment { drop_percent: 0.0, padding_every: 4, padding_max: 8, header_extension: true };
 
     #[test]
     fn every_other_member_of_the_channel_gets_the_same_frame() {

@@ -1,6 +1,6 @@
 //! Over real sockets: a minimal client written by hand, with davey as its DAVE half.
 
-use std::{collections::BTreeSet, net::Ipv4Addr, num::NonZeroU16};
+use std::{collections::BTreeSet, num::NonZeroU16};
 
 use davey::{DaveSession, MediaType, ProposalsOperationType};
 use futures_util::{SinkExt, StreamExt, future::select_all};

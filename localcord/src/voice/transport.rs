@@ -60,9 +60,7 @@ impl Cipher {
     pub(crate) fn new(mode: Mode, key: &[u8; 32]) -> Self {
         match mode {
             Mode::Aes256Gcm => Self::Aes(Box::new(Aes256Gcm::new(key.into()))),
-            Mode::XChaCha20Poly1305 => {
-                Self::XChaCha(Box::new(XChaCha20Poly1305::new(key.into())))
-            }
+            Mode::XChaCha20Poly1305 => Self::XChaCha(Box::new(XChaCha20Poly1305::new(key.into()))),
         }
     }
 
@@ -102,9 +100,13 @@ fn nonce<const N: usize>(suffix: [u8; SUFFIX]) -> [u8; N] {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
     /// An IP discovery request for this SSRC.
-    Discovery { ssrc: u32 },
+    Discovery {
+        ssrc: u32,
+    },
     /// RTP from this SSRC.
-    Rtp { ssrc: u32 },
+    Rtp {
+        ssrc: u32,
+    },
     Rtcp,
     /// Too short to be anything: clients keep NAT bindings alive with these.
     Keepalive,
@@ -262,11 +264,7 @@ mod tests {
     use super::*;
 
     fn packet(payload: &[u8]) -> Opened {
-        Opened {
-            second: 0x78,
-            rest: [0, 7, 0, 0, 3, 192, 0, 0, 0, 9],
-            payload: payload.to_vec(),
-        }
+        Opened { second: 0x78, rest: [0, 7, 0, 0, 3, 192, 0, 0, 0, 9], payload: payload.to_vec() }
     }
 
     #[test]
@@ -276,8 +274,7 @@ mod tests {
             for extension in [false, true] {
                 for padding in [0, 1, 8, 255] {
                     let sent = packet(&[1, 2, 3]);
-                    let wire =
-                        seal(&cipher, 5, &sent, Additions { extension, padding }).unwrap();
+                    let wire = seal(&cipher, 5, &sent, Additions { extension, padding }).unwrap();
                     let overhead = 12 + 20 + usize::from(padding) + if extension { 8 } else { 0 };
                     assert_eq!(wire.len(), 3 + overhead);
                     assert_eq!(wire[0] & 0x10 != 0, extension);

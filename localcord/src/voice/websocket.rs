@@ -55,6 +55,7 @@ async fn serve(core: &Core, tcp: TcpStream, tls: &TlsAcceptor) {
         Err(error) => return tracing::debug!(%error, "voice gateway connection"),
     };
     let mut version = None;
+    #[expect(clippy::result_large_err, reason = "tungstenite's callback type")]
     let read_version = |request: &Request, response: Response| {
         version = version_of(request.uri().query().unwrap_or_default());
         Ok::<Response, ErrorResponse>(response)

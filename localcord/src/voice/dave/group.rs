@@ -432,14 +432,14 @@ impl Group {
         self.epoch = round.epoch + 1;
         let recipients: BTreeSet<_> =
             stayed.iter().copied().chain(added.iter().map(|(user, _)| *user)).collect();
-        let transition_id = if initial && !self.upgrading {
-            0
-        } else {
-            self.begin_transition(now_ms, recipients)
-        };
+        let transition_id =
+            if initial && !self.upgrading { 0 } else { self.begin_transition(now_ms, recipients) };
         self.upgrading = false;
         for user in stayed {
-            out.push((user, Message::AnnounceCommit { transition_id, commit: winner.commit.clone() }));
+            out.push((
+                user,
+                Message::AnnounceCommit { transition_id, commit: winner.commit.clone() },
+            ));
         }
         let welcome = winner.welcome.unwrap_or_default();
         let parsed = Welcome::parse(&welcome);
@@ -632,8 +632,8 @@ impl Group {
         let is_ready = |user: &UserId| self.pending.iter().any(|(pending, _)| pending == user);
         let removes = self.leaves.iter().zip(0_u32..).filter_map(|(leaf, index)| {
             let user = (*leaf)?;
-            let leaves = self.gone.contains(&user)
-                || (self.recovering.contains(&user) && is_ready(&user));
+            let leaves =
+                self.gone.contains(&user) || (self.recovering.contains(&user) && is_ready(&user));
             leaves.then_some(Change::Remove { user, leaf: index })
         });
         let adds = self

@@ -62,8 +62,7 @@ impl Round {
         self.committers
             .iter()
             .map(|&user| {
-                let messages =
-                    self.proposals_for(user).map(|p| p.signed.message.clone()).collect();
+                let messages = self.proposals_for(user).map(|p| p.signed.message.clone()).collect();
                 (user, Message::AppendProposals(messages))
             })
             .collect()

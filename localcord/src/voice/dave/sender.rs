@@ -72,11 +72,7 @@ impl ExternalSender {
     }
 
     /// Reads op 26 of `user`: a bare key package, or one in an `MLSMessage`.
-    pub(super) fn read_key_package(
-        &self,
-        user: u64,
-        bytes: &[u8],
-    ) -> Result<Candidate, DaveError> {
+    pub(super) fn read_key_package(&self, user: u64, bytes: &[u8]) -> Result<Candidate, DaveError> {
         let bare = bytes.strip_prefix(&KEY_PACKAGE_WRAPPER).unwrap_or(bytes);
         let package = KeyPackageIn::tls_deserialize_exact_bytes(bare)
             .map_err(|_| DaveError::KeyPackage)?

@@ -208,9 +208,8 @@ impl Call {
         let seated: BTreeSet<_> = self.group.leaves().iter().flatten().copied().collect();
         assert_eq!(seated, wanted);
         assert_eq!(self.group.epoch(), epoch);
-        let authenticator = |member: &Member| {
-            member.dave.get_epoch_authenticator().unwrap().as_slice().to_vec()
-        };
+        let authenticator =
+            |member: &Member| member.dave.get_epoch_authenticator().unwrap().as_slice().to_vec();
         let first = authenticator(&self.members[&users[0]]);
         for user in users {
             let member = &self.members[user];
@@ -449,9 +448,9 @@ fn commits_that_must_not_win() {
     let (user, package) = call.to_server.pop_front().unwrap();
     call.serve(user, package);
     let Some((1, Sent::CommitWelcome(good))) = call.to_server.pop_front() else { panic!() };
-    let commit_length = good.len() - super::commit::CommitWelcome::parse(&good).map_or(0, |p| {
-        p.welcome.map_or(0, |(bytes, _)| bytes.len())
-    });
+    let commit_length = good.len()
+        - commit::CommitWelcome::parse(&good)
+            .map_or(0, |p| p.welcome.map_or(0, |(bytes, _)| bytes.len()));
     let patched = |at: usize| {
         let mut bytes = good.clone();
         bytes[at] ^= 1;

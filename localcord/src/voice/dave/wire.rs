@@ -128,8 +128,7 @@ impl<'a> Welcome<'a> {
 
     /// The same Welcome with nobody's entry but this one's.
     pub(super) fn cut_for(&self, reference: &[u8]) -> Option<Vec<u8>> {
-        let entry =
-            self.entries.iter().find(|entry| entry.key_package_reference == reference)?;
+        let entry = self.entries.iter().find(|entry| entry.key_package_reference == reference)?;
         let mut out = self.suite.to_be_bytes().to_vec();
         put_vector(&mut out, entry.bytes);
         put_vector(&mut out, self.encrypted_group_info);

@@ -3,10 +3,7 @@
 use serde_json::{Value, json};
 
 use super::{
-    BUFFERED_VERSION, OLDEST_VERSION,
-    close::CloseCode,
-    message::ClientMessage,
-    outbox::Payload,
+    BUFFERED_VERSION, OLDEST_VERSION, close::CloseCode, message::ClientMessage, outbox::Payload,
 };
 
 /// The state of one websocket connection.

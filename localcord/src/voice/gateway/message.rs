@@ -16,10 +16,7 @@ pub(crate) enum ClientMessage {
     /// Op 1.
     SelectProtocol(SelectProtocol),
     /// Op 3.
-    Heartbeat {
-        nonce: Value,
-        seq_ack: Option<i64>,
-    },
+    Heartbeat { nonce: Value, seq_ack: Option<i64> },
     /// Op 5: the speaking bits.
     Speaking { speaking: u32 },
     /// Op 7.
@@ -145,9 +142,9 @@ pub(crate) fn parse_text(version: u16, text: &str) -> Result<ClientMessage, Clos
         }
         5 => ClientMessage::Speaking { speaking: body::<Speaking>(d)?.speaking },
         7 => ClientMessage::Resume(body(d)?),
-        23 => ClientMessage::TransitionReady {
-            transition_id: body::<Transition>(d)?.transition_id,
-        },
+        23 => {
+            ClientMessage::TransitionReady { transition_id: body::<Transition>(d)?.transition_id }
+        }
         31 => ClientMessage::InvalidCommitWelcome {
             transition_id: body::<Transition>(d)?.transition_id,
         },

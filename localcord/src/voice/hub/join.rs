@@ -114,11 +114,8 @@ impl Hub {
     }
 
     fn ready(&self, ssrc: u32) -> Payload {
-        let modes: Vec<_> = Mode::ALL
-            .into_iter()
-            .filter(|mode| self.offers(*mode))
-            .map(Mode::name)
-            .collect();
+        let modes: Vec<_> =
+            Mode::ALL.into_iter().filter(|mode| self.offers(*mode)).map(Mode::name).collect();
         let d = json!({
             "ssrc": ssrc,
             "ip": self.udp.ip().to_string(),

@@ -36,11 +36,24 @@ type MemberId = (u64, u64);
 
 /// What the shell is to do.
 pub(crate) enum Output {
-    Frame { connection: ConnectionId, frame: Frame },
+    Frame {
+        connection: ConnectionId,
+        frame: Frame,
+    },
     /// Close this websocket; it is forgotten here.
-    Close { connection: ConnectionId, code: CloseCode },
-    Datagram { to: SocketAddr, bytes: Vec<u8> },
-    Journal { kind: &'static str, name: &'static str, data: Value },
+    Close {
+        connection: ConnectionId,
+        code: CloseCode,
+    },
+    Datagram {
+        to: SocketAddr,
+        bytes: Vec<u8>,
+    },
+    Journal {
+        kind: &'static str,
+        name: &'static str,
+        data: Value,
+    },
 }
 
 #[derive(Debug)]

@@ -128,20 +128,19 @@ impl Hub {
                 self.handle_speaking(id, channel, speaking);
                 return Ok(());
             }
-            ClientMessage::KeyPackage(bytes) => self.with_group(channel, |group| {
-                group.handle_key_package(now_ms, user, &bytes)
-            }),
-            ClientMessage::CommitWelcome(bytes) => self.with_group(channel, |group| {
-                group.handle_commit_welcome(now_ms, user, &bytes)
-            }),
+            ClientMessage::KeyPackage(bytes) => {
+                self.with_group(channel, |group| group.handle_key_package(now_ms, user, &bytes))
+            }
+            ClientMessage::CommitWelcome(bytes) => {
+                self.with_group(channel, |group| group.handle_commit_welcome(now_ms, user, &bytes))
+            }
             ClientMessage::TransitionReady { transition_id } => self.with_group(channel, |group| {
                 group.handle_transition_ready(now_ms, user, transition_id)
             }),
-            ClientMessage::InvalidCommitWelcome { transition_id } => {
-                self.with_group(channel, |group| {
+            ClientMessage::InvalidCommitWelcome { transition_id } => self
+                .with_group(channel, |group| {
                     group.handle_invalid_commit_welcome(now_ms, user, transition_id)
-                })
-            }
+                }),
             _ => None,
         };
         match refused {

@@ -80,13 +80,8 @@ impl Bench {
         for (user, channel) in [(1, VOICE), (2, VOICE), (3, VOICE), (4, STAGE), (5, STAGE)] {
             hub.handle_ticket(0, ticket(user, channel));
         }
-        let mut bench = Self {
-            hub,
-            now_ms: 0,
-            seen: BTreeMap::new(),
-            sent: Vec::new(),
-            journal: Vec::new(),
-        };
+        let mut bench =
+            Self { hub, now_ms: 0, seen: BTreeMap::new(), sent: Vec::new(), journal: Vec::new() };
         bench.drain();
         bench
     }
@@ -338,9 +333,12 @@ fn version_four_has_bare_heartbeats_and_no_sequence_numbers() {
     bench.join(2);
     bench.take(1);
     bench.open(9, 4);
-    bench.text(9, &json!({ "op": 7, "d": {
+    bench.text(
+        9,
+        &json!({ "op": 7, "d": {
         "server_id": "1", "session_id": "session 1", "token": "token 1",
-    } }));
+    } }),
+    );
     assert_eq!(bench.ops(9), [8, 9]);
 }
 
@@ -351,9 +349,7 @@ fn silence_is_closed_with_4009_and_cannot_be_resumed() {
     bench.join(2);
     bench.pass(20_000);
     bench.text(1, &json!({ "op": 3, "d": { "t": 5, "seq_ack": 1 } }));
-    assert!(
-        bench.take(1).last() == Some(&Seen::Json(json!({ "op": 6, "d": { "t": 5 } })))
-    );
+    assert!(bench.take(1).last() == Some(&Seen::Json(json!({ "op": 6, "d": { "t": 5 } }))));
     assert_eq!(bench.hub.poll_timeout(), Some(27_500));
     bench.pass(7_500);
     assert!(bench.take(2).last() == Some(&Seen::Closed(4009)));
@@ -509,7 +505,9 @@ fn counts_go_into_the_journal_and_keys_do_not() {
     bench.pass(5_000);
     let counts: Vec<_> = bench.journal.iter().filter(|entry| entry.1 == "counts").collect();
     assert_eq!(counts.len(), 2);
-    assert!(bench.journal.iter().any(|(_, name, data)| *name == "strays" && data["datagrams"] == 1));
+    assert!(
+        bench.journal.iter().any(|(_, name, data)| *name == "strays" && data["datagrams"] == 1)
+    );
     let text: String = bench.journal.iter().map(|(_, _, data)| data.to_string()).collect();
     for secret in ["token 1", "session 1", "secret_key"] {
         assert!(!text.contains(secret), "{secret}");
