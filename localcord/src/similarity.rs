@@ -5,18 +5,24 @@
 //! waveform at any volume, 0 nothing in common. Whatever part of the reference the recording
 //! lacks lowers the score; what the recording holds before and after it does not.
 //!
-//! The search is coarse to fine: every lag at about 2 kHz, then the best few at full rate. A
-//! waveform that repeats itself exactly may be found at any of its repetitions.
+//! The search is coarse to fine: every lag at 2 kHz, the best of these at 12 kHz, the best of
+//! those at full rate. A waveform that repeats itself exactly may be found at any of its repetitions.
 
-use std::ops::RangeInclusive;
+use std::{collections::BTreeSet, ops::RangeInclusive};
 
 use serde::Serialize;
 
 /// Rate of the coarse search, Hz. Voiced speech has most of its energy below half of this.
 const COARSE_HZ: u32 = 2000;
 
-/// Coarse peaks looked at again at full rate.
-const CANDIDATES: usize = 6;
+/// Rate of the second search, Hz.
+const MIDDLE_HZ: u32 = 12_000;
+
+/// Coarse peaks looked at in the second search.
+const CANDIDATES: usize = 8;
+
+/// Peaks of the second search looked at at full rate.
+const FINALISTS: usize = 2;
 
 /// Where and how well the reference was found.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
@@ -47,26 +53,49 @@ pub fn similarity_within(
     sample_rate: u32,
     lags: RangeInclusive<i64>,
 ) -> Similarity {
-    let factor = usize::try_from((sample_rate / COARSE_HZ).max(1)).unwrap_or(1);
-    let step = to_i64(factor);
-    let coarse_reference = decimate(reference, factor);
-    let coarse = Search::new(&coarse_reference, decimate(recording, factor));
-    let coarse_lags = lags.start().div_euclid(step)..=lags.end().div_euclid(step);
-    let scores: Vec<(i64, f64)> = coarse_lags.map(|lag| (lag, coarse.score(lag))).collect();
+    let factor = |hz| usize::try_from(sample_rate / hz).unwrap_or(1).max(1);
+    let (coarse, middle) = (factor(COARSE_HZ), factor(MIDDLE_HZ));
+    let step = to_i64(coarse);
+    let all = lags.start().div_euclid(step)..=lags.end().div_euclid(step);
+    let found = scores(reference, recording, coarse, all.map(|lag| lag * step));
+    let near = around(&peaks(&found, CANDIDATES), coarse, middle, &lags);
+    let found = scores(reference, recording, middle, near);
+    let near = around(&peaks(&found, FINALISTS), middle, 1, &lags);
+    let found = scores(reference, recording, 1, near);
+    let best =
+        found.into_iter().filter(|(_, score)| *score > 0.0).max_by(|a, b| a.1.total_cmp(&b.1));
+    let (lag_samples, score) = best.unwrap_or_default();
+    Similarity { score, lag_samples }
+}
 
-    let full_reference = decimate(reference, 1);
-    let full = Search::new(&full_reference, decimate(recording, 1));
-    let mut best = Similarity { score: 0.0, lag_samples: 0 };
-    for candidate in peaks(&scores) {
-        let around = (candidate - 1) * step..=(candidate + 1) * step;
-        for lag in around.filter(|lag| lags.contains(lag)) {
-            let score = full.score(lag);
-            if score > best.score {
-                best = Similarity { score, lag_samples: lag };
-            }
-        }
-    }
-    best
+/// The scores at the given lags, with `factor` samples averaged into one.
+fn scores(
+    reference: &[i16],
+    recording: &[i16],
+    factor: usize,
+    lags: impl IntoIterator<Item = i64>,
+) -> Vec<(i64, f64)> {
+    let reference = decimate(reference, factor);
+    let search = Search::new(&reference, decimate(recording, factor));
+    let step = to_i64(factor);
+    lags.into_iter().map(|lag| (lag, search.score(lag.div_euclid(step)))).collect()
+}
+
+/// The lags within one coarse step of the candidates, in fine steps, each once and in order.
+fn around(
+    candidates: &[i64],
+    coarse: usize,
+    fine: usize,
+    lags: &RangeInclusive<i64>,
+) -> BTreeSet<i64> {
+    let (reach, slack) = (to_i64(coarse), to_i64(fine) - 1);
+    // A fine step may begin outside the range and still reach into it.
+    let wanted = lags.start().saturating_sub(slack)..=lags.end().saturating_add(slack);
+    candidates
+        .iter()
+        .flat_map(|lag| (lag - reach..=lag + reach).step_by(fine))
+        .filter(|lag| wanted.contains(lag))
+        .collect()
 }
 
 /// Averages every `factor` samples into one: a crude low-pass filter is enough to find a lag.
@@ -77,7 +106,7 @@ fn decimate(pcm: &[i16], factor: usize) -> Vec<f32> {
 }
 
 /// The lags of the highest local maxima, best first.
-fn peaks(scores: &[(i64, f64)]) -> Vec<i64> {
+fn peaks(scores: &[(i64, f64)], count: usize) -> Vec<i64> {
     let at = |index: Option<usize>| index.and_then(|i| scores.get(i)).map_or(f64::MIN, |s| s.1);
     let mut maxima: Vec<(i64, f64)> = scores
         .iter()
@@ -86,7 +115,7 @@ fn peaks(scores: &[(i64, f64)]) -> Vec<i64> {
         .map(|(_, peak)| *peak)
         .collect();
     maxima.sort_by(|a, b| b.1.total_cmp(&a.1));
-    maxima.truncate(CANDIDATES);
+    maxima.truncate(count);
     maxima.into_iter().map(|(lag, _)| lag).collect()
 }
 
@@ -203,5 +232,8 @@ mod tests {
         assert!(similarity_within(&reference, &recording, 48_000, 0..=4000).score < 0.8);
         let found = similarity_within(&reference, &recording, 48_000, 8000..=10_000);
         assert_eq!(found.lag_samples, 9000);
+        let found = similarity_within(&reference, &placed(&reference, 5, 0), 48_000, 5..=5);
+        assert_eq!(found.lag_samples, 5);
+        assert!(found.score > 0.999, "{found:?}");
     }
 }
