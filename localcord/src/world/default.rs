@@ -33,15 +33,14 @@ pub const CLEO: u64 = 1_100_000_000_000_000_033;
 /// world.
 pub const BOT_TOKEN: &str = "bG9jYWxjb3Jk.AAAAAA.localcord-default-bot-token";
 
-/// Application flag: messages' content without verification.
-const GATEWAY_MESSAGE_CONTENT_LIMITED: u64 = 1 << 19;
-/// Application flag: members without verification.
-const GATEWAY_GUILD_MEMBERS_LIMITED: u64 = 1 << 15;
-/// Application flag: presences without verification.
-const GATEWAY_PRESENCE_LIMITED: u64 = 1 << 13;
+/// Application flag `GATEWAY_MESSAGE_CONTENT_LIMITED`.
+pub(super) const MESSAGE_CONTENT_FLAG: u64 = 1 << 19;
+/// Application flag `GATEWAY_GUILD_MEMBERS_LIMITED`.
+pub(super) const MEMBERS_FLAG: u64 = 1 << 15;
+/// Application flag `GATEWAY_PRESENCE_LIMITED`.
+pub(super) const PRESENCES_FLAG: u64 = 1 << 13;
 /// The flags of an application with all privileged intents switched on.
-pub(super) const FLAGS: u64 =
-    GATEWAY_MESSAGE_CONTENT_LIMITED | GATEWAY_GUILD_MEMBERS_LIMITED | GATEWAY_PRESENCE_LIMITED;
+pub(super) const FLAGS: u64 = MESSAGE_CONTENT_FLAG | MEMBERS_FLAG | PRESENCES_FLAG;
 
 /// The default world's data.
 #[must_use]

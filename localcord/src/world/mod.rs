@@ -9,13 +9,14 @@
 //! Does not: know who is connected, nor check what a request looks like.
 
 pub mod default;
-mod dispatch;
-mod json;
-mod membership;
-mod message;
-mod permissions;
-mod state;
-mod voice_state;
+pub mod dispatch;
+pub mod file;
+pub mod json;
+pub mod membership;
+pub mod message;
+pub mod permissions;
+pub mod state;
+pub mod voice_state;
 
 use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 
@@ -24,6 +25,7 @@ use tokio::sync::broadcast;
 
 pub use self::{
     dispatch::{Audience, Dispatch, intents},
+    file::WorldError,
     json::timestamp,
     membership::NewBot,
     message::{MessageChange, UnknownMessage},
