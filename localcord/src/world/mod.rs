@@ -20,7 +20,7 @@ pub mod voice_state;
 
 use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::sync::broadcast;
 
 pub use self::{
@@ -82,8 +82,10 @@ impl World {
 
     /// Sends an event to all sessions; each asks [`Dispatch::for_session`] whether it sees it.
     pub fn dispatch(&self, dispatch: Dispatch) {
-        let audience = format!("{:?}", dispatch.audience);
-        self.inner.journal.record("dispatch", dispatch.event, json!({ "audience": audience }));
+        let mut data = dispatch.data.clone();
+        remove_secrets(&mut data);
+        let entry = json!({ "audience": format!("{:?}", dispatch.audience), "data": data });
+        self.inner.journal.record("dispatch", dispatch.event, entry);
         // An error only says that nobody is connected.
         let _ = self.inner.dispatches.send(Arc::new(dispatch));
     }
@@ -120,9 +122,32 @@ impl World {
     }
 }
 
+/// Takes out what the journal must not hold: tokens, and the session ids that go with them.
+fn remove_secrets(data: &mut Value) {
+    match data {
+        Value::Object(fields) => {
+            fields.retain(|name, _| !matches!(name.as_str(), "token" | "session_id"));
+            fields.values_mut().for_each(remove_secrets);
+        }
+        Value::Array(entries) => entries.iter_mut().for_each(remove_secrets),
+        _ => {}
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_journal_holds_events_without_their_secrets() {
+        let world = World::default_world(Journal::default());
+        let data = json!({ "token": "t", "id": "1", "all": [{ "session_id": "s", "token": "t" }] });
+        let audience = Audience::User(7);
+        world.dispatch(Dispatch { event: "ONE", data, audience, intents: 0 });
+        let entries = world.journal().since(0);
+        let kept = json!({ "audience": "User(7)", "data": { "id": "1", "all": [{}] } });
+        assert_eq!(entries[0].data, kept);
+    }
 
     #[tokio::test]
     async fn subscribers_get_events_in_order() {

@@ -225,3 +225,6 @@ fn check(
 fn hex_secret() -> String {
     format!("{:032x}", rand::random::<u128>())
 }
+
+#[cfg(test)]
+mod tests;

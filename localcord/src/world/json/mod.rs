@@ -408,3 +408,6 @@ fn mentioned_users(content: &str) -> BTreeSet<u64> {
         })
         .collect()
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,152 @@
+//! Joining, moving, leaving and being refused, against a real voice server.
+
+use std::{net::Ipv4Addr, sync::Arc};
+
+use tokio::sync::broadcast::{Receiver, error::TryRecvError};
+
+use super::*;
+use crate::{
+    authority::Authority,
+    fault::Faults,
+    journal::Journal,
+    voice::VoiceServer,
+    world::{
+        default::{ADA, BEN, BOT_USER, CLEO, GENERAL, GUILD, LOUNGE, STAGE},
+        state::{Overwrite, Target},
+    },
+};
+
+async fn world() -> (World, Receiver<Arc<Dispatch>>) {
+    let world = World::default_world(Journal::default());
+    let tls = Authority::generate().unwrap().acceptor().unwrap();
+    let bind = Ipv4Addr::LOCALHOST.into();
+    let journal = world.journal().clone();
+    world.attach_voice(VoiceServer::start(bind, tls, journal, Faults::default()).await.unwrap());
+    let events = world.subscribe();
+    (world, events)
+}
+
+fn join(world: &World, user: u64, channel: u64) -> VoiceInvite {
+    world.set_voice_state(GUILD, user, Some(channel), false, false).unwrap().unwrap()
+}
+
+fn names(events: &mut Receiver<Arc<Dispatch>>) -> Vec<&'static str> {
+    std::iter::from_fn(|| events.try_recv().ok()).map(|event| event.event).collect()
+}
+
+#[tokio::test]
+async fn a_bot_gets_both_halves_of_its_invite() {
+    let (world, mut events) = world().await;
+    let invite = join(&world, BOT_USER, LOUNGE);
+
+    let state = events.try_recv().unwrap();
+    assert_eq!(state.event, "VOICE_STATE_UPDATE");
+    assert_eq!((state.audience, state.intents), (Audience::Guild(GUILD), 1 << 7));
+    assert_eq!(state.data["session_id"], invite.session_id);
+    assert_eq!(state.data["channel_id"], LOUNGE.to_string());
+    assert_eq!(state.data["member"]["user"]["id"], BOT_USER.to_string());
+
+    let server = events.try_recv().unwrap();
+    assert_eq!((server.event, server.intents), ("VOICE_SERVER_UPDATE", 0));
+    assert_eq!(server.audience, Audience::User(BOT_USER));
+    assert_eq!(server.data["token"], invite.token);
+    assert_eq!(server.data["guild_id"], GUILD.to_string());
+    assert_eq!(server.data["endpoint"], invite.endpoint);
+    assert!(invite.endpoint.starts_with("127.0.0.1:"));
+    assert_eq!(events.try_recv(), Err(TryRecvError::Empty));
+}
+
+#[tokio::test]
+async fn the_same_channel_changes_only_flags_and_a_move_changes_secrets() {
+    let (world, mut events) = world().await;
+    let first = join(&world, BOT_USER, LOUNGE);
+    names(&mut events);
+    let again = world.set_voice_state(GUILD, BOT_USER, Some(LOUNGE), true, false);
+    assert_eq!(again, Ok(None));
+    let event = events.try_recv().unwrap();
+    assert_eq!(event.data["self_mute"], true);
+    assert_eq!(event.data["session_id"], first.session_id);
+    assert_eq!(names(&mut events), [""; 0]);
+
+    let moved = join(&world, BOT_USER, STAGE);
+    assert_ne!(moved.session_id, first.session_id);
+    assert_ne!(moved.token, first.token);
+    assert_eq!(names(&mut events), ["VOICE_STATE_UPDATE", "VOICE_SERVER_UPDATE"]);
+    assert_eq!(world.read(|state| state.voice_states.len()), 1);
+}
+
+#[tokio::test]
+async fn a_human_gets_no_server_event_and_leaves_once() {
+    let (world, mut events) = world().await;
+    join(&world, ADA, LOUNGE);
+    assert_eq!(names(&mut events), ["VOICE_STATE_UPDATE"]);
+    assert_eq!(world.set_voice_state(GUILD, ADA, None, false, false), Ok(None));
+    let event = events.try_recv().unwrap();
+    assert_eq!(event.data["channel_id"], Value::Null);
+    assert_eq!(world.set_voice_state(GUILD, ADA, None, false, false), Ok(None));
+    assert_eq!(names(&mut events), [""; 0]);
+}
+
+#[tokio::test]
+async fn a_lost_session_loses_voice_and_a_reset_everybody() {
+    let (world, mut events) = world().await;
+    join(&world, BOT_USER, LOUNGE);
+    join(&world, ADA, LOUNGE);
+    names(&mut events);
+    world.drop_user_voice(BOT_USER);
+    assert_eq!(names(&mut events), ["VOICE_STATE_UPDATE"]);
+    assert_eq!(world.read(|state| state.voice_states.len()), 1);
+    world.reset(crate::world::default::default_state());
+    assert_eq!(world.read(|state| state.voice_states.len()), 0);
+}
+
+#[tokio::test]
+async fn who_may_not_come_in_changes_nothing() {
+    let (world, mut events) = world().await;
+    world.write(|state| {
+        let lounge = state.channels.get_mut(&LOUNGE).unwrap();
+        lounge.user_limit = 1;
+        let (target, deny) = (Target::Member(CLEO), bits::CONNECT);
+        lounge.overwrites.push(Overwrite { target, allow: 0, deny });
+    });
+    let cases = [
+        (GUILD, 5, LOUNGE, VoiceDenied::NotAMember),
+        (5, BEN, LOUNGE, VoiceDenied::NotAMember),
+        (GUILD, BEN, GENERAL, VoiceDenied::NotAVoiceChannel),
+        (GUILD, BEN, 5, VoiceDenied::NotAVoiceChannel),
+        (GUILD, CLEO, LOUNGE, VoiceDenied::MissingPermission),
+        (GUILD, BEN, LOUNGE, VoiceDenied::Full),
+    ];
+    join(&world, BOT_USER, LOUNGE);
+    names(&mut events);
+    for (guild, user, channel, denied) in cases {
+        let refused = world.set_voice_state(guild, user, Some(channel), false, false);
+        assert_eq!(refused, Err(denied));
+    }
+    assert_eq!(names(&mut events), [""; 0]);
+    let refused = world.journal().since(0).into_iter().filter(|entry| entry.name == "denied");
+    assert_eq!(refused.count(), cases.len());
+    // The owner may move members, and that lets her into a full channel.
+    join(&world, ADA, LOUNGE);
+}
+
+#[tokio::test]
+async fn a_stage_begins_in_the_audience() {
+    let (world, mut events) = world().await;
+    join(&world, BEN, STAGE);
+    assert_eq!(events.try_recv().unwrap().data["suppress"], true);
+    assert!(world.moderate_voice(GUILD, BEN, None, Some(true), Some(false)));
+    let event = events.try_recv().unwrap();
+    assert_eq!((&event.data["suppress"], &event.data["deaf"]), (&false.into(), &true.into()));
+    assert_eq!(event.data["member"]["deaf"], true);
+    assert!(!world.moderate_voice(GUILD, CLEO, Some(true), None, None));
+    join(&world, ADA, STAGE);
+    assert_eq!(events.try_recv().unwrap().data["suppress"], false);
+}
+
+#[test]
+fn without_a_voice_server_nobody_comes_in() {
+    let world = World::default_world(Journal::default());
+    let refused = world.set_voice_state(GUILD, ADA, Some(LOUNGE), false, false);
+    assert_eq!(refused, Err(VoiceDenied::NoVoiceServer));
+}
