@@ -345,7 +345,10 @@ pub fn transcript(at: SessionTime, role: Role, text: &str) -> Record {
         Role::User => "user",
         Role::Assistant => "assistant",
     };
-    info(at, format!("realtime {who} transcript ({} chars): {}", text.chars().count(), preview(text)))
+    info(
+        at,
+        format!("realtime {who} transcript ({} chars): {}", text.chars().count(), preview(text)),
+    )
 }
 
 /// Text as one line of at most 500 characters, control characters as spaces.

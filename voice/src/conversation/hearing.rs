@@ -102,6 +102,9 @@ impl Conversation {
         if turn.admission == Admission::Dropped {
             return;
         }
+        if !turn.is_talking() {
+            turn.resume();
+        }
         turn.count(now, pcm.len());
         let heard = turn.heard;
         if heard.chunks == 1 {
@@ -189,8 +192,7 @@ impl Conversation {
     fn end_silence(&mut self, now: SessionTime, index: usize, user: UserId, samples: u64) {
         let label = self.label(user);
         let speaker = Speaker { user, label: &label };
-        let record =
-            timeline::trailing_silence_sent(now, self.settings.place(), speaker, samples);
+        let record = timeline::trailing_silence_sent(now, self.settings.place(), speaker, samples);
         self.line(record);
         if self.settings.turn_end == TurnEnd::Own {
             self.commit(index);

@@ -34,8 +34,7 @@ impl Conversation {
     /// A frame of an open turn, before it is sent: once per turn and answer it is an interruption.
     pub(super) fn interrupt_by_audio(&mut self, now: SessionTime, user: UserId, heard: Heard) {
         let Some(serial) = self.playback.head().map(|head| head.serial) else { return };
-        let must_check =
-            self.turns.iter().any(|turn| turn.user == user && turn.must_check(serial));
+        let must_check = self.turns.iter().any(|turn| turn.user == user && turn.must_check(serial));
         if !must_check {
             return;
         }

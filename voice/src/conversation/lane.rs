@@ -110,7 +110,12 @@ pub(super) struct Slot {
 }
 
 impl Slot {
-    pub(super) fn new(lane: Lane, user: Option<UserId>, now: SessionTime, until: SessionTime) -> Self {
+    pub(super) fn new(
+        lane: Lane,
+        user: Option<UserId>,
+        now: SessionTime,
+        until: SessionTime,
+    ) -> Self {
         Self {
             lane,
             user,

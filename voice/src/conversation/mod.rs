@@ -309,8 +309,7 @@ impl Conversation {
         }
         let label = self.label(turn.user);
         let speaker = timeline::Speaker { user: turn.user, label: &label };
-        let record =
-            timeline::turn_closed(now, self.settings.place(), speaker, turn.summary(now));
+        let record = timeline::turn_closed(now, self.settings.place(), speaker, turn.summary(now));
         self.line(record);
     }
 

@@ -240,8 +240,7 @@ impl Playback {
         lane: Lane,
         response: &str,
     ) -> Option<Played> {
-        let answer =
-            self.answers.iter_mut().find(|a| a.lane == lane && a.response == response)?;
+        let answer = self.answers.iter_mut().find(|a| a.lane == lane && a.response == response)?;
         answer.complete = true;
         Some(answer.played(now))
     }

@@ -145,13 +145,7 @@ impl Conversation {
         self.lose(now, index, why, retry_after);
     }
 
-    fn lose(
-        &mut self,
-        now: SessionTime,
-        index: usize,
-        why: &str,
-        retry_after: Option<Duration>,
-    ) {
+    fn lose(&mut self, now: SessionTime, index: usize, why: &str, retry_after: Option<Duration>) {
         if self.forget(index).is_none() {
             return;
         }
@@ -194,16 +188,17 @@ impl Conversation {
 
     /// Logs an error, unless it repeats.
     pub(super) fn complain(&mut self, now: SessionTime, code: &str, message: &str) {
+        let message = timeline::preview(message);
         if let Some((last_code, last_message, since)) = &self.last_error
             && last_code == code
-            && last_message == message
+            && *last_message == message
             && now.since(*since) < ERROR_WINDOW
         {
             self.stats.errors_repeated += 1;
             return;
         }
-        self.last_error = Some((code.to_owned(), timeline::preview(message), now));
-        let record = timeline::realtime_error(now, self.settings.place(), code, message);
+        let record = timeline::realtime_error(now, self.settings.place(), code, &message);
+        self.last_error = Some((code.to_owned(), message, now));
         self.line(record);
     }
 
@@ -272,10 +267,8 @@ impl Conversation {
     }
 
     fn close_if_idle(&mut self, now: SessionTime, index: usize) {
-        let is_due = self
-            .slots
-            .get(index)
-            .is_some_and(|slot| slot.used_at + self.settings.lane_idle <= now);
+        let is_due =
+            self.slots.get(index).is_some_and(|slot| slot.used_at + self.settings.lane_idle <= now);
         if is_due && self.is_idle(index) {
             self.hang_up(index);
             self.slots.remove(index);

@@ -6,7 +6,7 @@ use super::{
     Conversation, Output,
     interrupt::unheard,
     lane::{Create, Lane, Link, RESPONSE_TIMEOUT},
-    playback::Overflow,
+    playback::{Answer, Overflow},
 };
 use crate::{
     realtime::openai::{
@@ -233,6 +233,9 @@ impl Conversation {
                 };
                 if plays_out {
                     self.finish(now, lane, &response.id);
+                    if status == ResponseStatus::Cancelled {
+                        self.forget_unspoken(now, lane, &response.id, response.items);
+                    }
                 } else {
                     self.discard(now, lane, &response.id, response.items);
                 }
@@ -250,10 +253,27 @@ impl Conversation {
     fn finish(&mut self, now: SessionTime, lane: Lane, response: &str) {
         if let Some(played) = self.playback.complete(now, lane, response) {
             let place = self.settings.place();
-            let record =
-                timeline::playback_finishing(now, place, played.received, played.chunks);
+            let record = timeline::playback_finishing(now, place, played.received, played.chunks);
             self.line(record);
         }
+    }
+
+    /// Takes items that were announced and never spoken out of the provider's history.
+    fn forget_unspoken(
+        &mut self,
+        now: SessionTime,
+        lane: Lane,
+        response: &str,
+        announced: Vec<String>,
+    ) {
+        let spoken = self
+            .playback
+            .of_lane(lane)
+            .find(|answer| answer.response == response)
+            .map(Answer::progress)
+            .unwrap_or_default();
+        let unspoken = unheard(announced, &spoken);
+        self.repair(now, lane, &unspoken, true);
     }
 
     /// The provider took an answer back.

@@ -1,1 +1,283 @@
-//! Scenarios in virtual time.
+//! Scenarios in virtual time: a room, its speakers and a provider that does as it is told.
+
+mod answers;
+mod arbitrary;
+mod connections;
+mod interruption;
+mod turns;
+
+use std::time::Duration;
+
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use clawvoice_session::{ChannelId, GuildId, SessionTime, UserId, timeline::Level};
+use serde_json::{Value, json};
+
+use super::{Conversation, ConversationSettings, Lane, Output, Timer};
+use crate::{call::Hear, realtime::openai::Closed};
+
+const BOT: UserId = UserId::new(9);
+const ADA: UserId = UserId::new(11);
+const BOB: UserId = UserId::new(12);
+const TICK: Duration = Duration::from_millis(20);
+
+fn settings() -> ConversationSettings {
+    ConversationSettings::new(GuildId::new(1), ChannelId::new(2), BOT)
+}
+
+/// A conversation with everything it put out.
+struct Room {
+    talk: Conversation,
+    now: SessionTime,
+    next_tick: SessionTime,
+    /// Timeline lines (not the verbose ones) and messages to the provider except appends, in order.
+    journal: Vec<String>,
+    /// Messages to the provider except appends.
+    sent: Vec<(u32, Value)>,
+    /// Samples appended, with lane and time.
+    appended: Vec<(u32, SessionTime, Vec<i16>)>,
+    opened: Vec<u32>,
+    closed: Vec<u32>,
+    ready: usize,
+    failed: Option<String>,
+    /// When each frame of an answer was taken, and its first sample.
+    heard: Vec<(SessionTime, i16)>,
+    transcripts: Vec<(Option<UserId>, String)>,
+}
+
+impl Room {
+    /// A room whose first connection is configured.
+    fn ready(settings: ConversationSettings) -> Self {
+        let mut room = Self::new(settings);
+        room.configure(0);
+        room.journal.clear();
+        room.sent.clear();
+        room
+    }
+
+    fn new(settings: ConversationSettings) -> Self {
+        let mut room = Self {
+            talk: Conversation::new(settings, SessionTime::ZERO),
+            now: SessionTime::ZERO,
+            next_tick: SessionTime::ZERO + TICK,
+            journal: Vec::new(),
+            sent: Vec::new(),
+            appended: Vec::new(),
+            opened: Vec::new(),
+            closed: Vec::new(),
+            ready: 0,
+            failed: None,
+            heard: Vec::new(),
+            transcripts: Vec::new(),
+        };
+        room.talk.handle_name(ADA, "Ada".into(), false);
+        room.talk.handle_name(BOB, "Bob".into(), false);
+        room.drain();
+        room
+    }
+
+    fn drain(&mut self) {
+        while let Some(output) = self.talk.poll_output() {
+            match output {
+                Output::OpenProvider { lane } => self.opened.push(lane.number()),
+                Output::CloseProvider { lane } => self.closed.push(lane.number()),
+                Output::Provider { lane, message } => self.note_sent(lane.number(), &message),
+                Output::Timeline(record) => {
+                    if record.level > Level::Verbose {
+                        let line = record.to_line();
+                        self.journal.push(line.trim_start_matches("discord voice: ").to_owned());
+                    }
+                }
+                Output::Transcript { user, text, .. } => self.transcripts.push((user, text)),
+                Output::Ready => self.ready += 1,
+                Output::Failed(why) => self.failed = Some(why),
+            }
+        }
+    }
+
+    fn note_sent(&mut self, lane: u32, message: &str) {
+        let event: Value = serde_json::from_str(message).unwrap();
+        let kind = event["type"].as_str().unwrap().to_owned();
+        if kind == "input_audio_buffer.append" {
+            let bytes = STANDARD.decode(event["audio"].as_str().unwrap()).unwrap();
+            let pcm = bytes.chunks_exact(2).map(|b| i16::from_le_bytes([b[0], b[1]])).collect();
+            self.appended.push((lane, self.now, pcm));
+            return;
+        }
+        self.journal.push(format!("-> {lane} {kind}"));
+        self.sent.push((lane, event));
+    }
+
+    /// Lets time pass: ticks every 20 ms, timers when they are due.
+    fn run(&mut self, ms: u64) {
+        let end = self.now + Duration::from_millis(ms);
+        loop {
+            let timer = self.talk.poll_timeout().map(|(at, _)| at.max(self.now));
+            let next = timer.map_or(self.next_tick, |at| at.min(self.next_tick));
+            if next > end {
+                break;
+            }
+            self.now = next;
+            if timer == Some(next) {
+                self.talk.handle_timeout(self.now);
+                self.drain();
+                let again = self.talk.poll_timeout();
+                assert!(again.is_none_or(|(at, _)| at > self.now), "{again:?} is due still");
+            }
+            if next == self.next_tick {
+                self.next_tick += TICK;
+                self.tick();
+            }
+        }
+        self.now = end;
+    }
+
+    /// One 20 ms tick of the call.
+    fn tick(&mut self) -> bool {
+        let mut frame = [0; 480];
+        let filled = self.talk.take_frame(self.now, &mut frame);
+        if filled {
+            self.heard.push((self.now, frame[0]));
+        }
+        self.drain();
+        filled
+    }
+
+    fn start(&mut self, user: UserId) {
+        self.talk.speaking_started(self.now, user);
+        self.drain();
+    }
+
+    fn frame(&mut self, user: UserId) {
+        self.talk.audio(self.now, user, &[700; 480]);
+        self.drain();
+    }
+
+    fn stop(&mut self, user: UserId) {
+        self.talk.speaking_stopped(self.now, user);
+        self.drain();
+    }
+
+    /// A talkspurt: a frame each 20 ms, and the pause of 100 ms by which its end is known.
+    fn speak(&mut self, user: UserId, ms: u64) {
+        self.start(user);
+        for _ in 0..ms / 20 {
+            self.frame(user);
+            self.run(20);
+        }
+        self.run(80);
+        self.stop(user);
+    }
+
+    fn configure(&mut self, lane: u32) {
+        self.talk.handle_provider_opened(self.now, Lane::new(lane));
+        self.drain();
+        self.server(lane, &json!({"type": "session.created", "session": {}}));
+        self.server(lane, &json!({"type": "session.updated", "session": {}}));
+    }
+
+    fn server(&mut self, lane: u32, event: &Value) {
+        self.text(lane, &event.to_string());
+    }
+
+    fn text(&mut self, lane: u32, text: &str) {
+        self.talk.handle_provider_text(self.now, Lane::new(lane), text);
+        self.drain();
+    }
+
+    fn lost(&mut self, lane: u32, closed: &Closed) {
+        self.talk.handle_provider_closed(self.now, Lane::new(lane), closed);
+        self.drain();
+    }
+
+    fn created(&mut self, lane: u32, response: &str) {
+        self.server(lane, &json!({"type": "response.created", "response": {"id": response}}));
+    }
+
+    fn delta(&mut self, lane: u32, response: &str, item: &str, ms: usize) {
+        self.delta_of(lane, response, item, &vec![1; ms * 24]);
+    }
+
+    fn delta_of(&mut self, lane: u32, response: &str, item: &str, pcm: &[i16]) {
+        let bytes: Vec<u8> = pcm.iter().flat_map(|s| s.to_le_bytes()).collect();
+        self.server(
+            lane,
+            &json!({
+                "type": "response.output_audio.delta", "response_id": response,
+                "item_id": item, "output_index": 0, "content_index": 0,
+                "delta": STANDARD.encode(bytes),
+            }),
+        );
+    }
+
+    fn added(&mut self, lane: u32, response: &str, item: &str) {
+        self.server(
+            lane,
+            &json!({
+                "type": "response.output_item.added", "response_id": response,
+                "item": {"id": item, "type": "message", "status": "in_progress"},
+            }),
+        );
+    }
+
+    fn done(&mut self, lane: u32, response: &str, status: &str) {
+        self.server(
+            lane,
+            &json!({"type": "response.done", "response": {"id": response, "status": status}}),
+        );
+    }
+
+    fn error(&mut self, lane: u32, code: &str, event_id: &str) {
+        self.server(
+            lane,
+            &json!({"type": "error", "error": {
+                "type": "invalid_request_error", "code": code, "message": "as told",
+                "event_id": event_id,
+            }}),
+        );
+    }
+
+    /// Ada has lane 0 and an answer of `ms` is in the player.
+    fn answering(settings: ConversationSettings, ms: usize) -> Self {
+        let mut room = Self::ready(settings);
+        room.speak(ADA, 200);
+        room.run(3_000);
+        room.created(0, "r1");
+        room.added(0, "r1", "i1");
+        room.delta(0, "r1", "i1", ms);
+        room.journal.clear();
+        room
+    }
+
+    /// The messages to the provider, without their event ids.
+    fn sent(&self) -> Vec<Value> {
+        self.sent
+            .iter()
+            .map(|(_, event)| {
+                let mut event = event.clone();
+                event.as_object_mut().unwrap().remove("event_id");
+                event
+            })
+            .collect()
+    }
+
+    fn journal_has(&self, text: &str) -> bool {
+        self.journal.iter().any(|line| line.contains(text))
+    }
+
+    fn count(&self, text: &str) -> usize {
+        self.journal.iter().filter(|line| line.contains(text)).count()
+    }
+}
+
+fn cancel(response: &str) -> Value {
+    json!({"type": "response.cancel", "response_id": response})
+}
+
+fn truncate(item: &str, audio_end_ms: u64) -> Value {
+    json!({"type": "conversation.item.truncate", "item_id": item, "content_index": 0,
+           "audio_end_ms": audio_end_ms})
+}
+
+fn delete(item: &str) -> Value {
+    json!({"type": "conversation.item.delete", "item_id": item})
+}

@@ -409,8 +409,7 @@ mod tests {
             ("conversation.output_audio.delta", "delta"),
             ("conversation.output_audio.delta", "data"),
         ] {
-            let event =
-                json!({"type": kind, "response_id": "r", "item_id": "i", field: audio});
+            let event = json!({"type": kind, "response_id": "r", "item_id": "i", field: audio});
             assert_eq!(decode(&event), expected, "{kind} {field}");
         }
         let cancelled = decode(&json!({"type": "response.cancelled", "response_id": "r"}));
@@ -421,13 +420,19 @@ mod tests {
         for kind in ["response.output_audio_transcript.done", "response.audio_transcript.done"] {
             assert_eq!(
                 decode(&json!({"type": kind, "response_id": "r", "transcript": "hello"})),
-                ServerEvent::AssistantTranscript { response: Some("r".into()), text: "hello".into() }
+                ServerEvent::AssistantTranscript {
+                    response: Some("r".into()),
+                    text: "hello".into()
+                }
             );
         }
         for kind in ["response.output_text.done", "response.text.done"] {
             assert_eq!(
                 decode(&json!({"type": kind, "response_id": "r", "text": "hello"})),
-                ServerEvent::AssistantTranscript { response: Some("r".into()), text: "hello".into() }
+                ServerEvent::AssistantTranscript {
+                    response: Some("r".into()),
+                    text: "hello".into()
+                }
             );
         }
     }
@@ -462,7 +467,8 @@ mod tests {
             assert_eq!(decoder.decode(&event.to_string()).unwrap().1, ServerEvent::BadAudio);
         }
         assert_eq!(decoder.stats().bad_audio, 4);
-        let unpadded = json!({"type": "response.audio.delta", "delta": STANDARD_NO_PAD.encode([1, 0])});
+        let unpadded =
+            json!({"type": "response.audio.delta", "delta": STANDARD_NO_PAD.encode([1, 0])});
         assert!(matches!(
             decoder.decode(&unpadded.to_string()).unwrap().1,
             ServerEvent::Audio(AudioDelta { pcm, .. }) if pcm == [1]

@@ -159,9 +159,16 @@ mod tests {
 
     #[test]
     fn configuration_refusals_are_fatal_and_load_is_not() {
-        for (status, fatal) in
-            [(400, true), (401, true), (403, true), (404, true), (408, false), (429, false), (500, false), (503, false)]
-        {
+        for (status, fatal) in [
+            (400, true),
+            (401, true),
+            (403, true),
+            (404, true),
+            (408, false),
+            (429, false),
+            (500, false),
+            (503, false),
+        ] {
             assert_eq!(Closed::Refused { status, retry_after: None }.is_fatal(), fatal, "{status}");
         }
         let frame = |code, reason: &str| Closed::Frame { code, reason: reason.into() };

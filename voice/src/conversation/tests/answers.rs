@@ -1,0 +1,265 @@
+//! Answers: from the first delta to the idle player.
+
+use super::*;
+
+#[test]
+fn an_answer_starts_plays_out_and_ends_when_the_player_is_idle() {
+    let mut room = Room::answering(settings(), 1_000);
+    room.run(100);
+    room.done(0, "r1", "completed");
+    room.run(2_000);
+    assert_eq!(
+        room.journal,
+        [
+            "realtime audio playback started guild=1 channel=2 mode=agent-proxy \
+             model=gpt-realtime-2.1 voice=alloy",
+            "realtime audio playback finishing reason=response.done guild=1 channel=2 \
+             audioMs=1000 chunks=1",
+            "realtime audio playback stopped reason=player-idle guild=1 channel=2 audioMs=1000 \
+             elapsedMs=1000 chunks=1 discordBytes=192000 realtimeBytes=48000",
+        ]
+    );
+    assert_eq!(room.heard.len(), 50);
+}
+
+// Realtime scenario 2, for a provider that sends faster than real time.
+#[test]
+fn the_first_frame_leaves_on_the_tick_after_the_prebuffer_is_full() {
+    let mut room = Room::answering(settings(), 490);
+    room.run(1_000);
+    assert!(room.heard.is_empty());
+    room.delta(0, "r1", "i1", 10);
+    let full = room.now;
+    room.run(40);
+    assert!(room.heard[0].0.since(full) <= TICK);
+}
+
+#[test]
+fn answers_of_several_speakers_play_one_after_the_other() {
+    let mut room = Room::answering(settings(), 600);
+    room.configure(1);
+    room.run(20);
+    room.speak(BOB, 20);
+    room.journal.clear();
+    room.created(1, "r2");
+    room.delta_of(1, "r2", "i2", &[2; 600 * 24]);
+    room.done(1, "r2", "completed");
+    room.done(0, "r1", "completed");
+    room.run(3_000);
+    let samples: Vec<i16> = room.heard.iter().map(|(_, sample)| *sample).collect();
+    assert_eq!(samples, [[1; 30], [2; 30]].concat());
+    assert_eq!(room.count("playback stopped reason=player-idle"), 2);
+}
+
+// Voice scenario 44.
+#[test]
+fn an_answer_that_is_never_idle_is_freed_by_the_watchdog() {
+    let mut room = Room::answering(settings(), 1_000);
+    room.done(0, "r1", "completed");
+    room.created(0, "r2");
+    room.delta_of(0, "r2", "i2", &[2; 24_000]);
+    room.journal.clear();
+    // The call stops taking frames.
+    let (at, timer) = room.talk.poll_timeout().unwrap();
+    assert_eq!((at.since(room.now), timer), (Duration::from_secs(4), Timer::PlaybackWatchdog));
+    room.now = at;
+    room.talk.handle_timeout(at);
+    room.drain();
+    assert_eq!(
+        room.journal,
+        ["realtime audio playback watchdog fired reason=response.done guild=1 channel=2 \
+             audioMs=1000 elapsedMs=0"]
+    );
+    assert!(room.tick(), "the newer answer is untouched");
+    assert_eq!(room.heard[0].1, 2);
+}
+
+// Realtime scenario 34.
+#[test]
+fn an_answer_whose_end_never_comes_is_closed_after_30_s() {
+    let mut room = Room::answering(settings(), 1_000);
+    room.sent.clear();
+    room.run(29_999);
+    assert!(!room.journal_has("watchdog"));
+    room.run(100);
+    assert!(room.journal_has("watchdog fired reason=response-timeout"));
+    assert_eq!(room.sent(), [cancel("r1")]);
+    assert_eq!(room.heard.len(), 50);
+    room.journal.clear();
+    room.speak(BOB, 20);
+    assert!(room.journal_has("outputActive=false"), "the room is idle again");
+}
+
+// Realtime scenario 33.
+#[test]
+fn a_done_without_a_created_is_idle() {
+    let mut room = Room::ready(settings());
+    room.speak(ADA, 20);
+    room.done(0, "r0", "completed");
+    room.created(0, "r1");
+    room.delta(0, "r1", "i1", 500);
+    assert!(room.tick());
+}
+
+// Realtime scenario 31.
+#[test]
+fn audio_of_unknown_or_ended_responses_is_dropped() {
+    let mut room = Room::ready(settings());
+    room.speak(ADA, 20);
+    room.delta(0, "never", "i1", 1_000);
+    room.created(0, "r1");
+    room.done(0, "r1", "completed");
+    room.delta(0, "r1", "i1", 1_000);
+    room.text(7, r#"{"type":"session.updated"}"#);
+    assert!(!room.tick());
+    let stats = room.talk.stats();
+    assert_eq!((stats.late_audio, stats.late_frames), (2, 1));
+}
+
+// Realtime scenario 30.
+#[test]
+fn ninety_seconds_at_once_are_taken_and_still_stop_at_once() {
+    let mut room = Room::answering(settings(), 1_000);
+    for _ in 0..89 {
+        room.delta(0, "r1", "i1", 1_000);
+    }
+    room.run(1_000);
+    room.start(BOB);
+    assert!(!room.tick());
+    assert_eq!(room.sent().last(), Some(&truncate("i1", 1_000)));
+}
+
+#[test]
+fn more_than_two_minutes_end_the_answer_and_its_connection_by_name() {
+    let mut room = Room::answering(settings(), 1_000);
+    room.run(500);
+    room.sent.clear();
+    for _ in 0..120 {
+        room.delta(0, "r1", "i1", 1_000);
+    }
+    assert!(room.journal_has("playback stopped reason=output-audio-overflow"));
+    assert!(room.journal_has("code=output-audio-overflow"));
+    assert_eq!(room.sent(), [cancel("r1"), truncate("i1", 500)]);
+    assert_eq!(room.closed, [0]);
+    assert_eq!(room.opened, [0, 1, 2]);
+}
+
+// Realtime scenario 36.
+#[test]
+fn older_names_are_answered_aloud_as_well() {
+    let mut room = Room::ready(settings());
+    room.speak(ADA, 20);
+    room.created(0, "r1");
+    let audio = STANDARD.encode([1; 48_000]);
+    room.server(
+        0,
+        &json!({"type": "response.audio.delta", "response_id": "r1", "item_id": "i1",
+                "delta": audio}),
+    );
+    assert!(room.tick());
+    room.server(0, &json!({"type": "response.cancelled", "response_id": "r1"}));
+    assert!(room.journal_has("interrupt confirmed"));
+    assert!(room.journal_has("playback stopped reason=provider-clear-audio"));
+    // A server that names no responses at all.
+    room.server(0, &json!({"type": "conversation.output_audio.delta", "data": audio}));
+    assert!(room.tick());
+}
+
+// Realtime scenarios 27, 35 and 37.
+#[test]
+fn what_cannot_be_read_is_skipped_and_ten_in_a_row_recycle_the_connection() {
+    let mut room = Room::ready(settings());
+    room.speak(ADA, 20);
+    room.created(0, "r1");
+    room.text(0, r#"{"type":"response.output_audio.delta","response_id":"r1","delta":"@"}"#);
+    room.text(0, r#"{"type":"response.new_thing","anything":[1,2]}"#);
+    for _ in 0..9 {
+        room.text(0, "[]");
+    }
+    room.delta(0, "r1", "i1", 500);
+    assert!(room.tick(), "the answer goes on");
+    for _ in 0..9 {
+        room.talk.handle_provider_binary(room.now, Lane::new(0));
+    }
+    room.drain();
+    assert!(room.closed.is_empty());
+    room.text(0, "{");
+    assert_eq!(room.closed, [0]);
+    let decode = room.talk.stats().decode;
+    assert_eq!((decode.unreadable, decode.bad_audio, decode.unknown), (19, 1, 1));
+}
+
+// Realtime scenario 24, up to the notice.
+#[test]
+fn an_answer_lost_to_a_rate_limit_is_asked_for_once_more() {
+    let failed = |room: &mut Room, id: &str| {
+        room.created(0, id);
+        room.server(
+            0,
+            &json!({"type": "response.done", "response": {"id": id, "status": "failed",
+                "status_details": {"error": {"code": "inference_rate_limit_exceeded",
+                                             "message": "slow down"}}}}),
+        );
+    };
+    let mut room = Room::ready(settings());
+    room.speak(ADA, 20);
+    failed(&mut room, "r1");
+    assert_eq!(room.sent(), [json!({"type": "response.create"})]);
+    failed(&mut room, "r2");
+    assert_eq!(room.sent.len(), 1, "once");
+    assert!(room.journal_has("an answer is lost: slow down"));
+}
+
+// Realtime scenario 26.
+#[test]
+fn a_create_that_met_a_running_response_goes_out_once_after_it() {
+    let settings =
+        ConversationSettings { turn_end: crate::conversation::TurnEnd::Own, ..settings() };
+    let mut room = Room::ready(settings);
+    room.speak(ADA, 200);
+    room.run(500);
+    room.sent.clear();
+    room.error(0, "conversation_already_has_active_response", "create_3");
+    room.done(0, "theirs", "completed");
+    assert_eq!(room.sent(), [json!({"type": "response.create"})]);
+    room.done(0, "theirs", "completed");
+    assert_eq!(room.sent.len(), 1);
+}
+
+#[test]
+fn a_call_of_a_tool_that_was_not_offered_is_counted_once_and_not_run() {
+    let mut room = Room::ready(settings());
+    room.speak(ADA, 20);
+    room.created(0, "r1");
+    room.server(
+        0,
+        &json!({"type": "response.function_call_arguments.done", "response_id": "r1",
+                "call_id": "c", "name": "consult", "arguments": "{}"}),
+    );
+    room.server(
+        0,
+        &json!({"type": "response.output_item.done", "response_id": "r1", "item": {
+            "type": "function_call", "status": "completed", "call_id": "c", "name": "consult",
+            "arguments": "{}"}}),
+    );
+    assert_eq!(room.talk.stats().calls_unanswered, 1);
+    assert!(room.sent.is_empty());
+}
+
+#[test]
+fn leaving_ends_playback_turns_and_connections() {
+    let mut room = Room::answering(settings(), 9_000);
+    room.run(100);
+    room.start(BOB);
+    room.journal.clear();
+    room.talk.close(room.now);
+    room.drain();
+    assert_eq!(room.journal.len(), 2);
+    assert!(room.journal[0].starts_with("realtime audio playback stopped reason=session-close"));
+    assert!(room.journal[1].starts_with("realtime speaker turn closed"));
+    assert_eq!(room.closed, room.opened);
+    assert_eq!(room.talk.poll_timeout(), None);
+    room.speak(ADA, 100);
+    assert!(!room.tick());
+    assert_eq!(room.journal.len(), 2);
+}

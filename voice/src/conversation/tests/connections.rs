@@ -1,0 +1,237 @@
+//! Provider connections: readiness, loss, rotation, the pool.
+
+use super::*;
+
+fn lost() -> Closed {
+    Closed::Lost("reset by peer".into())
+}
+
+// Realtime scenario 1.
+#[test]
+fn no_audio_is_sent_before_the_session_is_configured() {
+    let mut room = Room::new(settings());
+    assert_eq!(
+        room.journal,
+        ["realtime bridge starting mode=agent-proxy provider=openai model=gpt-realtime-2.1 \
+             voice=alloy consultPolicy=auto toolPolicy=none autoRespond=true \
+             interruptResponse=true bargeIn=true minBargeInAudioEndMs=250"]
+    );
+    room.speak(ADA, 6_000);
+    assert!(room.appended.is_empty());
+    room.configure(0);
+    assert_eq!(room.ready, 1);
+    assert!(room.journal_has("realtime bridge ready mode=agent-proxy provider=openai"));
+    let kept: usize = room.appended.iter().map(|(_, _, pcm)| pcm.len()).sum();
+    assert_eq!(kept, 5 * 24_000, "5 s, the oldest dropped");
+    assert_eq!(room.sent[0].1["type"], "session.update");
+    room.configure(1);
+    assert_eq!(room.ready, 1, "told once");
+    assert_eq!(room.count("bridge ready"), 1);
+}
+
+#[test]
+fn a_lost_connection_comes_back_and_what_was_said_meanwhile_is_sent() {
+    let mut room = Room::answering(settings(), 1_000);
+    room.run(100);
+    room.lost(0, &lost());
+    assert_eq!(room.opened, [0, 1]);
+    room.run(900);
+    assert_eq!(room.heard.len(), 50, "what had come plays out");
+    room.appended.clear();
+    room.run(100);
+    assert_eq!(room.opened, [0, 1, 2]);
+    assert!(room.journal_has("connecting again in 1 s"));
+    room.start(ADA);
+    room.frame(ADA);
+    assert!(room.appended.is_empty());
+    room.configure(2);
+    assert_eq!(room.appended.len(), 1);
+    assert_eq!(room.appended[0].0, 2);
+    room.text(0, r#"{"type":"session.updated"}"#);
+    assert_eq!(room.talk.stats().late_frames, 1, "the old connection is not listened to");
+}
+
+#[test]
+fn five_attempts_with_doubling_waits_then_the_front_end_has_failed() {
+    let mut room = Room::new(settings());
+    for (lane, wait) in [1, 2, 4, 8, 16].into_iter().enumerate() {
+        let lane = lane as u32;
+        room.lost(lane, &lost());
+        room.run(wait * 1_000 - 1);
+        assert_eq!(room.opened.len(), lane as usize + 1);
+        room.run(1);
+        assert_eq!(room.opened.last(), Some(&(lane + 1)));
+    }
+    room.lost(5, &lost());
+    assert_eq!(room.failed.as_deref(), Some("the provider connection was lost: reset by peer"));
+    assert_eq!(room.talk.poll_timeout(), None);
+}
+
+#[test]
+fn a_connection_that_never_gets_ready_is_tried_again() {
+    let mut room = Room::new(settings());
+    room.talk.handle_provider_opened(room.now, Lane::new(0));
+    room.run(9_999);
+    assert!(room.closed.is_empty());
+    room.run(1_001);
+    assert_eq!(
+        (room.closed.as_slice(), room.opened.as_slice()),
+        ([0].as_slice(), [0, 1].as_slice())
+    );
+}
+
+// Realtime scenario 20.
+#[test]
+fn an_expired_session_continues_on_a_fresh_one_at_once() {
+    let mut room = Room::answering(settings(), 1_000);
+    room.error(0, "session_expired", "");
+    assert_eq!(
+        (room.closed.as_slice(), room.opened.as_slice()),
+        ([0].as_slice(), [0, 1, 2].as_slice())
+    );
+    room.lost(0, &Closed::Frame { code: 1001, reason: String::new() });
+    assert_eq!(room.opened, [0, 1, 2], "the old one's close changes nothing");
+    room.appended.clear();
+    room.start(ADA);
+    room.frame(ADA);
+    room.run(500);
+    room.configure(2);
+    assert_eq!(room.appended.len(), 1, "speech in between was kept");
+}
+
+// Realtime scenario 22, without jitter.
+#[test]
+fn a_provider_that_asks_to_be_left_alone_is() {
+    let mut room = Room::new(settings());
+    let retry_after = Some(Duration::from_secs(3));
+    room.lost(0, &Closed::Refused { status: 429, retry_after });
+    room.run(2_999);
+    assert_eq!(room.opened, [0]);
+    room.run(1);
+    assert_eq!(room.opened, [0, 1]);
+    assert_eq!(room.count("realtime error"), 1);
+}
+
+// Realtime scenarios 23 and 25.
+#[test]
+fn refused_credentials_end_it_and_an_error_without_a_code_does_not() {
+    let mut room = Room::new(settings());
+    room.lost(0, &Closed::Refused { status: 401, retry_after: None });
+    assert!(room.failed.as_deref().is_some_and(|why| why.contains("credentials")));
+    assert_eq!(room.opened, [0]);
+
+    let mut room = Room::ready(settings());
+    room.server(0, &json!({"type": "error", "error": {"message": "odd"}}));
+    room.server(0, &json!({"type": "error"}));
+    assert_eq!(room.failed, None);
+    room.error(0, "insufficient_quota", "");
+    assert_eq!(room.failed.as_deref(), Some("the provider refused: as told"));
+    assert_eq!(room.closed, [0]);
+}
+
+#[test]
+fn a_refused_configuration_ends_it() {
+    let mut room = Room::new(settings());
+    room.talk.handle_provider_opened(room.now, Lane::new(0));
+    room.drain();
+    let event_id = room.sent[0].1["event_id"].as_str().unwrap().to_owned();
+    room.error(0, "invalid_value", &event_id);
+    assert_eq!(room.failed.as_deref(), Some("the provider refused the session: as told"));
+}
+
+#[test]
+fn the_same_error_is_logged_once_a_minute() {
+    let mut room = Room::ready(settings());
+    for _ in 0..3 {
+        room.error(0, "odd", "");
+    }
+    assert_eq!(room.count("realtime error"), 1);
+    assert_eq!(room.talk.stats().errors_repeated, 2);
+    room.run(60_000);
+    room.error(0, "odd", "");
+    assert_eq!(room.count("realtime error"), 2);
+    for _ in 0..2 {
+        room.server(0, &json!({"type": "error", "error": {"message": "x\n".repeat(600)}}));
+    }
+    assert_eq!(room.count("realtime error"), 3, "also one that is shortened for the log");
+}
+
+#[test]
+fn when_all_are_taken_the_longest_idle_connection_goes_and_busy_ones_stay() {
+    let mut room = Room::ready(ConversationSettings { max_lanes: 2, ..settings() });
+    room.speak(ADA, 20);
+    room.configure(1);
+    room.speak(BOB, 20);
+    room.run(5_000);
+    assert_eq!(room.opened, [0, 1]);
+    let eve = UserId::new(13);
+    room.speak(eve, 20);
+    assert_eq!(
+        (room.closed.as_slice(), room.opened.as_slice()),
+        ([0].as_slice(), [0, 1, 2].as_slice())
+    );
+    room.configure(2);
+    room.start(BOB);
+    room.start(eve);
+    room.journal.clear();
+    room.appended.clear();
+    room.speak(ADA, 20);
+    assert_eq!(
+        room.journal,
+        ["realtime speaker not admitted (every provider connection is busy) guild=1 channel=2 \
+             user=11 speaker=Ada connections=2"]
+    );
+    assert!(room.appended.is_empty());
+}
+
+// Realtime scenario 49.
+#[test]
+fn a_speakers_connection_closes_after_five_idle_minutes_and_the_spare_stays() {
+    let mut room = Room::ready(settings());
+    room.speak(ADA, 20);
+    room.configure(1);
+    room.run(2_500);
+    room.run(299_999);
+    assert!(room.closed.is_empty());
+    room.run(1);
+    assert_eq!(room.closed, [0]);
+    room.run(3_600_000);
+    assert_eq!(
+        (room.closed.as_slice(), room.opened.as_slice()),
+        ([0].as_slice(), [0, 1].as_slice())
+    );
+}
+
+// Realtime scenario 29.
+#[test]
+fn a_frame_over_the_cap_is_refused_and_its_connection_recycled() {
+    let mut room = Room::ready(settings());
+    let huge = format!(r#"{{"type":"{}"}}"#, "x".repeat(16 * 1024 * 1024));
+    room.text(0, &huge);
+    assert_eq!(room.closed, [0]);
+    room.run(1_000);
+    assert_eq!(room.opened, [0, 1]);
+}
+
+// Realtime scenario 50, in small.
+#[test]
+fn an_hour_of_conversation_leaves_nothing_behind() {
+    let mut room = Room::ready(settings());
+    room.start(ADA);
+    room.configure(1);
+    for turn in 0..360 {
+        room.speak(ADA, 200);
+        let id = format!("r{turn}");
+        room.created(0, &id);
+        room.added(0, &id, &id);
+        room.delta(0, &id, &id, 1_000);
+        room.done(0, &id, "completed");
+        room.run(9_700);
+        room.appended.clear();
+    }
+    assert!(room.talk.turns.is_empty());
+    assert!(room.talk.slots.iter().all(|slot| slot.responses.is_empty()));
+    assert!(room.talk.playback.head().is_none());
+    assert_eq!(room.heard.len(), 360 * 50);
+    assert_eq!(room.opened, [0, 1]);
+}
