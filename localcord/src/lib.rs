@@ -16,11 +16,12 @@
 
 pub mod authority;
 pub mod fault;
+pub mod gateway;
 pub mod human;
 pub mod journal;
 pub mod listen;
 pub mod proxy;
-pub mod rest;
+mod rest;
 pub mod similarity;
 pub mod voice;
 pub mod world;

@@ -116,6 +116,15 @@ impl ApiError {
         Self::new(StatusCode::BAD_REQUEST, 50_006, "Cannot send an empty message")
     }
 
+    /// 50024.
+    pub(crate) fn wrong_channel_type() -> Self {
+        Self::new(
+            StatusCode::BAD_REQUEST,
+            50_024,
+            "Cannot execute action on this channel type",
+        )
+    }
+
     /// 50013.
     pub(crate) fn missing_permissions() -> Self {
         Self::new(StatusCode::FORBIDDEN, 50_013, "Missing Permissions")
@@ -140,10 +149,6 @@ impl ApiError {
         Self::new(StatusCode::PAYLOAD_TOO_LARGE, 40_005, "Request entity too large")
     }
 
-    /// The HTTP status.
-    pub(crate) fn status(&self) -> StatusCode {
-        self.status
-    }
 }
 
 impl IntoResponse for ApiError {
@@ -196,6 +201,20 @@ impl Form {
         fits
     }
 
+    /// A field that had to be there is missing: 50035 at once.
+    pub(crate) fn missing(path: &str) -> ApiError {
+        let mut form = Self::default();
+        form.required(path);
+        form.refusal()
+    }
+
+    /// A field has no allowed value: 50035 at once.
+    pub(crate) fn not_among(path: &str, allowed: &str) -> ApiError {
+        let mut form = Self::default();
+        form.choice(path, allowed);
+        form.refusal()
+    }
+
     /// A value is none of those allowed.
     pub(crate) fn choice(&mut self, path: &str, allowed: &str) {
         self.wrong(path, "BASE_TYPE_CHOICES", format!("Value must be one of {allowed}."));
@@ -206,13 +225,15 @@ impl Form {
     /// # Errors
     /// Something was wrong.
     pub(crate) fn finish(self) -> Result<(), ApiError> {
-        if self.tree.is_empty() {
-            return Ok(());
-        }
-        Err(ApiError {
+        if self.tree.is_empty() { Ok(()) } else { Err(self.refusal()) }
+    }
+
+    /// 50035 with what was wrong.
+    pub(crate) fn refusal(self) -> ApiError {
+        ApiError {
             errors: Some(Value::Object(self.tree)),
             ..ApiError::new(StatusCode::BAD_REQUEST, 50_035, "Invalid Form Body")
-        })
+        }
     }
 }
 

@@ -10,21 +10,14 @@ use std::{
 
 use serde_json::Value;
 
+use crate::world::state::Message;
+
 /// Time for the first answer.
 const ANSWER_TIME: Duration = Duration::from_secs(3);
 /// Life of the token once answered.
 const TOKEN_TIME: Duration = Duration::from_secs(15 * 60);
 /// Interactions kept before those whose token died are thrown away.
 const KEPT: usize = 1024;
-
-/// What the first answer was.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Answer {
-    /// Type 4, 5, or 7: a message, one to come, or a change to the component's message.
-    Message,
-    /// Type 1, 6, 8 or 9: nothing that could be edited.
-    Other,
-}
 
 /// A command that somebody called.
 #[derive(Clone, Debug)]
@@ -47,13 +40,15 @@ pub(crate) struct Interaction {
     pub(crate) kind: u8,
     /// The callback that was given first: `type` and `data`.
     pub(crate) callback: Option<Value>,
+    /// The message whose component was used.
+    pub(crate) source: Option<u64>,
     /// The message `@original` stands for.
     pub(crate) original: Option<u64>,
     /// Messages that only the caller sees; they are in no channel.
-    pub(crate) ephemeral: Vec<Value>,
+    pub(crate) ephemeral: Vec<Message>,
     /// The answer is there to be read: not deferred any more.
     pub(crate) settled: bool,
-    answer: Option<Answer>,
+    answered: bool,
     began: Instant,
 }
 
@@ -77,10 +72,11 @@ impl Interaction {
             command,
             kind,
             callback: None,
+            source: None,
             original: None,
             ephemeral: Vec::new(),
             settled: false,
-            answer: None,
+            answered: false,
             began: now,
         }
     }
@@ -88,7 +84,7 @@ impl Interaction {
     /// The answer came too late or the token is too old.
     fn is_dead(&self, now: Instant) -> bool {
         let age = now.saturating_duration_since(self.began);
-        age > if self.answer.is_some() { TOKEN_TIME } else { ANSWER_TIME }
+        age > if self.answered { TOKEN_TIME } else { ANSWER_TIME }
     }
 }
 
@@ -127,16 +123,15 @@ impl Interactions {
         now: Instant,
         id: u64,
         token: &str,
-        answer: Answer,
     ) -> Result<&mut Interaction, Refused> {
         let interaction = self.by_token.get_mut(token).ok_or(Refused::Unknown)?;
         if interaction.id != id || interaction.is_dead(now) {
             return Err(Refused::Unknown);
         }
-        if interaction.answer.is_some() {
+        if interaction.answered {
             return Err(Refused::AlreadyAnswered);
         }
-        interaction.answer = Some(answer);
+        interaction.answered = true;
         Ok(interaction)
     }
 
@@ -151,7 +146,7 @@ impl Interactions {
         token: &str,
     ) -> Result<&mut Interaction, Refused> {
         let interaction = self.by_token.get_mut(token).ok_or(Refused::Unknown)?;
-        if interaction.application_id != application_id || interaction.answer.is_none() {
+        if interaction.application_id != application_id || !interaction.answered {
             return Err(Refused::Unknown);
         }
         if interaction.is_dead(now) {
@@ -191,14 +186,14 @@ mod tests {
         let start = Instant::now();
         let mut all = called(start);
         let mut answer = |at, id, token: &str| {
-            all.handle_answer(at, id, token, Answer::Message).map(|found| found.id)
+            all.handle_answer(at, id, token).map(|found| found.id)
         };
         assert_eq!(answer(start, 8, "tok"), Err(Refused::Unknown));
         assert_eq!(answer(start, 9, "other"), Err(Refused::Unknown));
         assert_eq!(answer(seconds(start, 3), 9, "tok"), Ok(9));
         assert_eq!(answer(seconds(start, 3), 9, "tok"), Err(Refused::AlreadyAnswered));
         let mut late = called(start);
-        let refused = late.handle_answer(seconds(start, 4), 9, "tok", Answer::Message).err();
+        let refused = late.handle_answer(seconds(start, 4), 9, "tok").err();
         assert_eq!(refused, Some(Refused::Unknown));
     }
 
@@ -207,7 +202,7 @@ mod tests {
         let start = Instant::now();
         let mut all = called(start);
         assert_eq!(all.followed(start, 5, "tok").err(), Some(Refused::Unknown));
-        assert!(all.handle_answer(start, 9, "tok", Answer::Message).is_ok());
+        assert!(all.handle_answer(start, 9, "tok").is_ok());
         assert!(all.followed(seconds(start, 900), 5, "tok").is_ok());
         assert_eq!(all.followed(start, 6, "tok").err(), Some(Refused::Unknown));
         assert_eq!(all.followed(seconds(start, 901), 5, "tok").err(), Some(Refused::TokenDied));

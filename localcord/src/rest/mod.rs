@@ -1,8 +1,247 @@
-//! Discord's REST API, version 10.
+//! Discord's REST API, version 10: what a bot needs to start, register commands, answer
+//! interactions, and send, read and change messages.
+//!
+//! ```text
+//! gate (faults, token, rate limits, journal) ── users, guilds, channels, messages, reactions
+//!                                            ├─ commands ── command_form
+//!                                            └─ callbacks ── interaction (deadlines)
+//! ```
 
 pub(crate) mod body;
+mod callbacks;
+mod channels;
 mod command_form;
-mod error;
+mod commands;
+pub(crate) mod error;
+mod files;
+mod gate;
+mod guilds;
 pub(crate) mod interaction;
 mod message_form;
+pub(crate) mod messages;
 mod rate_limit;
+mod reactions;
+mod users;
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use axum::{
+    Router,
+    extract::{DefaultBodyLimit, Request},
+    http::StatusCode,
+    middleware,
+    routing::{get, patch, post, put},
+};
+use tokio::sync::watch;
+
+use self::{
+    error::ApiError, files::Files, gate::Caller, interaction::Interactions, rate_limit::RateLimits,
+    reactions::Reactions,
+};
+use crate::{fault::Faults, journal::Journal, world::World};
+
+/// What the handlers share. Cloning gives another handle to the same.
+#[derive(Clone)]
+pub(crate) struct Rest {
+    /// Guilds, channels, messages, bots and humans.
+    pub(crate) world: World,
+    /// Where every call is written down.
+    pub(crate) journal: Journal,
+    /// What goes wrong on purpose.
+    pub(crate) faults: Faults,
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    /// `http://host:port`, for the addresses of files.
+    base_url: String,
+    limits: Mutex<RateLimits>,
+    interactions: Mutex<Interactions>,
+    reactions: Mutex<Reactions>,
+    files: Mutex<Files>,
+    /// Counts answers to interactions and their edits.
+    answered: watch::Sender<u64>,
+}
+
+impl Rest {
+    /// `base_url` is where files that were uploaded can be fetched: `http://host:port`.
+    pub(crate) fn new(world: World, journal: Journal, faults: Faults, base_url: String) -> Self {
+        let inner = Inner {
+            base_url,
+            limits: Mutex::default(),
+            interactions: Mutex::default(),
+            reactions: Mutex::default(),
+            files: Mutex::default(),
+            answered: watch::Sender::new(0),
+        };
+        Self { world, journal, faults, inner: Arc::new(inner) }
+    }
+
+    /// Forgets what is not in the world: counts of rate limits, interactions, reactions, files.
+    pub(crate) fn reset(&self) {
+        *self.limits() = RateLimits::default();
+        self.interactions().clear();
+        *self.reactions() = Reactions::default();
+        *self.files() = Files::default();
+    }
+
+    /// The calls of interactions that wait for answers.
+    pub(crate) fn interactions(&self) -> MutexGuard<'_, Interactions> {
+        self.inner.interactions.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Changes whenever an interaction was answered or its answer edited.
+    pub(crate) fn answers(&self) -> watch::Receiver<u64> {
+        self.inner.answered.subscribe()
+    }
+
+    fn note_answer(&self) {
+        self.inner.answered.send_modify(|count| *count += 1);
+    }
+
+    fn limits(&self) -> MutexGuard<'_, RateLimits> {
+        self.inner.limits.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn reactions(&self) -> MutexGuard<'_, Reactions> {
+        self.inner.reactions.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn files(&self) -> MutexGuard<'_, Files> {
+        self.inner.files.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The bot of a token.
+    fn caller_of(&self, token: &str) -> Option<Caller> {
+        self.world.read(|state| {
+            let found = state.application_by_token(token)?;
+            Some(Caller { bot_id: found.user_id, application_id: found.id })
+        })
+    }
+}
+
+/// All routes: under `/api/v10`, `/api/v9` and `/api`, and the uploaded files.
+pub(crate) fn router(rest: &Rest) -> Router {
+    let api = api(rest);
+    Router::new()
+        .nest("/api/v10", api.clone())
+        .nest("/api/v9", api.clone())
+        .nest("/api", api)
+        .route("/attachments/{channel}/{id}/{name}", get(files::fetch))
+        .with_state(rest.clone())
+}
+
+fn api(rest: &Rest) -> Router<Rest> {
+    Router::new()
+        .merge(account_routes())
+        .merge(guild_routes())
+        .merge(channel_routes())
+        .merge(command_routes())
+        .merge(interaction_routes())
+        .fallback(unknown_route)
+        .method_not_allowed_fallback(|| async { ApiError::plain(StatusCode::METHOD_NOT_ALLOWED) })
+        .layer(DefaultBodyLimit::disable())
+        .layer(middleware::from_fn_with_state(rest.clone(), gate::pass))
+}
+
+fn account_routes() -> Router<Rest> {
+    Router::new()
+        .route("/gateway", get(users::gateway))
+        .route("/gateway/bot", get(users::gateway_bot))
+        .route("/users/@me", get(users::me))
+        .route("/users/{user}", get(users::user))
+        .route("/users/@me/guilds", get(users::my_guilds))
+        .route("/users/@me/channels", post(users::open_direct_message))
+        .route("/applications/@me", get(users::application))
+        .route("/oauth2/applications/@me", get(users::application))
+}
+
+fn guild_routes() -> Router<Rest> {
+    Router::new()
+        .route("/guilds/{guild}", get(guilds::guild))
+        .route("/guilds/{guild}/channels", get(guilds::channels))
+        .route("/guilds/{guild}/roles", get(guilds::roles))
+        .route("/guilds/{guild}/members", get(guilds::members))
+        .route("/guilds/{guild}/members/search", get(guilds::search_members))
+        .route("/guilds/{guild}/members/{user}", get(guilds::member))
+        .route("/guilds/{guild}/threads/active", get(guilds::active_threads))
+        .route(
+            "/guilds/{guild}/voice-states/{user}",
+            get(guilds::voice_state).patch(guilds::change_voice_state),
+        )
+}
+
+fn channel_routes() -> Router<Rest> {
+    Router::new()
+        .route("/channels/{channel}", get(channels::channel))
+        .route("/channels/{channel}/typing", post(channels::typing))
+        .route("/channels/{channel}/threads", post(channels::start_thread))
+        .route("/channels/{channel}/messages", get(messages::list).post(messages::create))
+        .route("/channels/{channel}/messages/bulk-delete", post(messages::delete_many))
+        .route(
+            "/channels/{channel}/messages/{message}",
+            get(messages::read).patch(messages::edit).delete(messages::delete),
+        )
+        .route("/channels/{channel}/messages/{message}/threads", post(channels::start_thread_from))
+        .route(
+            "/channels/{channel}/messages/{message}/reactions/{emoji}",
+            get(reactions::list).delete(reactions::clear_emoji),
+        )
+        .route(
+            "/channels/{channel}/messages/{message}/reactions/{emoji}/@me",
+            put(reactions::add).delete(reactions::remove_own),
+        )
+}
+
+fn command_routes() -> Router<Rest> {
+    Router::new()
+        .route(
+            "/applications/{application}/commands",
+            get(commands::list_global).post(commands::create_global).put(commands::replace_global),
+        )
+        .route(
+            "/applications/{application}/commands/{command}",
+            get(commands::read_global)
+                .patch(commands::edit_global)
+                .delete(commands::delete_global),
+        )
+        .route(
+            "/applications/{application}/guilds/{guild}/commands",
+            get(commands::list_guild).post(commands::create_guild).put(commands::replace_guild),
+        )
+        .route(
+            "/applications/{application}/guilds/{guild}/commands/{command}",
+            get(commands::read_guild).patch(commands::edit_guild).delete(commands::delete_guild),
+        )
+}
+
+fn interaction_routes() -> Router<Rest> {
+    Router::new()
+        .route("/interactions/{id}/{token}/callback", post(callbacks::callback))
+        .route("/webhooks/{application}/{token}", post(callbacks::follow_up))
+        .route(
+            "/webhooks/{application}/{token}/messages/{message}",
+            patch(callbacks::edit).get(callbacks::read).delete(callbacks::delete),
+        )
+}
+
+async fn unknown_route(request: Request) -> ApiError {
+    let path = request.uri().path();
+    let version = path.strip_prefix("/v").and_then(|rest| rest.bytes().next());
+    if version.is_some_and(|first| first.is_ascii_digit()) {
+        return ApiError::new(StatusCode::BAD_REQUEST, 50_041, "Invalid API version provided");
+    }
+    ApiError::plain(StatusCode::NOT_FOUND)
+}
+
+/// A snowflake in a path or a body.
+///
+/// # Errors
+/// 50035 if it is none.
+fn snowflake(name: &str, text: &str) -> Result<u64, ApiError> {
+    text.parse().map_err(|_| {
+        let mut form = error::Form::default();
+        form.wrong(name, "NUMBER_TYPE_COERCE", format!("Value \"{text}\" is not snowflake."));
+        form.refusal()
+    })
+}
