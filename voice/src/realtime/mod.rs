@@ -3,4 +3,5 @@
 //! Does not: open sockets, keep turns, or decide when to interrupt. That is
 //! [`conversation`](crate::conversation).
 
+pub mod local;
 pub mod openai;

@@ -1,0 +1,537 @@
+//! One connection's session: client events in, server events out.
+
+use std::{sync::Arc, time::Duration};
+
+use clawvoice_session::SessionTime;
+use serde_json::{Value, json};
+
+use super::{
+    SAMPLES_PER_MS,
+    conversation::{self, Conversation, Item, Kind, Part, Role},
+    emitter::{Emitter, Output},
+    input::InputBuffer,
+    refusal::{self, Refusal},
+    response::{CancelReason, Response, Stage, Terms},
+    samples_to_ms,
+    script::{Script, Step},
+    session_object::{SessionObject, TurnDetection},
+    vad::{Vad, VadEvent},
+};
+
+/// Longest `audio` of one append, in bytes after decoding. Source: OpenAI, client events.
+const MAX_APPEND: usize = 15 * 1_024 * 1_024;
+
+/// Least audio a commit takes.
+const MIN_COMMIT_MS: u64 = 100;
+
+/// Most responses at a time: one in the conversation, the others out of band.
+const MAX_RESPONSES: usize = 4;
+
+/// What the provider answers.
+#[derive(Clone, Debug, Default)]
+pub enum Behaviour {
+    /// The audio of the user's last turn, sample for sample. A text message comes back as a
+    /// transcript without audio.
+    #[default]
+    Parrot,
+    /// The turns of a script.
+    Script(Arc<Script>),
+}
+
+/// What a session is made with.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// What it answers.
+    pub behaviour: Behaviour,
+    /// The model named when connecting; echoed only.
+    pub model: String,
+    /// Audio is sent this many times faster than it plays. At least 0.1. Usual: 4.
+    pub speed: f64,
+    /// Whether outputs include [`Output::Note`].
+    pub record: bool,
+    /// Makes ids differ between sessions.
+    pub id_seed: u64,
+    /// Seconds since 1970 at the session's start, for `expires_at`.
+    pub epoch_seconds: u64,
+    /// After this long the session ends with `session_expired` and close 1001. OpenAI: 60 minutes.
+    pub expires_after: Duration,
+}
+
+/// Why a session wants to be woken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Timer {
+    /// A response has its next event.
+    Response,
+    /// The session's time is over.
+    Expiry,
+}
+
+/// The server side of one realtime connection, sans-IO.
+///
+/// Feed it with [`handle_text`](Self::handle_text) and [`handle_timeout`](Self::handle_timeout);
+/// after each call drain [`poll_output`](Self::poll_output), then sleep until
+/// [`poll_timeout`](Self::poll_timeout).
+pub struct LocalSession {
+    settings: Settings,
+    emitter: Emitter,
+    object: SessionObject,
+    conversation: Conversation,
+    conversation_id: String,
+    input: InputBuffer,
+    vad: Vad,
+    speech: Option<Speech>,
+    responses: Vec<Response>,
+    turns_taken: usize,
+    expires: SessionTime,
+}
+
+/// A turn the VAD has opened.
+struct Speech {
+    item_id: String,
+    from: u64,
+}
+
+impl LocalSession {
+    /// Opens the session: `session.created` is its first output.
+    #[must_use]
+    pub fn new(settings: Settings, now: SessionTime) -> Self {
+        let mut emitter = Emitter::new(settings.id_seed, settings.record);
+        let expires_at = settings.epoch_seconds.saturating_add(settings.expires_after.as_secs());
+        let object = SessionObject::new(&emitter.id("sess"), &settings.model, expires_at);
+        emitter.emit(json!({ "type": "session.created", "session": object.to_json() }));
+        emitter.note(now, "connected", json!({ "model": settings.model }));
+        let conversation_id = emitter.id("conv");
+        let expires = now + settings.expires_after;
+        let speed = if settings.speed.is_finite() { settings.speed.max(0.1) } else { 1.0 };
+        Self {
+            settings: Settings { speed, ..settings },
+            emitter,
+            object,
+            conversation: Conversation::default(),
+            conversation_id,
+            input: InputBuffer::default(),
+            vad: Vad::new(),
+            speech: None,
+            responses: Vec::new(),
+            turns_taken: 0,
+            expires,
+        }
+    }
+
+    /// Takes one text frame of the client. Whatever is wrong with it becomes an `error` event.
+    pub fn handle_text(&mut self, now: SessionTime, text: &str) {
+        self.handle_timeout(now);
+        let event: Value = match serde_json::from_str(text) {
+            Ok(event @ Value::Object(_)) => event,
+            Ok(_) | Err(_) => {
+                let message = "Could not parse the message: expected one JSON object.";
+                self.emitter.refuse(&Refusal::new("invalid_json", message), None);
+                return;
+            }
+        };
+        if let Err(refusal) = self.dispatch(now, &event) {
+            self.emitter.note(now, "error", json!({ "code": refusal.code }));
+            self.emitter.refuse(&refusal, event["event_id"].as_str());
+        }
+    }
+
+    /// Takes a binary frame of the client: the protocol has none.
+    pub fn handle_binary(&mut self, now: SessionTime) {
+        self.handle_timeout(now);
+        let message = "Binary frames are not supported: send JSON text frames.";
+        self.emitter.refuse(&Refusal::new("invalid_json", message), None);
+    }
+
+    /// Does what is due at `now`.
+    pub fn handle_timeout(&mut self, now: SessionTime) {
+        if now >= self.expires && !self.emitter.is_closed() {
+            let minutes = self.settings.expires_after.as_secs() / 60;
+            let message = format!("Your session hit the maximum duration of {minutes} minutes.");
+            self.emitter.refuse(&Refusal::new("session_expired", message), None);
+            self.emitter.close(1_001);
+        }
+        let mut stage = Stage { emitter: &mut self.emitter, conversation: &mut self.conversation };
+        for response in &mut self.responses {
+            response.advance(now, &mut stage);
+        }
+        self.responses.retain(|response| !response.is_done());
+    }
+
+    /// The next thing to do, in order.
+    pub fn poll_output(&mut self) -> Option<Output> {
+        self.emitter.poll()
+    }
+
+    /// When to call [`handle_timeout`](Self::handle_timeout) next, and why. `None` once closed.
+    #[must_use]
+    pub fn poll_timeout(&self) -> Option<(SessionTime, Timer)> {
+        if self.emitter.is_closed() {
+            return None;
+        }
+        let response = self.responses.iter().map(Response::next_at).min();
+        match response {
+            Some(at) if at < self.expires => Some((at, Timer::Response)),
+            _ => Some((self.expires, Timer::Expiry)),
+        }
+    }
+
+    fn dispatch(&mut self, now: SessionTime, event: &Value) -> Result<(), Refusal> {
+        if let Some(id) = event.get("event_id").filter(|id| !id.is_string() && !id.is_null()) {
+            return Err(Refusal::wrong_type("event_id", "a string", id));
+        }
+        match refusal::text(event, "type")? {
+            "session.update" => self.update_session(now, event),
+            "input_audio_buffer.append" => self.append(now, event),
+            "input_audio_buffer.commit" => self.commit(now),
+            "input_audio_buffer.clear" => {
+                self.input.clear();
+                self.vad.reset();
+                self.speech = None;
+                self.emitter.emit(json!({ "type": "input_audio_buffer.cleared" }));
+                Ok(())
+            }
+            "conversation.item.create" => self.create_item(event),
+            "conversation.item.retrieve" => {
+                let item = self.conversation.retrieve(event)?;
+                self.emitter.emit(json!({ "type": "conversation.item.retrieved", "item": item }));
+                Ok(())
+            }
+            "conversation.item.truncate" => self.truncate(now, event),
+            "conversation.item.delete" => {
+                let id = self.conversation.delete(event)?;
+                self.emitter.note(now, "delete", json!({ "item_id": id }));
+                self.emitter.emit(json!({ "type": "conversation.item.deleted", "item_id": id }));
+                Ok(())
+            }
+            "response.create" => self.create_response(now, event),
+            "response.cancel" => self.cancel(now, event),
+            other => {
+                let shown: String = other.chars().take(64).collect();
+                let message = format!("Invalid value: '{shown}'. This event type is not known.");
+                Err(Refusal::new("invalid_value", message).at("type"))
+            }
+        }
+    }
+
+    fn update_session(&mut self, now: SessionTime, event: &Value) -> Result<(), Refusal> {
+        let update = event.get("session").ok_or_else(|| Refusal::missing("session"))?;
+        let was_detecting = self.object.turn_detection().is_some();
+        self.object.update(update, self.emitter.sent() > 0)?;
+        if was_detecting && self.object.turn_detection().is_none() {
+            self.vad.reset();
+            self.speech = None;
+        }
+        let session = self.object.to_json();
+        self.emitter.emit(json!({ "type": "session.updated", "session": session }));
+        self.emitter.note(now, "session.updated", json!({}));
+        Ok(())
+    }
+
+    fn append(&mut self, now: SessionTime, event: &Value) -> Result<(), Refusal> {
+        let audio = refusal::text(event, "audio")?;
+        if audio.len() / 4 * 3 > MAX_APPEND {
+            return Err(Refusal::wrong_value("audio", "at most 15 MiB"));
+        }
+        let bytes = conversation::decode_audio(audio, "audio")?;
+        let samples = self.input.append(&bytes);
+        self.emitter.note_heard(&samples);
+        let Some(rules) = self.object.turn_detection() else { return Ok(()) };
+        let mut events = Vec::new();
+        self.vad.push(&samples, &rules, &mut events);
+        for event in events {
+            match event {
+                VadEvent::Started { at } => self.speech_started(now, at, &rules),
+                VadEvent::Stopped { at } => self.speech_stopped(now, at, &rules),
+            }
+        }
+        if self.speech.is_none() {
+            // Enough for the padding, for the frames that confirm speech and for one in progress.
+            let kept = (rules.prefix_ms + 100) * SAMPLES_PER_MS as u64;
+            self.input.drop_before(self.input.end().saturating_sub(kept));
+        }
+        Ok(())
+    }
+
+    fn speech_started(&mut self, now: SessionTime, at: u64, rules: &TurnDetection) {
+        let padding = rules.prefix_ms * SAMPLES_PER_MS as u64;
+        let from = at.saturating_sub(padding).max(self.input.start());
+        let item_id = self.emitter.id("item");
+        let start_ms = samples_to_ms(from);
+        self.emitter.emit(json!({
+            "type": "input_audio_buffer.speech_started",
+            "audio_start_ms": start_ms,
+            "item_id": item_id,
+        }));
+        let fields = json!({ "item_id": item_id, "audio_start_ms": start_ms });
+        self.emitter.note(now, "speech_started", fields);
+        self.speech = Some(Speech { item_id, from });
+        if rules.interrupt_response {
+            self.cancel_where(now, CancelReason::TurnDetected, Response::in_conversation);
+        }
+    }
+
+    fn speech_stopped(&mut self, now: SessionTime, at: u64, rules: &TurnDetection) {
+        let Some(speech) = self.speech.take() else { return };
+        let end_ms = samples_to_ms(at);
+        self.emitter.emit(json!({
+            "type": "input_audio_buffer.speech_stopped",
+            "audio_end_ms": end_ms,
+            "item_id": speech.item_id,
+        }));
+        let fields = json!({ "item_id": speech.item_id, "audio_end_ms": end_ms });
+        self.emitter.note(now, "speech_stopped", fields);
+        self.commit_turn(now, speech.item_id, speech.from, at);
+        if rules.create_response {
+            let terms = self.terms(true);
+            if let Err(refusal) = self.respond(now, terms) {
+                self.emitter.refuse(&refusal, None);
+            }
+        }
+    }
+
+    /// The client's commit: everything in the buffer becomes a user message. No response starts.
+    fn commit(&mut self, now: SessionTime) -> Result<(), Refusal> {
+        let from = self.speech.as_ref().map_or(self.input.start(), |speech| speech.from);
+        let length = samples_to_ms(self.input.end() - from.min(self.input.end()));
+        if length < MIN_COMMIT_MS {
+            let message = format!(
+                "Error committing input audio buffer: buffer too small. Expected at least \
+                 {MIN_COMMIT_MS}ms of audio, but buffer only has {length}.00ms of audio."
+            );
+            return Err(Refusal::new("input_audio_buffer_commit_empty", message));
+        }
+        let item_id = match self.speech.take() {
+            Some(speech) => speech.item_id,
+            None => self.emitter.id("item"),
+        };
+        self.vad.reset();
+        let to = self.input.end();
+        self.commit_turn(now, item_id, from, to);
+        Ok(())
+    }
+
+    fn commit_turn(&mut self, now: SessionTime, item_id: String, from: u64, to: u64) {
+        let samples = self.input.take(from, to);
+        let seconds = samples.len() as f64 / (1_000 * SAMPLES_PER_MS) as f64;
+        let fields = json!({ "item_id": item_id, "from_sample": from, "to_sample": to });
+        self.emitter.note(now, "committed", fields);
+
+        let part = Part::Audio { samples, transcript: None };
+        let kind = Kind::Message { role: Role::User, parts: vec![part] };
+        let item = Item::new(item_id.clone(), "completed", kind);
+        let json = item.to_json(false);
+        let previous = self.conversation.push(item);
+        self.emitter.emit(json!({
+            "type": "input_audio_buffer.committed",
+            "previous_item_id": previous,
+            "item_id": item_id,
+        }));
+        self.announce(&json, previous.as_deref());
+        if self.object.transcribes() {
+            self.transcribe(&item_id, seconds);
+        }
+    }
+
+    fn transcribe(&mut self, item_id: &str, seconds: f64) {
+        let transcript = self
+            .scripted(self.turns_taken)
+            .and_then(|turn| turn.heard.clone())
+            .unwrap_or_else(|| format!("({seconds:.1} s of speech)"));
+        if let Some(Item { kind: Kind::Message { parts, .. }, .. }) =
+            self.conversation.find_mut(item_id)
+            && let Some(Part::Audio { transcript: kept, .. }) = parts.first_mut()
+        {
+            *kept = Some(transcript.clone());
+        }
+        let event = |kind: &str| {
+            json!({
+                "type": format!("conversation.item.input_audio_transcription.{kind}"),
+                "item_id": item_id,
+                "content_index": 0,
+            })
+        };
+        let mut delta = event("delta");
+        delta["delta"] = transcript.as_str().into();
+        self.emitter.emit(delta);
+        let mut completed = event("completed");
+        completed["transcript"] = transcript.into();
+        completed["usage"] = json!({ "type": "duration", "seconds": seconds });
+        self.emitter.emit(completed);
+    }
+
+    fn create_item(&mut self, event: &Value) -> Result<(), Refusal> {
+        let emitter = &mut self.emitter;
+        let (item, previous) = self.conversation.create(event, || emitter.id("item"))?;
+        self.announce(&item, previous.as_deref());
+        Ok(())
+    }
+
+    fn announce(&mut self, item: &Value, previous: Option<&str>) {
+        for kind in ["conversation.item.added", "conversation.item.done"] {
+            self.emitter.emit(json!({
+                "type": kind,
+                "previous_item_id": previous,
+                "item": item,
+            }));
+        }
+    }
+
+    fn truncate(&mut self, now: SessionTime, event: &Value) -> Result<(), Refusal> {
+        let outcome = self.conversation.truncate(event);
+        self.emitter.note(
+            now,
+            "truncate",
+            json!({
+                "item_id": event["item_id"],
+                "audio_end_ms": event["audio_end_ms"],
+                "accepted": outcome.is_ok(),
+            }),
+        );
+        let (item_id, content_index, audio_end_ms) = outcome?;
+        self.emitter.emit(json!({
+            "type": "conversation.item.truncated",
+            "item_id": item_id,
+            "content_index": content_index,
+            "audio_end_ms": audio_end_ms,
+        }));
+        Ok(())
+    }
+
+    fn create_response(&mut self, now: SessionTime, event: &Value) -> Result<(), Refusal> {
+        let empty = json!({});
+        let given = event.get("response").filter(|given| !given.is_null()).unwrap_or(&empty);
+        if !given.is_object() {
+            return Err(Refusal::wrong_type("response", "an object", given));
+        }
+        let in_conversation = match given.get("conversation").filter(|c| !c.is_null()) {
+            None => true,
+            Some(name) if name == "auto" => true,
+            Some(name) if name == "none" => false,
+            Some(_) => {
+                return Err(Refusal::wrong_value("response.conversation", "'auto' or 'none'"));
+            }
+        };
+        let mut terms = self.terms(in_conversation);
+        if let Some(modalities) = given.get("output_modalities").filter(|m| !m.is_null()) {
+            terms.audio = if *modalities == json!(["audio"]) {
+                true
+            } else if *modalities == json!(["text"]) {
+                false
+            } else {
+                let param = "response.output_modalities";
+                return Err(Refusal::wrong_value(param, "['audio'] or ['text']"));
+            };
+        }
+        if let Some(metadata) = given.get("metadata").filter(|m| !m.is_null()) {
+            let pairs = metadata.as_object().map(serde_json::Map::len);
+            if pairs.is_none_or(|pairs| pairs > 16) {
+                return Err(Refusal::wrong_value("response.metadata", "at most 16 pairs"));
+            }
+            terms.metadata = metadata.clone();
+        }
+        self.respond(now, terms)
+    }
+
+    fn terms(&self, in_conversation: bool) -> Terms {
+        Terms {
+            in_conversation,
+            audio: self.object.output_modalities() == json!(["audio"]),
+            voice: self.object.voice(),
+            metadata: Value::Null,
+            max_output_tokens: self.object.max_output_tokens(),
+            speed: self.settings.speed,
+        }
+    }
+
+    fn respond(&mut self, now: SessionTime, terms: Terms) -> Result<(), Refusal> {
+        let active = self.responses.iter().find(|response| response.in_conversation());
+        if let Some(active) = active.filter(|_| terms.in_conversation) {
+            let message = format!(
+                "Conversation already has an active response in progress: {}. Wait until the \
+                 response is finished before creating a new one.",
+                active.id
+            );
+            return Err(Refusal::new("conversation_already_has_active_response", message));
+        }
+        if self.responses.len() >= MAX_RESPONSES {
+            let message = "Too many responses are in progress.";
+            return Err(Refusal::new("rate_limit_exceeded", message));
+        }
+        let steps = self.next_steps();
+        let mut stage = Stage { emitter: &mut self.emitter, conversation: &mut self.conversation };
+        let mut response = Response::begin(now, terms, &self.conversation_id, steps, &mut stage);
+        response.advance(now, &mut stage);
+        if !response.is_done() {
+            self.responses.push(response);
+        }
+        Ok(())
+    }
+
+    fn next_steps(&mut self) -> Vec<Step> {
+        let index = self.turns_taken;
+        self.turns_taken += 1;
+        match &self.settings.behaviour {
+            Behaviour::Script(script) => {
+                script.turn(index).map(|turn| turn.steps.clone()).unwrap_or_default()
+            }
+            Behaviour::Parrot => self.parrot(),
+        }
+    }
+
+    fn parrot(&self) -> Vec<Step> {
+        if let Some(samples) = self.conversation.last_user_audio() {
+            let seconds = samples.len() as f64 / (1_000 * SAMPLES_PER_MS) as f64;
+            let transcript = format!("(an echo of {seconds:.1} s)");
+            return vec![Step::Audio { samples: samples.into(), transcript }];
+        }
+        match self.conversation.last_user_text() {
+            Some(text) => {
+                vec![Step::Audio { samples: Arc::from([]), transcript: text.to_owned() }]
+            }
+            None => Vec::new(),
+        }
+    }
+
+    fn scripted(&self, index: usize) -> Option<&super::Turn> {
+        match &self.settings.behaviour {
+            Behaviour::Script(script) => script.turn(index),
+            Behaviour::Parrot => None,
+        }
+    }
+
+    fn cancel(&mut self, now: SessionTime, event: &Value) -> Result<(), Refusal> {
+        let wanted = refusal::optional_text(event, "response_id")?;
+        let reason = CancelReason::ClientCancelled;
+        let cancelled = self.cancel_where(now, reason, |response| match wanted {
+            Some(id) => response.id == id,
+            None => response.in_conversation(),
+        });
+        if cancelled {
+            return Ok(());
+        }
+        let message = "Cancellation failed: no active response found";
+        Err(Refusal::new("response_cancel_not_active", message))
+    }
+
+    /// Cancels the responses that fit; says whether there was one.
+    fn cancel_where(
+        &mut self,
+        now: SessionTime,
+        reason: CancelReason,
+        fits: impl Fn(&Response) -> bool,
+    ) -> bool {
+        let mut stage = Stage { emitter: &mut self.emitter, conversation: &mut self.conversation };
+        let mut any = false;
+        for response in self.responses.iter_mut().filter(|response| fits(response)) {
+            let fields = json!({ "response_id": response.id, "reason": reason.name() });
+            stage.emitter.note(now, "cancel", fields);
+            response.cancel(now, reason, &mut stage);
+            any = true;
+        }
+        self.responses.retain(|response| !response.is_done());
+        any
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,178 @@
+//! The provider over a real loopback socket.
+
+use std::fs::File;
+
+use base64::{Engine, engine::general_purpose::STANDARD};
+use serde_json::{Value, json};
+use tokio_tungstenite::{MaybeTlsStream, connect_async, tungstenite::client::IntoClientRequest};
+
+use super::*;
+
+type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
+
+async fn connect(provider: &LocalProvider, query: &str, key: &str) -> Result<Socket, Error> {
+    let mut request = format!("{}{query}", provider.url()).into_client_request()?;
+    let value = HeaderValue::from_str(&format!("Bearer {key}")).expect("keys are plain text");
+    request.headers_mut().insert(header::AUTHORIZATION, value);
+    connect_async(request).await.map(|(socket, _)| socket)
+}
+
+async fn next(socket: &mut Socket) -> Value {
+    let message = timeout(Duration::from_secs(10), socket.next()).await.expect("an event in time");
+    let text = message.expect("the socket is open").expect("a readable message");
+    serde_json::from_str(text.to_text().expect("a text message")).expect("JSON")
+}
+
+async fn until(socket: &mut Socket, kind: &str) -> Vec<Value> {
+    let mut events = Vec::new();
+    while events.last().is_none_or(|event: &Value| event["type"] != kind) {
+        events.push(next(socket).await);
+    }
+    events
+}
+
+async fn send(socket: &mut Socket, event: Value) {
+    socket.send(Message::text(event.to_string())).await.expect("the socket is open");
+}
+
+fn wav(path: &Path) -> Vec<i16> {
+    read_wav(File::open(path).expect("the recording exists")).expect("a whole WAV")
+}
+
+#[tokio::test]
+async fn only_the_right_key_model_and_path_get_in() {
+    let provider = LocalProvider::start(LocalProviderSettings::default()).await.expect("starts");
+    let key = provider.api_key().expose_secret().to_owned();
+    for (query, key, status) in
+        [("?model=m", "wrong", 401), ("", key.as_str(), 400), ("/more?model=m", key.as_str(), 404)]
+    {
+        match connect(&provider, query, key).await {
+            Err(Error::Http(response)) => {
+                assert_eq!(response.status(), status, "{query}");
+                let body: Value =
+                    serde_json::from_slice(response.body().as_deref().expect("a body"))
+                        .expect("JSON");
+                assert!(body["error"]["code"].is_string(), "{body}");
+            }
+            other => panic!("{query}: {:?}", other.map(|_| "let in")),
+        }
+    }
+    let mut socket = connect(&provider, "?model=m", &key).await.expect("let in");
+    let created = next(&mut socket).await;
+    assert_eq!(
+        (&created["type"], &created["session"]["model"]),
+        (&json!("session.created"), &json!("m"))
+    );
+    provider.shutdown().await;
+}
+
+#[tokio::test]
+async fn an_echo_is_recorded_on_both_sides() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let settings = LocalProviderSettings {
+        speed: 100.0,
+        record_dir: Some(folder.path().join("made/here")),
+        ..LocalProviderSettings::default()
+    };
+    let provider = LocalProvider::start(settings).await.expect("starts");
+    let key = provider.api_key().expose_secret().to_owned();
+    let mut socket = connect(&provider, "?model=m", &key).await.expect("let in");
+    let session = json!({ "type": "realtime", "audio": { "input": { "turn_detection": null } } });
+    send(&mut socket, json!({ "type": "session.update", "session": session })).await;
+    until(&mut socket, "session.updated").await;
+
+    let said: Vec<i16> = (0..24 * 250).map(|n| n as i16).collect();
+    let bytes: Vec<u8> = said.iter().flat_map(|s| s.to_le_bytes()).collect();
+    let audio = STANDARD.encode(bytes);
+    send(&mut socket, json!({ "type": "input_audio_buffer.append", "audio": audio })).await;
+    send(&mut socket, json!({ "type": "input_audio_buffer.commit" })).await;
+    send(&mut socket, json!({ "type": "response.create" })).await;
+    let events = until(&mut socket, "response.done").await;
+    let item = events
+        .iter()
+        .find(|event| event["type"] == "response.output_item.added")
+        .map(|event| event["item"]["id"].clone())
+        .expect("an item");
+    send(&mut socket, json!({ "type": "conversation.item.truncate", "item_id": item, "content_index": 0, "audio_end_ms": 100 })).await;
+    until(&mut socket, "conversation.item.truncated").await;
+    provider.shutdown().await;
+    let closed = timeout(Duration::from_secs(10), socket.next()).await.expect("a close in time");
+    match closed {
+        Some(Ok(Message::Close(Some(frame)))) => assert_eq!(u16::from(frame.code), 1_001),
+        other => panic!("{other:?}"),
+    }
+
+    let folder = folder.path().join("made/here");
+    assert_eq!(wav(&folder.join("provider-000-heard.wav")), said);
+    assert_eq!(wav(&folder.join("provider-000-sent.wav")), said);
+    let index = std::fs::read_to_string(folder.join("provider.jsonl")).expect("an index");
+    let lines: Vec<Value> =
+        index.lines().map(|line| serde_json::from_str(line).expect("JSON lines")).collect();
+    let names: Vec<&str> = lines.iter().filter_map(|line| line["event"].as_str()).collect();
+    assert_eq!(
+        names,
+        [
+            "connected",
+            "session.updated",
+            "committed",
+            "response.created",
+            "item.added",
+            "item.done",
+            "response.done",
+            "truncate",
+            "closed",
+        ]
+    );
+    let truncate = &lines[7];
+    assert_eq!((&truncate["audio_end_ms"], &truncate["accepted"]), (&json!(100), &json!(true)));
+}
+
+#[tokio::test]
+async fn the_demo_script_plays() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../fixtures/provider/demo.json5");
+    let settings = LocalProviderSettings {
+        behaviour: LocalBehaviour::Script(path.into()),
+        speed: 100.0,
+        record_dir: None,
+    };
+    let provider = LocalProvider::start(settings).await.expect("the script loads");
+    let key = provider.api_key().expose_secret().to_owned();
+    let mut socket = connect(&provider, "?model=m", &key).await.expect("let in");
+    send(&mut socket, json!({ "type": "response.create" })).await;
+    let events = until(&mut socket, "response.done").await;
+    let heard: Vec<u8> = events
+        .iter()
+        .filter(|event| event["type"] == "response.output_audio.delta")
+        .flat_map(|event| STANDARD.decode(event["delta"].as_str().expect("text")).expect("base64"))
+        .collect();
+    let answer = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fixtures/audio/answer.wav");
+    let answer: Vec<u8> = wav(&answer).iter().flat_map(|s| s.to_le_bytes()).collect();
+    assert!(heard == answer, "{} bytes came of {}", heard.len(), answer.len());
+}
+
+#[tokio::test]
+async fn a_wrong_script_names_its_file() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let path = folder.path().join("turns.json5");
+    let start = || {
+        let behaviour = LocalBehaviour::Script(path.clone());
+        LocalProvider::start(LocalProviderSettings { behaviour, ..Default::default() })
+    };
+    let missing = start().await.expect_err("no file");
+    assert_eq!(missing.kind(), io::ErrorKind::NotFound);
+    std::fs::write(&path, "{ turns: [{ reply: { wav: 'none.wav' } }] }").expect("written");
+    let wrong = start().await.expect_err("no wav").to_string();
+    assert!(wrong.contains("turns.json5: turns[0].reply[0]: wav \"none.wav\""), "{wrong}");
+}
+
+#[tokio::test]
+async fn dropping_the_provider_ends_its_connections() {
+    let provider = LocalProvider::start(LocalProviderSettings::default()).await.expect("starts");
+    let key = provider.api_key().expose_secret().to_owned();
+    let mut socket = connect(&provider, "?model=m", &key).await.expect("let in");
+    next(&mut socket).await;
+    drop(provider);
+    let ended =
+        timeout(Duration::from_secs(10), async { while let Some(Ok(_)) = socket.next().await {} });
+    ended.await.expect("the connection ends");
+}
