@@ -1,6 +1,8 @@
 //! Humans in a call on the voice server: they hear each other, whoever joins or leaves meanwhile,
 //! and survive what the server does to them.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking, helpers included")]
+
 use std::{
     future::Future,
     net::{IpAddr, Ipv4Addr},
