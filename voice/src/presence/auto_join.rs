@@ -1,0 +1,63 @@
+//! Channels that are joined by themselves, one after the other.
+
+use std::{collections::VecDeque, mem};
+
+use clawvoice_session::SessionTime;
+
+use super::{
+    machine::Presence,
+    phase::{Asker, Phase, Wanted},
+    settings::AutoJoin,
+};
+use crate::timeline;
+
+/// How far the auto-join list is.
+#[derive(Debug, Default)]
+pub(super) struct AutoJoinRun {
+    /// Entries that have not had their turn.
+    pub(super) left: VecDeque<AutoJoin>,
+    /// Whether an entry's join is under way.
+    pub(super) busy: bool,
+    /// Whether guilds with several entries were told.
+    warned: bool,
+}
+
+impl Presence {
+    pub(super) fn fill_auto_join(&mut self, now: SessionTime) {
+        let entries = self.settings.auto_join.clone();
+        self.auto_join.left.clear();
+        for (index, entry) in entries.iter().enumerate() {
+            let later = entries.iter().skip(index + 1).any(|other| other.guild == entry.guild);
+            if !later {
+                self.auto_join.left.push_back(*entry);
+            }
+        }
+        if mem::replace(&mut self.auto_join.warned, true) {
+            return;
+        }
+        let winners = self.auto_join.left.clone();
+        for winner in winners {
+            let several = entries.iter().filter(|entry| entry.guild == winner.guild).count() > 1;
+            if several {
+                self.record(timeline::auto_join_duplicate(now, winner.guild, winner.channel));
+            }
+        }
+    }
+
+    /// Everything that may go on after an input: the next auto-join.
+    pub(super) fn go_on(&mut self, now: SessionTime) {
+        while !self.auto_join.busy
+            && let Some(AutoJoin { guild, channel }) = self.auto_join.left.pop_front()
+        {
+            // A guild where the bot is, or is going, was somebody's decision.
+            let free = self.guilds.get(&guild).is_none_or(|it| {
+                matches!(it.phase, Phase::Idle | Phase::Leaving { again: None, .. })
+                    && it.queue.is_empty()
+            });
+            if free {
+                self.auto_join.busy = true;
+                self.want(now, guild, Wanted { channel, asker: Asker::AutoJoin });
+            }
+        }
+    }
+}

@@ -1,0 +1,106 @@
+//! What sessions say of themselves: ready, failed, ended.
+
+use std::{mem, time::Duration};
+
+use clawvoice_session::{GuildId, JoinFailure, JoinOutcome, SessionTime};
+
+use super::{
+    link::EndPlan,
+    machine::Presence,
+    output::Output,
+    phase::{Again, Phase},
+};
+use crate::timeline::Place;
+
+/// How long the main gateway has to tell why a session ended.
+const MOVE_NEWS: Duration = Duration::from_secs(5);
+
+/// A session this old that ends starts counting its rejoins anew.
+const STABLE: Duration = Duration::from_secs(60);
+
+impl Presence {
+    pub(super) fn session_ready(&mut self, now: SessionTime, guild: GuildId) {
+        let Some(it) = self.guilds.get_mut(&guild) else { return };
+        let Phase::Joining(joining) = &mut it.phase else { return };
+        let (channel, generation) = (joining.channel, joining.generation);
+        let (asked, attempt) = (mem::take(&mut joining.asked), joining.attempt);
+        it.phase = Phase::Connected { channel, generation, since: now, attempt };
+        self.record_joined(now, Place { guild, channel });
+        for asker in asked {
+            self.answer(asker, Ok(JoinOutcome::Joined));
+        }
+        self.advance(now, guild);
+    }
+
+    pub(super) fn session_failed(
+        &mut self,
+        now: SessionTime,
+        guild: GuildId,
+        failure: JoinFailure,
+    ) {
+        match self.guilds.get(&guild).map(|it| &it.phase) {
+            Some(Phase::Joining(_)) => self.fail(now, guild, failure),
+            Some(Phase::Connected { .. }) => {
+                self.depart(now, guild, &failure.to_string(), None);
+            }
+            _ => {}
+        }
+    }
+
+    pub(super) fn session_ended(
+        &mut self,
+        now: SessionTime,
+        guild: GuildId,
+        reason: &str,
+        plan: EndPlan,
+    ) {
+        let Some(it) = self.guilds.get_mut(&guild) else { return };
+        match &mut it.phase {
+            // One more try within the same deadline.
+            Phase::Joining(joining) if plan == EndPlan::Rejoin && !joining.second_try => {
+                let again = Again {
+                    channel: joining.channel,
+                    asked: mem::take(&mut joining.asked),
+                    deadline: Some(joining.deadline),
+                    attempt: joining.attempt,
+                    not_before: now,
+                };
+                self.depart(now, guild, reason, Some(again));
+            }
+            Phase::Joining(_) => self.fail(now, guild, JoinFailure::Connect(reason.to_owned())),
+            Phase::Connected { channel, since, attempt, .. } => {
+                let channel = *channel;
+                let attempt = if now.since(*since) >= STABLE { 0 } else { *attempt };
+                self.connected_ended(now, Place { guild, channel }, attempt, reason, plan);
+            }
+            _ => {}
+        }
+    }
+
+    pub(super) fn connected_ended(
+        &mut self,
+        now: SessionTime,
+        place: Place,
+        attempt: u32,
+        reason: &str,
+        plan: EndPlan,
+    ) {
+        let guild = place.guild;
+        match plan {
+            EndPlan::StayDown => self.depart(now, guild, reason, None),
+            EndPlan::Rejoin => {
+                let again = self.next_attempt(now, place, attempt + 1, reason);
+                self.depart(now, guild, reason, again);
+            }
+            EndPlan::WaitForMove => {
+                if let Some(it) = self.guilds.get_mut(&guild) {
+                    if let Some(generation) = it.session() {
+                        self.outputs.push_back(Output::End { guild, generation });
+                    }
+                    let until = now + MOVE_NEWS;
+                    it.phase = Phase::Detached { channel: place.channel, until, attempt };
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,223 @@
+//! What the main gateway tells of the bot's whereabouts: moves, kicks, voice servers, and the end
+//! of its own session.
+
+use std::{mem, time::Duration};
+
+use clawvoice_session::{
+    ChannelId, GuildId, JoinFailure, SessionTime, UserId, VoiceServerChange, VoiceStateChange,
+    timeline::{Level, Record},
+};
+
+use super::{
+    link::SessionCommand,
+    machine::Presence,
+    output::{Half, Output},
+    phase::{Again, Asker, Guild, Joining, Phase, Stage},
+};
+use crate::timeline::{self, Place};
+
+/// A voice server told this long before the state change of a move belongs to the move: the two
+/// come in either order (Discord, "Retrieving Voice Server Information").
+const SAME_MOVE: Duration = Duration::from_secs(2);
+
+impl Presence {
+    pub(super) fn ready(&mut self, now: SessionTime, user: UserId) {
+        self.user = Some(user);
+        for id in self.guild_ids() {
+            if let Some(Phase::Lost { channel }) = self.guilds.get(&id).map(|it| &it.phase) {
+                let again = Again {
+                    channel: *channel,
+                    asked: Vec::new(),
+                    deadline: None,
+                    attempt: 1,
+                    not_before: now,
+                };
+                self.begin(now, id, again);
+            }
+        }
+        self.fill_auto_join(now);
+    }
+
+    pub(super) fn session_lost(&mut self, now: SessionTime) {
+        let reason = "the connection to Discord was lost";
+        for id in self.guild_ids() {
+            self.end_session(now, id, reason);
+            let Some(it) = self.guilds.get_mut(&id) else { continue };
+            let mut asked: Vec<Asker> = it.queue.drain(..).map(|wanted| wanted.asker).collect();
+            let channel = match &mut it.phase {
+                Phase::Idle => None,
+                Phase::Connected { channel, .. }
+                | Phase::Detached { channel, .. }
+                | Phase::Lost { channel } => Some(*channel),
+                Phase::Joining(joining) => {
+                    asked.append(&mut joining.asked);
+                    Some(joining.channel)
+                }
+                Phase::Pausing(again) | Phase::Leaving { again: Some(again), .. } => {
+                    asked.append(&mut again.asked);
+                    Some(again.channel)
+                }
+                Phase::Leaving { again: None, .. } => None,
+            };
+            it.phase = channel.map_or(Phase::Idle, |channel| Phase::Lost { channel });
+            it.server = None;
+            self.outputs.push_back(Output::Forget { guild: id });
+            for asker in asked {
+                self.answer(asker, Err(JoinFailure::Connect(reason.to_owned())));
+            }
+        }
+    }
+
+    /// The bot's own voice state changed.
+    pub(super) fn own_state(&mut self, now: SessionTime, change: VoiceStateChange) {
+        let guild = change.guild;
+        let it = self.guilds.entry(guild).or_default();
+        let Some(at) = change.channel else { return self.taken_out(now, guild) };
+        let same_session = it.session_id == change.session_id;
+        it.session_id.clone_from(&change.session_id);
+        match &it.phase {
+            Phase::Joining(joining)
+                if joining.stage == Stage::AtGateway && joining.channel == at =>
+            {
+                let generation = joining.generation;
+                let half = Half::State { session_id: change.session_id, channel: at };
+                self.outputs.push_back(Output::Feed { guild, generation, half });
+            }
+            // Another channel here is the echo of an older request.
+            Phase::Joining(joining) if joining.stage == Stage::AtGateway => {}
+            Phase::Joining(joining) if joining.channel != at => self.moved(now, guild, at),
+            Phase::Connected { channel, .. } if *channel != at || !same_session => {
+                self.moved(now, guild, at);
+            }
+            Phase::Detached { channel, .. } if *channel != at => self.moved(now, guild, at),
+            _ => {}
+        }
+    }
+
+    /// Discord says the bot is in no channel of the guild.
+    pub(super) fn taken_out(&mut self, now: SessionTime, guild: GuildId) {
+        let reason = "Discord disconnected the bot from the channel";
+        let Some(it) = self.guilds.get_mut(&guild) else { return };
+        match &mut it.phase {
+            Phase::Leaving { .. } => self.left(now, guild),
+            // The late word about an earlier leave; a join that is refused gets no word at all.
+            Phase::Joining(joining) if joining.stage == Stage::AtGateway => {}
+            Phase::Joining(joining) => {
+                let asked = mem::take(&mut joining.asked);
+                let place = Place { guild, channel: joining.channel };
+                self.record(timeline::join_failed(now, place, reason));
+                for asker in asked {
+                    self.answer(asker, Err(JoinFailure::Connect(reason.to_owned())));
+                }
+                self.forget(now, guild, reason);
+            }
+            Phase::Connected { .. } | Phase::Detached { .. } => self.forget(now, guild, reason),
+            Phase::Idle | Phase::Pausing(_) | Phase::Lost { .. } => {}
+        }
+    }
+
+    pub(super) fn forget(&mut self, now: SessionTime, guild: GuildId, reason: &str) {
+        self.end_session(now, guild, reason);
+        self.outputs.push_back(Output::Forget { guild });
+        self.guilds.entry(guild).or_default().phase = Phase::Idle;
+        self.advance(now, guild);
+    }
+
+    /// Somebody moved the bot: the session is rebuilt where it is now.
+    pub(super) fn moved(&mut self, now: SessionTime, guild: GuildId, to: ChannelId) {
+        let Some(it) = self.guilds.get_mut(&guild) else { return };
+        let (from, asked, attempt) = match &mut it.phase {
+            Phase::Joining(joining) => {
+                (joining.channel, mem::take(&mut joining.asked), joining.attempt)
+            }
+            Phase::Connected { channel, attempt, .. }
+            | Phase::Detached { channel, attempt, .. } => (*channel, Vec::new(), *attempt),
+            _ => return,
+        };
+        for asker in asked {
+            let reason = format!("the bot was moved to <#{to}> meanwhile");
+            self.answer(asker, Err(JoinFailure::Connect(reason)));
+        }
+        if from != to {
+            let record = Record::new(now, Level::Warn, "bot moved to allowed channel")
+                .with("guild", guild.to_string())
+                .with("channel", to.to_string())
+                .with("from", from.to_string());
+            self.record(record);
+        }
+        self.end_session(now, guild, "moved");
+        self.follow(now, guild, to, attempt);
+    }
+
+    /// Builds a session for where Discord already has the bot.
+    pub(super) fn follow(
+        &mut self,
+        now: SessionTime,
+        guild: GuildId,
+        channel: ChannelId,
+        attempt: u32,
+    ) {
+        let generation = self.next_generation();
+        let deadline = now + self.settings.connect_timeout;
+        let it = self.guilds.entry(guild).or_default();
+        let session_id = it.session_id.clone();
+        let server = it.server.clone().filter(|(at, _)| now.since(*at) <= SAME_MOVE);
+        it.phase = Phase::Joining(Joining {
+            channel,
+            generation,
+            stage: Stage::AtGateway,
+            deadline,
+            asked: Vec::new(),
+            // Nobody waits for it, so a failure is tried again.
+            attempt: attempt.max(1),
+            second_try: false,
+        });
+        self.record_joining(now, Place { guild, channel });
+        self.outputs.push_back(Output::Follow { guild, channel, generation });
+        let half = Half::State { session_id, channel };
+        self.outputs.push_back(Output::Feed { guild, generation, half });
+        if let Some((_, VoiceServerChange { endpoint: Some(endpoint), token, .. })) = server {
+            let half = Half::Server { endpoint, token };
+            self.outputs.push_back(Output::Feed { guild, generation, half });
+        }
+    }
+
+    pub(super) fn server(&mut self, now: SessionTime, change: VoiceServerChange) {
+        let guild = change.guild;
+        let it = self.guilds.entry(guild).or_default();
+        let Some(endpoint) = change.endpoint.clone() else {
+            // The server went away; a session notices by itself, and its successor is told.
+            it.server = None;
+            return;
+        };
+        let token = change.token.clone();
+        it.server = Some((now, change));
+        match &it.phase {
+            Phase::Joining(joining) if joining.stage == Stage::AtGateway => {
+                let generation = joining.generation;
+                let half = Half::Server { endpoint, token };
+                self.outputs.push_back(Output::Feed { guild, generation, half });
+            }
+            Phase::Joining(Joining { generation, .. }) | Phase::Connected { generation, .. } => {
+                let command = SessionCommand::ServerChanged { endpoint, token };
+                let generation = *generation;
+                self.outputs.push_back(Output::Tell { guild, generation, command });
+            }
+            Phase::Detached { channel, attempt, .. } => {
+                let (channel, attempt) = (*channel, *attempt);
+                self.follow(now, guild, channel, attempt);
+            }
+            Phase::Idle | Phase::Leaving { .. } | Phase::Pausing(_) | Phase::Lost { .. } => {}
+        }
+    }
+
+    pub(super) fn name(&mut self, guild: GuildId, user: UserId, label: &str, bot: bool) {
+        if !self.names.learn(guild, user, label, bot) {
+            return;
+        }
+        if let Some(generation) = self.guilds.get(&guild).and_then(Guild::session) {
+            let command = SessionCommand::Name { user, label: label.to_owned(), bot };
+            self.outputs.push_back(Output::Tell { guild, generation, command });
+        }
+    }
+}

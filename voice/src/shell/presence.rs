@@ -1,0 +1,705 @@
+//! The task that owns [`Presence`]: asks Discord through songbird's gateway half, starts sessions,
+//! carries what everybody says.
+
+#![allow(clippy::disallowed_methods, reason = "the shell is where tasks and timers are")]
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    num::NonZeroU64,
+    sync::Arc,
+    time::Duration,
+};
+
+use async_trait::async_trait;
+use clawvoice_session::{
+    ChannelId, Generation, GuildId, JoinFailure, JoinOutcome, LeaveOutcome, SessionTime, UserId,
+    VoiceControl, VoiceGatewayEvent, VoiceStateRequest, VoiceStatus, timeline::Record,
+};
+use secrecy::{ExposeSecret as _, SecretString};
+use songbird::{
+    Call, Config,
+    error::{JoinError, JoinResult},
+    id as songbird_id,
+    shards::{Shard, VoiceUpdate},
+};
+use tokio::{
+    sync::{mpsc, oneshot},
+    task::{JoinHandle, JoinSet},
+};
+
+use crate::presence::{
+    Connection, Half, Output, Presence, PresenceSettings, Ticket,
+    link::{EndPlan, SessionCommand, SessionEvent, SessionHandle, SessionRequest, SessionStarter},
+};
+
+/// Requests from commands that may wait for the task.
+const ASKS: usize = 64;
+
+/// Session events that may wait for the task; a session that talks faster waits.
+const SESSION_EVENTS: usize = 256;
+
+/// How long [`PresenceHandle::leave_all`] waits for sessions to close their sockets.
+const CLOSE_WAIT: Duration = Duration::from_secs(1);
+
+/// How presence and the rest of the process talk.
+#[derive(Debug)]
+pub struct PresenceChannels {
+    /// What the main gateway tells.
+    pub events: mpsc::Receiver<VoiceGatewayEvent>,
+    /// What the main gateway shall send as op 4.
+    pub requests: mpsc::Sender<VoiceStateRequest>,
+    /// Timeline records. When it is full, further ones are dropped, counted and logged.
+    pub records: mpsc::Sender<Record>,
+}
+
+/// Steers presence from anywhere; implements [`VoiceControl`].
+#[derive(Clone, Debug)]
+pub struct PresenceHandle {
+    asks: mpsc::Sender<Ask>,
+}
+
+#[derive(Debug)]
+enum Ask {
+    Join {
+        guild: GuildId,
+        channel: ChannelId,
+        reply: oneshot::Sender<Result<JoinOutcome, JoinFailure>>,
+    },
+    Leave {
+        guild: GuildId,
+        reply: oneshot::Sender<LeaveOutcome>,
+    },
+    Status {
+        guild: Option<GuildId>,
+        reply: oneshot::Sender<Vec<VoiceStatus>>,
+    },
+    LeaveAll {
+        reply: oneshot::Sender<()>,
+    },
+}
+
+impl PresenceHandle {
+    /// Leaves every channel and refuses further joins. Returns when the main gateway has the
+    /// requests and the sessions have closed their sockets, after at most about one second.
+    pub async fn leave_all(&self) {
+        let (reply, done) = oneshot::channel();
+        if self.asks.send(Ask::LeaveAll { reply }).await.is_ok() {
+            let _ = done.await;
+        }
+    }
+}
+
+#[async_trait]
+impl VoiceControl for PresenceHandle {
+    async fn join(&self, guild: GuildId, channel: ChannelId) -> Result<JoinOutcome, JoinFailure> {
+        let (reply, answer) = oneshot::channel();
+        let asked = self.asks.send(Ask::Join { guild, channel, reply }).await;
+        asked.map_err(|_| JoinFailure::Stopped)?;
+        answer.await.unwrap_or(Err(JoinFailure::Stopped))
+    }
+
+    async fn leave(&self, guild: GuildId) -> LeaveOutcome {
+        let (reply, answer) = oneshot::channel();
+        if self.asks.send(Ask::Leave { guild, reply }).await.is_err() {
+            return LeaveOutcome::NotConnected;
+        }
+        answer.await.unwrap_or(LeaveOutcome::NotConnected)
+    }
+
+    async fn status(&self, guild: Option<GuildId>) -> Vec<VoiceStatus> {
+        let (reply, answer) = oneshot::channel();
+        if self.asks.send(Ask::Status { guild, reply }).await.is_err() {
+            return Vec::new();
+        }
+        answer.await.unwrap_or_default()
+    }
+}
+
+/// Starts the task. It ends when every handle is dropped.
+///
+/// `clock` gives the time of the machines; it must be the clock the sessions use, so that the
+/// timeline's records are in one time.
+pub fn start(
+    settings: PresenceSettings,
+    channels: PresenceChannels,
+    starter: Arc<dyn SessionStarter>,
+    clock: impl Fn() -> SessionTime + Send + Sync + 'static,
+) -> (PresenceHandle, JoinHandle<()>) {
+    let (asks, asked) = mpsc::channel(ASKS);
+    let (from_sessions, session_events) = mpsc::channel(SESSION_EVENTS);
+    let task = Task {
+        machine: Presence::new(settings),
+        requests: channels.requests,
+        records: Records { sender: channels.records, dropped: 0 },
+        starter,
+        clock: Box::new(clock),
+        user: None,
+        seats: BTreeMap::new(),
+        sessions: BTreeMap::new(),
+        forwarders: JoinSet::new(),
+        from_sessions,
+        waiting: HashMap::new(),
+        next_ticket: 0,
+        stopping: None,
+    };
+    let task = tokio::spawn(task.run(asked, channels.events, session_events));
+    (PresenceHandle { asks }, task)
+}
+
+struct Task {
+    machine: Presence,
+    requests: mpsc::Sender<VoiceStateRequest>,
+    records: Records,
+    starter: Arc<dyn SessionStarter>,
+    clock: Box<dyn Fn() -> SessionTime + Send + Sync>,
+    user: Option<UserId>,
+    /// What collects the halves of the current join, per guild.
+    seats: BTreeMap<GuildId, Seat>,
+    /// The running sessions.
+    sessions: BTreeMap<GuildId, (Generation, mpsc::Sender<SessionCommand>)>,
+    /// One task per session that carries its events; ends with the session.
+    forwarders: JoinSet<()>,
+    from_sessions: mpsc::Sender<(GuildId, Generation, SessionEvent)>,
+    waiting: HashMap<Ticket, oneshot::Sender<Result<JoinOutcome, JoinFailure>>>,
+    next_ticket: u64,
+    stopping: Option<Stopping>,
+}
+
+/// A [`PresenceHandle::leave_all`] that waits for sessions to close.
+struct Stopping {
+    replies: Vec<oneshot::Sender<()>>,
+    until: SessionTime,
+}
+
+/// songbird's gateway half for one join.
+struct Seat {
+    generation: Generation,
+    call: Call,
+    /// Both halves went to the machine.
+    reported: bool,
+}
+
+struct Records {
+    sender: mpsc::Sender<Record>,
+    dropped: u64,
+}
+
+impl Records {
+    fn write(&mut self, record: Record) {
+        if self.sender.try_send(record).is_err() {
+            self.dropped += 1;
+            if self.dropped.is_power_of_two() {
+                tracing::warn!(
+                    "{} timeline records were dropped: the writer is slow",
+                    self.dropped
+                );
+            }
+        }
+    }
+}
+
+impl Task {
+    async fn run(
+        mut self,
+        mut asked: mpsc::Receiver<Ask>,
+        mut events: mpsc::Receiver<VoiceGatewayEvent>,
+        mut session_events: mpsc::Receiver<(GuildId, Generation, SessionEvent)>,
+    ) {
+        loop {
+            let wake = self.wake();
+            tokio::select! {
+                ask = asked.recv() => match ask {
+                    Some(ask) => self.ask(ask),
+                    None => break,
+                },
+                Some(event) = events.recv() => self.gateway(event),
+                Some((guild, generation, event)) = session_events.recv() => {
+                    self.machine.handle_session((self.clock)(), guild, generation, event);
+                }
+                Some(_) = self.forwarders.join_next() => {}
+                () = sleep_for(wake) => self.machine.handle_timeout((self.clock)()),
+            }
+            self.drain().await;
+            self.finish_stopping();
+        }
+        self.machine.handle_stop((self.clock)());
+        self.drain().await;
+    }
+
+    /// How long until something is due; `None`: nothing is.
+    fn wake(&self) -> Option<Duration> {
+        let machine = self.machine.poll_timeout().map(|(at, _)| at);
+        let stopping = self.stopping.as_ref().map(|stopping| stopping.until);
+        let at = machine.into_iter().chain(stopping).min()?;
+        Some(at.since((self.clock)()))
+    }
+
+    fn ask(&mut self, ask: Ask) {
+        let now = (self.clock)();
+        match ask {
+            Ask::Join { guild, channel, reply } => {
+                let ticket = Ticket(self.next_ticket);
+                self.next_ticket += 1;
+                self.waiting.insert(ticket, reply);
+                self.machine.handle_join(now, ticket, guild, channel);
+            }
+            Ask::Leave { guild, reply } => {
+                let _ = reply.send(self.machine.handle_leave(now, guild));
+            }
+            Ask::Status { guild, reply } => {
+                let _ = reply.send(self.machine.status(guild));
+            }
+            Ask::LeaveAll { reply } => {
+                self.machine.handle_stop(now);
+                let until = now + CLOSE_WAIT;
+                let stopping =
+                    self.stopping.get_or_insert_with(|| Stopping { replies: Vec::new(), until });
+                stopping.replies.push(reply);
+            }
+        }
+    }
+
+    fn gateway(&mut self, event: VoiceGatewayEvent) {
+        if let VoiceGatewayEvent::Ready { user } = event {
+            self.user = Some(user);
+        }
+        self.machine.handle_gateway((self.clock)(), event);
+    }
+
+    /// Carries out what the machine wants, and what follows from that, until it wants nothing.
+    async fn drain(&mut self) {
+        while let Some(output) = self.machine.poll_output() {
+            match output {
+                Output::Connect { guild, channel, generation } => {
+                    let shard = Shard::Generic(Arc::new(Asking(self.requests.clone())));
+                    self.take_seat(guild, channel, generation, shard).await;
+                }
+                Output::Follow { guild, channel, generation } => {
+                    let shard = Shard::Generic(Arc::new(Silent));
+                    self.take_seat(guild, channel, generation, shard).await;
+                }
+                Output::Feed { guild, generation, half } => self.feed(guild, generation, half),
+                Output::Start(request) => self.start_session(request),
+                Output::Tell { guild, generation, command } => {
+                    self.tell(guild, generation, command);
+                }
+                Output::End { guild, generation } => {
+                    self.tell(guild, generation, SessionCommand::Leave);
+                    self.sessions.remove(&guild);
+                }
+                Output::Leave { guild } => {
+                    self.seats.remove(&guild);
+                    let leave = VoiceStateRequest {
+                        guild,
+                        channel: None,
+                        self_mute: false,
+                        self_deaf: false,
+                    };
+                    if self.requests.send(leave).await.is_err() {
+                        tracing::debug!("the main gateway is closed: no leave is sent");
+                    }
+                }
+                Output::Forget { guild } => {
+                    self.seats.remove(&guild);
+                }
+                Output::Answer { ticket, result } => {
+                    if let Some(reply) = self.waiting.remove(&ticket) {
+                        // Whoever asked may be gone.
+                        let _ = reply.send(result);
+                    }
+                }
+                Output::Record(record) => self.records.write(record),
+            }
+        }
+    }
+
+    /// Begins to collect the halves of a join; with an asking shard this sends op 4.
+    async fn take_seat(
+        &mut self,
+        guild: GuildId,
+        channel: ChannelId,
+        generation: Generation,
+        shard: Shard,
+    ) {
+        self.seats.remove(&guild);
+        match seat(guild, channel, self.user, shard).await {
+            Ok(call) => {
+                self.seats.insert(guild, Seat { generation, call, reported: false });
+            }
+            Err(reason) => {
+                self.machine.handle_connection((self.clock)(), guild, generation, Err(reason));
+            }
+        }
+    }
+
+    fn feed(&mut self, guild: GuildId, generation: Generation, half: Half) {
+        let Some(seat) = self.seats.get_mut(&guild) else { return };
+        if seat.generation != generation {
+            return;
+        }
+        match half {
+            Half::State { session_id, channel } => {
+                let Some(channel) = NonZeroU64::new(channel.get()) else { return };
+                seat.call.update_state(session_id, Some(channel));
+            }
+            Half::Server { endpoint, token } => {
+                seat.call.update_server(endpoint, token.expose_secret().to_owned());
+            }
+        }
+        if let Some(info) = seat.call.current_connection()
+            && !seat.reported
+        {
+            seat.reported = true;
+            let connection = Connection {
+                session_id: info.session_id.clone(),
+                endpoint: info.endpoint.clone(),
+                token: SecretString::from(info.token.clone()),
+            };
+            self.machine.handle_connection((self.clock)(), guild, generation, Ok(connection));
+        }
+    }
+
+    fn start_session(&mut self, request: SessionRequest) {
+        let (guild, generation) = (request.guild, request.generation);
+        let SessionHandle { commands, events } = self.starter.start(request);
+        self.sessions.insert(guild, (generation, commands));
+        self.forwarders.spawn(forward(guild, generation, events, self.from_sessions.clone()));
+    }
+
+    fn tell(&mut self, guild: GuildId, generation: Generation, command: SessionCommand) {
+        let Some((current, commands)) = self.sessions.get(&guild) else { return };
+        if *current != generation {
+            return;
+        }
+        if let Err(error) = commands.try_send(command) {
+            // A session that is over reads nothing; a full queue loses a name or a server, and a
+            // leave is then told by dropping the sender.
+            tracing::debug!("the voice session of guild {guild} did not take a command: {error}");
+        }
+    }
+
+    fn finish_stopping(&mut self) {
+        let now = (self.clock)();
+        let over = |stopping: &Stopping| stopping.until <= now;
+        if self.forwarders.is_empty() || self.stopping.as_ref().is_some_and(over) {
+            for reply in self.stopping.take().into_iter().flat_map(|stopping| stopping.replies) {
+                let _ = reply.send(());
+            }
+        }
+    }
+}
+
+/// Sleeps, or waits forever.
+async fn sleep_for(wake: Option<Duration>) {
+    match wake {
+        Some(wake) => tokio::time::sleep(wake).await,
+        None => std::future::pending().await,
+    }
+}
+
+/// Carries one session's events; a session that ends without a word is told as ended.
+async fn forward(
+    guild: GuildId,
+    generation: Generation,
+    mut events: mpsc::Receiver<SessionEvent>,
+    to: mpsc::Sender<(GuildId, Generation, SessionEvent)>,
+) {
+    while let Some(event) = events.recv().await {
+        if to.send((guild, generation, event)).await.is_err() {
+            return;
+        }
+    }
+    // Of no effect if it said so itself: its generation is then over.
+    let reason = "the voice session stopped".to_owned();
+    let ended = SessionEvent::Ended { reason, plan: EndPlan::StayDown };
+    let _ = to.send((guild, generation, ended)).await;
+}
+
+/// A fresh songbird call that collects the halves of one join.
+async fn seat(
+    guild: GuildId,
+    channel: ChannelId,
+    user: Option<UserId>,
+    shard: Shard,
+) -> Result<Call, String> {
+    let id = |id: u64| NonZeroU64::new(id).ok_or_else(|| "0 is not a Discord id".to_owned());
+    let user = user.ok_or_else(|| "the bot's user is not known yet".to_owned())?;
+    let (guild, channel, user) = (id(guild.get())?, id(channel.get())?, id(user.get())?);
+    // The machine has the deadline.
+    let config = Config::default().gateway_timeout(None);
+    let mut call = Call::from_config(guild, shard, user, config);
+    // The second stage of the future would hand over what `current_connection` also shows.
+    let asked = call.join_gateway(channel).await.map(drop);
+    asked.map_err(|error| format!("the main gateway cannot be asked: {error}"))?;
+    Ok(call)
+}
+
+/// Sends songbird's voice state updates to the main gateway.
+struct Asking(mpsc::Sender<VoiceStateRequest>);
+
+#[async_trait]
+impl VoiceUpdate for Asking {
+    async fn update_voice_state(
+        &self,
+        guild: songbird_id::GuildId,
+        channel: Option<songbird_id::ChannelId>,
+        self_deaf: bool,
+        self_mute: bool,
+    ) -> JoinResult<()> {
+        let request = VoiceStateRequest {
+            guild: GuildId::new(guild.0.get()),
+            channel: channel.map(|channel| ChannelId::new(channel.0.get())),
+            self_mute,
+            self_deaf,
+        };
+        self.0.send(request).await.map_err(|_| JoinError::NoSender)
+    }
+}
+
+/// Sends nothing: Discord has already moved the bot, only the halves are collected.
+struct Silent;
+
+#[async_trait]
+impl VoiceUpdate for Silent {
+    async fn update_voice_state(
+        &self,
+        _: songbird_id::GuildId,
+        _: Option<songbird_id::ChannelId>,
+        _: bool,
+        _: bool,
+    ) -> JoinResult<()> {
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clawvoice_session::{
+        VoiceServerChange, VoiceStateChange,
+        timeline::{Level, Record},
+    };
+    use tokio::time::{Instant, timeout};
+
+    use super::*;
+    use crate::presence::Labels;
+
+    const GUILD: GuildId = GuildId::new(1);
+    const A: ChannelId = ChannelId::new(10);
+    const B: ChannelId = ChannelId::new(20);
+    const BOT: UserId = UserId::new(5);
+
+    /// A session that was started, seen from its inside.
+    struct Started {
+        request: SessionRequest,
+        commands: mpsc::Receiver<SessionCommand>,
+        events: mpsc::Sender<SessionEvent>,
+    }
+
+    struct FakeStarter(mpsc::UnboundedSender<Started>);
+
+    impl SessionStarter for FakeStarter {
+        fn start(&self, request: SessionRequest) -> SessionHandle {
+            let (to_session, commands) = mpsc::channel(8);
+            let (events, from_session) = mpsc::channel(8);
+            let _ = self.0.send(Started { request, commands, events });
+            SessionHandle { commands: to_session, events: from_session }
+        }
+    }
+
+    struct World {
+        handle: PresenceHandle,
+        gateway: mpsc::Sender<VoiceGatewayEvent>,
+        requests: mpsc::Receiver<VoiceStateRequest>,
+        records: mpsc::Receiver<Record>,
+        sessions: mpsc::UnboundedReceiver<Started>,
+    }
+
+    async fn world() -> World {
+        let (gateway, events) = mpsc::channel(16);
+        let (to_gateway, requests) = mpsc::channel(16);
+        let (record, records) = mpsc::channel(64);
+        let (started, sessions) = mpsc::unbounded_channel();
+        let settings = PresenceSettings {
+            enabled: true,
+            auto_join: Vec::new(),
+            connect_timeout: Duration::from_secs(30),
+            labels: Labels::default(),
+        };
+        let channels = PresenceChannels { events, requests: to_gateway, records: record };
+        let began = Instant::now();
+        let clock = move || SessionTime::ZERO + began.elapsed();
+        let (handle, _) = start(settings, channels, Arc::new(FakeStarter(started)), clock);
+        gateway.send(VoiceGatewayEvent::Ready { user: BOT }).await.unwrap();
+        // The first join must find the bot ready.
+        while gateway.capacity() < gateway.max_capacity() {
+            tokio::task::yield_now().await;
+        }
+        World { handle, gateway, requests, records, sessions }
+    }
+
+    impl World {
+        fn join(
+            &self,
+            guild: GuildId,
+            channel: ChannelId,
+        ) -> JoinHandle<Result<JoinOutcome, JoinFailure>> {
+            let handle = self.handle.clone();
+            tokio::spawn(async move { handle.join(guild, channel).await })
+        }
+
+        async fn asked(&mut self) -> (u64, Option<u64>) {
+            let request = self.requests.recv().await.unwrap();
+            assert!(!request.self_deaf && !request.self_mute, "{request:?}");
+            (request.guild.get(), request.channel.map(ChannelId::get))
+        }
+
+        async fn state(&self, guild: GuildId, channel: Option<ChannelId>) {
+            let session_id = format!("vs{guild}");
+            let change = VoiceStateChange { guild, user: BOT, channel, session_id };
+            self.gateway.send(VoiceGatewayEvent::State(change)).await.unwrap();
+        }
+
+        async fn server(&self, guild: GuildId, endpoint: &str) {
+            let change = VoiceServerChange {
+                guild,
+                endpoint: Some(endpoint.to_owned()),
+                token: "token".to_owned().into(),
+            };
+            self.gateway.send(VoiceGatewayEvent::Server(change)).await.unwrap();
+        }
+
+        /// In a channel, with a session that is ready.
+        async fn connected(&mut self, guild: GuildId, channel: ChannelId) -> Started {
+            let join = self.join(guild, channel);
+            assert_eq!(self.asked().await, (guild.get(), Some(channel.get())));
+            self.state(guild, Some(channel)).await;
+            self.server(guild, "host:1").await;
+            let started = self.sessions.recv().await.unwrap();
+            started.events.send(SessionEvent::Ready).await.unwrap();
+            assert_eq!(join.await.unwrap(), Ok(JoinOutcome::Joined));
+            started
+        }
+
+        fn lines(&mut self) -> Vec<String> {
+            let mut lines = Vec::new();
+            while let Ok(record) = self.records.try_recv() {
+                lines.push(record.line.into_owned());
+            }
+            lines
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_join_through_songbird_then_a_leave() {
+        let mut world = world().await;
+        let join = world.join(GUILD, A);
+        assert_eq!(world.asked().await, (1, Some(10)));
+        // The halves come in either order.
+        world.server(GUILD, "host:1").await;
+        world.state(GUILD, Some(A)).await;
+        let mut started = world.sessions.recv().await.unwrap();
+        let request = &started.request;
+        assert_eq!((request.guild, request.channel, request.user), (GUILD, A, BOT));
+        assert_eq!((request.session_id.as_str(), request.endpoint.as_str()), ("vs1", "host:1"));
+        assert_eq!(request.token.expose_secret(), "token");
+
+        let record = Record::new(SessionTime::ZERO, Level::Info, "realtime bridge ready");
+        started.events.send(SessionEvent::Record(record)).await.unwrap();
+        started.events.send(SessionEvent::Ready).await.unwrap();
+        assert_eq!(join.await.unwrap(), Ok(JoinOutcome::Joined));
+        assert_eq!(world.lines(), ["joining", "realtime bridge ready", "joined"]);
+        let here = VoiceStatus { guild: GUILD, channel: A };
+        assert_eq!(world.handle.status(Some(GUILD)).await, [here]);
+        assert_eq!(world.handle.join(GUILD, A).await, Ok(JoinOutcome::AlreadyConnected));
+
+        world.server(GUILD, "host:2").await;
+        let told = started.commands.recv().await.unwrap();
+        assert!(
+            matches!(&told, SessionCommand::ServerChanged { endpoint, .. } if endpoint == "host:2"),
+            "{told:?}"
+        );
+
+        assert_eq!(world.handle.leave(GUILD).await, LeaveOutcome::Left(A));
+        assert_eq!(world.asked().await, (1, None));
+        assert!(matches!(started.commands.recv().await, Some(SessionCommand::Leave)));
+        assert!(started.commands.recv().await.is_none(), "the sender is dropped");
+        assert_eq!(world.handle.status(None).await, []);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn without_an_answer_the_join_fails_at_the_deadline_and_is_taken_back() {
+        let mut world = world().await;
+        let asked_at = Instant::now();
+        let failure = world.handle.join(GUILD, A).await.unwrap_err();
+        assert_eq!(asked_at.elapsed().as_secs(), 30);
+        assert!(matches!(failure, JoinFailure::Connect(_)), "{failure}");
+        assert_eq!(world.asked().await, (1, Some(10)));
+        assert_eq!(world.asked().await, (1, None));
+        assert!(world.sessions.try_recv().is_err(), "no session was started");
+        assert_eq!(world.lines(), ["joining", "join failed before ready"]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_move_by_a_moderator_starts_a_session_there_without_op_4() {
+        let mut world = world().await;
+        let mut first = world.connected(GUILD, A).await;
+        world.state(GUILD, Some(B)).await;
+        world.server(GUILD, "host:2").await;
+        let second = world.sessions.recv().await.unwrap();
+        assert_eq!((second.request.channel, second.request.endpoint.as_str()), (B, "host:2"));
+        assert!(second.request.generation > first.request.generation);
+        assert!(matches!(first.commands.recv().await, Some(SessionCommand::Leave)));
+        // The old session's last words change nothing.
+        let plan = EndPlan::Rejoin;
+        let ended = SessionEvent::Ended { reason: "late".to_owned(), plan };
+        first.events.send(ended).await.unwrap();
+        second.events.send(SessionEvent::Ready).await.unwrap();
+        drop(first);
+        let here = VoiceStatus { guild: GUILD, channel: B };
+        while world.handle.status(None).await != [here] {
+            tokio::task::yield_now().await;
+        }
+        assert!(world.requests.try_recv().is_err(), "nothing was asked of Discord");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_session_that_stops_without_a_word_is_left() {
+        let mut world = world().await;
+        let started = world.connected(GUILD, A).await;
+        drop(started);
+        assert_eq!(world.asked().await, (1, None));
+        assert_eq!(world.handle.status(None).await, []);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn leaving_everywhere_waits_for_the_sessions_but_not_forever() {
+        let mut world = world().await;
+        let mut one = world.connected(GUILD, A).await;
+        let two = world.connected(GuildId::new(2), B).await;
+        let pending = world.join(GuildId::new(3), B);
+        assert_eq!(world.asked().await, (3, Some(20)));
+
+        let handle = world.handle.clone();
+        let mut leaving = tokio::spawn(async move { handle.leave_all().await });
+        for guild in [1, 2, 3] {
+            assert_eq!(world.asked().await, (guild, None));
+        }
+        assert_eq!(pending.await.unwrap(), Err(JoinFailure::Stopped));
+        assert!(matches!(one.commands.recv().await, Some(SessionCommand::Leave)));
+        drop(one);
+        let soon = Duration::from_millis(900);
+        assert!(timeout(soon, &mut leaving).await.is_err(), "the second session still closes");
+        leaving.await.unwrap();
+        drop(two);
+        assert_eq!(world.handle.join(GUILD, A).await, Err(JoinFailure::Stopped));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn without_a_main_gateway_a_join_fails_at_once() {
+        let mut world = world().await;
+        world.requests.close();
+        let failure = world.handle.join(GUILD, A).await.unwrap_err();
+        assert!(failure.to_string().contains("the main gateway cannot be asked"), "{failure}");
+        assert!(world.lines().contains(&"join failed before ready".to_owned()));
+    }
+}
