@@ -1,1 +1,7 @@
-//! To be filled.
+//! Sockets, tasks and clocks: moves bytes and time in and out of the machines. No rules.
+
+pub mod clock;
+pub mod local_provider;
+pub mod presence;
+pub mod socket;
+pub mod udp;

@@ -164,7 +164,7 @@ mod tests {
     fn datagram(first: u8, second: u8, middle: &[u8]) -> Vec<u8> {
         let mut bytes = vec![first, second, 0xAB, 0xCD, 0, 0, 3, 0xC0, 0, 0, 0x30, 0x39];
         bytes.extend_from_slice(middle);
-        bytes.resize(bytes.len() + 24, 0);
+        bytes.resize(bytes.len() + 28, 0);
         bytes
     }
 
