@@ -1,1 +1,383 @@
-//! To be filled.
+//! One voice session, sans-IO: the call, the conversation held over it, and the playout clock
+//! between them.
+//!
+//! It is the only owner of both. Whatever arrives late for an older connection is dropped at its
+//! door by [`Generation`]; whatever the call hears goes into the conversation in the same breath;
+//! whatever the conversation wants said leaves through the call on the next tick.
+
+use std::{collections::VecDeque, time::Duration};
+
+use clawvoice_session::{Generation, JoinFailure, SessionTime, UserId, timeline::Record};
+use secrecy::SecretString;
+
+use crate::{
+    call::{
+        self, Call, CallEvent, CallSettings, CallStats, EndReason, FRAME_SAMPLES,
+        MAX_DATAGRAM_BYTES,
+    },
+    conversation::{self, Conversation, ConversationSettings, Lane},
+    realtime::openai::Closed,
+    timeline::{self, Place},
+};
+
+/// Distance between two playout ticks: one Opus frame.
+const TICK: Duration = Duration::from_millis(20);
+
+/// A tick this late is not caught up in a burst: the clock starts anew from now.
+const TICK_SLIP: Duration = Duration::from_millis(100);
+
+/// What the shell does for the session.
+#[derive(Debug)]
+pub enum Output {
+    /// Open the voice gateway's websocket, closing an older one.
+    ConnectGateway {
+        /// The connection's generation; what the socket delivers is handed in with it.
+        generation: Generation,
+        /// `wss://` or `ws://` with the version parameter.
+        url: String,
+    },
+    /// Send a JSON message to the voice gateway.
+    GatewayText(String),
+    /// Send a binary (DAVE) message to the voice gateway.
+    GatewayBinary(Vec<u8>),
+    /// Close the voice gateway's websocket.
+    CloseGateway {
+        /// The websocket close code.
+        code: u16,
+    },
+    /// Open the UDP socket towards the voice server.
+    OpenUdp {
+        /// The connection's generation.
+        generation: Generation,
+        /// Where the voice server listens.
+        remote: std::net::SocketAddr,
+    },
+    /// Send a datagram that is not media: discovery, keepalive.
+    Datagram(Vec<u8>),
+    /// Open a provider connection.
+    OpenProvider {
+        /// The lane it serves.
+        lane: Lane,
+    },
+    /// Close a provider connection.
+    CloseProvider {
+        /// The lane it served.
+        lane: Lane,
+    },
+    /// Send a message to a provider.
+    Provider {
+        /// The lane.
+        lane: Lane,
+        /// A JSON text frame.
+        message: String,
+    },
+    /// Write a timeline record.
+    Record(Record),
+    /// Media flows and the front end is configured: the join is complete.
+    Ready,
+    /// The front end cannot be had; the session is over.
+    Failed(JoinFailure),
+    /// The connection is over.
+    Ended(EndReason),
+}
+
+/// What the voice gateway's websocket did.
+#[derive(Clone, Copy, Debug)]
+pub enum GatewayEvent<'a> {
+    /// It is open.
+    Opened,
+    /// A JSON message.
+    Text(&'a str),
+    /// A DAVE message.
+    Binary(&'a [u8]),
+    /// It closed with a code, or broke or could not be opened without one.
+    Closed(Option<u16>),
+}
+
+/// What a provider's websocket did.
+#[derive(Clone, Copy, Debug)]
+pub enum ProviderEvent<'a> {
+    /// It is open.
+    Opened,
+    /// A text frame.
+    Text(&'a str),
+    /// A binary frame, which the protocol does not have.
+    Binary,
+    /// It is gone.
+    Closed(&'a Closed),
+}
+
+/// Why the session wants to be woken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Timer {
+    /// The next 20 ms of playout.
+    Playout,
+    /// The call's.
+    Call(call::Timer),
+    /// The conversation's.
+    Conversation(conversation::Timer),
+}
+
+/// One voice session. Contract as for [`Call`]: after every `handle_*`, send
+/// [`Self::poll_media`] and drain [`Self::poll_output`], then sleep until [`Self::poll_timeout`].
+#[derive(Debug)]
+pub struct VoiceSession {
+    connection: CallSettings,
+    generation: Generation,
+    call: Call,
+    conversation: Conversation,
+    readiness: Readiness,
+    next_tick: Option<SessionTime>,
+    frame: Box<[i16; FRAME_SAMPLES]>,
+    media: Box<[u8; MAX_DATAGRAM_BYTES]>,
+    media_len: Option<usize>,
+    outputs: VecDeque<Output>,
+}
+
+/// What a complete join waits for.
+#[derive(Clone, Copy, Debug, Default)]
+struct Readiness {
+    call: bool,
+    front_end: bool,
+    announced: bool,
+}
+
+impl VoiceSession {
+    /// A session that begins to connect at once.
+    #[must_use]
+    pub fn new(
+        connection: CallSettings,
+        conversation: ConversationSettings,
+        now: SessionTime,
+    ) -> Self {
+        let mut session = Self {
+            call: Call::new(connection.clone(), now),
+            connection,
+            generation: Generation::default(),
+            conversation: Conversation::new(conversation, now),
+            readiness: Readiness::default(),
+            next_tick: None,
+            frame: Box::new([0; FRAME_SAMPLES]),
+            media: Box::new([0; MAX_DATAGRAM_BYTES]),
+            media_len: None,
+            outputs: VecDeque::new(),
+        };
+        session.settle(now);
+        session
+    }
+
+    /// The voice gateway's websocket opened, spoke or closed.
+    pub fn handle_gateway(
+        &mut self,
+        now: SessionTime,
+        generation: Generation,
+        event: GatewayEvent<'_>,
+    ) {
+        if generation != self.generation {
+            return;
+        }
+        match event {
+            GatewayEvent::Opened => self.call.handle_gateway_opened(now),
+            GatewayEvent::Text(text) => self.call.handle_gateway_text(now, text),
+            GatewayEvent::Binary(bytes) => {
+                self.call.handle_gateway_binary(now, bytes, &mut self.conversation);
+            }
+            GatewayEvent::Closed(code) => self.call.handle_gateway_closed(now, code),
+        }
+        self.settle(now);
+    }
+
+    /// A datagram of the voice server; decrypted in place.
+    pub fn handle_datagram(
+        &mut self,
+        now: SessionTime,
+        generation: Generation,
+        datagram: &mut [u8],
+    ) {
+        if generation == self.generation {
+            self.call.handle_datagram(now, datagram, &mut self.conversation);
+            self.settle(now);
+        }
+    }
+
+    /// A provider connection opened, spoke or closed.
+    pub fn handle_provider(&mut self, now: SessionTime, lane: Lane, event: ProviderEvent<'_>) {
+        match event {
+            ProviderEvent::Opened => self.conversation.handle_provider_opened(now, lane),
+            ProviderEvent::Text(text) => {
+                self.conversation.handle_provider_text(now, lane, text);
+            }
+            ProviderEvent::Binary => self.conversation.handle_provider_binary(now, lane),
+            ProviderEvent::Closed(closed) => {
+                self.conversation.handle_provider_closed(now, lane, closed);
+            }
+        }
+        self.settle(now);
+    }
+
+    /// Learns a user's name, and whether the account is a bot.
+    pub fn handle_name(&mut self, user: UserId, label: String, bot: bool) {
+        self.conversation.handle_name(user, label, bot);
+    }
+
+    /// The voice server was replaced: everything about the connection is new, even if the address
+    /// is the same. The conversation goes on.
+    pub fn handle_server_changed(
+        &mut self,
+        now: SessionTime,
+        endpoint: String,
+        token: SecretString,
+    ) {
+        self.call.close(now);
+        self.settle(now);
+        self.connection = CallSettings { endpoint, token, ..self.connection.clone() };
+        self.generation = self.generation.next();
+        self.call = Call::new(self.connection.clone(), now);
+        self.settle(now);
+    }
+
+    /// Something may be due.
+    pub fn handle_timeout(&mut self, now: SessionTime) {
+        let due = |at: Option<SessionTime>| at.is_some_and(|at| at <= now);
+        if due(self.call.poll_timeout().map(|(at, _)| at)) {
+            self.call.handle_timeout(now, &mut self.conversation);
+        }
+        if due(self.conversation.poll_timeout().map(|(at, _)| at)) {
+            self.conversation.handle_timeout(now);
+        }
+        if due(self.next_tick) {
+            self.tick(now);
+        }
+        self.settle(now);
+    }
+
+    /// Leaves: playback stops, connections are closed. Nothing that still comes is listened to.
+    pub fn close(&mut self, now: SessionTime) {
+        self.conversation.close(now);
+        self.call.close(now);
+        self.next_tick = None;
+        self.settle(now);
+    }
+
+    /// The media datagram of the tick that [`Self::handle_timeout`] has just played, once. Outputs
+    /// go first: the voice server wants to know of speaking before it comes.
+    pub fn poll_media(&mut self) -> Option<&[u8]> {
+        let length = self.media_len.take()?;
+        self.media.get(..length)
+    }
+
+    /// The next thing to do.
+    pub fn poll_output(&mut self) -> Option<Output> {
+        self.outputs.pop_front()
+    }
+
+    /// When [`Self::handle_timeout`] is due next, and why.
+    #[must_use]
+    pub fn poll_timeout(&self) -> Option<(SessionTime, Timer)> {
+        let call = self.call.poll_timeout().map(|(at, timer)| (at, Timer::Call(timer)));
+        let conversation = self.conversation.poll_timeout();
+        let conversation = conversation.map(|(at, timer)| (at, Timer::Conversation(timer)));
+        let tick = self.next_tick.map(|at| (at, Timer::Playout));
+        [tick, call, conversation].into_iter().flatten().min_by_key(|(at, _)| *at)
+    }
+
+    /// The call's counters.
+    #[must_use]
+    pub fn call_stats(&self) -> &CallStats {
+        self.call.stats()
+    }
+
+    /// The conversation's counters.
+    #[must_use]
+    pub fn conversation_stats(&self) -> conversation::Stats {
+        self.conversation.stats()
+    }
+
+    /// Plays 20 ms. The clock runs only while there is something to say or to end.
+    fn tick(&mut self, now: SessionTime) {
+        let filled = self.call.can_send() && self.conversation.take_frame(now, &mut self.frame);
+        let frame = filled.then_some(&*self.frame);
+        self.media_len = self.call.handle_tick(now, frame, &mut self.media);
+        let planned = self.next_tick.unwrap_or(now);
+        let late = now.since(planned) > TICK_SLIP;
+        let goes_on = self.media_len.is_some() || self.conversation.wants_frame();
+        self.next_tick = goes_on.then(|| if late { now } else { planned } + TICK);
+    }
+
+    /// Carries what one part has to say to the other, and collects what is for the shell.
+    fn settle(&mut self, now: SessionTime) {
+        while let Some(output) = self.call.poll_output() {
+            self.take_call_output(now, output);
+        }
+        while let Some(output) = self.conversation.poll_output() {
+            self.take_conversation_output(output);
+        }
+        if self.next_tick.is_none() && self.call.can_send() && self.conversation.wants_frame() {
+            self.next_tick = Some(now);
+        }
+        if self.readiness.call && self.readiness.front_end && !self.readiness.announced {
+            self.readiness.announced = true;
+            self.outputs.push_back(Output::Ready);
+        }
+    }
+
+    fn take_call_output(&mut self, now: SessionTime, output: call::Output) {
+        let generation = self.generation;
+        self.outputs.push_back(match output {
+            call::Output::Connect { url } => Output::ConnectGateway { generation, url },
+            call::Output::Text(text) => Output::GatewayText(text),
+            call::Output::Binary(bytes) => Output::GatewayBinary(bytes),
+            call::Output::CloseGateway { code } => Output::CloseGateway { code },
+            call::Output::OpenUdp { remote } => Output::OpenUdp { generation, remote },
+            call::Output::Datagram(bytes) => Output::Datagram(bytes),
+            call::Output::Event(event) => return self.take_call_event(now, event),
+        });
+    }
+
+    fn take_call_event(&mut self, now: SessionTime, event: CallEvent) {
+        let place = Place { guild: self.connection.guild, channel: self.connection.channel };
+        let record = match event {
+            CallEvent::Ready { dave_version } => {
+                self.readiness.call = true;
+                timeline::connection_ready(now, place, dave_version)
+            }
+            CallEvent::EpochReady { epoch, dave_version, transition } => {
+                timeline::dave_epoch_ready(now, place, epoch, dave_version, transition)
+            }
+            CallEvent::GroupRecovery { transition } => {
+                timeline::dave_group_recovery(now, place, transition)
+            }
+            CallEvent::MemberJoined(_) => return,
+            CallEvent::MemberLeft(user) => {
+                return self.conversation.handle_member_left(now, user);
+            }
+            CallEvent::DecryptFailure { user: _, consecutive } => {
+                timeline::dave_decrypt_failures(now, place, consecutive.into())
+            }
+            CallEvent::Reconnecting { code: _, plan } => {
+                timeline::connection_interrupted(now, place, &plan.to_string())
+            }
+            CallEvent::Ended(reason) => {
+                self.outputs.push_back(Output::Ended(reason));
+                timeline::connection_interrupted(now, place, &reason.to_string())
+            }
+        };
+        self.outputs.push_back(Output::Record(record));
+    }
+
+    fn take_conversation_output(&mut self, output: conversation::Output) {
+        self.outputs.push_back(match output {
+            conversation::Output::OpenProvider { lane } => Output::OpenProvider { lane },
+            conversation::Output::CloseProvider { lane } => Output::CloseProvider { lane },
+            conversation::Output::Provider { lane, message } => Output::Provider { lane, message },
+            conversation::Output::Timeline(record) => Output::Record(record),
+            // The words are in the timeline; who else wants them comes with the agent's sessions.
+            conversation::Output::Transcript { .. } => return,
+            conversation::Output::Ready => {
+                self.readiness.front_end = true;
+                return;
+            }
+            conversation::Output::Failed(reason) => Output::Failed(JoinFailure::Realtime(reason)),
+        });
+    }
+}

@@ -602,6 +602,40 @@ pub fn realtime_error(at: SessionTime, place: Place, code: &str, message: &str) 
     record.with("message", preview(message))
 }
 
+/// Media flows; `dave_version` 0 is transport encryption only.
+#[must_use]
+pub fn connection_ready(at: SessionTime, place: Place, dave_version: u16) -> Record {
+    info(at, "voice connection ready").place(place).with("daveVersion", dave_version)
+}
+
+/// An MLS epoch was entered: everybody's media keys are new.
+#[must_use]
+pub fn dave_epoch_ready(
+    at: SessionTime,
+    place: Place,
+    epoch: u64,
+    dave_version: u16,
+    transition: u16,
+) -> Record {
+    info(at, "DAVE epoch ready")
+        .place(place)
+        .with("epoch", epoch)
+        .with("daveVersion", dave_version)
+        .with("transition", transition)
+}
+
+/// Our MLS group was unusable: a new key package is out, the server adds us again.
+#[must_use]
+pub fn dave_group_recovery(at: SessionTime, place: Place, transition: u16) -> Record {
+    warn(at, "DAVE group re-initialised").place(place).with("transition", transition)
+}
+
+/// The voice websocket closed; the message says why and what happens next.
+#[must_use]
+pub fn connection_interrupted(at: SessionTime, place: Place, message: &str) -> Record {
+    warn(at, "voice connection interrupted").place(place).with("message", preview(message))
+}
+
 /// A frame could not be decrypted end to end; `failures` in a row within the window.
 #[must_use]
 pub fn dave_decrypt_failures(at: SessionTime, place: Place, failures: u64) -> Record {

@@ -213,6 +213,13 @@ impl Conversation {
         filled
     }
 
+    /// Whether the player has an answer under way or one that may start: the playout clock is to
+    /// run.
+    #[must_use]
+    pub fn wants_frame(&self) -> bool {
+        !self.closed && self.playback.wants_frame()
+    }
+
     /// Does what is due.
     pub fn handle_timeout(&mut self, now: SessionTime) {
         if self.closed {

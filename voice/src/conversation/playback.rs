@@ -341,6 +341,11 @@ impl Playback {
         }
     }
 
+    /// Whether an answer is under way or may start.
+    pub(super) fn wants_frame(&self) -> bool {
+        self.answers.iter().any(|a| (a.is_started() && !a.parked) || a.may_start(self.prebuffer))
+    }
+
     /// Arms the watchdog of a complete answer at the head of the queue; call after every change.
     /// While answers are held back (`held`) an unstarted one is not watched.
     pub(super) fn watch(&mut self, now: SessionTime, held: bool) {

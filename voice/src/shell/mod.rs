@@ -3,5 +3,6 @@
 pub mod clock;
 pub mod local_provider;
 pub mod presence;
+pub mod session;
 pub mod socket;
 pub mod udp;

@@ -86,8 +86,13 @@ pub enum SocketIn {
         /// The peer's reason, or what broke.
         reason: String,
     },
-    /// It could not be opened: in words, with the HTTP status if there was one. Last event.
-    Failed(String),
+    /// It could not be opened. Last event.
+    Failed {
+        /// The HTTP status the upgrade was refused with.
+        status: Option<u16>,
+        /// In words.
+        reason: String,
+    },
 }
 
 /// A running socket.
@@ -155,14 +160,29 @@ async fn run(
             let (code, reason) = carry(stream, &mut from_owner, &to_owner).await;
             SocketIn::Closed { code, reason }
         }
-        Ok(Err(words)) => SocketIn::Failed(words),
-        Err(_) => SocketIn::Failed(format!("no answer within {} ms", limit.as_millis())),
+        Ok(Err(refusal)) => SocketIn::Failed { status: refusal.status, reason: refusal.reason },
+        Err(_) => {
+            let reason = format!("no answer within {} ms", limit.as_millis());
+            SocketIn::Failed { status: None, reason }
+        }
     };
     // The owner may be gone; then nobody wants to know.
     let _ = to_owner.send(last).await;
 }
 
-async fn open(request: SocketRequest) -> Result<Stream, String> {
+/// Why a websocket could not be opened.
+struct Refusal {
+    status: Option<u16>,
+    reason: String,
+}
+
+impl From<String> for Refusal {
+    fn from(reason: String) -> Self {
+        Self { status: None, reason }
+    }
+}
+
+async fn open(request: SocketRequest) -> Result<Stream, Refusal> {
     let tls = request.tls.clone();
     let config = WebSocketConfig::default()
         .max_message_size(Some(request.max_message_bytes))
@@ -176,8 +196,11 @@ async fn open(request: SocketRequest) -> Result<Stream, String> {
     // `true`: TCP_NODELAY. 20 ms frames must not wait for acknowledgements.
     match connect_async_tls_with_config(upgrade, Some(config), true, Some(connector)).await {
         Ok((stream, _)) => Ok(stream),
-        Err(Error::Http(response)) => Err(format!("HTTP status {}", response.status())),
-        Err(error) => Err(error.to_string()),
+        Err(Error::Http(response)) => {
+            let status = response.status();
+            Err(Refusal { status: Some(status.as_u16()), reason: format!("HTTP status {status}") })
+        }
+        Err(error) => Err(error.to_string().into()),
     }
 }
 
@@ -355,7 +378,9 @@ mod tests {
         let (mut tcp, _) = listener.accept().await.unwrap();
         tcp.write_all(b"HTTP/1.1 401 Unauthorized\r\ncontent-length: 0\r\n\r\n").await.unwrap();
         match next(&mut handle).await {
-            SocketIn::Failed(words) => assert_eq!(words, "HTTP status 401 Unauthorized"),
+            SocketIn::Failed { status, reason } => {
+                assert_eq!((status, reason.as_str()), (Some(401), "HTTP status 401 Unauthorized"));
+            }
             other => panic!("expected a failure, got {other:?}"),
         }
         assert_eq!(handle.incoming.recv().await, None);
@@ -367,12 +392,15 @@ mod tests {
         let mut silent = request(url.clone());
         silent.connect_timeout = Duration::from_millis(50);
         let mut handle = Socket::connect(silent);
-        assert_eq!(next(&mut handle).await, SocketIn::Failed("no answer within 50 ms".into()));
+        assert_eq!(next(&mut handle).await, SocketIn::Failed {
+            status: None,
+            reason: "no answer within 50 ms".into(),
+        });
         drop(listener);
         let mut handle = Socket::connect(request(url));
-        assert!(matches!(next(&mut handle).await, SocketIn::Failed(_)));
+        assert!(matches!(next(&mut handle).await, SocketIn::Failed { .. }));
         let mut handle = Socket::connect(request("not a url".into()));
-        assert!(matches!(next(&mut handle).await, SocketIn::Failed(_)));
+        assert!(matches!(next(&mut handle).await, SocketIn::Failed { .. }));
     }
 
     #[tokio::test]
