@@ -74,6 +74,13 @@ impl Journal {
         self.inner.latest.send_replace(seq);
     }
 
+    /// The time of an instant on the journal's clock: milliseconds since localcord started.
+    #[must_use]
+    pub fn at_ms(&self, at: Instant) -> u64 {
+        let since = at.saturating_duration_since(self.inner.began);
+        u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+    }
+
     /// The entries after position `since` that are still kept.
     #[must_use]
     pub fn since(&self, since: u64) -> Vec<Entry> {

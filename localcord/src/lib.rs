@@ -15,6 +15,7 @@
 //! would cancel itself out.
 
 pub mod authority;
+mod control;
 pub mod fault;
 pub mod gateway;
 pub mod human;
@@ -22,6 +23,9 @@ pub mod journal;
 pub mod listen;
 pub mod proxy;
 mod rest;
+pub mod server;
 pub mod similarity;
 pub mod voice;
 pub mod world;
+
+pub use server::{Server, ServerSettings};

@@ -39,6 +39,10 @@ impl Destinations {
         if authority == self.voice_endpoint || authority == self.voice.to_string() {
             return Some(self.voice);
         }
+        // READY names this one as the address to resume at.
+        if authority == self.api.to_string() {
+            return Some(self.api);
+        }
         let (host, port) = authority.rsplit_once(':')?;
         let port: u16 = port.parse().ok()?;
         let host = host.to_ascii_lowercase();
@@ -150,6 +154,7 @@ mod tests {
             ("cdn.discordapp.com:443", Some(api)),
             ("discord.com:80", None),
             ("discord.com", None),
+            ("127.0.0.1:8080", Some(api)),
             ("localhost:50001", Some(known.voice)),
             ("127.0.0.1:50001", Some(known.voice)),
             ("rotterdam1.discord.media:2053", Some(known.voice)),

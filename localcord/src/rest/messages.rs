@@ -210,7 +210,7 @@ pub(super) async fn create(
 
 /// `?limit=&before=&after=&around=`
 #[derive(Debug, Deserialize)]
-pub(super) struct ListQuery {
+pub(crate) struct ListQuery {
     limit: Option<usize>,
     before: Option<u64>,
     after: Option<u64>,
@@ -219,7 +219,7 @@ pub(super) struct ListQuery {
 
 impl ListQuery {
     /// The messages asked for, newest first.
-    pub(super) fn pick<'a>(
+    pub(crate) fn pick<'a>(
         &self,
         state: &'a world::State,
         channel: u64,

@@ -225,6 +225,11 @@ fn interaction_routes() -> Router<Rest> {
         )
 }
 
+/// Whatever is under no route of any service.
+pub(crate) async fn not_found() -> ApiError {
+    ApiError::plain(StatusCode::NOT_FOUND)
+}
+
 async fn unknown_route(request: Request) -> ApiError {
     let path = request.uri().path();
     let version = path.strip_prefix("/v").and_then(|rest| rest.bytes().next());

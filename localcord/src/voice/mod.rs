@@ -125,7 +125,7 @@ impl VoiceServer {
         journal: Journal,
         faults: Faults,
     ) -> io::Result<VoiceServer> {
-        let listener = TcpListener::bind((bind, 0)).await?;
+        let listener = TcpListener::bind((bind, settings.port)).await?;
         let udp = UdpSocket::bind((bind, 0)).await?;
         let media = reachable(udp.local_addr()?);
         let hub = Hub::new(settings.clone(), media, StdRng::from_os_rng());

@@ -5,6 +5,8 @@ use super::dave::GroupSettings;
 /// Settings of a [`super::VoiceServer`].
 #[derive(Clone, Debug)]
 pub struct VoiceSettings {
+    /// TCP port of the voice gateway; 0 takes a free one.
+    pub port: u16,
     /// Heartbeat interval in HELLO, milliseconds. Discord's is 13.75 s.
     pub heartbeat_interval_ms: u64,
     /// How long a connection may be silent before it is closed with 4009, milliseconds.
@@ -41,6 +43,7 @@ pub struct VoiceSettings {
 impl Default for VoiceSettings {
     fn default() -> Self {
         Self {
+            port: 0,
             heartbeat_interval_ms: 13_750,
             heartbeat_timeout_ms: 27_500,
             resume_window_ms: 60_000,

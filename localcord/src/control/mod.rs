@@ -1,0 +1,202 @@
+//! The control API, `/localcord/v1`: what a test or a demo does to the simulated Discord.
+//!
+//! It has no authentication. It answers this machine only, and no web page: a request from
+//! another host, or one with the `Origin` of a web page that is not local, is refused.
+//!
+//! | route | what it does |
+//! |---|---|
+//! | `POST reset` | everything as at the start; bots and humans that were made are gone |
+//! | `POST bots` | `{name}` → `{token, application_id, user_id}` |
+//! | `POST humans` | `{name}` → `{id, token}`; `humans/@me` is the one of `Authorization: <token>` |
+//! | `POST humans/{id}/voice` | `{channel_id}` joins or moves, `null` leaves; `?wait=true`: until it shares an epoch with everybody there |
+//! | `POST humans/{id}/speak` | a WAV; `?wait=true`: until it is spoken |
+//! | `GET humans/{id}/heard` | `?from={user}` → WAV; `&format=json` → when and how long |
+//! | `GET humans/{id}/stats` | counters of its voice client |
+//! | `POST humans/{id}/messages` | as Discord's Create Message, plus `channel_id` or `user_id` |
+//! | `POST humans/{id}/commands` | `{name, options, channel_id}`; `?wait=true`: the answer |
+//! | `POST humans/{id}/components` | `{channel_id, message_id, custom_id, values}`; `?wait=true` |
+//! | `GET channels/{id}/messages` | newest first, `?limit=&before=&after=` |
+//! | `GET journal` | `?since=N` → JSON lines; `&wait=true`: until there is one |
+//! | `GET/PUT faults` | [`crate::fault::FaultSettings`] |
+//! | `POST faults/voice-close` | `{user_id, code}` closes a voice websocket |
+//! | `POST gateway/reconnect`, `gateway/invalid-session` | op 7; op 9 (`{resumable}`) |
+//! | `GET state` | who and what is there |
+
+mod call;
+mod calls;
+mod humans;
+mod speech;
+mod state;
+
+use std::sync::Arc;
+
+use axum::{
+    Json, Router,
+    extract::{DefaultBodyLimit, Request, State},
+    http::{StatusCode, header::ORIGIN},
+    middleware::{self, Next},
+    response::{IntoResponse, Response},
+    routing::{get, post},
+};
+use serde::Deserialize;
+use serde_json::json;
+
+use self::humans::Humans;
+use crate::{
+    gateway::Gateway,
+    listen::Via,
+    rest::{Rest, error::ApiError},
+    voice::VoiceServer,
+    world,
+};
+
+/// The largest WAV a human speaks, in bytes: about five minutes of 48 kHz stereo.
+const MOST_WAV_BYTES: usize = 64 * 1024 * 1024;
+
+/// What the handlers share. Cloning gives another handle to the same.
+#[derive(Clone)]
+pub(crate) struct Control {
+    pub(crate) rest: Rest,
+    pub(crate) voice: VoiceServer,
+    pub(crate) gateway: Gateway,
+    humans: Arc<Humans>,
+    /// What a reset goes back to.
+    fresh: Arc<world::State>,
+}
+
+impl Control {
+    /// `fresh` is the state a reset goes back to.
+    pub(crate) fn new(
+        rest: Rest,
+        voice: VoiceServer,
+        gateway: Gateway,
+        fresh: world::State,
+    ) -> Self {
+        Self { rest, voice, gateway, humans: Arc::default(), fresh: Arc::new(fresh) }
+    }
+
+    /// Lets go of all humans.
+    pub(crate) fn dismiss_humans(&self) {
+        self.humans.clear();
+    }
+}
+
+/// All routes, under `/localcord/v1`.
+pub(crate) fn router(control: &Control) -> Router {
+    let routes = Router::new()
+        .route("/reset", post(state::reset))
+        .route("/bots", post(state::add_bot))
+        .route("/humans", post(humans::add))
+        .route("/humans/{human}/voice", post(humans::voice))
+        .route("/humans/{human}/stats", get(humans::stats))
+        .route("/humans/{human}/messages", post(humans::send_message))
+        .route(
+            "/humans/{human}/speak",
+            post(speech::speak).layer(DefaultBodyLimit::max(MOST_WAV_BYTES)),
+        )
+        .route("/humans/{human}/heard", get(speech::heard))
+        .route("/humans/{human}/commands", post(calls::command))
+        .route("/humans/{human}/components", post(calls::component))
+        .route("/channels/{channel}/messages", get(state::messages))
+        .route("/journal", get(state::journal))
+        .route("/faults", get(state::faults).put(state::set_faults))
+        .route("/faults/voice-close", post(state::close_voice))
+        .route("/gateway/reconnect", post(state::reconnect))
+        .route("/gateway/invalid-session", post(state::invalidate))
+        .route("/state", get(state::overview))
+        .fallback(|| async { Refusal::new(StatusCode::NOT_FOUND, "no such route") })
+        .layer(middleware::from_fn_with_state(control.clone(), guard));
+    Router::new().nest("/localcord/v1", routes).with_state(control.clone())
+}
+
+/// Lets only this machine in, and writes every call down.
+async fn guard(State(control): State<Control>, request: Request, next: Next) -> Response {
+    let via = request.extensions().get::<Via>();
+    let stranger = via.is_some_and(|via| !via.peer.ip().to_canonical().is_loopback());
+    let origin = request.headers().get(ORIGIN).map(|origin| origin.to_str().unwrap_or_default());
+    if stranger || origin.is_some_and(|origin| !is_local(origin)) {
+        return Refusal::new(StatusCode::FORBIDDEN, "this API is for this machine only")
+            .into_response();
+    }
+    let name = format!("{} {}", request.method(), request.uri().path());
+    let reads = request.method() == axum::http::Method::GET;
+    let response = next.run(request).await;
+    // Reading the journal must not make it longer.
+    if !reads {
+        let status = response.status().as_u16();
+        control.rest.journal.record("control", name, json!({ "status": status }));
+    }
+    response
+}
+
+/// The origin of a page that this machine serves.
+fn is_local(origin: &str) -> bool {
+    let host = origin.split("://").nth(1).unwrap_or_default();
+    let host = host.rsplit_once(':').map_or(host, |(host, _)| host);
+    matches!(host, "localhost" | "127.0.0.1" | "[::1]")
+}
+
+/// `?wait=true`
+#[derive(Clone, Copy, Debug, Deserialize)]
+struct Wait {
+    #[serde(default)]
+    wait: bool,
+}
+
+/// A refused request, in words.
+#[derive(Debug)]
+enum Refusal {
+    /// The control API's own: `{"error": words}`.
+    Own(StatusCode, String),
+    /// What Discord would say.
+    Discord(ApiError),
+}
+
+impl Refusal {
+    fn new(status: StatusCode, words: impl Into<String>) -> Self {
+        Self::Own(status, words.into())
+    }
+
+    fn bad(words: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, words)
+    }
+
+    fn unknown(what: &str) -> Self {
+        Self::new(StatusCode::NOT_FOUND, format!("unknown {what}"))
+    }
+}
+
+impl From<ApiError> for Refusal {
+    fn from(error: ApiError) -> Self {
+        Self::Discord(error)
+    }
+}
+
+impl IntoResponse for Refusal {
+    fn into_response(self) -> Response {
+        match self {
+            Self::Own(status, words) => (status, Json(json!({ "error": words }))).into_response(),
+            Self::Discord(error) => error.into_response(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pages_of_other_hosts_are_no_callers() {
+        let cases = [
+            ("http://localhost:3000", true),
+            ("https://127.0.0.1", true),
+            ("http://[::1]:80", true),
+            ("https://example.com", false),
+            ("http://localhost.example.com", false),
+            ("null", false),
+        ];
+        for (origin, local) in cases {
+            assert_eq!(is_local(origin), local, "{origin}");
+        }
+    }
+}
