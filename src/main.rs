@@ -1,2 +1,17 @@
-//! The `clawvoice` binary.
-fn main() {}
+//! The `clawvoice` binary: an AI agent in Discord voice channels.
+//!
+//! Arguments are in [`cli`], each verb in [`commands`], the wiring of the crates in [`app`].
+//! No behaviour of its own.
+
+mod app;
+mod cli;
+mod commands;
+mod printer;
+mod provider;
+mod timeline;
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    cli::run()
+}

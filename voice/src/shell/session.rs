@@ -47,7 +47,7 @@ const MAX_GATEWAY_BYTES: usize = 4 * 1024 * 1024;
 const MAX_UDP_BYTES: usize = 2_048;
 
 /// Where the realtime provider is.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct ProviderEndpoint {
     /// `wss://…` or `ws://…`, with the model in the query if the provider wants it there.
     pub url: String,

@@ -1,0 +1,82 @@
+//! Arguments, and nothing else.
+
+use std::{path::PathBuf, process::ExitCode};
+
+use clap::{Parser, Subcommand};
+
+use crate::commands;
+
+/// Puts an AI agent into Discord voice channels: hears end-to-end encrypted speech, answers in
+/// real time, stops when interrupted.
+#[derive(Debug, Parser)]
+#[command(version, propagate_version = true, arg_required_else_help = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Connect to Discord and run the agent until Ctrl-C or SIGTERM.
+    ///
+    /// Exit codes: 0 stopped as asked, 1 something you can fix (the config file), 2 unexpected,
+    /// 4 Discord refused the token.
+    Gateway(GatewayArgs),
+    /// Play the whole story on a simulated Discord: no account, no key, no network.
+    Demo(DemoArgs),
+}
+
+/// Arguments of `clawvoice gateway`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct GatewayArgs {
+    /// The configuration, JSON5, keys as in OpenClaw's `channels.discord.*`.
+    #[arg(long, value_name = "FILE", env = "CLAWVOICE_CONFIG")]
+    pub(crate) config: PathBuf,
+    /// Also write every timeline record as a JSON line to this file.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) timeline: Option<PathBuf>,
+    /// Print log lines as JSON.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// Arguments of `clawvoice demo`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct DemoArgs {
+    /// The `localcord` program [default: the one beside this program].
+    #[arg(long, value_name = "PROGRAM")]
+    pub(crate) localcord: Option<PathBuf>,
+    /// Where the recordings, the timeline and the summary go.
+    #[arg(long, value_name = "FOLDER", default_value = "target/demo")]
+    pub(crate) out: PathBuf,
+    /// Print only the summary, as JSON, on stdout.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// Parses the arguments and runs the command they name.
+pub(crate) fn run() -> ExitCode {
+    let outcome = match Cli::parse().command {
+        Command::Gateway(args) => commands::gateway::run(&args),
+        Command::Demo(args) => commands::demo::run(&args),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            failure.print();
+            ExitCode::from(failure.exit as u8)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_arguments_are_consistent() {
+        Cli::command().debug_assert();
+    }
+}

@@ -1,0 +1,99 @@
+//! `clawvoice gateway`: connects and runs until it is told to stop.
+
+use clawvoice_config::ProcessEnv;
+use tracing_subscriber::{EnvFilter, filter::Directive, layer::SubscriberExt as _, util::SubscriberInitExt as _};
+
+use crate::{app, cli::GatewayArgs, printer::Failure};
+
+/// Libraries whose finer levels print what must not be logged: key material, tokens in paths,
+/// session ids. Whatever `RUST_LOG` says, they stay at these levels.
+const CAPPED: [&str; 7] = [
+    "davey=info",
+    "openmls=info",
+    "twilight_http=warn",
+    "twilight_gateway=info",
+    "songbird=warn",
+    "tungstenite=info",
+    "hyper=info",
+];
+
+/// Runs the command.
+pub(crate) fn run(args: &GatewayArgs) -> Result<(), Failure> {
+    start_log(args.json);
+    let config = clawvoice_config::load(&args.config, &ProcessEnv).map_err(Failure::user)?;
+    for warning in &config.warnings {
+        tracing::warn!("{warning}");
+    }
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::unexpected(format_args!("no async runtime: {error}")))?;
+    let outcome = runtime.block_on(async {
+        let signals = Signals::install()?;
+        tracing::info!(config = %args.config.display(), "clawvoice {}", env!("CARGO_PKG_VERSION"));
+        app::run(config, args.timeline.as_deref(), signals.wait()).await
+    });
+    // Whatever still runs (a DNS look-up, say) must not hold up the exit.
+    runtime.shutdown_background();
+    outcome
+}
+
+fn start_log(json: bool) {
+    let mut filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
+    for directive in CAPPED {
+        let directive: Directive = directive.parse().expect("the directives above are well formed");
+        filter = filter.add_directive(directive);
+    }
+    let registry = tracing_subscriber::registry().with(filter);
+    let stderr = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
+    if json {
+        registry.with(stderr.json()).init();
+    } else {
+        let colour = anstream::AutoStream::choice(&std::io::stderr()) != anstream::ColorChoice::Never;
+        registry.with(stderr.with_ansi(colour).with_target(false)).init();
+    }
+}
+
+/// Ctrl-C and SIGTERM, listened for from the start, so that one that comes early is not lost.
+struct Signals {
+    #[cfg(unix)]
+    terminate: tokio::signal::unix::Signal,
+    #[cfg(unix)]
+    interrupt: tokio::signal::unix::Signal,
+}
+
+impl Signals {
+    #[cfg(unix)]
+    fn install() -> Result<Self, Failure> {
+        use tokio::signal::unix::{SignalKind, signal};
+        let listen = |kind| {
+            signal(kind).map_err(|error| {
+                Failure::unexpected(format_args!("cannot listen for signals: {error}"))
+            })
+        };
+        Ok(Self {
+            terminate: listen(SignalKind::terminate())?,
+            interrupt: listen(SignalKind::interrupt())?,
+        })
+    }
+
+    #[cfg(unix)]
+    async fn wait(mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
+
+    #[cfg(not(unix))]
+    fn install() -> Result<Self, Failure> {
+        Ok(Self {})
+    }
+
+    #[cfg(not(unix))]
+    async fn wait(self) {
+        if tokio::signal::ctrl_c().await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    }
+}
