@@ -35,6 +35,9 @@ impl VoiceSocket {
             tracing::debug!(%error, "UDP receive buffer stays at the system's default");
         }
         socket.connect(remote).await?;
+        // A new socket counts as full until the reactor has seen it writable, and a first datagram
+        // lost to that costs the retry time of IP discovery.
+        socket.writable().await?;
         Ok(Self { socket })
     }
 
@@ -91,7 +94,6 @@ mod tests {
         let server = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
         let remote = server.local_addr().unwrap();
         let client = VoiceSocket::connect(remote).await.unwrap();
-        client.socket.writable().await.unwrap();
         assert!(client.send(b"ping"));
         let mut buffer = [0; 16];
         let (bytes, from) = server.recv_from(&mut buffer).await.unwrap();
