@@ -175,7 +175,8 @@ mod tests {
         plain.read_to_string(&mut answer).await.unwrap();
         assert!(answer.starts_with("HTTP/1.1 200 OK") && answer.ends_with("hello"), "{answer}");
 
-        let connector = tokio_rustls::TlsConnector::from(Arc::new(authority.client_config().unwrap()));
+        let connector =
+            tokio_rustls::TlsConnector::from(Arc::new(authority.client_config().unwrap()));
         for name in [
             "localhost",
             "127.0.0.1",

@@ -49,8 +49,9 @@ impl Destinations {
         if host.ends_with(".discord.media") {
             return Some(self.voice);
         }
-        let api = matches!(host.as_str(), "discord.com" | "cdn.discordapp.com" | "gateway.discord.gg")
-            || (host.starts_with("gateway-") && host.ends_with(".discord.gg"));
+        let api =
+            matches!(host.as_str(), "discord.com" | "cdn.discordapp.com" | "gateway.discord.gg")
+                || (host.starts_with("gateway-") && host.ends_with(".discord.gg"));
         (api && port == TLS_PORT).then_some(self.api)
     }
 }
@@ -188,7 +189,8 @@ mod tests {
         let api = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let known = destinations(api.local_addr().unwrap());
         let router = Router::new().route("/", get(|| async { "localcord" }));
-        let serving = tokio::spawn(crate::listen::serve(api, authority.acceptor().unwrap(), router));
+        let serving =
+            tokio::spawn(crate::listen::serve(api, authority.acceptor().unwrap(), router));
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let proxy = listener.local_addr().unwrap();
         let proxying = tokio::spawn(serve(listener, known));

@@ -179,8 +179,7 @@ impl Server {
         let world = World::new(state.clone(), journal.clone());
         world.attach_voice(voice.clone());
         let gateway_url = format!("ws://{address}");
-        let gateway =
-            Gateway::start(world.clone(), journal.clone(), settings.gateway, gateway_url);
+        let gateway = Gateway::start(world.clone(), journal.clone(), settings.gateway, gateway_url);
         let rest = Rest::new(world, journal, faults, format!("http://{address}"));
         let control = Control::new(rest.clone(), voice.clone(), gateway.clone(), state);
         let router = Router::new()
@@ -426,21 +425,13 @@ fn read_world(path: &Path) -> Result<State, StartError> {
     State::from_json5(&text).map_err(|source| StartError::World { path: path.to_owned(), source })
 }
 
-async fn listen_on(
-    bind: IpAddr,
-    port: u16,
-    what: &'static str,
-) -> Result<TcpListener, StartError> {
+async fn listen_on(bind: IpAddr, port: u16, what: &'static str) -> Result<TcpListener, StartError> {
     let address = SocketAddr::new(bind, port);
     let bound = TcpListener::bind(address).await;
     bound.map_err(|source| StartError::Bind { what, address, source })
 }
 
-fn reachable_at(
-    listener: &TcpListener,
-    bind: IpAddr,
-    port: u16,
-) -> Result<SocketAddr, StartError> {
+fn reachable_at(listener: &TcpListener, bind: IpAddr, port: u16) -> Result<SocketAddr, StartError> {
     let local = listener.local_addr().map_err(|source| StartError::Bind {
         what: "the API",
         address: SocketAddr::new(bind, port),

@@ -156,8 +156,14 @@ mod tests {
             (json!({ "stop": {} }), "there is no option `stop`"),
             (json!({ "join": {} }), "`channel` is required"),
             (json!({ "join": { "channel": 12 } }), "`channel` has the wrong kind of value"),
-            (json!({ "join": { "channel": "12", "mode": "b" } }), "`mode` must be one of its choices"),
-            (json!({ "join": { "channel": "12" }, "leave": {} }), "exactly one subcommand must be chosen"),
+            (
+                json!({ "join": { "channel": "12", "mode": "b" } }),
+                "`mode` must be one of its choices",
+            ),
+            (
+                json!({ "join": { "channel": "12" }, "leave": {} }),
+                "exactly one subcommand must be chosen",
+            ),
             (json!("join"), "`options` must be a list or an object"),
             (json!([{ "value": 1 }]), "every option needs a `name`"),
         ];

@@ -53,10 +53,12 @@ pub(super) async fn command(
             let why = "that human may not use application commands there";
             return Err(Refusal::new(StatusCode::FORBIDDEN, why));
         }
-        let command = find_command(state, guild, wanted.1, name)
-            .ok_or_else(|| Refusal::unknown(&format!("command `{name}`; registered: {}", registered(state, guild))))?;
+        let command = find_command(state, guild, wanted.1, name).ok_or_else(|| {
+            Refusal::unknown(&format!("command `{name}`; registered: {}", registered(state, guild)))
+        })?;
         let mut named = Named::default();
-        let options = fill_options(&command["options"], &options, &mut named).map_err(Refusal::bad)?;
+        let options =
+            fill_options(&command["options"], &options, &mut named).map_err(Refusal::bad)?;
         let mut data = json!({
             "id": command["id"],
             "name": command["name"],
@@ -100,7 +102,15 @@ pub(super) async fn component(
         }
         let application = state.application_of(found.author_id).map(|found| found.id);
         let message = Some((message, control.rest.shown(state, found)));
-        Ok::<_, Refusal>(Call { human, channel, guild, application, kind: COMPONENT, data, message })
+        Ok::<_, Refusal>(Call {
+            human,
+            channel,
+            guild,
+            application,
+            kind: COMPONENT,
+            data,
+            message,
+        })
     })?;
     place(&control, call, query.wait, deadline(&body)).await
 }

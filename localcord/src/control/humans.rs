@@ -103,8 +103,7 @@ impl FromRequestParts<Control> for Who {
         } else {
             name.parse().ok()
         };
-        let known =
-            human.filter(|id| control.rest.world.read(|state| state.humans.contains(id)));
+        let known = human.filter(|id| control.rest.world.read(|state| state.humans.contains(id)));
         known.map(Self).ok_or_else(|| Refusal::unknown("human"))
     }
 }

@@ -109,7 +109,8 @@ pub(super) async fn set_faults(
     if !(0.0..=100.0).contains(&settings.udp_drop_percent) {
         return Err(Refusal::bad("`udpDropPercent` must be between 0 and 100"));
     }
-    if settings.rest.iter().any(|fault| fault.status != 429 && !(500..600).contains(&fault.status)) {
+    if settings.rest.iter().any(|fault| fault.status != 429 && !(500..600).contains(&fault.status))
+    {
         return Err(Refusal::bad("`status` must be 429 or 5xx"));
     }
     control.rest.journal.record("fault", "set", json!(settings));
@@ -175,7 +176,8 @@ pub(super) async fn overview(State(control): State<Control>) -> Json<Value> {
                 })
             })
             .collect();
-        let humans: Value = state.humans.iter().map(|id| human_json(&control, state, *id)).collect();
+        let humans: Value =
+            state.humans.iter().map(|id| human_json(&control, state, *id)).collect();
         let voice: Value =
             state.voice_states.values().map(|voice| state.voice_state_json(voice)).collect();
         json!({ "guilds": guilds, "bots": bots, "humans": humans, "voice_states": voice })

@@ -84,15 +84,13 @@ fn wrong_content_type() -> ApiError {
     )
 }
 
-async fn read_parts<S: Send + Sync>(
-    request: Request,
-    state: &S,
-) -> Result<MessageBody, ApiError> {
+async fn read_parts<S: Send + Sync>(request: Request, state: &S) -> Result<MessageBody, ApiError> {
     let (head, body) = request.into_parts();
     let bytes = to_bytes(body, MOST_BYTES).await.map_err(|_| ApiError::too_large())?;
     let whole = Request::from_parts(head, Body::from(bytes));
     let bad = |_| ApiError::not_json();
-    let mut parts = Multipart::from_request(whole, state).await.map_err(|_| wrong_content_type())?;
+    let mut parts =
+        Multipart::from_request(whole, state).await.map_err(|_| wrong_content_type())?;
     let mut body = MessageBody { json: Value::Object(Default::default()), files: Vec::new() };
     while let Some(part) = parts.next_field().await.map_err(bad)? {
         let name = part.name().unwrap_or_default().to_owned();

@@ -70,7 +70,8 @@ pub(super) async fn callback(
     })?;
     let given = body.json.clone();
     let message = carry_out(&rest, &interaction, kind, body);
-    if let Ok(stored) = rest.interactions().followed(Instant::now(), interaction.application_id, &token)
+    if let Ok(stored) =
+        rest.interactions().followed(Instant::now(), interaction.application_id, &token)
     {
         stored.callback = Some(given);
         stored.original = message.as_ref().map(|message| message.id).or(stored.source);
@@ -81,8 +82,10 @@ pub(super) async fn callback(
     if !query.with_response {
         return Ok(StatusCode::NO_CONTENT.into_response());
     }
-    Ok(Json(rest.world.read(|state| response_json(&rest, state, &interaction, kind, message.as_ref())))
-        .into_response())
+    Ok(Json(
+        rest.world.read(|state| response_json(&rest, state, &interaction, kind, message.as_ref())),
+    )
+    .into_response())
 }
 
 /// A callback fits the kind of interaction, and what it carries is as it must be.
@@ -165,9 +168,8 @@ fn carry_out(
         }
         callback_type::UPDATE => {
             let source = (interaction.channel_id, interaction.source?);
-            let message = rest.world.read(|state| {
-                state.messages.get(&source.0)?.get(&source.1).cloned()
-            })?;
+            let message =
+                rest.world.read(|state| state.messages.get(&source.0)?.get(&source.1).cloned())?;
             let change = change(rest, &message, body).ok()?;
             rest.world.edit_message(source.0, source.1, change).ok()
         }
@@ -274,9 +276,8 @@ fn target(rest: &Rest, interaction: &Interaction, message: &str) -> Result<Messa
     if let Some(hidden) = interaction.ephemeral.iter().find(|one| one.id == id) {
         return Ok(hidden.clone());
     }
-    let found = rest.world.read(|state| {
-        state.messages.get(&interaction.channel_id)?.get(&id).cloned()
-    });
+    let found =
+        rest.world.read(|state| state.messages.get(&interaction.channel_id)?.get(&id).cloned());
     let own = found.filter(|one| one.application_id == Some(interaction.application_id));
     own.ok_or_else(ApiError::unknown_message)
 }

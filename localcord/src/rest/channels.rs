@@ -17,11 +17,7 @@ use super::{
 use crate::world::{self, Audience, Channel, Dispatch, bits, intents, kind};
 
 /// The channel, if the user may see it.
-pub(super) fn visible<'a>(
-    state: &'a world::State,
-    user: u64,
-    id: u64,
-) -> Result<&'a Channel, ApiError> {
+pub(super) fn visible(state: &world::State, user: u64, id: u64) -> Result<&Channel, ApiError> {
     let channel = state.channels.get(&id).ok_or_else(ApiError::unknown_channel)?;
     let seen = state.may(user, id, bits::VIEW_CHANNEL);
     if seen { Ok(channel) } else { Err(ApiError::missing_access()) }

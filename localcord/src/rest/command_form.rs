@@ -292,7 +292,8 @@ mod tests {
         let group = json!({ "name": "g", "description": "d", "type": 2, "options": [
             { "name": "join", "description": "d", "type": 1, "options": [option("where", 7, true)] }
         ]});
-        let group_in_sub = json!({ "name": "s", "description": "d", "type": 1, "options": [group] });
+        let group_in_sub =
+            json!({ "name": "s", "description": "d", "type": 1, "options": [group] });
         let choice = json!({ "name": "one", "description": "d", "type": 3,
             "choices": [{ "name": "", "value": "v" }] });
         let cases = [
@@ -311,7 +312,10 @@ mod tests {
             (json!({ "name": "x", "description": "d", "options": [group_in_sub] }), false),
             (json!({ "name": "x", "description": "d", "options": [choice] }), false),
             (json!({ "name": "x", "description": "d", "options": "no" }), false),
-            (json!({ "name": "x", "description": "d", "options": [option("a", 12, false)] }), false),
+            (
+                json!({ "name": "x", "description": "d", "options": [option("a", 12, false)] }),
+                false,
+            ),
             (
                 json!({ "name": "x", "description": "d",
                     "options": [option("a", 3, false), option("b", 3, true)] }),
@@ -340,7 +344,8 @@ mod tests {
 
     #[test]
     fn the_server_fills_in_what_the_client_left_out() {
-        let full = completed(&json!({ "name": "vc", "description": "d", "id": "9" }), 5, 6, Some(7));
+        let full =
+            completed(&json!({ "name": "vc", "description": "d", "id": "9" }), 5, 6, Some(7));
         assert_eq!(full["id"], "5");
         assert_eq!(full["application_id"], "6");
         assert_eq!(full["guild_id"], "7");

@@ -8,7 +8,12 @@ use axum::{
 use serde_json::Value;
 
 use super::{
-    Rest, body::JsonBody, command_form, error::{ApiError, Form}, gate::Caller, snowflake,
+    Rest,
+    body::JsonBody,
+    command_form,
+    error::{ApiError, Form},
+    gate::Caller,
+    snowflake,
 };
 use crate::world;
 

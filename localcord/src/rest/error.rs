@@ -90,11 +90,7 @@ impl ApiError {
 
     /// 40060.
     pub(crate) fn already_acknowledged() -> Self {
-        Self::new(
-            StatusCode::BAD_REQUEST,
-            40_060,
-            "Interaction has already been acknowledged.",
-        )
+        Self::new(StatusCode::BAD_REQUEST, 40_060, "Interaction has already been acknowledged.")
     }
 
     /// 50001.
@@ -104,11 +100,7 @@ impl ApiError {
 
     /// 50005.
     pub(crate) fn not_the_author() -> Self {
-        Self::new(
-            StatusCode::FORBIDDEN,
-            50_005,
-            "Cannot edit a message authored by another user",
-        )
+        Self::new(StatusCode::FORBIDDEN, 50_005, "Cannot edit a message authored by another user")
     }
 
     /// 50006.
@@ -118,11 +110,7 @@ impl ApiError {
 
     /// 50024.
     pub(crate) fn wrong_channel_type() -> Self {
-        Self::new(
-            StatusCode::BAD_REQUEST,
-            50_024,
-            "Cannot execute action on this channel type",
-        )
+        Self::new(StatusCode::BAD_REQUEST, 50_024, "Cannot execute action on this channel type")
     }
 
     /// 50013.
@@ -137,18 +125,13 @@ impl ApiError {
 
     /// 50109.
     pub(crate) fn not_json() -> Self {
-        Self::new(
-            StatusCode::BAD_REQUEST,
-            50_109,
-            "The request body contains invalid JSON.",
-        )
+        Self::new(StatusCode::BAD_REQUEST, 50_109, "The request body contains invalid JSON.")
     }
 
     /// 40005.
     pub(crate) fn too_large() -> Self {
         Self::new(StatusCode::PAYLOAD_TOO_LARGE, 40_005, "Request entity too large")
     }
-
 }
 
 impl IntoResponse for ApiError {

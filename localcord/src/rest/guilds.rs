@@ -9,7 +9,11 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{
-    Rest, body::JsonBody, error::{ApiError, Form}, gate::Caller, snowflake,
+    Rest,
+    body::JsonBody,
+    error::{ApiError, Form},
+    gate::Caller,
+    snowflake,
 };
 use crate::world::{self, Guild, Role, bits, intents, kind};
 
@@ -141,7 +145,7 @@ pub(super) async fn members(
     rest.world.read(|state| {
         let guild = joined(state, caller, &guild)?;
         let application = state.applications.get(&caller.application_id);
-        if !application.is_some_and(|app| app.privileged_intents & intents::GUILD_MEMBERS != 0) {
+        if application.is_none_or(|app| app.privileged_intents & intents::GUILD_MEMBERS == 0) {
             return Err(ApiError::missing_access());
         }
         let ids = guild.members.keys().copied().filter(|user| *user > after).take(limit);

@@ -185,9 +185,8 @@ mod tests {
     fn one_answer_within_three_seconds() {
         let start = Instant::now();
         let mut all = called(start);
-        let mut answer = |at, id, token: &str| {
-            all.handle_answer(at, id, token).map(|found| found.id)
-        };
+        let mut answer =
+            |at, id, token: &str| all.handle_answer(at, id, token).map(|found| found.id);
         assert_eq!(answer(start, 8, "tok"), Err(Refused::Unknown));
         assert_eq!(answer(start, 9, "other"), Err(Refused::Unknown));
         assert_eq!(answer(seconds(start, 3), 9, "tok"), Ok(9));

@@ -58,7 +58,8 @@ pub(crate) fn check_changes(body: &Value, files: usize, v2: bool) -> Result<(), 
 /// Nothing in it that could be shown.
 pub(crate) fn is_empty(body: &Value) -> bool {
     let text = body.get("content").and_then(Value::as_str).unwrap_or_default();
-    let list = |field: &str| body.get(field).and_then(Value::as_array).is_some_and(|l| !l.is_empty());
+    let list =
+        |field: &str| body.get(field).and_then(Value::as_array).is_some_and(|l| !l.is_empty());
     text.trim().is_empty()
         && !["embeds", "components", "sticker_ids", "attachments"].iter().any(|field| list(field))
         && !body.get("poll").is_some_and(Value::is_object)
@@ -124,7 +125,9 @@ fn refuse_legacy_fields(form: &mut Form, body: &Value) {
             form.wrong(
                 field,
                 "MESSAGE_CANNOT_USE_LEGACY_FIELDS_WITH_COMPONENTS_V2",
-                format!("The '{field}' field cannot be used when using MessageFlags.IS_COMPONENTS_V2"),
+                format!(
+                    "The '{field}' field cannot be used when using MessageFlags.IS_COMPONENTS_V2"
+                ),
             );
         }
     }
@@ -253,13 +256,21 @@ mod tests {
             (json!(["hi"]), 0, false),
             (json!({ "embeds": [{ "title": "t" }] }), 0, true),
             (json!({ "embeds": [{ "title": "t".repeat(257) }] }), 0, false),
-            (json!({ "embeds": [{ "fields": [{ "name": "n".repeat(257), "value": "v" }] }] }), 0, false),
+            (
+                json!({ "embeds": [{ "fields": [{ "name": "n".repeat(257), "value": "v" }] }] }),
+                0,
+                false,
+            ),
             (json!({ "embeds": vec![json!({ "title": "t" }); 11] }), 0, false),
             (json!({ "embeds": vec![json!({ "description": "d".repeat(3001) }); 2] }), 0, false),
             (json!({ "components": [row(vec![button("a"), button("b")])] }), 0, true),
             (json!({ "components": [row(vec![button("a"), button("a")])] }), 0, false),
             (json!({ "components": [row(vec![json!({ "type": 2, "style": 1 })])] }), 0, false),
-            (json!({ "components": [row(vec![json!({ "type": 2, "style": 5, "url": "u" })])] }), 0, true),
+            (
+                json!({ "components": [row(vec![json!({ "type": 2, "style": 5, "url": "u" })])] }),
+                0,
+                true,
+            ),
             (json!({ "components": [text] }), 0, false),
             (json!({ "components": [text], "flags": COMPONENTS_V2 }), 0, true),
             (json!({ "components": [text], "content": "c", "flags": COMPONENTS_V2 }), 0, false),

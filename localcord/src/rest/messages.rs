@@ -89,12 +89,7 @@ fn embeds(body: &Value) -> Option<Vec<Value>> {
     Some(embeds)
 }
 
-fn may_write(
-    state: &world::State,
-    author: u64,
-    channel: u64,
-    files: bool,
-) -> Result<(), ApiError> {
+fn may_write(state: &world::State, author: u64, channel: u64, files: bool) -> Result<(), ApiError> {
     let place = visible(state, author, channel)?;
     if !place.takes_messages() {
         return Err(ApiError::wrong_channel_type());
@@ -106,11 +101,7 @@ fn may_write(
     if files {
         needed |= bits::ATTACH_FILES;
     }
-    if state.may(author, channel, needed) {
-        Ok(())
-    } else {
-        Err(ApiError::missing_permissions())
-    }
+    if state.may(author, channel, needed) { Ok(()) } else { Err(ApiError::missing_permissions()) }
 }
 
 /// The `message_reference` as the message keeps it.
@@ -273,11 +264,11 @@ fn place(channel: &str, message: &str) -> Result<(u64, u64), ApiError> {
 }
 
 /// The message, if the user may see its channel.
-pub(super) fn found<'a>(
-    state: &'a world::State,
+pub(super) fn found(
+    state: &world::State,
     user: u64,
     (channel, message): (u64, u64),
-) -> Result<&'a Message, ApiError> {
+) -> Result<&Message, ApiError> {
     visible(state, user, channel)?;
     let all = state.messages.get(&channel);
     all.and_then(|all| all.get(&message)).ok_or_else(ApiError::unknown_message)
@@ -337,7 +328,8 @@ fn changed_attachments(rest: &Rest, message: &Message, body: &MessageBody) -> Op
     if listed.is_none() && body.files.is_empty() {
         return None;
     }
-    let stays = |old: &&Value| listed.is_none_or(|all| all.iter().any(|one| one["id"] == old["id"]));
+    let stays =
+        |old: &&Value| listed.is_none_or(|all| all.iter().any(|one| one["id"] == old["id"]));
     let mut all: Vec<Value> = message.attachments.iter().filter(stays).cloned().collect();
     let described = body.json.get("attachments");
     all.extend(rest.keep_files(message.channel_id, body.files.clone(), described));
@@ -345,9 +337,8 @@ fn changed_attachments(rest: &Rest, message: &Message, body: &MessageBody) -> Op
 }
 
 fn leaves_nothing(message: &Message, change: &MessageChange) -> bool {
-    let empty = |changed: &Option<Vec<Value>>, old: &[Value]| {
-        changed.as_deref().unwrap_or(old).is_empty()
-    };
+    let empty =
+        |changed: &Option<Vec<Value>>, old: &[Value]| changed.as_deref().unwrap_or(old).is_empty();
     change.content.as_deref().unwrap_or(&message.content).trim().is_empty()
         && empty(&change.embeds, &message.embeds)
         && empty(&change.components, &message.components)

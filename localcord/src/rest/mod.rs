@@ -201,9 +201,7 @@ fn command_routes() -> Router<Rest> {
         )
         .route(
             "/applications/{application}/commands/{command}",
-            get(commands::read_global)
-                .patch(commands::edit_global)
-                .delete(commands::delete_global),
+            get(commands::read_global).patch(commands::edit_global).delete(commands::delete_global),
         )
         .route(
             "/applications/{application}/guilds/{guild}/commands",

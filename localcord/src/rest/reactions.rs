@@ -242,7 +242,8 @@ mod tests {
 
     #[test]
     fn text_is_no_emoji() {
-        for (emoji, good) in [("👍", true), ("wave:123", true), ("wave", false), ("wave:x", false)] {
+        for (emoji, good) in [("👍", true), ("wave:123", true), ("wave", false), ("wave:x", false)]
+        {
             assert_eq!(check_emoji(emoji).is_ok(), good, "{emoji}");
         }
         let mut reactions = Reactions::default();

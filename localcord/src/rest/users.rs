@@ -8,7 +8,11 @@ use axum::{
 use serde_json::{Value, json};
 
 use super::{
-    Rest, body::JsonBody, error::{ApiError, Form}, gate::Caller, snowflake,
+    Rest,
+    body::JsonBody,
+    error::{ApiError, Form},
+    gate::Caller,
+    snowflake,
 };
 use crate::listen::Via;
 
