@@ -16,7 +16,7 @@ pub const FRAME_SAMPLES: usize = 480;
 /// libopus could not make a decoder or refused a packet.
 #[derive(Debug, thiserror::Error)]
 #[error("opus: {0}")]
-pub struct DecodeError(#[from] audiopus::Error);
+pub(crate) struct DecodeError(#[from] audiopus::Error);
 
 /// The decoder of one stream.
 pub(crate) struct OpusDecoder(Decoder);

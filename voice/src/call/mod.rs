@@ -534,3 +534,6 @@ impl Call {
         self.handshake.close(&mut self.out);
     }
 }
+
+#[cfg(test)]
+mod tests;

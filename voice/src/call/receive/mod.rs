@@ -9,6 +9,7 @@
 mod buffer;
 mod held;
 mod policy;
+mod speakers;
 mod stream;
 
 use std::collections::BTreeMap;
@@ -19,6 +20,7 @@ use self::{
     buffer::{Kind, Place},
     held::{Held, HeldPacket},
     policy::LEAVE_GRACE,
+    speakers::Speakers,
     stream::{Packet, Stream},
 };
 use super::{
@@ -56,6 +58,7 @@ pub(crate) struct Voice<'a> {
     pub(crate) now: SessionTime,
     pub(crate) stats: &'a mut CallStats,
     pub(crate) hear: &'a mut dyn Hear,
+    pub(crate) speakers: &'a mut Speakers,
     pub(crate) pcm: &'a mut [i16; MAX_SAMPLES],
 }
 
@@ -92,10 +95,18 @@ impl<'a> Media<'a> {
     }
 }
 
-/// Where decrypted media and decoded samples are put; kept for the whole call.
-struct Scratch {
-    media: Box<[u8; MAX_MEDIA]>,
+/// What all streams share when they are heard.
+struct Playout {
+    speakers: Speakers,
+    /// Where samples are decoded to.
     pcm: Box<[i16; MAX_SAMPLES]>,
+}
+
+impl Playout {
+    fn voice<'a>(&'a mut self, io: &'a mut Io<'_>) -> Voice<'a> {
+        let Self { speakers, pcm } = self;
+        Voice { now: io.now, stats: io.stats, hear: io.hear, speakers, pcm }
+    }
 }
 
 /// See the module's documentation.
@@ -105,9 +116,9 @@ pub(crate) struct Receiver {
     held: Held,
     /// Since when held packets deserve another try.
     replay_due: Option<SessionTime>,
-    /// Users whose stream went while they spoke.
-    stopped: Vec<UserId>,
-    scratch: Scratch,
+    playout: Playout,
+    /// Where end-to-end encryption is taken off.
+    media: Box<[u8; MAX_MEDIA]>,
 }
 
 impl Receiver {
@@ -117,11 +128,11 @@ impl Receiver {
             streams: BTreeMap::new(),
             held: Held::default(),
             replay_due: None,
-            stopped: Vec::new(),
-            scratch: Scratch {
-                media: Box::new([0; MAX_MEDIA]),
+            playout: Playout {
+                speakers: Speakers::default(),
                 pcm: Box::new([0; MAX_SAMPLES]),
             },
+            media: Box::new([0; MAX_MEDIA]),
         }
     }
 
@@ -215,13 +226,13 @@ impl Receiver {
 
     /// A packet of a mapped SSRC. `fresh`: it just arrived and was not held.
     fn handle_known(&mut self, io: &mut Io<'_>, media: Media<'_>, fresh: bool) {
-        let Self { streams, held, scratch, .. } = self;
+        let Self { streams, held, playout, media: opened, .. } = self;
         let Some(stream) = streams.get_mut(&media.ssrc) else { return };
         let user = Some(stream.user);
         match stream.order.place(media.sequence) {
             Place::Duplicate => return io.stats.settle(user, Fate::Duplicate),
             Place::Late => return io.stats.settle(user, Fate::Late),
-            Place::Restart => stream.restart(&mut voice(io, &mut scratch.pcm)),
+            Place::Restart => stream.restart(&mut playout.voice(io)),
             Place::Next | Place::Ahead(_) => {}
         }
         let packet = |kind, payload| Packet {
@@ -242,35 +253,35 @@ impl Receiver {
                 return;
             }
             io.stats.settle(user, fate);
-            return stream.accept(&mut voice(io, &mut scratch.pcm), packet(kind, media.payload));
+            return stream.accept(&mut playout.voice(io), packet(kind, media.payload));
         }
-        match io.dave.open(io.now, stream.user, media.payload, &mut scratch.media[..]) {
+        match io.dave.open(io.now, stream.user, media.payload, &mut opened[..]) {
             Opened::Plain => {
                 let speech = packet(Kind::Speech, media.payload);
-                stream.accept(&mut voice(io, &mut scratch.pcm), speech);
+                stream.accept(&mut playout.voice(io), speech);
             }
             Opened::Decrypted(bytes) => {
                 stream.failures = 0;
                 stream.lost = 0;
-                give_up_older(held, stream, io, &mut scratch.pcm, media);
+                give_up_older(held, stream, io, playout, media);
                 stream.ever_opened = true;
                 if !fresh {
                     io.stats.note(user, |stats| stats.recovered += 1);
                 }
                 // An empty frame has no audio, like padding.
-                let (kind, opus) = match &scratch.media[..bytes] {
+                let (kind, opus) = match &opened[..bytes] {
                     [] => (Kind::Empty, &[][..]),
                     opus => (Kind::Speech, opus),
                 };
                 if kind == Kind::Empty {
                     io.stats.settle(user, Fate::PaddingOnly);
                 }
-                stream.accept(&mut voice(io, &mut scratch.pcm), packet(kind, opus));
+                stream.accept(&mut playout.voice(io), packet(kind, opus));
             }
             Opened::Refused => {
                 io.stats.settle(user, Fate::PlaintextRefused);
                 lost_frame(stream, io.out);
-                let voice = &mut voice(io, &mut scratch.pcm);
+                let voice = &mut playout.voice(io);
                 stream.skip(voice, media.sequence, media.timestamp);
             }
             Opened::NoKey => {
@@ -313,10 +324,10 @@ impl Receiver {
     /// Plays the packet that named its sender; its `bytes` of media are in the scratch, because a
     /// second decryption would be a replay.
     fn first_opened(&mut self, io: &mut Io<'_>, media: Media<'_>, bytes: usize, fresh: bool) {
-        let Self { streams, held, scratch, .. } = self;
+        let Self { streams, held, playout, media: opened, .. } = self;
         let Some(stream) = streams.get_mut(&media.ssrc) else { return };
         let user = Some(stream.user);
-        give_up_older(held, stream, io, &mut scratch.pcm, media);
+        give_up_older(held, stream, io, playout, media);
         stream.ever_opened = true;
         if !fresh {
             io.stats.note(user, |stats| stats.recovered += 1);
@@ -325,12 +336,12 @@ impl Receiver {
             sequence: media.sequence,
             timestamp: media.timestamp,
             kind: if bytes == 0 { Kind::Empty } else { Kind::Speech },
-            payload: &scratch.media[..bytes],
+            payload: &opened[..bytes],
         };
         if bytes == 0 {
             io.stats.settle(user, Fate::PaddingOnly);
         }
-        stream.accept(&mut voice(io, &mut scratch.pcm), packet);
+        stream.accept(&mut playout.voice(io), packet);
     }
 
     /// Tries the keys of the others in the call, those without an SSRC first. Only a protocol
@@ -340,7 +351,7 @@ impl Receiver {
         let mut members: Vec<_> = io.dave.others().collect();
         members.sort_by_key(|user| self.streams.values().any(|stream| stream.user == *user));
         members.into_iter().find_map(|user| {
-            match io.dave.open(io.now, user, payload, &mut self.scratch.media[..]) {
+            match io.dave.open(io.now, user, payload, &mut self.media[..]) {
                 Opened::Decrypted(bytes) => Some((user, bytes)),
                 _ => None,
             }
@@ -360,7 +371,7 @@ impl Receiver {
             tracing::warn!(ssrc, %user, "too many streams");
             return false;
         }
-        let mut stream = match Stream::new(user, announced) {
+        let stream = match Stream::new(user, announced) {
             Ok(stream) => stream,
             Err(error) => {
                 tracing::error!(%error, "no decoder");
@@ -368,8 +379,6 @@ impl Receiver {
             }
         };
         for old in self.streams.values_mut().filter(|old| old.user == user) {
-            // One user, one talkspurt: it goes on under the new SSRC.
-            stream.speaking = stream.speaking.or(old.speaking.take());
             old.leaving.get_or_insert(now + LEAVE_GRACE);
         }
         stats.speakers.entry(user).or_default();
@@ -380,9 +389,6 @@ impl Receiver {
     fn remove(&mut self, ssrc: u32, stats: &mut CallStats) {
         if let Some(mut stream) = self.streams.remove(&ssrc) {
             stream.discard(stats);
-            if stream.speaking.is_some() {
-                self.stopped.push(stream.user);
-            }
         }
     }
 
@@ -404,9 +410,9 @@ impl Receiver {
     }
 
     fn give_up(&mut self, io: &mut Io<'_>, packet: &HeldPacket) {
-        let Self { streams, scratch, .. } = self;
+        let Self { streams, playout, .. } = self;
         match streams.get_mut(&packet.ssrc).filter(|_| packet.user.is_some()) {
-            Some(stream) => give_up_frame(stream, io, &mut scratch.pcm, packet),
+            Some(stream) => give_up_frame(stream, io, playout, packet),
             None => {
                 let fate = match packet.user {
                     Some(_) => Fate::Undecryptable,
@@ -422,9 +428,6 @@ impl Receiver {
         if self.replay_due.is_some() {
             self.replay(io);
         }
-        while let Some(user) = self.stopped.pop() {
-            io.hear.speaking_stopped(io.now, user);
-        }
     }
 
     /// The next deadline.
@@ -432,14 +435,13 @@ impl Receiver {
         let streams = self.streams.values().flat_map(|stream| {
             [
                 stream.gap_deadline().map(|at| (at, Timer::Gap)),
-                stream.stop_deadline().map(|at| (at, Timer::SpeakingStop)),
                 stream.leaving.map(|at| (at, Timer::StreamEnd)),
             ]
         });
         let dues = [
             self.replay_due.map(|at| (at, Timer::HeldFrames)),
             self.held.deadline().map(|at| (at, Timer::HeldFrames)),
-            self.stopped.first().map(|_| (SessionTime::ZERO, Timer::SpeakingStop)),
+            self.playout.speakers.deadline().map(|at| (at, Timer::SpeakingStop)),
         ];
         streams.chain(dues).flatten().min_by_key(|(at, _)| *at)
     }
@@ -451,7 +453,10 @@ impl Receiver {
             self.give_up(io, &packet);
         }
         for stream in self.streams.values_mut() {
-            stream.handle_timeout(&mut voice(io, &mut self.scratch.pcm));
+            stream.handle_timeout(&mut self.playout.voice(io));
+        }
+        while let Some(user) = self.playout.speakers.take_stopped(io.now) {
+            io.hear.speaking_stopped(io.now, user);
         }
         let ended = |stream: &Stream| stream.leaving.is_some_and(|at| at <= io.now);
         while let Some(ssrc) = self.streams.iter().find(|(_, s)| ended(s)).map(|(ssrc, _)| *ssrc) {
@@ -464,10 +469,6 @@ impl Receiver {
     pub(crate) fn in_flight(&self) -> usize {
         self.held.len() + self.streams.values().map(Stream::waiting).sum::<usize>()
     }
-}
-
-fn voice<'a>(io: &'a mut Io<'_>, pcm: &'a mut [i16; MAX_SAMPLES]) -> Voice<'a> {
-    Voice { now: io.now, stats: io.stats, hear: io.hear, pcm }
 }
 
 /// What a payload without speech is: padding only, or the silence that senders and servers put
@@ -485,7 +486,7 @@ fn give_up_older(
     held: &mut Held,
     stream: &mut Stream,
     io: &mut Io<'_>,
-    pcm: &mut [i16; MAX_SAMPLES],
+    playout: &mut Playout,
     opened: Media<'_>,
 ) {
     let older = |packet: &HeldPacket| {
@@ -497,7 +498,7 @@ fn give_up_older(
         if packet.user.is_none() {
             io.stats.attributed(stream.user);
         }
-        give_up_frame(stream, io, pcm, &packet);
+        give_up_frame(stream, io, playout, &packet);
     }
 }
 
@@ -505,12 +506,12 @@ fn give_up_older(
 fn give_up_frame(
     stream: &mut Stream,
     io: &mut Io<'_>,
-    pcm: &mut [i16; MAX_SAMPLES],
+    playout: &mut Playout,
     packet: &HeldPacket,
 ) {
     if let Some((_, fate)) = speechless(&packet.payload) {
         io.stats.settle(Some(stream.user), fate);
-        return stream.skip(&mut voice(io, pcm), packet.sequence, packet.timestamp);
+        return stream.skip(&mut playout.voice(io), packet.sequence, packet.timestamp);
     }
     let joining = io.dave.ready_since().is_none_or(|since| packet.arrived <= since + PRE_JOIN);
     if joining && !stream.ever_opened {
@@ -519,7 +520,7 @@ fn give_up_frame(
         io.stats.settle(Some(stream.user), Fate::Undecryptable);
         lost_frame(stream, io.out);
     }
-    stream.skip(&mut voice(io, pcm), packet.sequence, packet.timestamp);
+    stream.skip(&mut playout.voice(io), packet.sequence, packet.timestamp);
 }
 
 /// Tells the owner of frames lost to encryption: the first of a run, then one a second.

@@ -1,11 +1,11 @@
-//! One sender's stream: order, concealment, Opus, and whether its user speaks.
+//! One sender's stream: order, concealment, Opus.
 
 use clawvoice_session::{SessionTime, UserId};
 
 use super::{
     Voice,
     buffer::{Kind, Place, ReorderBuffer, Slot},
-    policy::{GAP_PACKETS, GAP_WAIT, SPEAKING_STOP, concealed_units},
+    policy::{GAP_PACKETS, GAP_WAIT, concealed_units},
 };
 use crate::{
     call::{
@@ -37,8 +37,6 @@ pub(crate) struct Stream {
     pub(crate) ever_opened: bool,
     /// When the stream goes, because its user left or sends under another SSRC.
     pub(crate) leaving: Option<SessionTime>,
-    /// When the last speech packet came, while the user speaks.
-    pub(crate) speaking: Option<SessionTime>,
     decoder: OpusDecoder,
     pub(crate) order: ReorderBuffer,
     /// The media time behind the last packet played.
@@ -58,7 +56,6 @@ impl Stream {
             lost: 0,
             ever_opened: false,
             leaving: None,
-            speaking: None,
             decoder: OpusDecoder::new()?,
             order: ReorderBuffer::default(),
             expected_timestamp: 0,
@@ -69,10 +66,8 @@ impl Stream {
 
     /// Takes a packet whose sequence number is new: plays it if it is its turn, else keeps it.
     pub(crate) fn accept(&mut self, voice: &mut Voice<'_>, packet: Packet<'_>) {
-        if packet.kind == Kind::Speech
-            && let Some(last) = &mut self.speaking
-        {
-            *last = voice.now;
+        if packet.kind == Kind::Speech {
+            voice.speakers.arrived(voice.now, self.user);
         }
         match self.order.place(packet.sequence) {
             Place::Next => {
@@ -148,7 +143,7 @@ impl Stream {
     /// Makes up lost speech: all but the last packet by concealment, the last from the FEC of the
     /// one behind it.
     fn conceal(&mut self, voice: &mut Voice<'_>, missing: u16, next: Packet<'_>) {
-        if !self.in_talkspurt {
+        if !self.in_talkspurt || !voice.speakers.speaks(self.user) {
             return;
         }
         let units = self.packet_units;
@@ -179,7 +174,7 @@ impl Stream {
                 self.expected_timestamp = packet.timestamp.wrapping_add(FRAME_UNITS);
                 // Lets the decoder fade out as the sender's listeners hear it; silence between
                 // talkspurts is nobody's speech.
-                if self.speaking.is_some()
+                if voice.speakers.speaks(self.user)
                     && let Ok(samples) = self.decoder.decode(packet.payload, voice.pcm)
                 {
                     voice.hear.audio(voice.now, self.user, &voice.pcm[..samples]);
@@ -196,10 +191,9 @@ impl Stream {
         self.in_talkspurt = true;
         match self.decoder.decode(packet.payload, voice.pcm) {
             Ok(samples) => {
-                if self.speaking.is_none() {
+                if voice.speakers.spoke(voice.now, self.user) {
                     voice.hear.speaking_started(voice.now, self.user);
                 }
-                self.speaking = Some(voice.now);
                 voice.stats.settle(Some(self.user), Fate::Delivered);
                 voice.hear.audio(voice.now, self.user, &voice.pcm[..samples]);
             }
@@ -222,19 +216,10 @@ impl Stream {
         self.order.waiting_since().map(|since| since + GAP_WAIT)
     }
 
-    /// When the user counts as silent.
-    pub(crate) fn stop_deadline(&self) -> Option<SessionTime> {
-        self.speaking.map(|last| last + SPEAKING_STOP)
-    }
-
-    /// Gives up gaps and ends talkspurts whose time has come.
+    /// Gives up gaps whose time has come.
     pub(crate) fn handle_timeout(&mut self, voice: &mut Voice<'_>) {
         while self.gap_deadline().is_some_and(|at| at <= voice.now) {
             self.release_first(voice);
-        }
-        if self.stop_deadline().is_some_and(|at| at <= voice.now) {
-            self.speaking = None;
-            voice.hear.speaking_stopped(voice.now, self.user);
         }
     }
 

@@ -1,0 +1,795 @@
+//! The call as its owner drives it, in virtual time: the handshake, and packets without DAVE.
+
+use std::collections::BTreeMap;
+
+use proptest::prelude::*;
+use serde_json::{Value, json};
+
+use super::*;
+use crate::wire::{
+    aead::{Mode, Transport},
+    rtp::{SILENCE, write_header},
+};
+
+const KEY: [u8; 32] = [9; 32];
+const OWN_SSRC: u32 = 100;
+const ANN: u64 = 1_001;
+const BOB: u64 = 1_002;
+
+#[derive(Debug, PartialEq, Eq)]
+enum Heard {
+    Started(u64),
+    Audio(u64, usize),
+    Stopped(u64),
+}
+
+/// Writes down what is heard, with the millisecond.
+#[derive(Default)]
+struct Ear(Vec<(u64, Heard)>);
+
+impl Ear {
+    fn take(&mut self) -> Vec<(u64, Heard)> {
+        std::mem::take(&mut self.0)
+    }
+}
+
+impl Hear for Ear {
+    fn speaking_started(&mut self, now: SessionTime, user: UserId) {
+        self.0.push((now.as_millis(), Heard::Started(user.get())));
+    }
+
+    fn audio(&mut self, now: SessionTime, user: UserId, pcm: &[i16]) {
+        self.0.push((now.as_millis(), Heard::Audio(user.get(), pcm.len())));
+    }
+
+    fn speaking_stopped(&mut self, now: SessionTime, user: UserId) {
+        self.0.push((now.as_millis(), Heard::Stopped(user.get())));
+    }
+}
+
+/// A call with its clock, its ear, and a server's side of the transport cipher.
+struct Bench {
+    call: Call,
+    ear: Ear,
+    now: SessionTime,
+    server: Transport,
+}
+
+fn settings() -> CallSettings {
+    CallSettings {
+        guild: GuildId::new(1),
+        channel: ChannelId::new(2),
+        user: UserId::new(1_000),
+        session_id: "session".into(),
+        token: SecretString::from("token"),
+        endpoint: "voice.example:443".into(),
+        secure: true,
+        dave: true,
+        seed: 7,
+        udp_fallback: None,
+    }
+}
+
+fn ms(millis: u64) -> SessionTime {
+    SessionTime::from_millis(millis)
+}
+
+fn ready(modes: &[&str]) -> Value {
+    json!({"op": 2, "seq": 0, "d": {"ssrc": OWN_SSRC, "ip": "127.0.0.1", "port": 9, "modes": modes}})
+}
+
+fn both_modes() -> Value {
+    ready(&["aead_aes256_gcm_rtpsize", "aead_xchacha20_poly1305_rtpsize"])
+}
+
+fn description(mode: Mode, dave: u16) -> Value {
+    json!({"op": 4, "seq": 1, "d": {
+        "mode": mode.name(), "secret_key": KEY, "dave_protocol_version": dave}})
+}
+
+fn discovery_answer() -> Vec<u8> {
+    let mut answer = vec![0; 74];
+    answer[..8].copy_from_slice(&[0, 2, 0, 70, 0, 0, 0, 100]);
+    answer[8..19].copy_from_slice(b"203.0.113.9");
+    answer[72..].copy_from_slice(&50_001u16.to_be_bytes());
+    answer
+}
+
+impl Bench {
+    fn new() -> Self {
+        Self {
+            call: Call::new(settings(), SessionTime::ZERO),
+            ear: Ear::default(),
+            now: SessionTime::ZERO,
+            server: Transport::new(Mode::Aes256Gcm, &KEY),
+        }
+    }
+
+    /// A call in which media flows; `dave` is the protocol version in force.
+    fn flowing(dave: u16) -> Self {
+        let mut bench = Self::new();
+        bench.call.handle_gateway_opened(bench.now);
+        bench.text(json!({"op": 8, "d": {"heartbeat_interval": 13_750.0}}));
+        bench.text(both_modes());
+        bench.datagram(&mut discovery_answer());
+        bench.text(description(Mode::Aes256Gcm, dave));
+        bench.outputs();
+        bench
+    }
+
+    fn text(&mut self, message: Value) {
+        self.call.handle_gateway_text(self.now, &message.to_string());
+    }
+
+    fn datagram(&mut self, bytes: &mut [u8]) {
+        self.call.handle_datagram(self.now, bytes, &mut self.ear);
+    }
+
+    /// Outputs in short: texts as JSON, everything else in debug form.
+    fn outputs(&mut self) -> Vec<Value> {
+        let mut outputs = Vec::new();
+        while let Some(output) = self.call.poll_output() {
+            outputs.push(match output {
+                Output::Text(text) => serde_json::from_str(&text).unwrap(),
+                Output::Binary(bytes) => json!(format!("binary op {}", bytes[0])),
+                Output::Datagram(bytes) => json!(format!("datagram of {}", bytes.len())),
+                Output::Connect { url } => json!(format!("connect {url}")),
+                Output::CloseGateway { code } => json!(format!("close {code}")),
+                Output::OpenUdp { remote } => json!(format!("udp {remote}")),
+                Output::Event(event) => json!(format!("{event:?}")),
+            });
+        }
+        outputs
+    }
+
+    /// Opcodes of the texts among the outputs, and other outputs' first words.
+    fn ops(&mut self) -> Vec<String> {
+        self.outputs()
+            .iter()
+            .map(|output| match output {
+                Value::String(text) => {
+                    text.split([' ', '(']).next().unwrap_or_default().to_owned()
+                }
+                other => format!("op{}", other["op"]),
+            })
+            .collect()
+    }
+
+    /// Lets time pass, waking the call whenever it wants.
+    fn run_to(&mut self, until: SessionTime) {
+        while let Some((at, _)) = self.call.poll_timeout().filter(|(at, _)| *at <= until) {
+            self.now = self.now.max(at);
+            self.call.handle_timeout(self.now, &mut self.ear);
+        }
+        self.now = until;
+    }
+
+    fn packet(&mut self, ssrc: u32, sequence: u16, timestamp: u32, payload: &[u8]) -> Vec<u8> {
+        let mut packet = vec![0; 12 + payload.len() + 20];
+        write_header(packet.first_chunk_mut().unwrap(), sequence, timestamp, ssrc);
+        packet[12..12 + payload.len()].copy_from_slice(payload);
+        self.server.seal(&mut packet, 12, 12 + payload.len()).unwrap();
+        packet
+    }
+
+    /// A packet of `payload` arrives now.
+    fn hear(&mut self, ssrc: u32, sequence: u16, timestamp: u32, payload: &[u8]) {
+        let mut packet = self.packet(ssrc, sequence, timestamp, payload);
+        self.datagram(&mut packet);
+    }
+
+    fn speaking(&mut self, user: u64, ssrc: u32) {
+        self.text(json!({"op": 5, "d": {"user_id": user.to_string(), "ssrc": ssrc, "speaking": 1}}));
+    }
+
+    fn total(&self) -> PacketStats {
+        self.call.stats().total
+    }
+}
+
+/// 20 ms of CELT: a valid Opus packet of a quiet frame.
+const SPEECH: [u8; 4] = [0xFC, 0x00, 0x01, 0x02];
+
+// ---- handshake ----
+
+#[test]
+fn the_handshake_in_order() {
+    let mut bench = Bench::new();
+    assert_eq!(bench.outputs(), [json!("connect wss://voice.example:443/?v=8")]);
+    bench.call.handle_gateway_opened(bench.now);
+    assert_eq!(
+        bench.outputs(),
+        [json!({"op": 0, "d": {"server_id": "1", "user_id": "1000", "session_id": "session",
+            "token": "token", "max_dave_protocol_version": 1}})]
+    );
+    bench.text(json!({"op": 8, "d": {"heartbeat_interval": 13_750.5, "v": 8}}));
+    assert_eq!(bench.ops(), [""; 0]);
+    assert_eq!(
+        bench.call.poll_timeout(),
+        Some((ms(10_000), Timer::Handshake)),
+        "the handshake is limited"
+    );
+    bench.text(both_modes());
+    assert_eq!(bench.outputs(), [json!("udp 127.0.0.1:9"), json!("datagram of 74")]);
+    bench.datagram(&mut discovery_answer());
+    assert_eq!(
+        bench.outputs(),
+        [json!({"op": 1, "d": {"protocol": "udp", "data": {"address": "203.0.113.9",
+            "port": 50_001, "mode": "aead_aes256_gcm_rtpsize"}}})]
+    );
+    assert!(!bench.call.can_send());
+    bench.text(description(Mode::Aes256Gcm, 0));
+    assert_eq!(bench.outputs(), [json!("Ready { dave_version: 0 }")]);
+    assert!(bench.call.can_send());
+    assert_eq!(bench.total().discovery, 1);
+}
+
+#[test]
+fn dave_sends_a_key_package_and_waits_for_a_group_before_it_speaks() {
+    let mut bench = Bench::new();
+    bench.call.handle_gateway_opened(bench.now);
+    bench.text(both_modes());
+    bench.datagram(&mut discovery_answer());
+    bench.outputs();
+    bench.text(description(Mode::Aes256Gcm, 1));
+    assert_eq!(bench.outputs(), [json!("binary op 26"), json!("Ready { dave_version: 1 }")]);
+    assert!(!bench.call.can_send());
+    let mut datagram = [0; MAX_DATAGRAM_BYTES];
+    let frame = [0; FRAME_SAMPLES];
+    assert_eq!(bench.call.handle_tick(bench.now, Some(&frame), &mut datagram), None);
+    assert_eq!(bench.call.stats().sent.refused, 1);
+    bench.text(json!({"op": 24, "d": {"protocol_version": 1, "epoch": 1}}));
+    assert_eq!(bench.ops(), ["binary"], "op 24 asks for a new key package");
+    bench.text(json!({"op": 24, "d": {"protocol_version": 1, "epoch": 2}}));
+    assert_eq!(bench.ops(), [""; 0]);
+}
+
+#[test]
+fn xchacha_is_taken_when_aes_is_not_offered_and_unknown_modes_are_fatal() {
+    let mut bench = Bench::new();
+    bench.call.handle_gateway_opened(bench.now);
+    bench.text(ready(&["aead_xchacha20_poly1305_rtpsize"]));
+    bench.datagram(&mut discovery_answer());
+    let select = bench.outputs().pop().unwrap();
+    assert_eq!(select["d"]["data"]["mode"], "aead_xchacha20_poly1305_rtpsize");
+
+    let mut bench = Bench::new();
+    bench.call.handle_gateway_opened(bench.now);
+    bench.text(ready(&["xsalsa20_poly1305"]));
+    let ended = bench.outputs().pop().unwrap().to_string();
+    assert!(ended.contains("Ended") && ended.contains("Fatal"), "{ended}");
+
+    let mut bench = Bench::new();
+    bench.call.handle_gateway_opened(bench.now);
+    bench.text(both_modes());
+    bench.datagram(&mut discovery_answer());
+    let mut unknown = description(Mode::Aes256Gcm, 0);
+    unknown["d"]["mode"] = json!("rot13");
+    bench.text(unknown);
+    let ended = bench.outputs().pop().unwrap().to_string();
+    assert!(ended.contains("Ended") && ended.contains("Fatal"), "{ended}");
+}
+
+#[test]
+fn discovery_is_asked_again_and_given_up_in_words() {
+    let mut bench = Bench::new();
+    bench.call.handle_gateway_opened(bench.now);
+    bench.text(both_modes());
+    bench.outputs();
+    bench.run_to(ms(2_900));
+    assert_eq!(bench.ops(), ["datagram"; 5]);
+    bench.run_to(ms(3_000));
+    let outputs = bench.outputs();
+    assert_eq!(outputs[0], json!("close 1000"));
+    let ended = outputs[1].to_string();
+    assert!(ended.contains("does not answer by UDP") && ended.contains("Rejoin"), "{ended}");
+
+    let mut call_settings = settings();
+    call_settings.udp_fallback = Some("198.51.100.1:5".parse().unwrap());
+    let mut bench = Bench::new();
+    bench.call = Call::new(call_settings, SessionTime::ZERO);
+    bench.call.handle_gateway_opened(bench.now);
+    bench.text(both_modes());
+    bench.run_to(ms(3_000));
+    let select = bench.outputs().pop().unwrap();
+    assert_eq!(select["d"]["data"]["address"], "198.51.100.1");
+}
+
+#[test]
+fn heartbeats_carry_the_last_sequence_number_zero_included() {
+    let mut bench = Bench::new();
+    bench.call.handle_gateway_opened(bench.now);
+    bench.text(json!({"op": 8, "d": {"heartbeat_interval": 1_000}}));
+    bench.outputs();
+    let beats = |bench: &mut Bench| -> Vec<Value> {
+        bench.outputs().into_iter().filter(|output| output["op"] == 3).collect()
+    };
+    bench.run_to(ms(1_000));
+    assert_eq!(beats(&mut bench), [json!({"op": 3, "d": {"t": 1}})], "nothing to acknowledge yet");
+    bench.text(json!({"op": 6, "d": {"t": 1}}));
+    bench.text(both_modes()); // seq 0
+    bench.run_to(ms(2_000));
+    assert_eq!(beats(&mut bench), [json!({"op": 3, "d": {"t": 2, "seq_ack": 0}})]);
+    bench.text(json!({"op": 6, "d": {"t": 2}}));
+    // Binary messages share the counter.
+    bench.call.handle_gateway_binary(bench.now, &[0xFF, 0xFF, 99], &mut bench.ear);
+    bench.text(json!({"op": 3, "d": null}));
+    assert_eq!(beats(&mut bench), [json!({"op": 3, "d": {"t": 3, "seq_ack": 65_535}})]);
+    bench.call.handle_gateway_binary(bench.now, &[0, 0, 99], &mut bench.ear);
+    bench.text(json!({"op": 3, "d": null}));
+    assert_eq!(beats(&mut bench)[0]["d"]["seq_ack"], 0, "the counter wraps");
+}
+
+#[test]
+fn two_lost_acks_close_the_link_and_resume() {
+    let mut bench = Bench::flowing(0);
+    bench.text(json!({"op": 6, "d": {"t": 1}}));
+    bench.run_to(ms(13_750 * 2));
+    assert_eq!(bench.call.stats().gateway.missed_acks, 1);
+    assert_eq!(bench.call.poll_timeout().map(|(_, timer)| timer), Some(Timer::Keepalive));
+    bench.outputs();
+    bench.run_to(ms(13_750 * 3));
+    let ops: Vec<_> = bench.ops().into_iter().filter(|op| op != "datagram").collect();
+    assert_eq!(ops, ["close", "Reconnecting", "connect"]);
+    assert!(bench.call.can_send(), "media goes on meanwhile");
+}
+
+#[test]
+fn a_lost_link_is_resumed_with_what_came_before_and_after_op_9() {
+    for code in [None, Some(1_006), Some(4_015)] {
+        let mut bench = Bench::flowing(0);
+        bench.call.handle_gateway_closed(bench.now, code);
+        assert_eq!(bench.ops(), ["Reconnecting", "connect"]);
+        bench.call.handle_gateway_opened(bench.now);
+        assert_eq!(
+            bench.outputs(),
+            [json!({"op": 7, "d": {"server_id": "1", "session_id": "session", "token": "token",
+                "seq_ack": 1}})]
+        );
+        bench.text(json!({"op": 8, "d": {"heartbeat_interval": 500}}));
+        // Replayed before op 9: must count.
+        bench.text(json!({"op": 11, "seq": 2, "d": {"user_ids": ["1001"]}}));
+        assert_eq!(bench.outputs(), [json!("MemberJoined(UserId(1001))")]);
+        bench.text(json!({"op": 9, "d": null}));
+        bench.text(json!({"op": 13, "seq": 3, "d": {"user_id": "1001"}}));
+        assert_eq!(bench.outputs(), [json!("MemberLeft(UserId(1001))")]);
+        assert_eq!(bench.call.stats().gateway.resumes, 1);
+        bench.run_to(ms(500));
+        let beat = bench.outputs().pop().unwrap();
+        assert_eq!((&beat["op"], &beat["d"]["seq_ack"]), (&json!(3), &json!(3)));
+    }
+}
+
+#[test]
+fn resumes_are_bounded_and_back_off() {
+    let mut bench = Bench::flowing(0);
+    let mut waits = Vec::new();
+    for _ in 0..5 {
+        let since = bench.now;
+        bench.call.handle_gateway_closed(bench.now, None);
+        while !bench.ops().contains(&"connect".to_owned()) {
+            let (at, _) = bench.call.poll_timeout().unwrap();
+            bench.run_to(at);
+        }
+        waits.push(bench.now.since(since).as_millis());
+    }
+    bench.call.handle_gateway_closed(bench.now, None);
+    let ended = bench.outputs().pop().unwrap().to_string();
+    assert!(ended.contains("could not be resumed") && ended.contains("Rejoin"), "{ended}");
+    let bounds = [(0, 0), (1_000, 1_250), (2_000, 2_500), (4_000, 5_000), (8_000, 10_000)];
+    for (wait, (low, high)) in waits.iter().zip(bounds) {
+        assert!((low..=high).contains(wait), "{waits:?}");
+    }
+}
+
+#[test]
+fn closes_end_as_the_table_says() {
+    let cases = [
+        (4_006, "Rejoin"),
+        (4_009, "Rejoin"),
+        (4_014, "WaitForMove"),
+        (4_022, "WaitForMove"),
+        (4_017, "Fatal"),
+        (4_021, "Fatal"),
+    ];
+    for (code, plan) in cases {
+        let mut bench = Bench::flowing(0);
+        bench.call.handle_gateway_closed(bench.now, Some(code));
+        let outputs = bench.outputs();
+        assert_eq!(outputs.len(), 1, "{outputs:?}");
+        assert!(outputs[0].to_string().contains(plan), "{code}: {}", outputs[0]);
+        bench.run_to(ms(60_000));
+        assert_eq!(bench.ops(), [""; 0], "nothing is dialled after {code}");
+    }
+    // Before READY there is nothing to resume.
+    let mut bench = Bench::new();
+    bench.call.handle_gateway_closed(bench.now, None);
+    let ended = bench.outputs().pop().unwrap().to_string();
+    assert!(ended.contains("before the session began") && ended.contains("Rejoin"), "{ended}");
+}
+
+#[test]
+fn leaving_closes_with_1000_and_is_the_last_word() {
+    let mut bench = Bench::flowing(0);
+    bench.call.close(bench.now);
+    assert_eq!(bench.outputs(), [json!("close 1000")]);
+    bench.call.handle_gateway_closed(bench.now, Some(1_000));
+    assert_eq!(bench.outputs(), [Value::Null; 0]);
+    assert_eq!(bench.call.poll_timeout(), None);
+}
+
+#[test]
+fn messages_of_any_state_are_kept_and_garbage_is_counted() {
+    let mut bench = Bench::new();
+    bench.call.handle_gateway_opened(bench.now);
+    // Who is there and who speaks, before READY and before the session description.
+    bench.text(json!({"op": 11, "d": {"user_ids": ["1001", "1000", "1001"]}}));
+    bench.text(both_modes());
+    bench.speaking(ANN, 11);
+    bench.call.handle_gateway_text(bench.now, "{");
+    bench.call.handle_gateway_text(bench.now, r#"{"op":11,"d":{"user_ids":5}}"#);
+    bench.call.handle_gateway_binary(bench.now, &[0, 25], &mut bench.ear);
+    bench.text(json!({"op": 15, "d": {"any": 100}}));
+    bench.datagram(&mut discovery_answer());
+    bench.text(description(Mode::Aes256Gcm, 0));
+    let joined = json!("MemberJoined(UserId(1001))");
+    assert_eq!(bench.outputs().into_iter().filter(|output| *output == joined).count(), 1);
+    assert_eq!(bench.call.stats().gateway.malformed, 3);
+    assert_eq!(bench.call.stats().gateway.ignored, 1);
+    bench.hear(11, 0, 0, &SPEECH);
+    assert_eq!(bench.ear.take()[0], (0, Heard::Started(ANN)));
+}
+
+// ---- sending ----
+
+#[test]
+fn speech_is_announced_sent_and_ended_by_five_silences() {
+    let mut bench = Bench::flowing(0);
+    let mut sent = Vec::new();
+    let mut told = Vec::new();
+    let speech = [1_000i16; FRAME_SAMPLES];
+    for tick in 0..14u64 {
+        let pcm = matches!(tick, 2 | 3 | 5).then_some(&speech);
+        let mut datagram = [0; MAX_DATAGRAM_BYTES];
+        if let Some(bytes) = bench.call.handle_tick(ms(20 * tick), pcm, &mut datagram) {
+            let header = match crate::wire::rtp::parse(&datagram[..bytes]) {
+                Ok(crate::wire::rtp::Packet::Rtp(header)) => header,
+                other => panic!("{other:?}"),
+            };
+            let mut opened = datagram[..bytes].to_vec();
+            let at = bench.server.open(&mut opened, 12).unwrap();
+            sent.push((tick, header.sequence, header.timestamp, opened[at] == SILENCE));
+        }
+        for output in bench.outputs() {
+            told.push((tick, output["d"]["speaking"].as_u64().unwrap()));
+        }
+    }
+    assert_eq!(told, [(2, 1), (10, 0)], "before the first packet, after the last");
+    let (first, start) = (sent[0].1, sent[0].2);
+    let expected: Vec<_> = [2, 3, 4, 5, 6, 7, 8, 9, 10]
+        .iter()
+        .enumerate()
+        .map(|(packet, tick)| {
+            let sequence = first.wrapping_add(packet as u16);
+            let timestamp = start.wrapping_add((tick - 2) * 960);
+            (u64::from(*tick), sequence, timestamp, !matches!(tick, 2 | 3 | 5))
+        })
+        .collect();
+    assert_eq!(sent, expected);
+    let stats = bench.call.stats().sent;
+    assert_eq!((stats.speech, stats.silence, stats.failed, stats.refused), (3, 6, 0, 0));
+    // The next talkspurt: time went on, the sequence did not.
+    let mut datagram = [0; MAX_DATAGRAM_BYTES];
+    bench.call.handle_tick(ms(280), Some(&speech), &mut datagram).unwrap();
+    assert_eq!(datagram[2..4], first.wrapping_add(9).to_be_bytes());
+    assert_eq!(datagram[4..8], start.wrapping_add(12 * 960).to_be_bytes());
+}
+
+#[test]
+fn after_a_resume_speaking_is_told_again_before_the_next_packet() {
+    let mut bench = Bench::flowing(0);
+    let mut datagram = [0; MAX_DATAGRAM_BYTES];
+    let speech = [1_000i16; FRAME_SAMPLES];
+    assert!(bench.call.handle_tick(bench.now, Some(&speech), &mut datagram).is_some());
+    assert_eq!(bench.ops(), ["op5"]);
+    bench.call.handle_gateway_closed(bench.now, None);
+    bench.outputs();
+    assert!(
+        bench.call.handle_tick(bench.now, Some(&speech), &mut datagram).is_some(),
+        "the room goes on hearing us while the websocket is away"
+    );
+    assert_eq!(bench.ops(), [""; 0]);
+    bench.call.handle_gateway_opened(bench.now);
+    bench.text(json!({"op": 9, "d": null}));
+    bench.outputs();
+    assert!(bench.call.handle_tick(bench.now, Some(&speech), &mut datagram).is_some());
+    assert_eq!(bench.ops(), ["op5"]);
+}
+
+// ---- receiving ----
+
+#[test]
+fn in_order_packets_are_heard_at_once_and_the_stop_comes_after_100_ms() {
+    let mut bench = Bench::flowing(0);
+    bench.speaking(ANN, 11);
+    for step in 0..3u16 {
+        bench.run_to(ms(20 * u64::from(step)));
+        bench.hear(11, 65_535u16.wrapping_add(step), u32::from(step) * 960, &SPEECH);
+    }
+    for step in 3..8u16 {
+        bench.run_to(ms(20 * u64::from(step)));
+        bench.hear(11, 65_535u16.wrapping_add(step), u32::from(step) * 960, &SILENCE);
+    }
+    bench.run_to(ms(1_000));
+    let audio = |at| (at, Heard::Audio(ANN, 480));
+    let mut expected = vec![(0, Heard::Started(ANN)), audio(0), audio(20), audio(40)];
+    expected.extend([audio(60), audio(80), audio(100), audio(120)]); // the fade into silence
+    expected.push((140, Heard::Stopped(ANN)));
+    let heard = bench.ear.take();
+    // The silence at 140 ms comes at the very moment of the stop, and the stop is due first.
+    assert_eq!(heard, expected);
+    assert_eq!((bench.total().delivered, bench.total().silence), (3, 5));
+    assert_eq!(bench.total().concealed + bench.total().fec, 0);
+}
+
+#[test]
+fn a_reordered_packet_is_waited_for() {
+    let mut bench = Bench::flowing(0);
+    bench.speaking(ANN, 11);
+    bench.hear(11, 0, 0, &SPEECH);
+    bench.run_to(ms(20));
+    bench.hear(11, 2, 1_920, &SPEECH);
+    assert_eq!(bench.call.poll_timeout(), Some((ms(80), Timer::Gap)));
+    bench.run_to(ms(40));
+    bench.hear(11, 1, 960, &SPEECH);
+    let heard = bench.ear.take();
+    let times: Vec<_> = heard.iter().map(|(at, _)| *at).collect();
+    assert_eq!(times, [0, 0, 40, 40]);
+    assert_eq!((bench.total().reordered, bench.total().fec), (1, 0));
+}
+
+#[test]
+fn a_lost_packet_is_concealed_after_60_ms_and_late_when_it_comes() {
+    let mut bench = Bench::flowing(0);
+    bench.speaking(ANN, 11);
+    bench.hear(11, 0, 0, &SPEECH);
+    for (at, sequence) in [(60, 3u16), (80, 4), (100, 5)] {
+        bench.run_to(ms(at));
+        bench.hear(11, sequence, u32::from(sequence) * 960, &SPEECH);
+    }
+    assert_eq!(bench.ear.take().len(), 2, "nothing is heard out of order");
+    bench.run_to(ms(120));
+    let heard = bench.ear.take();
+    assert_eq!(heard.len(), 5, "two made up, three that waited: {heard:?}");
+    assert!(heard.iter().all(|(at, what)| *at == 120 && *what == Heard::Audio(ANN, 480)));
+    assert_eq!((bench.total().concealed, bench.total().fec), (1, 1));
+    bench.hear(11, 1, 960, &SPEECH);
+    bench.hear(11, 4, 3_840, &SPEECH);
+    assert_eq!((bench.total().late, bench.total().duplicate), (1, 1));
+    assert_eq!(bench.ear.take().len(), 0);
+}
+
+#[test]
+fn pauses_padding_and_silence_are_not_concealed() {
+    let mut bench = Bench::flowing(0);
+    bench.speaking(ANN, 11);
+    bench.hear(11, 0, 0, &SPEECH);
+    bench.hear(11, 1, 960, &SILENCE);
+    bench.run_to(ms(5_000));
+    // A talk pause: the timestamp jumps, the sequence does not.
+    bench.hear(11, 2, 240_000, &SPEECH);
+    // Padding only.
+    let mut padding = bench.packet(11, 3, 240_960, &[0, 0, 3]);
+    padding[0] |= 0x20;
+    // The padding bit is authenticated: sealed again.
+    let mut sealed = vec![0; padding.len()];
+    sealed[..12].copy_from_slice(&padding[..12]);
+    sealed[12..15].copy_from_slice(&[0, 0, 3]);
+    bench.server.seal(&mut sealed, 12, 15).unwrap();
+    bench.datagram(&mut sealed);
+    bench.hear(11, 4, 240_960, &SPEECH);
+    // Lost behind silence: it was no speech.
+    bench.hear(11, 5, 241_920, &SILENCE);
+    bench.hear(11, 7, 243_840, &SPEECH);
+    bench.run_to(ms(5_060));
+    let total = bench.total();
+    assert_eq!((total.delivered, total.silence, total.padding_only), (4, 2, 1));
+    assert_eq!((total.concealed, total.fec), (0, 0));
+}
+
+#[test]
+fn packets_of_any_duration_are_heard_whole() {
+    let mut bench = Bench::flowing(0);
+    bench.speaking(ANN, 11);
+    // CELT 2.5, 10 and 20 ms; six 20 ms frames (code 3, constant rate) in one packet.
+    let six: Vec<u8> = [&[0xFF, 0x06][..], &[1; 18]].concat();
+    let packets: [&[u8]; 4] = [&[0xE4, 1, 2], &[0xF4, 1, 2], &[0xFC, 1, 2], &six];
+    let mut timestamp = 0;
+    for (sequence, packet) in packets.iter().enumerate() {
+        bench.hear(11, sequence as u16, timestamp, packet);
+        timestamp += decode::duration(packet).unwrap();
+    }
+    let samples: Vec<_> = bench
+        .ear
+        .take()
+        .into_iter()
+        .filter_map(|(_, heard)| match heard {
+            Heard::Audio(_, samples) => Some(samples),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(samples, [60, 240, 480, 2_880]);
+}
+
+#[test]
+fn an_unknown_sender_is_held_until_op_5_and_heard_in_order() {
+    let mut bench = Bench::flowing(0);
+    for sequence in [1u16, 0, 2] {
+        bench.hear(11, sequence, u32::from(sequence) * 960, &SPEECH);
+    }
+    bench.hear(11, 2, 1_920, &SPEECH);
+    assert_eq!(bench.total().duplicate, 1);
+    assert_eq!(bench.ear.take().len(), 0);
+    assert_eq!(bench.call.packets_in_flight(), 3);
+    bench.run_to(ms(1_500));
+    bench.speaking(ANN, 11);
+    assert_eq!(bench.call.poll_timeout(), Some((ms(1_500), Timer::HeldFrames)));
+    // A newer packet comes before the timer is served: the held ones go first.
+    bench.hear(11, 3, 2_880, &SPEECH);
+    assert_eq!(bench.ear.take().len(), 5);
+    let stats = bench.call.stats();
+    assert_eq!(stats.total.held, 3);
+    assert_eq!((stats.total.delivered, stats.total.late), (4, 0));
+    assert_eq!(stats.speakers[&UserId::new(ANN)].received, 4);
+    assert_eq!(bench.call.packets_in_flight(), 0);
+
+    bench.hear(12, 0, 0, &SPEECH);
+    bench.run_to(ms(3_500));
+    assert_eq!(bench.total().unknown_sender, 1, "2 s without an op 5");
+}
+
+#[test]
+fn an_ssrc_may_change_its_user_and_a_user_the_ssrc() {
+    let mut bench = Bench::flowing(0);
+    bench.speaking(ANN, 11);
+    bench.hear(11, 0, 0, &SPEECH);
+    // Ann goes on under 12, in mid-word: no stop, no second start.
+    bench.speaking(ANN, 12);
+    bench.hear(12, 500, 7, &SPEECH);
+    assert_eq!(
+        bench.ear.take(),
+        [(0, Heard::Started(ANN)), (0, Heard::Audio(ANN, 480)), (0, Heard::Audio(ANN, 480))]
+    );
+    // 12 becomes Bob's.
+    bench.run_to(ms(40));
+    bench.speaking(BOB, 12);
+    bench.hear(12, 3, 7, &SPEECH);
+    assert_eq!(bench.ear.take(), [(40, Heard::Started(BOB)), (40, Heard::Audio(BOB, 480))]);
+    bench.text(json!({"op": 13, "d": {"user_id": BOB.to_string()}}));
+    bench.run_to(ms(10_000));
+    assert_eq!(bench.ear.take(), [(100, Heard::Stopped(ANN)), (140, Heard::Stopped(BOB))]);
+    bench.hear(12, 4, 967, &SPEECH);
+    assert_eq!(bench.call.packets_in_flight(), 1, "the stream is gone, the packet waits");
+}
+
+#[test]
+fn what_is_no_speech_is_counted_and_skipped() {
+    let mut bench = Bench::flowing(0);
+    bench.speaking(ANN, 11);
+    let mut video = bench.packet(11, 0, 0, &SPEECH);
+    video[1] = 101;
+    bench.datagram(&mut video);
+    let mut rtcp = vec![0; 60];
+    rtcp[..2].copy_from_slice(&[0x80, 200]);
+    bench.datagram(&mut rtcp);
+    bench.datagram(&mut [0; 8]);
+    bench.datagram(&mut []);
+    bench.datagram(&mut [0x15; 200]);
+    let mut forged = bench.packet(11, 0, 0, &SPEECH);
+    forged[20] ^= 1;
+    bench.datagram(&mut forged);
+    bench.hear(11, 0, 0, &[0xFF]); // code 3 without a frame count: no Opus
+    let total = bench.total();
+    assert_eq!((total.other_payload, total.rtcp, total.malformed), (1, 1, 3));
+    assert_eq!((total.transport_failed, total.decode_failed), (1, 1));
+    assert_eq!(total.received, total.explained());
+    assert_eq!(bench.ear.take().len(), 0);
+
+    let mut early = Bench::new();
+    let mut packet = early.packet(11, 0, 0, &SPEECH);
+    early.datagram(&mut packet);
+    assert_eq!(early.total().before_session, 1);
+}
+
+#[test]
+fn plaintext_under_dave_is_refused_but_for_silence() {
+    let mut bench = Bench::flowing(1);
+    bench.speaking(ANN, 11);
+    for sequence in 0..60u16 {
+        bench.hear(11, sequence, u32::from(sequence) * 960, &SPEECH);
+    }
+    bench.hear(11, 60, 60 * 960, &SILENCE);
+    assert_eq!((bench.total().plaintext_refused, bench.total().silence), (60, 1));
+    assert_eq!(bench.ear.take(), []);
+    let failures: Vec<_> = bench.ops();
+    assert_eq!(failures, ["DecryptFailure"; 2], "at the 1st and the 51st frame");
+    // A downgrade that is prepared allows it.
+    bench.text(json!({"op": 21, "d": {"protocol_version": 0, "transition_id": 4}}));
+    let ready = json!({"op": 23, "d": {"transition_id": 4}});
+    assert_eq!(bench.outputs(), [ready]);
+    bench.hear(11, 61, 61 * 960, &SPEECH);
+    assert_eq!(bench.ear.take()[0].1, Heard::Started(ANN));
+    assert!(!bench.call.can_send());
+    bench.text(json!({"op": 22, "d": {"transition_id": 4}}));
+    assert!(bench.call.can_send(), "plaintext from now on");
+    bench.text(json!({"op": 22, "d": {"transition_id": 4}}));
+    bench.text(json!({"op": 22, "d": {"transition_id": 9}}));
+    assert_eq!(bench.call.stats().gateway.transitions, 1, "repeated and unknown ones do nothing");
+}
+
+proptest! {
+    /// Whatever a network does to packets: no panic, each speaker's audio in order, and every
+    /// datagram has exactly one fate.
+    #[test]
+    fn every_packet_is_explained(
+        events in proptest::collection::vec((0u32..4, 0u16..40, 0u8..8, 0u64..30), 1..150),
+    ) {
+        let mut bench = Bench::flowing(0);
+        bench.speaking(ANN, 0);
+        bench.speaking(BOB, 1);
+        for (ssrc, sequence, what, wait) in events {
+            let until = ms(bench.now.as_millis() + wait);
+            bench.run_to(until);
+            let timestamp = u32::from(sequence) * 960;
+            match what {
+                0 => bench.hear(ssrc, sequence, timestamp, &SILENCE),
+                1 => bench.hear(ssrc, sequence, timestamp, &[]),
+                2 => bench.hear(ssrc, sequence.wrapping_mul(1_700), timestamp, &SPEECH),
+                3 => bench.datagram(&mut [0x90; 45]),
+                4 if ssrc > 1 => bench.speaking(u64::from(ssrc) + 2_000, ssrc),
+                _ => bench.hear(ssrc, sequence, timestamp, &SPEECH),
+            }
+            let in_flight = bench.call.packets_in_flight() as u64;
+            let total = bench.total();
+            prop_assert_eq!(total.received, total.explained() + in_flight);
+        }
+        let end = ms(bench.now.as_millis() + 5_000);
+        bench.run_to(end);
+        prop_assert_eq!(bench.call.packets_in_flight(), 0);
+        prop_assert_eq!(bench.total().received, bench.total().explained());
+        let mut speaking = BTreeMap::new();
+        for (_, heard) in bench.ear.take() {
+            match heard {
+                Heard::Started(user) => prop_assert!(!speaking.insert(user, true).unwrap_or(false)),
+                Heard::Audio(user, _) => prop_assert_eq!(speaking.get(&user), Some(&true)),
+                Heard::Stopped(user) => prop_assert_eq!(speaking.insert(user, false), Some(true)),
+            }
+        }
+        prop_assert!(speaking.values().all(|speaks| !speaks), "everybody stopped");
+    }
+
+    #[test]
+    fn no_bytes_panic(
+        texts in proptest::collection::vec((any::<u8>(), "[ -~]{0,40}"), 0..10),
+        binaries in proptest::collection::vec(
+            (25u8..31, proptest::collection::vec(any::<u8>(), 0..80)), 0..10),
+        mut datagrams in proptest::collection::vec(
+            proptest::collection::vec(any::<u8>(), 0..120), 0..10),
+        dave in 0u16..3,
+    ) {
+        let mut bench = Bench::flowing(dave);
+        for (op, d) in texts {
+            bench.call.handle_gateway_text(bench.now, &format!(r#"{{"op":{op},"d":{d}}}"#));
+            bench.text(json!({"op": op, "d": {"user_ids": ["5"], "user_id": "5", "ssrc": 1,
+                "transition_id": d.len(), "protocol_version": d.len() % 3, "epoch": 1}}));
+        }
+        for (op, body) in binaries {
+            let message = [&[0, 0, op][..], &body].concat();
+            bench.call.handle_gateway_binary(bench.now, &message, &mut bench.ear);
+        }
+        for datagram in &mut datagrams {
+            bench.datagram(datagram);
+        }
+        bench.run_to(ms(30_000));
+    }
+}
