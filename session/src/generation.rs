@@ -10,6 +10,9 @@ use std::fmt;
 pub struct Generation(u64);
 
 impl Generation {
+    /// The first life.
+    pub const FIRST: Self = Self(0);
+
     /// The generation after this one.
     #[must_use]
     pub const fn next(self) -> Self {

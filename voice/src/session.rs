@@ -5,6 +5,9 @@
 //! door by [`Generation`]; whatever the call hears goes into the conversation in the same breath;
 //! whatever the conversation wants said leaves through the call on the next tick.
 
+#[cfg(test)]
+mod tests;
+
 use std::{collections::VecDeque, time::Duration};
 
 use clawvoice_session::{Generation, JoinFailure, SessionTime, UserId, timeline::Record};
@@ -153,7 +156,7 @@ impl VoiceSession {
         let mut session = Self {
             call: Call::new(connection.clone(), now),
             connection,
-            generation: Generation::default(),
+            generation: Generation::FIRST,
             conversation: Conversation::new(conversation, now),
             readiness: Readiness::default(),
             next_tick: None,

@@ -1,0 +1,217 @@
+//! The session as its shell drives it, in virtual time, on a connection without DAVE.
+
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use clawvoice_session::{ChannelId, GuildId};
+use serde_json::{Value, json};
+
+use super::*;
+use crate::wire::{
+    aead::{Mode, Transport},
+    rtp,
+};
+
+const KEY: [u8; 32] = [7; 32];
+const FIRST: Generation = Generation::FIRST;
+
+fn ms(millis: u64) -> SessionTime {
+    SessionTime::from_millis(millis)
+}
+
+fn connection() -> CallSettings {
+    CallSettings {
+        guild: GuildId::new(1),
+        channel: ChannelId::new(2),
+        user: UserId::new(9),
+        session_id: "s".into(),
+        token: "t".to_owned().into(),
+        endpoint: "voice.example:443".into(),
+        secure: true,
+        dave: true,
+        seed: 1,
+        udp_fallback: None,
+    }
+}
+
+struct Bench {
+    session: VoiceSession,
+    outputs: Vec<Output>,
+    server: Transport,
+}
+
+impl Bench {
+    fn new() -> Self {
+        let talk = ConversationSettings::new(GuildId::new(1), ChannelId::new(2), UserId::new(9));
+        let session = VoiceSession::new(connection(), talk, ms(0));
+        let mut bench =
+            Self { session, outputs: Vec::new(), server: Transport::new(Mode::Aes256Gcm, &KEY) };
+        bench.drain();
+        bench
+    }
+
+    fn drain(&mut self) {
+        while let Some(output) = self.session.poll_output() {
+            self.outputs.push(output);
+        }
+    }
+
+    fn gateway(&mut self, now: SessionTime, generation: Generation, message: &Value) {
+        let text = message.to_string();
+        self.session.handle_gateway(now, generation, GatewayEvent::Text(&text));
+        self.drain();
+    }
+
+    /// Goes through the voice handshake of one connection.
+    fn connect(&mut self, now: SessionTime, generation: Generation) {
+        self.session.handle_gateway(now, generation, GatewayEvent::Opened);
+        self.gateway(now, generation, &json!({"op": 8, "d": {"heartbeat_interval": 10_000}}));
+        let modes = ["aead_aes256_gcm_rtpsize"];
+        let ready = json!({"ssrc": 100, "ip": "127.0.0.1", "port": 9, "modes": modes});
+        self.gateway(now, generation, &json!({"op": 2, "seq": 0, "d": ready}));
+        let mut answer = vec![0; 74];
+        answer[..8].copy_from_slice(&[0, 2, 0, 70, 0, 0, 0, 100]);
+        answer[8..17].copy_from_slice(b"127.0.0.1");
+        answer[72..].copy_from_slice(&50_001_u16.to_be_bytes());
+        self.session.handle_datagram(now, generation, &mut answer);
+        let description = json!({
+            "mode": modes[0], "secret_key": KEY, "dave_protocol_version": 0,
+        });
+        self.gateway(now, generation, &json!({"op": 4, "seq": 1, "d": description}));
+    }
+
+    fn provider(&mut self, now: SessionTime, message: &Value) {
+        let text = message.to_string();
+        self.session.handle_provider(now, Lane::new(0), ProviderEvent::Text(&text));
+        self.drain();
+    }
+
+    fn configure_front_end(&mut self, now: SessionTime) {
+        self.session.handle_provider(now, Lane::new(0), ProviderEvent::Opened);
+        self.provider(now, &json!({"type": "session.created", "event_id": "a", "session": {}}));
+        self.provider(now, &json!({"type": "session.updated", "event_id": "b", "session": {}}));
+    }
+
+    /// An answer of `frames` frames, complete at once.
+    fn answer(&mut self, now: SessionTime, frames: usize) {
+        let pcm: Vec<u8> =
+            (0..frames * 480).flat_map(|n| ((n % 96) as i16 * 300).to_le_bytes()).collect();
+        for event in [
+            json!({"type": "response.created", "event_id": "c", "response": {"id": "r"}}),
+            json!({
+                "type": "response.output_audio.delta", "event_id": "d", "response_id": "r",
+                "item_id": "i", "output_index": 0, "content_index": 0,
+                "delta": STANDARD.encode(pcm),
+            }),
+            json!({
+                "type": "response.done", "event_id": "e",
+                "response": {"id": "r", "status": "completed"},
+            }),
+        ] {
+            self.provider(now, &event);
+        }
+    }
+
+    fn count(&self, wanted: impl Fn(&Output) -> bool) -> usize {
+        self.outputs.iter().filter(|output| wanted(output)).count()
+    }
+
+    /// Runs the playout clock until it stops: the time and payload of each datagram.
+    fn play_out(&mut self) -> Vec<(SessionTime, Vec<u8>)> {
+        let mut datagrams = Vec::new();
+        while let Some((at, Timer::Playout)) = self.session.poll_timeout() {
+            self.session.handle_timeout(at);
+            self.drain();
+            if let Some(media) = self.session.poll_media() {
+                let mut datagram = media.to_vec();
+                rtp::parse(&datagram).expect("we send RTP");
+                let payload = self.server.open(&mut datagram, rtp::HEADER_BYTES);
+                let payload = payload.expect("sealed under the key");
+                datagrams.push((at, datagram[payload].to_vec()));
+            }
+        }
+        datagrams
+    }
+}
+
+#[test]
+fn a_join_is_complete_when_media_flows_and_the_front_end_is_configured_in_either_order() {
+    let ready = |output: &Output| matches!(output, Output::Ready);
+    let mut bench = Bench::new();
+    bench.connect(ms(10), FIRST);
+    assert_eq!(bench.count(ready), 0);
+    bench.configure_front_end(ms(20));
+    assert_eq!(bench.count(ready), 1);
+
+    let mut bench = Bench::new();
+    bench.configure_front_end(ms(10));
+    assert_eq!(bench.count(ready), 0);
+    bench.connect(ms(20), FIRST);
+    assert_eq!(bench.count(ready), 1);
+}
+
+#[test]
+fn an_answer_starts_in_the_moment_it_may_and_leaves_every_20_ms() {
+    let mut bench = Bench::new();
+    bench.connect(ms(0), FIRST);
+    bench.configure_front_end(ms(0));
+    assert!(!matches!(bench.session.poll_timeout(), Some((_, Timer::Playout))), "clock idles");
+    bench.answer(ms(1_003), 3);
+    let datagrams = bench.play_out();
+    let times: Vec<u64> = datagrams.iter().map(|(at, _)| at.as_millis()).collect();
+    assert_eq!(times, [1_003, 1_023, 1_043, 1_063, 1_083, 1_103, 1_123, 1_143]);
+    let silent = datagrams.iter().filter(|(_, payload)| payload == &[0xF8, 0xFF, 0xFE]).count();
+    assert_eq!(silent, 5, "three frames of speech, then five of silence");
+    let speaking = |output: &Output| matches!(output, Output::GatewayText(text) if text.contains("\"op\":5"));
+    assert!(bench.count(speaking) >= 1, "speaking is announced");
+}
+
+#[test]
+fn a_late_tick_slips_instead_of_bursting() {
+    let mut bench = Bench::new();
+    bench.connect(ms(0), FIRST);
+    bench.configure_front_end(ms(0));
+    bench.answer(ms(100), 4);
+    bench.session.handle_timeout(ms(100));
+    assert_eq!(bench.session.poll_timeout(), Some((ms(120), Timer::Playout)));
+    bench.session.handle_timeout(ms(150));
+    assert_eq!(bench.session.poll_timeout(), Some((ms(140), Timer::Playout)), "caught up");
+    bench.session.handle_timeout(ms(1_000));
+    assert_eq!(bench.session.poll_timeout(), Some((ms(1_020), Timer::Playout)), "slipped");
+}
+
+#[test]
+fn what_comes_late_for_a_replaced_connection_is_dropped() {
+    let mut bench = Bench::new();
+    bench.connect(ms(0), FIRST);
+    bench.configure_front_end(ms(0));
+    bench.outputs.clear();
+    bench.session.handle_server_changed(ms(50), "other.example:443".into(), "t2".to_owned().into());
+    bench.drain();
+    let dialled = |output: &Output| match output {
+        Output::ConnectGateway { generation, url } => {
+            *generation == FIRST.next() && url.contains("other.example")
+        }
+        _ => false,
+    };
+    assert_eq!(bench.count(dialled), 1);
+    bench.outputs.clear();
+    bench.session.handle_gateway(ms(60), FIRST, GatewayEvent::Closed(Some(4014)));
+    bench.drain();
+    assert!(bench.outputs.is_empty(), "the old connection's end is nobody's end");
+
+    bench.connect(ms(70), FIRST.next());
+    bench.answer(ms(100), 1);
+    assert_eq!(bench.play_out().len(), 6, "the conversation goes on over the new connection");
+}
+
+#[test]
+fn a_session_that_is_closed_stays_silent() {
+    let mut bench = Bench::new();
+    bench.connect(ms(0), FIRST);
+    bench.configure_front_end(ms(0));
+    bench.answer(ms(10), 10);
+    bench.session.close(ms(20));
+    bench.drain();
+    assert_eq!(bench.session.poll_media(), None);
+    assert!(bench.play_out().is_empty());
+    assert_eq!(bench.count(|output| matches!(output, Output::CloseGateway { code: 1000 })), 1);
+}
