@@ -178,8 +178,8 @@ impl Server {
 
         let world = World::new(state.clone(), journal.clone());
         world.attach_voice(voice.clone());
-        let gateway_url = format!("ws://{address}");
-        let gateway = Gateway::start(world.clone(), journal.clone(), settings.gateway, gateway_url);
+        let authority = address.to_string();
+        let gateway = Gateway::start(world.clone(), journal.clone(), settings.gateway, authority);
         let rest = Rest::new(world, journal, faults, format!("http://{address}"));
         let control = Control::new(rest.clone(), voice.clone(), gateway.clone(), state);
         let router = Router::new()

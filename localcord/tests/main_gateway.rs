@@ -4,36 +4,26 @@ use std::{net::SocketAddr, time::Duration};
 
 use flate2::{Decompress, FlushDecompress};
 use futures_util::{SinkExt as _, StreamExt as _};
-use localcord::{
-    gateway::{Gateway, GatewaySettings},
-    journal::Journal,
-    world::{World, default},
-};
+use localcord::{Server, ServerSettings, gateway::GatewaySettings, world::default};
 use serde_json::{Value, json};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpStream;
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, tungstenite::Message};
 use twilight_gateway::{
     CloseFrame, ConfigBuilder, Event, EventTypeFlags, Intents, Shard, ShardId, StreamExt as _,
 };
 
 struct Fixture {
-    world: World,
-    gateway: Gateway,
+    server: Server,
     address: SocketAddr,
     token: String,
 }
 
 async fn start() -> Fixture {
-    let journal = Journal::default();
-    let world = World::default_world(journal.clone());
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap();
-    let settings = GatewaySettings { identify_spacing_ms: 0, ..GatewaySettings::default() };
-    let gateway = Gateway::start(world.clone(), journal, settings, format!("ws://{address}"));
-    let router = gateway.router();
-    tokio::spawn(async move { axum::serve(listener, router).await });
-    let token = world.read(|state| state.applications.values().next().unwrap().token.clone());
-    Fixture { world, gateway, address, token }
+    let gateway = GatewaySettings { identify_spacing_ms: 0, ..GatewaySettings::default() };
+    let settings = ServerSettings { gateway, ..ServerSettings::default() };
+    let server = Server::start(settings).await.expect("localcord starts on free ports");
+    let (address, token) = (server.address(), server.bot_token());
+    Fixture { address, token, server }
 }
 
 struct Client {
@@ -98,8 +88,8 @@ async fn a_bot_identifies_joins_voice_and_resumes_what_it_missed() {
     let seq = guild["s"].clone();
 
     drop(client);
-    fixture.world.add_human("dora");
-    fixture.world.set_voice_state(default::GUILD, default::ADA, Some(default::LOUNGE), false, false).unwrap();
+    fixture.server.world().add_human("dora");
+    fixture.server.world().set_voice_state(default::GUILD, default::ADA, Some(default::LOUNGE), false, false).unwrap();
 
     let mut client = Client::connect(&fixture, "").await;
     assert_eq!(client.next().await.unwrap()["op"], 10);
@@ -161,7 +151,7 @@ async fn twilight_connects_unpatched_and_survives_a_reconnect() {
             match event {
                 Ok(Event::GuildCreate(guild)) if !reconnected => {
                     assert_eq!(guild.id().get(), default::GUILD);
-                    fixture.gateway.reconnect_all();
+                    fixture.server.gateway().reconnect_all();
                     reconnected = true;
                 }
                 Ok(Event::Resumed) => return,

@@ -16,7 +16,7 @@ use std::{
 };
 
 use axum::{
-    Router,
+    Extension, Router,
     extract::{
         Query, State,
         ws::{CloseFrame, Message, WebSocket, WebSocketUpgrade},
@@ -34,6 +34,7 @@ use self::{
 };
 use crate::{
     journal::Journal,
+    listen::Via,
     world::{Dispatch, World},
 };
 
@@ -65,24 +66,29 @@ pub struct Gateway {
     world: World,
     journal: Journal,
     settings: GatewaySettings,
-    url: String,
+    authority: String,
     began: Instant,
 }
 
 impl Gateway {
-    /// A gateway over `world`. `url` (`ws://host:port`) is what READY gives as
-    /// `resume_gateway_url`. Starts the task that fans events out; needs a tokio runtime.
+    /// A gateway over `world`. `authority` (`host:port`) is where READY's `resume_gateway_url`
+    /// points, with the scheme that the client came by. Starts the task that fans events out;
+    /// needs a tokio runtime.
     #[must_use]
-    pub fn start(world: World, journal: Journal, settings: GatewaySettings, url: String) -> Self {
+    pub fn start(
+        world: World,
+        journal: Journal,
+        settings: GatewaySettings,
+        authority: String,
+    ) -> Self {
         let hub = Hub::new(world.clone(), journal.clone(), settings);
         let gateway =
-            Self { hub, journal, settings, url, began: Instant::now(), world: world.clone() };
+            Self { hub, journal, settings, authority, began: Instant::now(), world: world.clone() };
         tokio::spawn(gateway.clone().fan_out(world.subscribe()));
         gateway
     }
 
     /// `GET /`, to be merged with REST on one port.
-    #[must_use]
     pub fn router(&self) -> Router {
         Router::new().route("/", get(upgrade)).with_state(self.clone())
     }
@@ -121,15 +127,18 @@ impl Gateway {
 async fn upgrade(
     State(gateway): State<Gateway>,
     Query(query): Query<HashMap<String, String>>,
+    via: Option<Extension<Via>>,
     upgrade: WebSocketUpgrade,
 ) -> Response {
+    let tls = via.is_some_and(|Extension(via)| via.tls);
+    let resume_url = format!("{}://{}", if tls { "wss" } else { "ws" }, gateway.authority);
     upgrade.on_upgrade(move |socket| async move {
         let version_fits = query.get("v").is_some_and(|v| v == "10" || v == "9");
         let encoding_fits = query.get("encoding").is_none_or(|encoding| encoding == "json");
         let compressor = Compressor::named(query.get("compress").map(String::as_str));
         match compressor {
             Some(Ok(compressor)) if version_fits && encoding_fits => {
-                Client::new(gateway, socket, compressor).run().await;
+                Client::new(gateway, socket, compressor, resume_url).run().await;
             }
             _ => refuse_version(gateway, socket).await,
         }
@@ -147,6 +156,7 @@ struct Client {
     gateway: Gateway,
     socket: WebSocket,
     compressor: Compressor,
+    resume_url: String,
     connection: Connection,
     session_id: Option<String>,
     to_us: mpsc::UnboundedSender<ToConnection>,
@@ -159,11 +169,25 @@ struct End {
 }
 
 impl Client {
-    fn new(gateway: Gateway, socket: WebSocket, compressor: Compressor) -> Self {
+    fn new(
+        gateway: Gateway,
+        socket: WebSocket,
+        compressor: Compressor,
+        resume_url: String,
+    ) -> Self {
         let connection = Connection::new(gateway.settings.heartbeat_interval_ms, gateway.now_ms());
         // Bounded by the replay ring: the hub never runs further ahead of a client than that.
         let (to_us, from_hub) = mpsc::unbounded_channel();
-        Self { gateway, socket, compressor, connection, session_id: None, to_us, from_hub }
+        Self {
+            gateway,
+            socket,
+            compressor,
+            resume_url,
+            connection,
+            session_id: None,
+            to_us,
+            from_hub,
+        }
     }
 
     async fn run(mut self) {
@@ -261,7 +285,7 @@ impl Client {
                         self.gateway.now_ms(),
                         &identify,
                         &self.to_us,
-                        &self.gateway.url,
+                        &self.resume_url,
                     );
                     if identify.compress && matches!(self.compressor, Compressor::None) {
                         self.compressor = Compressor::ZlibPayload;
