@@ -1,0 +1,256 @@
+//! A bot that only hears, as a process of its own: the executable runs itself again with
+//! [`WHICH`] set.
+//!
+//! The first line of standard input is an [`Invitation`]; every further line is answered by a
+//! [`Mark`]. It ends with its input, or by being killed.
+
+use std::{
+    io::{self, BufRead, Write},
+    num::NonZeroU64,
+    path::{Path, PathBuf},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use anyhow::{Context, bail, ensure};
+use async_trait::async_trait;
+use clawvoice_session::{ChannelId, GuildId, SessionTime, UserId};
+use clawvoice_voice::{
+    call::{Call, CallSettings, Hear, Output},
+    shell::{
+        clock::SessionClock,
+        socket::{self, Socket, SocketHandle, SocketIn, SocketOut, SocketRequest},
+        udp::VoiceSocket,
+    },
+};
+use rustix::time::{ClockId, clock_gettime};
+use rustls::{
+    ClientConfig, RootCertStore,
+    pki_types::{CertificateDer, pem::PemObject},
+};
+use secrecy::SecretString;
+use serde::{Deserialize, Serialize};
+use songbird::{
+    Config, ConnectionInfo, CoreEvent, Driver, Event, EventContext, EventHandler,
+    driver::{Channels, DecodeConfig, DecodeMode, SampleRate},
+};
+
+/// The environment variable that makes a listener, and its values.
+pub(crate) const WHICH: &str = "CLAWVOICE_BENCH_LISTENER";
+pub(crate) const OURS: &str = "ours";
+pub(crate) const SONGBIRD: &str = "songbird";
+
+/// Larger than any datagram of the voice server.
+const MAX_UDP_BYTES: usize = 2_048;
+
+/// Where to join as whom.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Invitation {
+    pub(crate) guild_id: u64,
+    pub(crate) channel_id: u64,
+    pub(crate) user_id: u64,
+    pub(crate) session_id: String,
+    pub(crate) token: String,
+    pub(crate) endpoint: String,
+    /// The certificate to trust.
+    pub(crate) ca: PathBuf,
+}
+
+/// What a listener has heard and used since it began.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+pub(crate) struct Mark {
+    /// Processor time of the whole process, user and system, ns.
+    cpu_ns: u64,
+    /// Frames decoded.
+    pub(crate) frames: u64,
+}
+
+impl Mark {
+    /// Processor time per frame since an earlier mark, µs.
+    pub(crate) fn cost_since(self, earlier: Self) -> anyhow::Result<f64> {
+        let frames = self.frames - earlier.frames;
+        ensure!(frames > 0, "nothing was heard for a second");
+        Ok((self.cpu_ns - earlier.cpu_ns) as f64 / 1e3 / frames as f64)
+    }
+}
+
+/// Joins and answers until the input ends.
+pub(crate) fn run(which: &str) -> anyhow::Result<()> {
+    let mut lines = io::stdin().lock().lines();
+    let invitation: Invitation = serde_json::from_str(&lines.next().context("no invitation")??)?;
+    let frames = Arc::new(AtomicU64::new(0));
+    // Both on the runtime songbird is made for and our own program uses.
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let heard = Arc::clone(&frames);
+    match which {
+        OURS => drop(runtime.spawn(listen(invitation, heard))),
+        SONGBIRD => {
+            // Several TLS libraries are linked: songbird's cannot choose a provider by itself.
+            let provider = rustls::crypto::ring::default_provider();
+            provider.install_default().ok().context("there is a provider already")?;
+            drop(runtime.spawn(listen_with_songbird(invitation, heard)));
+        }
+        other => bail!("no listener {other:?}"),
+    }
+    for line in lines {
+        line?;
+        let cpu = clock_gettime(ClockId::ProcessCPUTime);
+        let mark = Mark {
+            cpu_ns: u64::try_from(cpu.tv_sec)? * 1_000_000_000 + u64::try_from(cpu.tv_nsec)?,
+            frames: frames.load(Ordering::Relaxed),
+        };
+        let mut out = io::stdout().lock();
+        serde_json::to_writer(&mut out, &mark)?;
+        writeln!(out)?;
+        out.flush()?;
+    }
+    Ok(())
+}
+
+/// Counts the frames it hears.
+struct Counter(Arc<AtomicU64>);
+
+impl Hear for Counter {
+    fn speaking_started(&mut self, _: SessionTime, _: UserId) {}
+    fn audio(&mut self, _: SessionTime, _: UserId, pcm: &[i16]) {
+        std::hint::black_box(pcm);
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+    fn speaking_stopped(&mut self, _: SessionTime, _: UserId) {}
+}
+
+/// Our call on the sockets of our shell.
+async fn listen(invitation: Invitation, frames: Arc<AtomicU64>) -> anyhow::Result<()> {
+    let tls = trusting(&invitation.ca)?;
+    let clock = SessionClock::start();
+    let settings = CallSettings {
+        guild: GuildId::new(invitation.guild_id),
+        channel: ChannelId::new(invitation.channel_id),
+        user: UserId::new(invitation.user_id),
+        session_id: invitation.session_id,
+        token: SecretString::from(invitation.token),
+        endpoint: invitation.endpoint,
+        secure: true,
+        dave: true,
+        seed: 7,
+        udp_fallback: None,
+    };
+    let mut hear = Counter(frames);
+    let mut call = Call::new(settings, clock.now());
+    let (mut gateway, mut udp) = (None, None);
+    let mut datagram = [0; MAX_UDP_BYTES];
+    loop {
+        while let Some(output) = call.poll_output() {
+            carry_out(output, &tls, &mut gateway, &mut udp).await?;
+        }
+        let due = call.poll_timeout().map(|(at, _)| at);
+        tokio::select! {
+            biased;
+            bytes = receive(udp.as_ref(), &mut datagram) => {
+                call.handle_datagram(clock.now(), &mut datagram[..bytes?], &mut hear);
+            }
+            message = next(gateway.as_mut()) => match message {
+                Some(SocketIn::Opened) => call.handle_gateway_opened(clock.now()),
+                Some(SocketIn::Text(text)) => call.handle_gateway_text(clock.now(), &text),
+                Some(SocketIn::Binary(bytes)) => {
+                    call.handle_gateway_binary(clock.now(), &bytes, &mut hear);
+                }
+                other => bail!("the voice gateway is gone: {other:?}"),
+            },
+            () = clock.sleep_until(due) => call.handle_timeout(clock.now(), &mut hear),
+        }
+    }
+}
+
+async fn carry_out(
+    output: Output,
+    tls: &Arc<ClientConfig>,
+    gateway: &mut Option<SocketHandle>,
+    udp: &mut Option<VoiceSocket>,
+) -> anyhow::Result<()> {
+    let message = match output {
+        Output::Connect { url } => {
+            *gateway = Some(Socket::connect(SocketRequest {
+                url,
+                headers: Vec::new(),
+                tls: Some(Arc::clone(tls)),
+                connect_timeout: Duration::from_secs(10),
+                max_message_bytes: 1 << 20,
+            }));
+            return Ok(());
+        }
+        Output::OpenUdp { remote } => {
+            *udp = Some(VoiceSocket::connect(remote).await?);
+            return Ok(());
+        }
+        Output::Datagram(bytes) => {
+            udp.as_ref().context("no UDP socket")?.send(&bytes);
+            return Ok(());
+        }
+        Output::Event(_) => return Ok(()),
+        Output::Text(text) => SocketOut::Text(text),
+        Output::Binary(bytes) => SocketOut::Binary(bytes),
+        Output::CloseGateway { code } => SocketOut::Close(code),
+    };
+    gateway.as_ref().context("no websocket")?.outgoing.try_send(message)?;
+    Ok(())
+}
+
+async fn receive(udp: Option<&VoiceSocket>, datagram: &mut [u8]) -> io::Result<usize> {
+    match udp {
+        Some(udp) => udp.recv(datagram).await,
+        None => std::future::pending().await,
+    }
+}
+
+async fn next(gateway: Option<&mut SocketHandle>) -> Option<SocketIn> {
+    match gateway {
+        Some(gateway) => gateway.incoming.recv().await,
+        None => std::future::pending().await,
+    }
+}
+
+fn trusting(ca: &Path) -> anyhow::Result<Arc<ClientConfig>> {
+    let mut roots = RootCertStore::empty();
+    roots.add(CertificateDer::from_pem_file(ca)?)?;
+    Ok(socket::tls_with_roots(roots))
+}
+
+#[async_trait]
+impl EventHandler for Counter {
+    async fn act(&self, context: &EventContext<'_>) -> Option<Event> {
+        if let EventContext::VoiceTick(tick) = context {
+            let heard = tick.speaking.values().filter(|voice| {
+                std::hint::black_box(voice.decoded_voice.as_deref())
+                    .is_some_and(|pcm| !pcm.is_empty())
+            });
+            self.0.fetch_add(heard.count() as u64, Ordering::Relaxed);
+        }
+        None
+    }
+}
+
+/// songbird's driver with its default settings, but for the decoder's, which are ours.
+async fn listen_with_songbird(
+    invitation: Invitation,
+    frames: Arc<AtomicU64>,
+) -> anyhow::Result<()> {
+    let id = |id: u64| NonZeroU64::new(id).context("0 is no id");
+    let decode = DecodeConfig::new(Channels::Mono, SampleRate::Hz24000);
+    let mut driver = Driver::new(Config::default().decode_mode(DecodeMode::Decode(decode)));
+    driver.add_global_event(CoreEvent::VoiceTick.into(), Counter(frames));
+    let info = ConnectionInfo {
+        guild_id: id(invitation.guild_id)?.into(),
+        channel_id: id(invitation.channel_id)?.into(),
+        user_id: id(invitation.user_id)?.into(),
+        session_id: invitation.session_id,
+        token: invitation.token,
+        endpoint: invitation.endpoint,
+    };
+    driver.connect(info).await?;
+    // Dropping the driver would leave.
+    std::future::pending().await
+}
