@@ -3,7 +3,7 @@
 use std::{
     collections::VecDeque,
     sync::{Arc, Mutex, PoisonError},
-    time::Instant,
+    time::{Instant, SystemTime, UNIX_EPOCH},
 };
 
 use serde::Serialize;
@@ -37,6 +37,8 @@ pub struct Journal {
 #[derive(Debug)]
 struct Inner {
     began: Instant,
+    /// The wall clock at `began`, microseconds since 1970.
+    began_unix_us: u64,
     entries: Mutex<Entries>,
     latest: watch::Sender<u64>,
 }
@@ -49,9 +51,11 @@ struct Entries {
 
 impl Default for Journal {
     fn default() -> Self {
+        let unix = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         Self {
             inner: Arc::new(Inner {
                 began: Instant::now(),
+                began_unix_us: u64::try_from(unix.as_micros()).unwrap_or(u64::MAX),
                 entries: Mutex::new(Entries { next_seq: 1, kept: VecDeque::new() }),
                 latest: watch::Sender::new(0),
             }),
@@ -79,6 +83,13 @@ impl Journal {
     pub fn at_ms(&self, at: Instant) -> u64 {
         let since = at.saturating_duration_since(self.inner.began);
         u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+    }
+
+    /// The wall clock at the journal's zero, in microseconds since 1970, so that other programs'
+    /// recordings can be laid beside it.
+    #[must_use]
+    pub fn began_unix_us(&self) -> u64 {
+        self.inner.began_unix_us
     }
 
     /// The entries after position `since` that are still kept.

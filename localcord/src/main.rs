@@ -1,5 +1,7 @@
 //! The `localcord` binary: serves a simulated Discord until it is told to stop.
 
+mod compare;
+
 use std::{
     io::Write,
     net::{IpAddr, Ipv4Addr},
@@ -23,6 +25,8 @@ struct Cli {
 enum Command {
     /// Serves until Ctrl-C or SIGTERM.
     Serve(Serve),
+    /// Says how much of one recording is in another: peak normalised cross-correlation.
+    Compare(compare::Compare),
 }
 
 #[derive(Debug, clap::Args)]
@@ -56,7 +60,10 @@ async fn main() -> ExitCode {
         .with_env_filter(EnvFilter::try_from_default_env().unwrap_or_else(|_| "warn".into()))
         .with_writer(std::io::stderr)
         .init();
-    let Command::Serve(serve) = Cli::parse().command;
+    let serve = match Cli::parse().command {
+        Command::Serve(serve) => serve,
+        Command::Compare(compare) => return compare.run(),
+    };
     match run(serve).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

@@ -20,7 +20,7 @@
 //! | `GET/PUT faults` | [`crate::fault::FaultSettings`] |
 //! | `POST faults/voice-close` | `{user_id, code}` closes a voice websocket |
 //! | `POST gateway/reconnect`, `gateway/invalid-session` | op 7; op 9 (`{resumable}`) |
-//! | `GET state` | who and what is there |
+//! | `GET state` | who and what is there, and the wall clock at the journal's zero |
 
 mod call;
 mod calls;

@@ -180,7 +180,13 @@ pub(super) async fn overview(State(control): State<Control>) -> Json<Value> {
             state.humans.iter().map(|id| human_json(&control, state, *id)).collect();
         let voice: Value =
             state.voice_states.values().map(|voice| state.voice_state_json(voice)).collect();
-        json!({ "guilds": guilds, "bots": bots, "humans": humans, "voice_states": voice })
+        json!({
+            "began_unix_us": control.rest.journal.began_unix_us(),
+            "guilds": guilds,
+            "bots": bots,
+            "humans": humans,
+            "voice_states": voice,
+        })
     }))
 }
 
