@@ -17,6 +17,7 @@
 //!       { stallMs: 500, toolCall: { name: "clock", arguments: {} } },
 //!     ] },
 //!     { reply: { close: 1011 } },                // closes the websocket
+//!     { connection: 1, reply: { stallMs: 1 } },  // only on connection 1; without it, on all
 //!   ],
 //! }
 //! ```
@@ -24,7 +25,9 @@
 //! A step is exactly one of `wav`, `toolCall`, `error` and `close`, each with an optional
 //! `stallMs` that is waited before it, or `stallMs` alone. Every response takes the next turn:
 //! one started by the VAD, by `response.create`, or after a tool's output. Nothing is matched on
-//! what was said. Paths start at the script's folder.
+//! what was said. Each connection (there is one per speaker, numbered from 0 as they open) takes the
+//! turns from the first on, leaving out those of another `connection`. Paths start at the script's
+//! folder.
 
 use std::{sync::Arc, time::Duration};
 
@@ -93,6 +96,8 @@ pub struct Turn {
     pub heard: Option<String>,
     /// What the response does, in order.
     pub steps: Vec<Step>,
+    /// Number of the only connection that takes it; `None`: all do.
+    pub connection: Option<u64>,
 }
 
 /// What follows the last turn.
@@ -150,9 +155,18 @@ impl Script {
                     Err(problem) => return Err(ScriptError::Step { turn, step, problem }),
                 }
             }
-            turns.push(Turn { heard: entry.heard, steps });
+            turns.push(Turn { heard: entry.heard, steps, connection: entry.connection });
         }
         Self::new(turns, file.at_end).ok_or(ScriptError::Empty)
+    }
+
+    /// The script as the connection with this number plays it; without turns of its own, it has
+    /// nothing to say.
+    #[must_use]
+    pub fn of_connection(&self, number: u64) -> Self {
+        let takes = |turn: &&Turn| turn.connection.is_none_or(|only| only == number);
+        let turns = self.turns.iter().filter(takes).cloned().collect();
+        Self { turns, at_end: self.at_end }
     }
 
     /// The turn that response number `index` (from 0) takes.
@@ -178,6 +192,7 @@ struct ScriptFile {
 #[serde(deny_unknown_fields)]
 struct TurnFile {
     heard: Option<String>,
+    connection: Option<u64>,
     reply: Value,
 }
 
@@ -274,7 +289,11 @@ mod tests {
         )
         .expect("a valid script");
         let audio = Step::Audio { samples: vec![1, 2].into(), transcript: "A.".into() };
-        let turn = |heard: Option<&str>, steps| Turn { heard: heard.map(str::to_owned), steps };
+        let turn = |heard: Option<&str>, steps| Turn {
+            heard: heard.map(str::to_owned),
+            steps,
+            connection: None,
+        };
         assert_eq!(script.turn(0), Some(&turn(Some("hi"), vec![audio])));
         let call = Step::ToolCall { name: "f".into(), arguments: "{\"x\":1}".into() };
         let stall = |ms| Step::Stall(Duration::from_millis(ms));
@@ -297,6 +316,25 @@ mod tests {
         assert_eq!(heard("repeat", 2).as_deref(), Some("a"));
         assert_eq!(heard("last", 2).as_deref(), Some("b"));
         assert_eq!(heard("silent", 2), None);
+    }
+
+    #[test]
+    fn a_connection_takes_its_own_turns_and_those_of_all() {
+        let script = parse(
+            "{ atEnd: 'silent', turns: [
+                { connection: 0, heard: 'a', reply: { stallMs: 1 } },
+                { heard: 'b', reply: { stallMs: 1 } },
+                { connection: 1, heard: 'c', reply: { stallMs: 1 } },
+            ] }",
+        )
+        .expect("a valid script");
+        for (number, expected) in [(0, vec!["a", "b"]), (1, vec!["b", "c"]), (2, vec!["b"])] {
+            let own = script.of_connection(number);
+            let heard: Vec<_> = (0..3).filter_map(|turn| own.turn(turn)?.heard.clone()).collect();
+            assert_eq!(heard, expected, "connection {number}");
+        }
+        let only = parse("{ turns: [{ connection: 3, reply: { stallMs: 1 } }] }");
+        assert_eq!(only.expect("a valid script").of_connection(0).turn(0), None);
     }
 
     #[test]

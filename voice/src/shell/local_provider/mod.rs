@@ -269,8 +269,12 @@ async fn serve(
             return;
         }
     };
+    let behaviour = match &shared.behaviour {
+        Behaviour::Script(script) => Behaviour::Script(Arc::new(script.of_connection(number))),
+        Behaviour::Parrot => Behaviour::Parrot,
+    };
     let settings = Settings {
-        behaviour: shared.behaviour.clone(),
+        behaviour,
         model: model.unwrap_or_default(),
         speed: shared.speed,
         record: shared.recorder.is_some(),

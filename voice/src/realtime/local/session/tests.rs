@@ -139,7 +139,7 @@ fn audio_step(ms: usize, transcript: &str) -> Step {
 }
 
 fn turn(steps: Vec<Step>) -> Turn {
-    Turn { heard: None, steps }
+    Turn { heard: None, steps, connection: None }
 }
 
 fn field(events: &[Value], kind: &str, pointer: &str) -> Value {
@@ -465,7 +465,7 @@ fn a_script_is_played_in_order() {
     let fail =
         Step::Fail { code: "inference_rate_limit_exceeded".into(), message: "Later.".into() };
     let behaviour = Client::script(vec![
-        Turn { heard: Some("What is the time?".into()), steps: vec![call] },
+        Turn { heard: Some("What is the time?".into()), steps: vec![call], connection: None },
         turn(vec![Step::Stall(Duration::from_millis(700)), audio_step(100, "Noon.")]),
         turn(vec![fail]),
         turn(vec![Step::Close(1_011)]),
