@@ -319,14 +319,13 @@ impl Client {
     }
 
     fn set_voice_state(&self, request: &payload::VoiceStateRequest) {
-        let user = self.session_id.as_ref().and_then(|id| self.gateway.hub.user_of(id));
-        let Some(user) = user else { return };
-        let outcome = self.gateway.world.set_voice_state(
-            request.guild_id,
-            user,
+        let Some(session) = &self.session_id else { return };
+        let Some(user) = self.gateway.hub.user_of(session) else { return };
+        let outcome = self.gateway.world.set_voice_state_from(
+            session,
+            (request.guild_id, user),
             request.channel_id,
-            request.self_mute,
-            request.self_deaf,
+            (request.self_mute, request.self_deaf),
         );
         // Discord answers a request it refuses with silence; the journal says why.
         let refused = outcome.err().map(|denied| denied.to_string());

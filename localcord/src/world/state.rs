@@ -257,6 +257,8 @@ pub struct VoiceState {
     pub channel_id: u64,
     /// What the voice gateway's IDENTIFY must carry.
     pub session_id: String,
+    /// The main gateway's session that joined; humans have none.
+    pub gateway_session: Option<String>,
     /// Muted itself.
     pub self_mute: bool,
     /// Deafened itself.

@@ -50,17 +50,52 @@ impl World {
         self_mute: bool,
         self_deaf: bool,
     ) -> Result<Option<VoiceInvite>, VoiceDenied> {
-        let result = self.write(|state| {
+        self.change(None, (guild_id, user_id), channel_id, (self_mute, self_deaf))
+    }
+
+    /// [`World::set_voice_state`] for a session of the main gateway. A place in voice belongs to
+    /// the session that took it: when a client that crashed and started anew asks for the channel
+    /// it is still seen in, it joins afresh and gets an invite.
+    ///
+    /// # Errors
+    /// As there.
+    pub(crate) fn set_voice_state_from(
+        &self,
+        gateway_session: &str,
+        (guild_id, user_id): (u64, u64),
+        channel_id: Option<u64>,
+        flags: (bool, bool),
+    ) -> Result<Option<VoiceInvite>, VoiceDenied> {
+        self.change(Some(gateway_session), (guild_id, user_id), channel_id, flags)
+    }
+
+    fn change(
+        &self,
+        gateway_session: Option<&str>,
+        (guild_id, user_id): (u64, u64),
+        channel_id: Option<u64>,
+        (self_mute, self_deaf): (bool, bool),
+    ) -> Result<Option<VoiceInvite>, VoiceDenied> {
+        let result: Result<_, VoiceDenied> = self.write(|state| {
             let Some(channel_id) = channel_id else {
                 self.leave(state, guild_id, user_id);
                 return Ok(None);
             };
             let before = state.voice_states.get(&(guild_id, user_id)).cloned();
-            if let Some(before) = before.filter(|before| before.channel_id == channel_id) {
+            let stays = |before: &VoiceState| {
+                before.channel_id == channel_id
+                    && before.gateway_session.as_deref() == gateway_session
+            };
+            if let Some(before) = before.filter(stays) {
                 self.put(state, VoiceState { self_mute, self_deaf, ..before });
                 return Ok(None);
             }
-            self.enter(state, (guild_id, user_id), channel_id, (self_mute, self_deaf)).map(Some)
+            let flags = (self_mute, self_deaf);
+            let invite = self.enter(state, (guild_id, user_id), channel_id, flags)?;
+            if let Some(entered) = state.voice_states.get_mut(&(guild_id, user_id)) {
+                entered.gateway_session = gateway_session.map(str::to_owned);
+            }
+            Ok(Some(invite))
         });
         if let Err(denied) = result {
             let data = json!({

@@ -76,6 +76,23 @@ async fn the_same_channel_changes_only_flags_and_a_move_changes_secrets() {
 }
 
 #[tokio::test]
+async fn a_new_gateway_session_joins_afresh_where_the_old_one_is_still_seen() {
+    let (world, mut events) = world().await;
+    let from = |session: &str| {
+        world.set_voice_state_from(session, (GUILD, BOT_USER), Some(LOUNGE), (false, false))
+    };
+    let first = from("one").unwrap().unwrap();
+    names(&mut events);
+    assert_eq!(from("one"), Ok(None));
+    assert_eq!(names(&mut events), ["VOICE_STATE_UPDATE"]);
+
+    let second = from("two").unwrap().unwrap();
+    assert_ne!(second.token, first.token);
+    assert_eq!(names(&mut events), ["VOICE_STATE_UPDATE", "VOICE_SERVER_UPDATE"]);
+    assert_eq!(world.read(|state| state.voice_states.len()), 1);
+}
+
+#[tokio::test]
 async fn a_human_gets_no_server_event_and_leaves_once() {
     let (world, mut events) = world().await;
     join(&world, ADA, LOUNGE);
