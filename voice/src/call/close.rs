@@ -66,10 +66,9 @@ pub const fn explain(code: Option<u16>) -> Close {
         Some(4009) => ("the voice session timed out", Plan::Rejoin),
         Some(4011) => ("the voice server was not found", Plan::Rejoin),
         Some(4012) => ("Discord does not know the transport protocol", Plan::Fatal),
-        Some(4014) => (
-            "disconnected: kicked, moved, or the main gateway session was lost",
-            Plan::WaitForMove,
-        ),
+        Some(4014) => {
+            ("disconnected: kicked, moved, or the main gateway session was lost", Plan::WaitForMove)
+        }
         Some(4015) => ("the voice server crashed", Plan::Resume),
         Some(4016) => ("Discord does not know the encryption mode", Plan::Fatal),
         Some(4017) => ("the channel requires end-to-end encryption (DAVE)", Plan::Fatal),

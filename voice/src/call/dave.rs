@@ -265,13 +265,7 @@ impl Dave {
         self.commit_to(revoke, body, out, stats);
     }
 
-    fn commit_to(
-        &mut self,
-        revoke: bool,
-        body: &[u8],
-        out: &mut Outbox,
-        stats: &mut GatewayStats,
-    ) {
+    fn commit_to(&mut self, revoke: bool, body: &[u8], out: &mut Outbox, stats: &mut GatewayStats) {
         let expected: Vec<u64> = self.roster.iter().copied().collect();
         let Some(session) = &mut self.session else { return };
         let kind = match revoke {

@@ -109,18 +109,12 @@ impl Handshake {
         self.link == Link::Open
     }
 
-    /// Whether op 4 came.
+    /// Whether op 4 came and the call goes on.
     pub(crate) fn flowing(&self) -> bool {
         self.media == Media::Flowing
     }
 
-    fn dial(
-        &mut self,
-        settings: &CallSettings,
-        now: SessionTime,
-        resume: bool,
-        out: &mut Outbox,
-    ) {
+    fn dial(&mut self, settings: &CallSettings, now: SessionTime, resume: bool, out: &mut Outbox) {
         self.link = Link::Dialing { resume };
         self.step_limit = Some(now + STEP_LIMIT);
         let url = gateway::url(&settings.endpoint, settings.secure);
@@ -184,7 +178,12 @@ impl Handshake {
         self.session = true;
         self.link = Link::Open;
         let Some(mode) = Mode::choose(&ready.modes) else {
-            return self.end(None, "the server offers no encryption mode we know", Plan::Fatal, out);
+            return self.end(
+                None,
+                "the server offers no encryption mode we know",
+                Plan::Fatal,
+                out,
+            );
         };
         let Ok(ip) = ready.ip.parse() else {
             return self.end(None, "the server's UDP address is no address", Plan::Rejoin, out);
@@ -192,8 +191,7 @@ impl Handshake {
         out.push_back(Output::OpenUdp { remote: SocketAddr::new(ip, ready.port) });
         out.push_back(Output::Datagram(discovery::request(ready.ssrc).to_vec()));
         self.step_limit = None;
-        self.media =
-            Media::Discovering { ready, mode, attempts: 1, next: now + DISCOVERY_RETRY };
+        self.media = Media::Discovering { ready, mode, attempts: 1, next: now + DISCOVERY_RETRY };
     }
 
     /// Takes a datagram if it answers our discovery.
@@ -290,13 +288,7 @@ impl Handshake {
         self.link = Link::Waiting { until: now + wait };
     }
 
-    fn end(
-        &mut self,
-        code: Option<u16>,
-        words: &'static str,
-        next: Plan,
-        out: &mut Outbox,
-    ) {
+    fn end(&mut self, code: Option<u16>, words: &'static str, next: Plan, out: &mut Outbox) {
         if !matches!(self.link, Link::Waiting { .. } | Link::Ended) && code.is_none() {
             out.push_back(Output::CloseGateway { code: 1_000 });
         }
@@ -304,9 +296,7 @@ impl Handshake {
         self.heartbeat = None;
         self.step_limit = None;
         self.keepalive = None;
-        if !self.flowing() {
-            self.media = Media::None;
-        }
+        self.media = Media::None;
         let reason = EndReason(Close { code, words, plan: next });
         tracing::info!("{reason}");
         out.push_back(Output::Event(CallEvent::Ended(reason)));

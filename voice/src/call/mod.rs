@@ -326,13 +326,8 @@ impl Call {
                 self.keep_early(Early::Json(early));
             }
             Incoming::PrepareTransition { transition, version } => {
-                let keys = self.dave.prepare_transition(
-                    now,
-                    transition,
-                    version,
-                    out,
-                    &mut stats.gateway,
-                );
+                let keys =
+                    self.dave.prepare_transition(now, transition, version, out, &mut stats.gateway);
                 self.after(now, keys);
             }
             Incoming::ExecuteTransition { transition } => {
@@ -443,12 +438,7 @@ impl Call {
 
     /// A datagram of the voice server; decrypted in place, heard at once if it is in order.
     /// Allocates nothing in steady state.
-    pub fn handle_datagram(
-        &mut self,
-        now: SessionTime,
-        datagram: &mut [u8],
-        hear: &mut dyn Hear,
-    ) {
+    pub fn handle_datagram(&mut self, now: SessionTime, datagram: &mut [u8], hear: &mut dyn Hear) {
         if self.handshake.handle_datagram(now, datagram, &mut self.out) {
             self.stats.arrived();
             self.stats.settle(None, Fate::Discovery);
@@ -462,7 +452,8 @@ impl Call {
         let linked = self.handshake.linked();
         let stats = &mut self.stats.gateway;
         self.handshake.handle_timeout(&self.settings, now, &mut self.out, stats);
-        if linked && !self.handshake.linked()
+        if linked
+            && !self.handshake.linked()
             && let Some(sender) = &mut self.sender
         {
             sender.forget_announcement();
@@ -476,8 +467,9 @@ impl Call {
         hear: &mut dyn Hear,
         run: impl FnOnce(&mut Receiver, &mut Io<'_>),
     ) {
+        let linked = self.handshake.linked();
         let Self { receiver, dave, stats, out, .. } = self;
-        run(receiver, &mut Io { now, dave, stats, out, hear });
+        run(receiver, &mut Io { now, linked, dave, stats, out, hear });
     }
 
     /// Whether speech would be understood: media flows, and with DAVE there is a key to encrypt

@@ -74,9 +74,9 @@ pub struct PacketStats {
     pub recovered: u64,
     /// On the way: packets that came out of order and waited for an earlier one.
     pub reordered: u64,
-    /// Not packets: 20 ms frames made up by Opus loss concealment.
+    /// Not packets: lost ones made up by Opus loss concealment, each of its sender's duration.
     pub concealed: u64,
-    /// Not packets: frames rebuilt from the redundancy (FEC) of the next packet, or concealed
+    /// Not packets: lost ones rebuilt from the redundancy (FEC) of the next packet, or made up
     /// when it carried none.
     pub fec: u64,
 }

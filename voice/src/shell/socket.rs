@@ -392,10 +392,10 @@ mod tests {
         let mut silent = request(url.clone());
         silent.connect_timeout = Duration::from_millis(50);
         let mut handle = Socket::connect(silent);
-        assert_eq!(next(&mut handle).await, SocketIn::Failed {
-            status: None,
-            reason: "no answer within 50 ms".into(),
-        });
+        assert_eq!(
+            next(&mut handle).await,
+            SocketIn::Failed { status: None, reason: "no answer within 50 ms".into() }
+        );
         drop(listener);
         let mut handle = Socket::connect(request(url));
         assert!(matches!(next(&mut handle).await, SocketIn::Failed { .. }));

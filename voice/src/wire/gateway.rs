@@ -275,9 +275,7 @@ pub fn parse_binary(bytes: &[u8]) -> Result<(u16, IncomingBinary<'_>), GatewayEr
     let [high, low, op, body @ ..] = bytes else { return Err(short(3)) };
     let message = match (op, body) {
         (25, _) => IncomingBinary::ExternalSender(body),
-        (27, [kind @ (0 | 1), body @ ..]) => {
-            IncomingBinary::Proposals { revoke: *kind == 1, body }
-        }
+        (27, [kind @ (0 | 1), body @ ..]) => IncomingBinary::Proposals { revoke: *kind == 1, body },
         (27, [kind, ..]) => return Err(GatewayError::ProposalKind { got: *kind }),
         (27, []) => return Err(short(4)),
         (29, [high, low, commit @ ..]) => {
@@ -507,10 +505,7 @@ mod tests {
         for bytes in [&[][..], &[0, 25], &[0, 0, 27], &[0, 0, 29, 1], &[0, 0, 30]] {
             assert!(matches!(parse_binary(bytes), Err(GatewayError::Short { .. })), "{bytes:?}");
         }
-        assert!(matches!(
-            parse_binary(&[0, 0, 27, 2]),
-            Err(GatewayError::ProposalKind { got: 2 })
-        ));
+        assert!(matches!(parse_binary(&[0, 0, 27, 2]), Err(GatewayError::ProposalKind { got: 2 })));
     }
 
     #[test]

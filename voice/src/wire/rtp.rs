@@ -168,10 +168,12 @@ mod tests {
         bytes
     }
 
+    /// Name, first byte, bytes after the fixed header, clear bytes, extension body, padded.
+    type HeaderCase = (&'static str, u8, &'static [u8], usize, usize, bool);
+
     #[test]
     fn headers_of_every_first_byte_seen_on_discord() {
-        // (name, first byte, bytes after the fixed header, clear bytes, extension body, padded)
-        let cases: [(&str, u8, &[u8], usize, usize, bool); 6] = [
+        let cases: [HeaderCase; 6] = [
             ("bot or server silence", 0x80, &[], 12, 0, false),
             ("native client", 0x90, &[0xBE, 0xDE, 0, 1], 16, 4, false),
             ("extension and padding", 0xB0, &[0xBE, 0xDE, 0, 2], 16, 8, true),

@@ -3,7 +3,7 @@
 //! Overflow: when [`HELD_TOTAL`] or [`HELD_PER_STREAM`] is reached, the oldest (of that stream)
 //! goes, and is counted like one whose time ran out.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 
 use clawvoice_session::{SessionTime, UserId};
 
@@ -75,11 +75,15 @@ impl Held {
     /// Takes everything, streams together and each in ascending sequence.
     pub(crate) fn take_sorted(&mut self) -> Vec<HeldPacket> {
         let mut packets = Vec::from(std::mem::take(&mut self.packets));
-        // Within 2.5 s a stream's numbers span far less than half the circle, so the signed
-        // distance orders them across the wrap.
-        packets.sort_by(|a, b| {
-            let distance = a.sequence.wrapping_sub(b.sequence).cast_signed();
-            a.ssrc.cmp(&b.ssrc).then(distance.cmp(&0))
+        let mut bases = BTreeMap::new();
+        for packet in &packets {
+            bases.entry(packet.ssrc).or_insert(packet.sequence);
+        }
+        // Each stream's numbers are taken from half a circle before its first arrival: ascending
+        // across the wrap, and a total order whatever numbers a sender makes up.
+        packets.sort_by_key(|packet| {
+            let base = bases.get(&packet.ssrc).copied().unwrap_or_default();
+            (packet.ssrc, packet.sequence.wrapping_sub(base).wrapping_add(1 << 15))
         });
         packets
     }
@@ -128,6 +132,20 @@ mod tests {
         let order: Vec<_> = held.take_sorted().iter().map(|p| (p.ssrc, p.sequence)).collect();
         assert_eq!(order, [(1, 65_535), (1, 0), (1, 1), (2, 4), (2, 5)]);
         assert!(held.is_empty());
+    }
+
+    #[test]
+    fn numbers_all_around_the_circle_are_sorted_without_panic() {
+        let mut held = Held::default();
+        for step in 0..100u16 {
+            held.push(packet(1, step.wrapping_mul(13_107), 0, None));
+        }
+        let first = held.take_sorted();
+        assert_eq!(first.len(), 100);
+        for packet in first.into_iter().rev() {
+            held.push(packet);
+        }
+        assert_eq!(held.take_sorted().len(), 100);
     }
 
     #[test]

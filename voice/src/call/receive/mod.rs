@@ -47,6 +47,8 @@ const FAILURE_EVENT_FRAMES: u32 = 50;
 /// What the receive path works with besides its own state.
 pub(crate) struct Io<'a> {
     pub(crate) now: SessionTime,
+    /// Whether the server can be asked for a recovery now.
+    pub(crate) linked: bool,
     pub(crate) dave: &'a mut Dave,
     pub(crate) stats: &'a mut CallStats,
     pub(crate) out: &'a mut Outbox,
@@ -128,10 +130,7 @@ impl Receiver {
             streams: BTreeMap::new(),
             held: Held::default(),
             replay_due: None,
-            playout: Playout {
-                speakers: Speakers::default(),
-                pcm: Box::new([0; MAX_SAMPLES]),
-            },
+            playout: Playout { speakers: Speakers::default(), pcm: Box::new([0; MAX_SAMPLES]) },
             media: Box::new([0; MAX_MEDIA]),
         }
     }
@@ -142,13 +141,7 @@ impl Receiver {
     }
 
     /// Op 5: whose packets these are. What was held for want of it is replayed before the next.
-    pub(crate) fn map(
-        &mut self,
-        now: SessionTime,
-        ssrc: u32,
-        user: UserId,
-        stats: &mut CallStats,
-    ) {
+    pub(crate) fn map(&mut self, now: SessionTime, ssrc: u32, user: UserId, stats: &mut CallStats) {
         if let Some(stream) = self.streams.get_mut(&ssrc) {
             if stream.user == user {
                 stream.announced = true;
@@ -289,7 +282,10 @@ impl Receiver {
                     stream.failures += 1;
                     let failures = stream.failures;
                     io.stats.note(user, |stats| stats.held += 1);
-                    io.dave.failed(io.now, stream.user, failures, io.out, &mut io.stats.gateway);
+                    if io.linked {
+                        let stats = &mut io.stats.gateway;
+                        io.dave.failed(io.now, stream.user, failures, io.out, stats);
+                    }
                 }
                 if let Some(gone) = held.push(media.held(user)) {
                     self.give_up(io, &gone);
@@ -503,12 +499,7 @@ fn give_up_older(
 }
 
 /// Decides what a frame was that never opened, and takes its place in the sequence.
-fn give_up_frame(
-    stream: &mut Stream,
-    io: &mut Io<'_>,
-    playout: &mut Playout,
-    packet: &HeldPacket,
-) {
+fn give_up_frame(stream: &mut Stream, io: &mut Io<'_>, playout: &mut Playout, packet: &HeldPacket) {
     if let Some((_, fate)) = speechless(&packet.payload) {
         io.stats.settle(Some(stream.user), fate);
         return stream.skip(&mut playout.voice(io), packet.sequence, packet.timestamp);
@@ -525,7 +516,7 @@ fn give_up_frame(
 
 /// Tells the owner of frames lost to encryption: the first of a run, then one a second.
 fn lost_frame(stream: &mut Stream, out: &mut Outbox) {
-    if stream.lost % FAILURE_EVENT_FRAMES == 0 {
+    if stream.lost.is_multiple_of(FAILURE_EVENT_FRAMES) {
         let user = stream.user;
         let consecutive = stream.lost + 1;
         out.push_back(Output::Event(CallEvent::DecryptFailure { user, consecutive }));
