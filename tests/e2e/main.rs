@@ -1,0 +1,39 @@
+//! The `clawvoice` binary against a localcord in this process: real sockets, real time, real
+//! encryption. Each test has a server of its own.
+//!
+//! Nothing here sleeps: a test waits for a log line, a timeline record or an entry of localcord's
+//! journal, and fails when that does not come in time.
+
+#![cfg(unix)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stderr,
+    reason = "a test fails by panicking, its helpers included; a failed one prints the agent's log"
+)]
+
+mod agent;
+mod audio;
+mod fake_provider;
+mod feed;
+mod scene;
+
+mod closes;
+mod conversation;
+mod faults;
+mod interruption;
+mod members;
+mod provider_garbage;
+mod secrets;
+mod start;
+mod stop;
+
+use std::{future::Future, time::Duration};
+
+/// Longer than anything here takes on a busy machine.
+const SOON: Duration = Duration::from_secs(40);
+
+/// Waits for `future`, but not for ever.
+async fn soon<T>(what: &str, future: impl Future<Output = T>) -> T {
+    let waited = tokio::time::timeout(SOON, future).await;
+    waited.unwrap_or_else(|_| panic!("waited too long for {what}"))
+}

@@ -1,0 +1,109 @@
+//! Starts that go wrong: what is wrong, in one line, and what to do about it.
+
+use std::{fs, path::Path};
+
+use localcord::server::{Server, ServerSettings};
+use rustix::process::Signal;
+
+use crate::{
+    agent::{Agent, Ended},
+    scene::{Scene, parrot, write_config},
+    soon,
+};
+
+#[tokio::test]
+async fn a_wrong_token_is_told_in_one_line_with_a_hint_and_exit_4() {
+    let scene = Scene::new().await;
+    let wrong = "bG9jYWxjb3Jk.AAAAAA.some-other-token";
+    let ended = Agent::start(&scene.config(&parrot()), wrong).ends().await;
+    assert_eq!(ended.code, Some(4), "{}", ended.log);
+    let refusals: Vec<&str> =
+        ended.log.lines().filter(|line| line.contains("refused")).collect();
+    assert_eq!(refusals, ["error: Discord refused the bot token"]);
+    assert!(ended.log.contains("\nhint: copy the token anew from the Bot page"), "{}", ended.log);
+    assert!(!ended.log.contains(wrong));
+}
+
+#[tokio::test]
+async fn a_missing_config_file_is_named() {
+    let ended = starts_with(Path::new("/nowhere/clawvoice.json5")).await;
+    assert_eq!(ended.code, Some(1), "{}", ended.log);
+    assert!(ended.log.starts_with("error: /nowhere/clawvoice.json5: "), "{}", ended.log);
+    assert_eq!(ended.log.lines().filter(|line| line.starts_with("error")).count(), 1);
+}
+
+#[tokio::test]
+async fn a_broken_config_file_is_told_by_place_and_field() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("broken.json5");
+    let cases = [
+        ("{\n  channels: {\n", ":3:1", ""),
+        (
+            "{ channels: { discord: { voice: {\n  captureSilenceGraceMs: 'soon' } } } }",
+            ":2:26",
+            "channels.discord.voice.captureSilenceGraceMs",
+        ),
+        (
+            "{ channels: { discord: { voice: {\n  realtime: { provider: 'local',\n    \
+             providers: { local: { behaviour: 'parot' } } } } } } }",
+            ":3:38",
+            "channels.discord.voice.realtime.providers.local.behaviour",
+        ),
+    ];
+    for (text, place, field) in cases {
+        fs::write(&path, text).unwrap();
+        let ended = starts_with(&path).await;
+        assert_eq!(ended.code, Some(1), "{}", ended.log);
+        let start = format!("error: {}{place}: {field}", path.display());
+        assert!(ended.log.starts_with(&start), "{start}\n{}", ended.log);
+    }
+}
+
+#[tokio::test]
+async fn an_unknown_key_is_told_with_the_one_that_was_meant() {
+    let scene = Scene::new().await;
+    let mut agent = scene.agent(&format!("{}, captureSilenceGrace: 500", parrot()));
+    let line = agent.logs("captureSilenceGrace").await;
+    assert!(line.contains("did you mean `captureSilenceGraceMs`?"), "{line}");
+    assert!(line.contains("clawvoice.json5:1:"), "{line}");
+    agent.logs("Discord gateway ready").await;
+    agent.stop().await;
+}
+
+#[tokio::test]
+async fn with_nobody_at_the_base_url_it_says_so_and_connects_when_somebody_comes() {
+    let folder = tempfile::tempdir().unwrap();
+    let port = free_port();
+    let base = format!("http://127.0.0.1:{port}/api/v10");
+    let config = write_config(folder.path(), &base, &parrot());
+    let token = localcord::world::default::BOT_TOKEN;
+    let mut agent = Agent::start(&config, token);
+    let first = agent.logs("next try in 1 s").await;
+    assert!(first.contains("Discord gateway: GET /gateway/bot failed: "), "{first}");
+    agent.logs("next try in 2 s").await;
+    let settings = ServerSettings { port, ..ServerSettings::default() };
+    let _server = soon("localcord", Server::start(settings)).await.unwrap();
+    agent.record("joined").await;
+    agent.stop().await;
+}
+
+#[tokio::test]
+async fn while_nobody_answers_sigterm_exits_0() {
+    let folder = tempfile::tempdir().unwrap();
+    let base = format!("http://127.0.0.1:{}/api/v10", free_port());
+    let config = write_config(folder.path(), &base, &parrot());
+    let mut agent = Agent::start(&config, localcord::world::default::BOT_TOKEN);
+    agent.logs("next try in").await;
+    let ended = agent.stop_by(Signal::TERM).await;
+    assert_eq!(ended.code, Some(0), "{}", ended.log);
+    assert!(ended.after.as_secs() < 2, "after {:?}", ended.after);
+}
+
+async fn starts_with(config: &Path) -> Ended {
+    Agent::start(config, localcord::world::default::BOT_TOKEN).ends().await
+}
+
+/// A port that nobody listens on at the moment.
+fn free_port() -> u16 {
+    std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
