@@ -1,0 +1,32 @@
+//! The transport cipher: garbage and damaged packets are refused, whole ones open.
+#![no_main]
+
+use clawvoice_fuzz::{Input, damaged};
+use clawvoice_voice::wire::aead::{KEY_BYTES, Mode, OVERHEAD, Transport};
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| {
+    let mut input = Input::new(data);
+    let mode = if input.flag() { Mode::Aes256Gcm } else { Mode::XChaCha20Poly1305 };
+    let key = [input.byte(); KEY_BYTES];
+    let mut transport = Transport::new(mode, &key);
+    let clear_bytes = usize::from(input.byte());
+
+    let mut garbage = input.piece().to_vec();
+    assert!(transport.open(&mut garbage, clear_bytes).is_err(), "garbage passed");
+
+    let plain = input.piece();
+    let mut packet = plain.to_vec();
+    packet.resize(plain.len() + OVERHEAD - usize::from(input.flag()), 0);
+    let Ok(bytes) = transport.seal(&mut packet, clear_bytes, plain.len()) else {
+        assert!(clear_bytes > plain.len() || packet.len() < plain.len() + OVERHEAD);
+        return;
+    };
+    assert_eq!(bytes, plain.len() + OVERHEAD);
+    let mut changed = damaged(packet.clone(), &mut input);
+    if changed != packet {
+        assert!(transport.open(&mut changed, clear_bytes).is_err(), "a damaged packet passed");
+    }
+    let opened = transport.open(&mut packet, clear_bytes);
+    assert_eq!(opened, Ok(clear_bytes..plain.len()));
+    assert_eq!(&packet[..plain.len()], plain);
+});
