@@ -5,11 +5,11 @@ use tracing_subscriber::{EnvFilter, filter::Directive, layer::SubscriberExt as _
 
 use crate::{app, cli::GatewayArgs, printer::Failure};
 
-/// Libraries whose finer levels print what must not be logged: key material, tokens in paths,
-/// session ids. Whatever `RUST_LOG` says, they stay at these levels.
+/// Libraries whose finer levels print what must not be logged (key material, tokens in paths,
+/// session ids), or a line for every frame that does not decrypt, which we count. Whatever `RUST_LOG` says, they stay at these levels.
 const CAPPED: [&str; 7] = [
-    "davey=info",
-    "openmls=info",
+    "davey=off",
+    "openmls=off",
     "twilight_http=warn",
     "twilight_gateway=info",
     "songbird=warn",
