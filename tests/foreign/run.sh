@@ -1,0 +1,91 @@
+#!/usr/bin/env bash
+# Foreign client libraries, unpatched, as bots on localcord. Needs the network once, for npm and pip.
+#
+#   tests/foreign/run.sh [discordjs|discordpy]…     both without an argument
+#
+# LOCALCORD is the binary (built if it is not set). A library whose language is not installed is
+# skipped in one line. Exit code 0: everything that ran passed.
+set -euo pipefail
+
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+repo=$(cd "$here/../.." && pwd)
+work=$(mktemp -d "${TMPDIR:-/tmp}/localcord-foreign-XXXXXX")
+server=
+
+finish() {
+  if [ -n "$server" ]; then kill "$server" 2>/dev/null || true; fi
+  rm -rf "$work"
+}
+trap finish EXIT
+
+has() {
+  command -v "$1" >/dev/null 2>&1
+}
+
+# A localcord of its own for every run: what one client leaves behind is nobody else's.
+start() {
+  "$LOCALCORD" serve --port 0 --proxy-port 0 --json >"$work/summary.json" 2>"$work/localcord.log" &
+  server=$!
+  for _ in $(seq 100); do
+    if [ -s "$work/summary.json" ]; then break; fi
+    kill -0 "$server" || { cat "$work/localcord.log" >&2; return 1; }
+    sleep 0.1
+  done
+  ca=$(sed 's/.*"ca_file":"\([^"]*\)".*/\1/' "$work/summary.json")
+}
+
+stop() {
+  kill "$server"
+  wait "$server" || true
+  server=
+}
+
+discordjs() {
+  if ! has node || ! has npm; then
+    echo "skipped: discord.js (no node or npm)"
+    return
+  fi
+  if [ "$(node -p 'process.versions.node.split(".")[0] >= 20')" != true ]; then
+    echo "skipped: discord.js (node $(node --version); 20 or newer is needed)"
+    return
+  fi
+  mkdir -p "$work/discordjs"
+  cp "$here"/discordjs/{package.json,package-lock.json,run.mjs,audio.mjs,localcord.mjs} "$work/discordjs"
+  npm --prefix "$work/discordjs" ci --silent --no-audit --no-fund
+  for scheme in https http; do
+    echo "discord.js over $scheme"
+    start
+    NODE_EXTRA_CA_CERTS=$ca FIXTURES=$repo/fixtures/audio/ \
+      node "$work/discordjs/run.mjs" "$work/summary.json" "$LOCALCORD" "$scheme"
+    stop
+  done
+}
+
+discordpy() {
+  if ! has python3 || ! python3 -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 9))' 2>/dev/null; then
+    echo "skipped: discord.py (no python3 3.9 or newer with venv)"
+    return
+  fi
+  python3 -m venv "$work/venv"
+  "$work/venv/bin/pip" install --quiet --disable-pip-version-check -r "$here/discordpy/requirements.txt"
+  for way in proxy base; do
+    echo "discord.py by $way"
+    start
+    SSL_CERT_FILE=$ca "$work/venv/bin/python" "$here/discordpy/run.py" "$work/summary.json" "$LOCALCORD" "$way"
+    stop
+  done
+}
+
+if [ "$#" -eq 0 ]; then set -- discordjs discordpy; fi
+for client in "$@"; do
+  case $client in
+    discordjs | discordpy) ;;
+    *) echo "usage: $0 [discordjs|discordpy]…" >&2; exit 2 ;;
+  esac
+done
+
+if [ -z "${LOCALCORD:-}" ]; then
+  (cd "$repo" && cargo build --quiet --package localcord --bin localcord)
+  LOCALCORD=${CARGO_TARGET_DIR:-$repo/target}/debug/localcord
+fi
+for client in "$@"; do "$client"; done
