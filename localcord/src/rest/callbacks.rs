@@ -46,7 +46,7 @@ mod callback_type {
 /// `?with_response=true`
 #[derive(Debug, Deserialize)]
 pub(super) struct CallbackQuery {
-    #[serde(default)]
+    #[serde(default, deserialize_with = "super::query::flag")]
     with_response: bool,
 }
 

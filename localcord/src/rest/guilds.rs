@@ -43,7 +43,7 @@ fn user_id(text: &str, caller: Caller) -> Result<u64, ApiError> {
 /// `?with_counts=true`
 #[derive(Debug, Deserialize)]
 pub(super) struct Counts {
-    #[serde(default)]
+    #[serde(default, deserialize_with = "super::query::flag")]
     with_counts: bool,
 }
 

@@ -19,6 +19,7 @@ mod guilds;
 pub(crate) mod interaction;
 mod message_form;
 pub(crate) mod messages;
+mod query;
 mod rate_limit;
 mod reactions;
 mod users;
