@@ -1,0 +1,271 @@
+//! What was measured against what is promised.
+
+use std::{path::Path, time::Duration};
+
+use anstyle::{AnsiColor, Style};
+use serde::Serialize;
+
+use super::findings::Findings;
+use crate::printer::{self, Failure};
+
+const KEPT: Style = AnsiColor::Green.on_default();
+const BROKEN: Style = AnsiColor::Red.on_default().bold();
+const NOTE: Style = Style::new().dimmed();
+
+const LEAST_SIMILARITY: f64 = 0.90;
+const LEAST_EPOCHS: u64 = 3;
+const MOST_FRAMES_AFTER_DECISION: u64 = 1;
+const MOST_TRUNCATION_ERROR_MS: u64 = 40;
+const MOST_SHUTDOWN_MS: u64 = 2_000;
+const MOST_SECONDS: u64 = 60;
+/// Leaving and coming back.
+const EPOCHS_OF_A_REJOIN: u64 = 2;
+
+/// One promise, and what became of it.
+#[derive(Clone, Debug, Serialize)]
+pub(super) struct Promise {
+    /// What was measured, in words.
+    what: &'static str,
+    measured: String,
+    promised: String,
+    kept: bool,
+}
+
+/// The content of `summary.json`.
+#[derive(Clone, Debug, Serialize)]
+pub(super) struct Summary {
+    /// Whether every promise was kept.
+    kept: bool,
+    #[serde(flatten)]
+    findings: Findings,
+    /// From the start of the demo to the summary.
+    duration_ms: u64,
+    promises: Vec<Promise>,
+}
+
+impl Summary {
+    pub(super) fn new(findings: Findings, took: Duration) -> Self {
+        let promises = promises(&findings, took);
+        Self {
+            kept: promises.iter().all(|promise| promise.kept),
+            findings,
+            duration_ms: u64::try_from(took.as_millis()).unwrap_or(u64::MAX),
+            promises,
+        }
+    }
+
+    pub(super) fn to_json(&self) -> String {
+        let text = serde_json::to_string_pretty(self);
+        text.expect("numbers, texts and lists have a JSON form") + "\n"
+    }
+
+    /// The table, and where to listen.
+    pub(super) fn print(&self, out: &Path) {
+        printer::result("");
+        for promise in &self.promises {
+            let (style, mark) = if promise.kept { (KEPT, '✓') } else { (BROKEN, '✗') };
+            printer::result(format_args!(
+                "{style}{mark}{style:#} {:<58} {:>12}   {NOTE}{}{NOTE:#}",
+                promise.what, promise.measured, promise.promised
+            ));
+        }
+        let latency = &self.findings.latency;
+        for (what, ms) in [
+            ("Ada stops speaking → she hears the answer", latency.answer_ms),
+            ("Ben begins to speak → the agent is silent", latency.barge_in_stop_ms),
+        ] {
+            printer::result(format_args!("  {what:<58} {:>12}", format!("{ms} ms")));
+        }
+        let out = out.display();
+        printer::result(format_args!(
+            "\nListen: {out}/ada.wav, {out}/ben.wav. Read: {out}/summary.json, {out}/timeline.jsonl."
+        ));
+    }
+
+    /// Fails if a promise was not kept.
+    pub(super) fn verdict(&self) -> Result<(), Failure> {
+        let broken: Vec<_> = self
+            .promises
+            .iter()
+            .filter(|promise| !promise.kept)
+            .map(|one| format!("{}: {}, promised {}", one.what, one.measured, one.promised))
+            .collect();
+        if broken.is_empty() {
+            return Ok(());
+        }
+        Err(Failure::unexpected(format_args!("the demo is not as promised: {}", broken.join("; ")))
+            .hint("on a busy machine, try again before you believe it"))
+    }
+}
+
+fn promises(findings: &Findings, took: Duration) -> Vec<Promise> {
+    let Findings { agent_heard, human_heard, dave, barge_in, rejoin, shutdown, .. } = findings;
+    let similarity = |what, score: f64| Promise {
+        what,
+        measured: format!("{score:.3}"),
+        promised: format!("at least {LEAST_SIMILARITY:.2}"),
+        kept: score >= LEAST_SIMILARITY,
+    };
+    let least = |what, measured: u64, least: u64| Promise {
+        what,
+        measured: measured.to_string(),
+        promised: format!("at least {least}"),
+        kept: measured >= least,
+    };
+    let most = |what, measured: u64, most: u64| Promise {
+        what,
+        measured: measured.to_string(),
+        promised: format!("at most {most}"),
+        kept: measured <= most,
+    };
+    let truncation = barge_in.truncated_at_ms.abs_diff(barge_in.recording_ms);
+    // Other systems have no such signal: the process is killed there.
+    let ended = shutdown.exit_code == Some(0) || cfg!(not(unix));
+    vec![
+        similarity("what Ada said, at the provider", agent_heard.similarity),
+        similarity("what the provider answered, at both humans", human_heard.similarity),
+        similarity("the answer at Ben, while Ada left and came back", rejoin.stayed_similarity),
+        Promise {
+            what: "DAVE protocol version, everybody's",
+            measured: dave.protocol_version.to_string(),
+            promised: "1".to_owned(),
+            kept: dave.protocol_version == 1,
+        },
+        least("DAVE epochs of the call", dave.epochs, LEAST_EPOCHS),
+        least("of these, while the agent spoke", rejoin.epochs_during_answer, EPOCHS_OF_A_REJOIN),
+        most(
+            "frames that should have been decrypted and were not",
+            dave.undecryptable_after_ready,
+            0,
+        ),
+        most(
+            "frames sent after the decision to stop",
+            barge_in.frames_after_decision,
+            MOST_FRAMES_AFTER_DECISION,
+        ),
+        Promise {
+            what: "“heard until”, as the provider was told and as recorded",
+            measured: format!("{} / {} ms", barge_in.truncated_at_ms, barge_in.recording_ms),
+            promised: format!("within {MOST_TRUNCATION_ERROR_MS} ms"),
+            kept: truncation <= MOST_TRUNCATION_ERROR_MS,
+        },
+        Promise {
+            what: "SIGTERM → exit",
+            measured: match shutdown.exit_code {
+                Some(code) => format!("{code}, {} ms", shutdown.took_ms),
+                None => format!("killed, {} ms", shutdown.took_ms),
+            },
+            promised: format!("0 within {MOST_SHUTDOWN_MS} ms"),
+            kept: ended && shutdown.took_ms <= MOST_SHUTDOWN_MS,
+        },
+        most("seconds in all", took.as_secs(), MOST_SECONDS),
+    ]
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::Value;
+
+    use super::{
+        super::findings::{AgentHeard, BargeIn, Dave, HumanHeard, Latency, Rejoin, Shutdown},
+        *,
+    };
+
+    fn good() -> Findings {
+        Findings {
+            agent_heard: AgentHeard { similarity: 0.97, lag_ms: 500.0 },
+            human_heard: HumanHeard { similarity: 0.95, ada: 0.95, ben: 0.96, frames_lost: 0 },
+            dave: Dave {
+                protocol_version: 1,
+                epochs: 4,
+                undecryptable_after_ready: 0,
+                undecryptable_before_ready: 3,
+                decode_errors: 0,
+                agent_decrypt_warnings: 0,
+            },
+            barge_in: BargeIn {
+                frames_after_decision: 1,
+                frames_arrived_after_decision: 1,
+                truncated_at_ms: 2140,
+                recording_ms: 2180,
+                recording_ada_ms: 2180,
+                recording_ben_ms: 2140,
+                sent_ms: 8000,
+            },
+            rejoin: Rejoin {
+                stayed_similarity: 0.94,
+                epochs_during_answer: 2,
+                returned_heard_ms: 5000,
+            },
+            latency: Latency { answer_ms: 640, barge_in_stop_ms: 30, decision_to_silence_ms: 0 },
+            shutdown: Shutdown { exit_code: Some(0), took_ms: 120 },
+        }
+    }
+
+    fn verdict(findings: Findings, seconds: u64) -> Result<(), String> {
+        let summary = Summary::new(findings, Duration::from_secs(seconds));
+        assert_eq!(summary.kept, summary.verdict().is_ok());
+        summary.verdict().map_err(|failure| failure.message)
+    }
+
+    #[test]
+    fn kept_promises_are_no_failure() {
+        assert_eq!(verdict(good(), 60), Ok(()));
+    }
+
+    #[test]
+    fn every_promise_can_be_broken() {
+        type Break = fn(&mut Findings);
+        let cases: [(Break, &str); 10] = [
+            (|f| f.agent_heard.similarity = 0.89, "Ada said, at the provider: 0.890"),
+            (|f| f.human_heard.similarity = 0.5, "at both humans: 0.500"),
+            (|f| f.rejoin.stayed_similarity = 0.0, "came back: 0.000"),
+            (|f| f.dave.protocol_version = 0, "everybody's: 0, promised 1"),
+            (|f| f.dave.epochs = 2, "epochs of the call: 2, promised at least 3"),
+            (|f| f.rejoin.epochs_during_answer = 1, "spoke: 1, promised at least 2"),
+            (|f| f.dave.undecryptable_after_ready = 1, "were not: 1, promised at most 0"),
+            (|f| f.barge_in.frames_after_decision = 2, "decision to stop: 2"),
+            (|f| f.barge_in.recording_ms = 2181, "2140 / 2181 ms, promised within 40 ms"),
+            (|f| f.shutdown.took_ms = 2001, "0, 2001 ms"),
+        ];
+        for (spoil, words) in cases {
+            let mut findings = good();
+            spoil(&mut findings);
+            let told = verdict(findings, 30).unwrap_err();
+            assert!(told.contains(words), "{told}");
+            assert!(!told.contains(';'), "one broken promise is one sentence: {told}");
+        }
+        assert!(verdict(good(), 61).unwrap_err().contains("seconds in all: 61"));
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn another_exit_code_is_a_broken_promise() {
+        for exit_code in [None, Some(1)] {
+            let mut findings = good();
+            findings.shutdown.exit_code = exit_code;
+            assert!(verdict(findings, 30).unwrap_err().contains("SIGTERM"));
+        }
+    }
+
+    #[test]
+    fn the_summary_has_the_figures_under_their_names() {
+        let json = Summary::new(good(), Duration::from_secs(40)).to_json();
+        let json: Value = serde_json::from_str(&json).unwrap();
+        for (pointer, figure) in [
+            ("/agent_heard/similarity", 0.97),
+            ("/human_heard/similarity", 0.95),
+            ("/dave/protocol_version", 1.0),
+            ("/dave/epochs", 4.0),
+            ("/dave/undecryptable_after_ready", 0.0),
+            ("/barge_in/frames_after_decision", 1.0),
+            ("/barge_in/truncated_at_ms", 2140.0),
+            ("/barge_in/recording_ms", 2180.0),
+            ("/latency/answer_ms", 640.0),
+            ("/latency/barge_in_stop_ms", 30.0),
+        ] {
+            assert_eq!(json.pointer(pointer).and_then(Value::as_f64), Some(figure), "{pointer}");
+        }
+        assert_eq!(json["kept"], true);
+    }
+}
