@@ -1,6 +1,6 @@
 //! The conversation's rules under any provider text, speech and waits.
 //!
-//! A script of lines: `t0{…}` a text frame on the 0th open connection, `o0` it opened, `c0` it
+//! A script of lines: `t0{…}` a text frame on the 0th open (else closed) connection, `o0` it opened, `c0` it
 //! closed, `b0` a binary frame, `s1` user 1 starts to speak, `a1` is heard, `e1` stops, `l1`
 //! leaves, `n1x` is called x, `w250` waits 250 ms, `z250` wakes 250 ms late, `f` plays a frame,
 //! `p20` plays 20, `x` ends. The first line's first letter chooses the settings.
@@ -66,7 +66,10 @@ impl Bench {
         let mut chars = rest.chars();
         let digit = chars.next().and_then(|c| c.to_digit(10)).unwrap_or_default();
         let user = UserId::new(u64::from(digit) + 1);
-        let lane = self.lanes.get(digit as usize).copied().unwrap_or(Lane::new(digit));
+        // One that is open, or else one that was: its last words may come late.
+        let at = digit as usize;
+        let lane = self.lanes.get(at).or(self.seen.iter().nth(at)).copied();
+        let lane = lane.unwrap_or(Lane::new(0));
         let number = || u64::from(rest.trim().parse::<u16>().unwrap_or(20));
         let now = self.now;
         match what {

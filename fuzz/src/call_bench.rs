@@ -38,6 +38,7 @@ pub struct CallBench {
     /// Whether the owner keeps the machine's contract and hands in nothing of a closed websocket.
     lawful: bool,
     websocket: Websocket,
+    left: bool,
     server: Transport,
     mode: Mode,
     bytes_in: usize,
@@ -73,6 +74,7 @@ impl CallBench {
             now,
             lawful,
             websocket: Websocket::Closed,
+            left: false,
             server: Transport::new(mode, &KEY),
             mode,
             bytes_in: 0,
@@ -188,7 +190,8 @@ impl CallBench {
     pub fn tick(&mut self, pcm: Option<&[i16; FRAME_SAMPLES]>) -> Vec<Output> {
         let mut datagram = [0; MAX_DATAGRAM_BYTES];
         if let Some(bytes) = self.call.handle_tick(self.now, pcm, &mut datagram) {
-            assert!(self.call.can_send(), "sent what nobody can understand");
+            assert!(pcm.is_none() || self.call.can_send(), "said what nobody can understand");
+            assert!(!self.left, "sent after leaving");
             let packet = rtp::parse(&datagram[..bytes]);
             assert!(matches!(packet, Ok(rtp::Packet::Rtp(_))), "sent {packet:?}");
         }
@@ -227,6 +230,7 @@ impl CallBench {
     /// Leaves.
     pub fn close(&mut self) -> Vec<Output> {
         self.call.close(self.now);
+        self.left = true;
         self.outputs()
     }
 

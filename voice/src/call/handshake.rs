@@ -144,8 +144,11 @@ impl Handshake {
         self.seq_ack = Some(seq);
     }
 
-    /// Op 8.
+    /// Op 8. Without a websocket there is nothing to beat for.
     pub(crate) fn handle_hello(&mut self, now: SessionTime, interval: Duration) {
+        if matches!(self.link, Link::Ended | Link::Waiting { .. }) {
+            return;
+        }
         self.heartbeat = Some(Heartbeat { interval, next: now + interval, unanswered: 0 });
     }
 
@@ -251,11 +254,12 @@ impl Handshake {
         code: Option<u16>,
         out: &mut Outbox,
     ) {
+        // Before anything else: a deadline that led here must not stay due.
+        self.heartbeat = None;
+        self.step_limit = None;
         if matches!(self.link, Link::Ended | Link::Waiting { .. }) {
             return;
         }
-        self.heartbeat = None;
-        self.step_limit = None;
         let close = explain(code);
         match close.plan {
             Plan::Resume if !self.session => {

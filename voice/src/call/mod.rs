@@ -523,6 +523,7 @@ impl Call {
 
     /// Leaves: closes the websocket with 1000. Nothing more is sent.
     pub fn close(&mut self, _now: SessionTime) {
+        self.sender = None;
         self.handshake.close(&mut self.out);
     }
 }

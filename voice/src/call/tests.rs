@@ -419,6 +419,37 @@ fn leaving_closes_with_1000_and_is_the_last_word() {
 }
 
 #[test]
+fn nothing_is_said_after_leaving() {
+    let mut bench = Bench::flowing(0);
+    let speech = [1_000; FRAME_SAMPLES];
+    let mut datagram = [0; MAX_DATAGRAM_BYTES];
+    assert!(bench.call.handle_tick(bench.now, Some(&speech), &mut datagram).is_some());
+    bench.call.close(bench.now);
+    bench.outputs();
+    for pcm in [Some(&speech), None, None] {
+        assert_eq!(bench.call.handle_tick(bench.now, pcm, &mut datagram), None);
+    }
+    assert_eq!(bench.outputs(), [Value::Null; 0]);
+}
+
+#[test]
+fn a_hello_without_a_websocket_starts_no_heartbeat() {
+    let hello = json!({"op": 8, "d": {"heartbeat_interval": 100}});
+    let mut ended = Bench::flowing(0);
+    ended.call.handle_gateway_closed(ended.now, Some(4_004));
+    ended.text(hello.clone());
+    assert_eq!(ended.call.poll_timeout(), None);
+
+    let mut waiting = Bench::flowing(0);
+    waiting.call.handle_gateway_closed(waiting.now, None);
+    waiting.call.handle_gateway_closed(waiting.now, None);
+    waiting.text(hello);
+    let (at, timer) = waiting.call.poll_timeout().unwrap();
+    assert_eq!(timer, Timer::Resume);
+    assert!(at >= ms(1_000));
+}
+
+#[test]
 fn messages_of_any_state_are_kept_and_garbage_is_counted() {
     let mut bench = Bench::new();
     bench.call.handle_gateway_opened(bench.now);
