@@ -1,21 +1,16 @@
 //! `clawvoice gateway`: connects and runs until it is told to stop.
 
 use clawvoice_config::ProcessEnv;
-use tracing_subscriber::{EnvFilter, filter::Directive, layer::SubscriberExt as _, util::SubscriberInitExt as _};
+use tracing_subscriber::{EnvFilter, layer::SubscriberExt as _, util::SubscriberInitExt as _};
 
 use crate::{app, cli::GatewayArgs, printer::Failure};
 
-/// Libraries whose finer levels print what must not be logged (key material, tokens in paths,
-/// session ids), or a line for every frame that does not decrypt, which we count. Whatever `RUST_LOG` says, they stay at these levels.
-const CAPPED: [&str; 7] = [
-    "davey=off",
-    "openmls=off",
-    "twilight_http=warn",
-    "twilight_gateway=info",
-    "songbird=warn",
-    "tungstenite=info",
-    "hyper=info",
-];
+/// Libraries whose finer levels print what must not be logged (key material, tokens in paths and
+/// frames, session ids), or a line for every frame that does not decrypt, which we count. Whatever
+/// `RUST_LOG` says, of them or of their modules by name, they stay at these levels.
+const CAPS: &str = "trace,davey=off,openmls=off,twilight_http=warn,twilight_gateway=info,\
+    songbird=warn,tungstenite=info,tokio_tungstenite=info,tokio_websockets=info,hyper=info,\
+    hyper_util=info,h2=info,reqwest=info,rustls=info";
 
 /// Runs the command.
 pub(crate) fn run(args: &GatewayArgs) -> Result<(), Failure> {
@@ -39,12 +34,11 @@ pub(crate) fn run(args: &GatewayArgs) -> Result<(), Failure> {
 }
 
 fn start_log(json: bool) {
-    let mut filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
-    for directive in CAPPED {
-        let directive: Directive = directive.parse().expect("the directives above are well formed");
-        filter = filter.add_directive(directive);
-    }
-    let registry = tracing_subscriber::registry().with(filter);
+    let asked = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
+    // A filter of its own: among the directives of one filter the most specific one wins, so that
+    // `RUST_LOG=davey::session=trace` would lift a cap on `davey`.
+    let caps = EnvFilter::new(CAPS);
+    let registry = tracing_subscriber::registry().with(asked).with(caps);
     let stderr = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
     if json {
         registry.with(stderr.json()).init();

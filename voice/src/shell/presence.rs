@@ -41,6 +41,10 @@ const SESSION_EVENTS: usize = 256;
 /// How long [`PresenceHandle::leave_all`] waits for sessions to close their sockets.
 const CLOSE_WAIT: Duration = Duration::from_secs(1);
 
+/// How long the word to Discord that we leave waits for the session to close its sockets. Said
+/// first, the voice server would close them under us, with 4014.
+const LEAVE_HOLD: Duration = Duration::from_millis(300);
+
 /// How presence and the rest of the process talk.
 #[derive(Debug)]
 pub struct PresenceChannels {
@@ -137,6 +141,8 @@ pub fn start(
         seats: BTreeMap::new(),
         sessions: BTreeMap::new(),
         forwarders: JoinSet::new(),
+        ending: BTreeMap::new(),
+        held_leaves: BTreeMap::new(),
         from_sessions,
         waiting: HashMap::new(),
         next_ticket: 0,
@@ -158,7 +164,11 @@ struct Task {
     /// The running sessions.
     sessions: BTreeMap<GuildId, (Generation, mpsc::Sender<SessionCommand>)>,
     /// One task per session that carries its events; ends with the session.
-    forwarders: JoinSet<()>,
+    forwarders: JoinSet<(GuildId, Generation)>,
+    /// Sessions that were told to end and are closing their sockets.
+    ending: BTreeMap<GuildId, Generation>,
+    /// Leaves that wait for such a session, and for how long at most.
+    held_leaves: BTreeMap<GuildId, SessionTime>,
     from_sessions: mpsc::Sender<(GuildId, Generation, SessionEvent)>,
     waiting: HashMap<Ticket, oneshot::Sender<Result<JoinOutcome, JoinFailure>>>,
     next_ticket: u64,
@@ -216,21 +226,31 @@ impl Task {
                 Some((guild, generation, event)) = session_events.recv() => {
                     self.machine.handle_session((self.clock)(), guild, generation, event);
                 }
-                Some(_) = self.forwarders.join_next() => {}
+                Some(ended) = self.forwarders.join_next() => {
+                    if let Ok((guild, generation)) = ended
+                        && self.ending.get(&guild) == Some(&generation)
+                    {
+                        self.ending.remove(&guild);
+                    }
+                }
                 () = sleep_for(wake) => self.machine.handle_timeout((self.clock)()),
             }
             self.drain().await;
+            self.send_leaves().await;
             self.finish_stopping();
         }
         self.machine.handle_stop((self.clock)());
         self.drain().await;
+        self.ending.clear();
+        self.send_leaves().await;
     }
 
     /// How long until something is due; `None`: nothing is.
     fn wake(&self) -> Option<Duration> {
         let machine = self.machine.poll_timeout().map(|(at, _)| at);
         let stopping = self.stopping.as_ref().map(|stopping| stopping.until);
-        let at = machine.into_iter().chain(stopping).min()?;
+        let leaves = self.held_leaves.values().copied();
+        let at = machine.into_iter().chain(stopping).chain(leaves).min()?;
         Some(at.since((self.clock)()))
     }
 
@@ -285,19 +305,15 @@ impl Task {
                 }
                 Output::End { guild, generation } => {
                     self.tell(guild, generation, SessionCommand::Leave);
-                    self.sessions.remove(&guild);
+                    if let Some((running, commands)) = self.sessions.remove(&guild)
+                        && !commands.is_closed()
+                    {
+                        self.ending.insert(guild, running);
+                    }
                 }
                 Output::Leave { guild } => {
                     self.seats.remove(&guild);
-                    let leave = VoiceStateRequest {
-                        guild,
-                        channel: None,
-                        self_mute: false,
-                        self_deaf: false,
-                    };
-                    if self.requests.send(leave).await.is_err() {
-                        tracing::debug!("the main gateway is closed: no leave is sent");
-                    }
+                    self.held_leaves.insert(guild, (self.clock)() + LEAVE_HOLD);
                 }
                 Output::Forget { guild } => {
                     self.seats.remove(&guild);
@@ -309,6 +325,25 @@ impl Task {
                     }
                 }
                 Output::Record(record) => self.records.write(record),
+            }
+        }
+    }
+
+    /// Tells Discord of the leaves whose session has closed its sockets, or has had the time to.
+    async fn send_leaves(&mut self) {
+        let now = (self.clock)();
+        let held = self.held_leaves.iter();
+        let due: Vec<GuildId> = held
+            .filter(|(guild, until)| **until <= now || !self.ending.contains_key(guild))
+            .map(|(guild, _)| *guild)
+            .collect();
+        for guild in due {
+            self.held_leaves.remove(&guild);
+            self.ending.remove(&guild);
+            let leave =
+                VoiceStateRequest { guild, channel: None, self_mute: false, self_deaf: false };
+            if self.requests.send(leave).await.is_err() {
+                tracing::debug!("the main gateway is closed: no leave is sent");
             }
         }
     }
@@ -403,16 +438,17 @@ async fn forward(
     generation: Generation,
     mut events: mpsc::Receiver<SessionEvent>,
     to: mpsc::Sender<(GuildId, Generation, SessionEvent)>,
-) {
+) -> (GuildId, Generation) {
     while let Some(event) = events.recv().await {
         if to.send((guild, generation, event)).await.is_err() {
-            return;
+            return (guild, generation);
         }
     }
     // Of no effect if it said so itself: its generation is then over.
     let reason = "the voice session stopped".to_owned();
     let ended = SessionEvent::Ended { reason, plan: EndPlan::StayDown };
     let _ = to.send((guild, generation, ended)).await;
+    (guild, generation)
 }
 
 /// A fresh songbird call that collects the halves of one join.
@@ -681,13 +717,16 @@ mod tests {
 
         let handle = world.handle.clone();
         let mut leaving = tokio::spawn(async move { handle.leave_all().await });
-        for guild in [1, 2, 3] {
-            assert_eq!(world.asked().await, (guild, None));
-        }
+        assert_eq!(world.asked().await, (3, None), "there is no session to wait for");
         assert_eq!(pending.await.unwrap(), Err(JoinFailure::Stopped));
         assert!(matches!(one.commands.recv().await, Some(SessionCommand::Leave)));
+        assert!(world.requests.try_recv().is_err(), "the sessions are closing");
         drop(one);
-        let soon = Duration::from_millis(900);
+        assert_eq!(world.asked().await, (1, None), "its session has closed");
+        let asked_at = Instant::now();
+        assert_eq!(world.asked().await, (2, None), "its session had the time to");
+        assert!(asked_at.elapsed() <= LEAVE_HOLD);
+        let soon = Duration::from_millis(600);
         assert!(timeout(soon, &mut leaving).await.is_err(), "the second session still closes");
         leaving.await.unwrap();
         drop(two);
