@@ -48,8 +48,8 @@ async fn two_humans_talk_to_the_agent_while_a_third_joins_and_leaves() {
         assert_eq!((stats.undecryptable_after_ready, stats.recoveries), (0, 0));
     }
     assert_eq!(agent.count("DAVE decrypt failures detected"), 0);
-    // Alone, with ada, with ben, with cleo, without her.
-    assert!(agent.count("DAVE epoch ready") >= 4, "{}", agent.count("DAVE epoch ready"));
+    // With ada and ben, with cleo too, without her.
+    assert!(agent.count("DAVE epoch ready") >= 3);
 }
 
 #[tokio::test]

@@ -21,14 +21,14 @@ const PAUSE: Duration = Duration::from_millis(600);
 
 /// The `voice` block of an agent that joins by itself and answers with what it hears.
 pub(crate) fn parrot() -> String {
-    local_provider("behaviour: 'parrot'")
+    local_provider("behaviour: 'parrot', speed: 20")
 }
 
 /// The same with other settings of the local provider.
 pub(crate) fn local_provider(settings: &str) -> String {
     format!(
         "{AUTO_JOIN} {QUICK} realtime: {{ provider: 'local', providers: {{ local: \
-         {{ {settings}, recordDir: 'rec', speed: 20, silenceDurationMs: 400 }} }} }}"
+         {{ {settings}, recordDir: 'rec', silenceDurationMs: 400 }} }} }}"
     )
 }
 
