@@ -4,7 +4,7 @@
 CARGO ?= cargo
 TARGET_DIR := $(or $(CARGO_TARGET_DIR),target)
 
-.PHONY: demo test bench check fuzz setup
+.PHONY: demo test bench check fuzz foreign setup
 
 ## The whole thing on localhost: two humans and an agent in an encrypted voice channel.
 demo: setup
@@ -34,6 +34,10 @@ check: setup
 ## A bounded run of every fuzz target (needs cargo-fuzz).
 fuzz: setup
 	./fuzz/run.sh
+
+## discord.js and discord.py, unpatched, as bots on localcord (npm and pip fetch them).
+foreign: setup
+	./tests/foreign/run.sh
 
 setup:
 	@./.ci/setup

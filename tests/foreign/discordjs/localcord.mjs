@@ -69,18 +69,16 @@ export class Localcord {
     return this.post(`humans/${human}/commands?wait=true`, { name, options, channel_id: channel });
   }
 
-  /** Waits until a voice state is as `wanted` says. */
-  async voiceState(user, wanted, timeoutMs = 5000) {
-    const end = Date.now() + timeoutMs;
+  /** Waits until a user is in no voice channel. */
+  async left(user) {
     let since = 0;
     for (;;) {
       const { voice_states: states } = await this.get('state');
-      const found = states.find((state) => state.user_id === user);
-      if (wanted(found)) return found;
-      if (Date.now() > end) throw new Error(`voice state of ${user}: ${JSON.stringify(found)}`);
-      // An entry of the journal is the only thing that can have changed it.
-      const lines = (await this.get(`journal?since=${since}`)).toString().trim().split('\n');
-      since = lines.length > 0 && lines[0] !== '' ? JSON.parse(lines.at(-1)).seq : since;
+      if (!states.some((state) => state.user_id === user)) return;
+      // Only something new in the journal can change it; the wait is localcord's, 30 s at most.
+      const lines = (await this.get(`journal?since=${since}&wait=true`)).toString().trim();
+      if (lines === '') throw new Error(`${user} is still in voice`);
+      since = JSON.parse(lines.split('\n').at(-1)).seq;
     }
   }
 }
