@@ -19,6 +19,9 @@ use crate::{
 /// Unreadable frames in a row after which a connection is recycled.
 const MAX_UNREADABLE: u32 = 10;
 
+/// How the ids begin that we give to responses without one.
+const UNNAMED: &str = "unnamed";
+
 impl Conversation {
     /// A connection is open; it is configured now.
     pub fn handle_provider_opened(&mut self, now: SessionTime, lane: Lane) {
@@ -166,9 +169,10 @@ impl Conversation {
     }
 
     fn handle_created(&mut self, now: SessionTime, index: usize, id: Option<String>) {
+        self.end_unnamed(now, index);
         let id = match id {
             Some(id) => id,
-            None => self.event_id("unnamed"),
+            None => self.event_id(UNNAMED),
         };
         if let Some(slot) = self.slots.get_mut(index) {
             slot.create = Create::Idle;
@@ -176,8 +180,23 @@ impl Conversation {
         }
     }
 
+    /// Audio without a response may never see its end: the next response is the end of it, or it
+    /// would hold the player for as long as a silent one may.
+    fn end_unnamed(&mut self, now: SessionTime, index: usize) {
+        let Some(slot) = self.slots.get_mut(index) else { return };
+        let lane = slot.lane;
+        let open = slot.responses.iter().map(|response| &response.id);
+        let open: Vec<String> = open.filter(|id| id.starts_with(UNNAMED)).cloned().collect();
+        for id in open {
+            let ended = self.slots.get_mut(index).and_then(|slot| slot.end(Some(&id)));
+            if ended.is_some_and(|response| !response.cut) {
+                self.finish(now, lane, &id);
+            }
+        }
+    }
+
     fn handle_audio(&mut self, now: SessionTime, index: usize, delta: &AudioDelta) {
-        let unnamed = self.event_id("unnamed");
+        let unnamed = self.event_id(UNNAMED);
         let Some(slot) = self.slots.get_mut(index) else { return };
         if delta.response.is_none() && slot.response(None).is_none() {
             // A server that names no responses: its audio begins one.

@@ -263,3 +263,15 @@ fn leaving_ends_playback_turns_and_connections() {
     assert!(!room.tick());
     assert_eq!(room.journal.len(), 2);
 }
+
+#[test]
+fn stray_audio_without_a_response_does_not_hold_up_the_next_answer() {
+    let mut room = Room::ready(settings());
+    room.server(0, &json!({"type": "response.output_audio.delta", "delta": "AAA="}));
+    room.created(0, "r1");
+    room.delta(0, "r1", "i1", 1_000);
+    room.done(0, "r1", "completed");
+    room.run(1_100);
+    assert_eq!(room.heard.len(), 51, "one frame of the stray sample, then the answer");
+    assert!(!room.journal_has("watchdog"), "{:#?}", room.journal);
+}
