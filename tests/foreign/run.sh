@@ -28,7 +28,11 @@ start() {
   server=$!
   for _ in $(seq 100); do
     if [ -s "$work/summary.json" ]; then break; fi
-    kill -0 "$server" || { cat "$work/localcord.log" >&2; return 1; }
+    if ! kill -0 "$server" 2>/dev/null; then
+      echo "$LOCALCORD did not start" >&2
+      cat "$work/localcord.log" >&2
+      exit 1
+    fi
     sleep 0.1
   done
   ca=$(sed 's/.*"ca_file":"\([^"]*\)".*/\1/' "$work/summary.json")
