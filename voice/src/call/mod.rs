@@ -492,7 +492,11 @@ impl Call {
         pcm: Option<&[i16; FRAME_SAMPLES]>,
         datagram: &mut [u8; MAX_DATAGRAM_BYTES],
     ) -> Option<usize> {
-        let linked = self.handshake.linked() && self.handshake.flowing();
+        if !self.handshake.flowing() {
+            self.stats.sent.refused += u64::from(pcm.is_some());
+            return None;
+        }
+        let linked = self.handshake.linked();
         let Self { sender, dave, stats, out, .. } = self;
         sender.as_mut()?.handle_tick(pcm, linked, dave, out, &mut stats.sent, datagram)
     }
@@ -523,7 +527,6 @@ impl Call {
 
     /// Leaves: closes the websocket with 1000. Nothing more is sent.
     pub fn close(&mut self, _now: SessionTime) {
-        self.sender = None;
         self.handshake.close(&mut self.out);
     }
 }

@@ -419,17 +419,25 @@ fn leaving_closes_with_1000_and_is_the_last_word() {
 }
 
 #[test]
-fn nothing_is_said_after_leaving() {
-    let mut bench = Bench::flowing(0);
+fn nothing_is_said_after_the_end() {
+    let ends: [fn(&mut Bench); 2] = [
+        |bench| bench.call.close(bench.now),
+        |bench| bench.call.handle_gateway_closed(bench.now, Some(4_014)),
+    ];
     let speech = [1_000; FRAME_SAMPLES];
     let mut datagram = [0; MAX_DATAGRAM_BYTES];
-    assert!(bench.call.handle_tick(bench.now, Some(&speech), &mut datagram).is_some());
-    bench.call.close(bench.now);
-    bench.outputs();
-    for pcm in [Some(&speech), None, None] {
-        assert_eq!(bench.call.handle_tick(bench.now, pcm, &mut datagram), None);
+    for end in ends {
+        let mut bench = Bench::flowing(0);
+        assert!(bench.call.handle_tick(bench.now, Some(&speech), &mut datagram).is_some());
+        end(&mut bench);
+        bench.outputs();
+        for pcm in [Some(&speech), None, None] {
+            assert_eq!(bench.call.handle_tick(bench.now, pcm, &mut datagram), None);
+        }
+        assert!(!bench.call.can_send());
+        assert_eq!(bench.outputs(), [Value::Null; 0]);
+        assert_eq!(bench.call.stats().sent.refused, 1);
     }
-    assert_eq!(bench.outputs(), [Value::Null; 0]);
 }
 
 #[test]
