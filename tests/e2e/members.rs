@@ -81,8 +81,8 @@ async fn the_agents_answer_and_its_hearing_survive_a_join_and_a_leave() {
     let heard = recorded(&folder, "provider-000-heard.wav");
     let (first, second) = (likeness_24k(ASK, &heard), likeness_24k(INTERRUPT, &heard));
     assert!(first >= 0.9 && second >= 0.9, "the provider heard {first} and {second}");
-    // One answer after the other: the first is at the beginning of what was sent.
-    let answer = likeness_48k(ASK, &ada.heard(BOT_USER).pcm);
+    let of_bot = ada.heard(BOT_USER);
+    let answer = likeness_48k(ASK, of_bot.talkspurt_pcm(&of_bot.talkspurts[0]));
     assert!(answer >= 0.85, "ada heard {answer} of her own words, coded twice");
     for human in [&ada, &cleo] {
         let stats = human.stats();
