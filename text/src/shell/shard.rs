@@ -362,7 +362,10 @@ impl Connection {
         shard.close(CloseFrame::NORMAL);
         let closed = async {
             while let Some(Ok(message)) = shard.next().await {
-                if matches!(message, Message::Close(_)) {
+                // A peer that hangs up without a close frame of its own makes twilight connect
+                // anew; its HELLO must not be answered with an IDENTIFY.
+                let anew = shard.state() == ShardState::Identifying;
+                if anew || matches!(message, Message::Close(_)) {
                     return;
                 }
             }
