@@ -217,6 +217,19 @@ async function beHeard(client, connection) {
   check(stats.decode_errors === 0, 'every frame was Opus');
 }
 
+/** Both websockets are lost and resumed; the conversation goes on. */
+async function resume(client, connection) {
+  const resumed = next(client, Events.ShardResume);
+  await localcord.post('gateway/reconnect');
+  await resumed;
+  check(true, 'the main gateway is resumed after RECONNECT');
+  const lost = entersState(connection, VoiceConnectionStatus.Connecting, STEP_TIME_MS);
+  await localcord.post('faults/voice-close', { user_id: client.user.id, code: 4015 });
+  await lost;
+  await entersState(connection, VoiceConnectionStatus.Ready, STEP_TIME_MS);
+  check(true, 'the voice gateway is resumed after 4015');
+}
+
 async function leaveVoice(client, connection) {
   connection.destroy();
   await localcord.left(client.user.id);
@@ -231,6 +244,7 @@ await hear(connection, ada);
 await beHeard(client, connection);
 await hear(connection, ben);
 await localcord.leave(ben);
+await resume(client, connection);
 await hear(connection, ada);
 await leaveVoice(client, connection);
 await client.destroy();
