@@ -106,15 +106,10 @@ pub(super) async fn set_faults(
 ) -> Result<Json<FaultSettings>, Refusal> {
     let settings: FaultSettings =
         serde_json::from_value(body).map_err(|error| Refusal::bad(error.to_string()))?;
-    if !(0.0..=100.0).contains(&settings.udp_drop_percent) {
-        return Err(Refusal::bad("`udpDropPercent` must be between 0 and 100"));
-    }
-    if settings.rest.iter().any(|fault| fault.status != 429 && !(500..600).contains(&fault.status))
-    {
-        return Err(Refusal::bad("`status` must be 429 or 5xx"));
-    }
+    settings.check().map_err(Refusal::bad)?;
     control.rest.journal.record("fault", "set", json!(settings));
     control.rest.faults.set(settings);
+    control.voice.apply_faults();
     Ok(Json(control.rest.faults.current()))
 }
 

@@ -14,6 +14,7 @@
 pub mod dave;
 mod gateway;
 mod hub;
+mod mangle;
 mod settings;
 mod sfu;
 #[cfg(test)]
@@ -52,7 +53,10 @@ pub use self::{
     settings::VoiceSettings,
     ticket::{Ticket, VoiceInvite},
 };
-use crate::{fault::Faults, journal::Journal};
+use crate::{
+    fault::{Faults, VoiceMessage},
+    journal::Journal,
+};
 
 /// Messages that may wait for one slow websocket; beyond that it is cut.
 const OUTBOUND_LIMIT: usize = 1_024;
@@ -76,6 +80,8 @@ struct Core {
     began: Instant,
     address: SocketAddr,
     udp: UdpSocket,
+    /// A port that clients do not know, for packets from a wrong one.
+    other_udp: UdpSocket,
     settings: VoiceSettings,
     journal: Journal,
     faults: Faults,
@@ -87,6 +93,8 @@ struct Core {
 
 struct State {
     hub: Hub,
+    /// Which fault settings the hub has.
+    faults_revision: Option<u64>,
     websockets: HashMap<ConnectionId, mpsc::Sender<Outbound>>,
 }
 
@@ -127,16 +135,18 @@ impl VoiceServer {
     ) -> io::Result<VoiceServer> {
         let listener = TcpListener::bind((bind, settings.port)).await?;
         let udp = UdpSocket::bind((bind, 0)).await?;
+        let other_udp = UdpSocket::bind((bind, 0)).await?;
         let media = reachable(udp.local_addr()?);
         let hub = Hub::new(settings.clone(), media, StdRng::from_os_rng());
         let core = Arc::new(Core {
             began: Instant::now(),
             address: reachable(listener.local_addr()?),
             udp,
+            other_udp,
             settings,
             journal,
             faults,
-            state: Mutex::new(State { hub, websockets: HashMap::new() }),
+            state: Mutex::new(State { hub, faults_revision: None, websockets: HashMap::new() }),
             next_connection: AtomicU64::new(1),
             deadline: watch::Sender::new(None),
         });
@@ -177,6 +187,19 @@ impl VoiceServer {
         self.core.drive(|hub, now_ms| hub.handle_dave_version(now_ms, channel_id, version));
     }
 
+    /// Takes the fault settings now rather than at the next message, packet or deadline.
+    pub fn apply_faults(&self) {
+        self.core.drive(|_, _| ());
+    }
+
+    /// A fault: sends a message of the caller's to a user. Whether the user is connected.
+    #[must_use]
+    pub fn inject(&self, user_id: u64, message: &VoiceMessage) -> bool {
+        let mut found = false;
+        self.core.drive(|hub, now_ms| found = hub.handle_injection(now_ms, user_id, message));
+        found
+    }
+
     /// The MLS epoch of the call in a channel: 0 before its first group, `None` without a call
     /// or without DAVE.
     #[must_use]
@@ -201,6 +224,10 @@ impl Core {
     fn drive(&self, input: impl FnOnce(&mut Hub, u64)) {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         let now_ms = self.now_ms();
+        let revision = self.faults.revision();
+        if state.faults_revision.replace(revision) != Some(revision) {
+            state.hub.handle_faults(now_ms, &self.faults.shared());
+        }
         input(&mut state.hub, now_ms);
         while let Some(output) = state.hub.poll_output() {
             self.carry_out(&mut state.websockets, output);
@@ -229,8 +256,9 @@ impl Core {
                     let _ = websocket.try_send(Outbound::Close(code));
                 }
             }
-            Output::Datagram { to, bytes } => {
-                if let Err(error) = self.udp.try_send_to(&bytes, to) {
+            Output::Datagram { to, bytes, other_port } => {
+                let socket = if other_port { &self.other_udp } else { &self.udp };
+                if let Err(error) = socket.try_send_to(&bytes, to) {
                     tracing::debug!(%error, %to, "datagram lost");
                 }
             }
@@ -239,7 +267,7 @@ impl Core {
     }
 
     fn treatment(&self) -> Treatment {
-        let faults = self.faults.current();
+        let faults = self.faults.shared();
         Treatment {
             drop_percent: faults.udp_drop_percent,
             padding_every: match faults.udp_padding_every {

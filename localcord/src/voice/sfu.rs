@@ -10,9 +10,14 @@ use std::{
 
 use rand::{Rng, SeedableRng, rngs::StdRng};
 
-use super::transport::{
-    Additions, Cipher, Kind, Mode, OpenError, Opened, discovery_response, open, seal,
+use super::{
+    mangle::{Mangler, Sending},
+    transport::{
+        Additions, Cipher, Kind, Mode, OpenError, Opened, discovery_response, open, seal,
+        seal_sender_report,
+    },
 };
+use crate::fault::{Flow, Packet};
 
 /// What the unit does to packets, read anew for each of them.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -35,8 +40,12 @@ pub(crate) enum Verdict {
     NotSpeaking { ssrc: u32 },
 }
 
-/// A datagram to send.
-pub(crate) type Datagram = (SocketAddr, Vec<u8>);
+/// A datagram to send, and whose it is; from 0 is the server's own.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Datagram {
+    pub(crate) flow: Flow,
+    pub(crate) packet: Packet,
+}
 
 /// Packet counts of one member.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
@@ -56,6 +65,7 @@ pub(crate) struct Counts {
 
 #[derive(Debug)]
 struct Port {
+    user: u64,
     channel: u64,
     key: [u8; 32],
     media: Option<Media>,
@@ -78,6 +88,8 @@ pub(crate) struct Sfu {
     ports: BTreeMap<u32, Port>,
     channels: HashMap<u64, Vec<u32>>,
     rng: StdRng,
+    /// What the fault settings do to packets.
+    pub(crate) mangler: Mangler,
     /// Datagrams that belong to nobody.
     pub(crate) strays: u64,
 }
@@ -88,12 +100,14 @@ impl Sfu {
             ports: BTreeMap::new(),
             channels: HashMap::new(),
             rng: StdRng::seed_from_u64(seed),
+            mangler: Mangler::default(),
             strays: 0,
         }
     }
 
-    pub(crate) fn open_port(&mut self, ssrc: u32, channel: u64, key: [u8; 32]) {
+    pub(crate) fn open_port(&mut self, ssrc: u32, user: u64, channel: u64, key: [u8; 32]) {
         let port = Port {
+            user,
             channel,
             key,
             media: None,
@@ -107,6 +121,7 @@ impl Sfu {
 
     pub(crate) fn close_port(&mut self, ssrc: u32) {
         let Some(port) = self.ports.remove(&ssrc) else { return };
+        self.mangler.forget(ssrc);
         if let Some(members) = self.channels.get_mut(&port.channel) {
             members.retain(|member| *member != ssrc);
             if members.is_empty() {
@@ -142,6 +157,20 @@ impl Sfu {
         changed
     }
 
+    /// Whose a datagram is, judging by what it says; unlike [`Sfu::handle_datagram`] this believes
+    /// everything.
+    pub(crate) fn owner(&self, from: SocketAddr, bytes: &[u8]) -> Option<u64> {
+        let port = match Kind::of(bytes) {
+            Kind::Discovery { ssrc } | Kind::Rtp { ssrc } => self.ports.get(&ssrc),
+            _ => {
+                let is_sender =
+                    |port: &&Port| port.media.as_ref().is_some_and(|m| m.address == from);
+                self.ports.values().find(is_sender)
+            }
+        };
+        port.map(|port| port.user)
+    }
+
     /// Takes a datagram in and pushes what it causes onto `out`.
     pub(crate) fn handle_datagram(
         &mut self,
@@ -152,7 +181,12 @@ impl Sfu {
     ) -> Verdict {
         match Kind::of(bytes) {
             Kind::Discovery { ssrc } if self.ports.contains_key(&ssrc) => {
-                out.push((from, discovery_response(ssrc, &from.ip().to_string(), from.port())));
+                let user = self.ports.get(&ssrc).map_or(0, |port| port.user);
+                let bytes = discovery_response(ssrc, &from.ip().to_string(), from.port());
+                out.push(Datagram {
+                    flow: Flow { from: 0, to: user },
+                    packet: Packet { to: from, bytes, other_port: false },
+                });
                 Verdict::Done
             }
             Kind::Rtp { ssrc } => self.handle_rtp(treatment, from, ssrc, bytes, out),
@@ -198,15 +232,15 @@ impl Sfu {
         };
         port.counts.received += 1;
         let verdict = if port.speaking { Verdict::Done } else { Verdict::NotSpeaking { ssrc } };
-        let channel = port.channel;
-        self.forward(treatment, ssrc, channel, &packet, out);
+        let (user, channel) = (port.user, port.channel);
+        self.forward(treatment, (ssrc, user), channel, &packet, out);
         verdict
     }
 
     fn forward(
         &mut self,
         treatment: Treatment,
-        from: u32,
+        (from, user): (u32, u64),
         channel: u64,
         packet: &Opened,
         out: &mut Vec<Datagram>,
@@ -215,10 +249,12 @@ impl Sfu {
         for member in members.iter().filter(|member| **member != from) {
             let Some(port) = self.ports.get_mut(member) else { continue };
             let Some(media) = &mut port.media else { continue };
+            let flow = Flow { from: user, to: port.user };
             if treatment.drop_percent > 0.0
                 && self.rng.random::<f64>() * 100.0 < treatment.drop_percent
             {
                 port.counts.dropped += 1;
+                self.mangler.count(flow, "loss");
                 continue;
             }
             let every = u64::from(treatment.padding_every);
@@ -229,10 +265,38 @@ impl Sfu {
                 0
             };
             let additions = Additions { extension: treatment.header_extension, padding };
-            media.nonce = media.nonce.wrapping_add(1);
-            if let Some(wire) = seal(&media.cipher, media.nonce, packet, additions) {
-                port.counts.forwarded += 1;
-                out.push((media.address, wire));
+            let mut push = |wire: Option<Vec<u8>>, other_port| {
+                if let Some(bytes) = wire {
+                    port.counts.forwarded += 1;
+                    out.push(Datagram {
+                        flow,
+                        packet: Packet { to: media.address, bytes, other_port },
+                    });
+                }
+            };
+            let mut next_nonce = || {
+                media.nonce = media.nonce.wrapping_add(1);
+                media.nonce
+            };
+            if self.mangler.is_idle() {
+                push(seal(&media.cipher, next_nonce(), packet, additions), false);
+                continue;
+            }
+            let ports = (from, *member);
+            for sending in self.mangler.handle_packet(flow, ports, packet, additions.into()) {
+                match sending {
+                    Sending::Packet { packet, shape, other_port } => {
+                        let wire = seal(&media.cipher, next_nonce(), &packet, shape);
+                        if let Some(wire) = &wire {
+                            self.mangler.remember(ports, wire);
+                        }
+                        push(wire, other_port);
+                    }
+                    Sending::SenderReport => {
+                        push(seal_sender_report(&media.cipher, next_nonce(), from), false);
+                    }
+                    Sending::AsItIs(bytes) => push(Some(bytes), false),
+                }
             }
         }
     }
@@ -250,7 +314,7 @@ mod tests {
     fn unit() -> Sfu {
         let mut sfu = Sfu::new(1);
         for (ssrc, channel) in [(1, 10), (2, 10), (3, 10), (4, 11)] {
-            sfu.open_port(ssrc, channel, [ssrc as u8; 32]);
+            sfu.open_port(ssrc, ssrc.into(), channel, [ssrc as u8; 32]);
             let mode = if ssrc == 2 { Mode::XChaCha20Poly1305 } else { Mode::Aes256Gcm };
             sfu.select(ssrc, mode, address(1_000 + ssrc as u16));
             sfu.announce(ssrc);
@@ -281,13 +345,13 @@ mod tests {
         let mut out = Vec::new();
         let verdict = sfu.handle_datagram(PLAIN, address(1_001), &wire(7), &mut out);
         assert_eq!(verdict, Verdict::Done);
-        let to: Vec<_> = out.iter().map(|(to, _)| *to).collect();
+        let to: Vec<_> = out.iter().map(|one| one.packet.to).collect();
         assert_eq!(to, [address(1_002), address(1_003)]);
         let second = Cipher::new(Mode::XChaCha20Poly1305, &[2; 32]);
         let third = Cipher::new(Mode::Aes256Gcm, &[3; 32]);
-        assert_eq!(open(&second, &out[0].1), Ok(frame(7, b"dave")));
-        assert_eq!(open(&third, &out[1].1), Ok(frame(7, b"dave")));
-        assert_eq!(out[0].1[0], 0x90);
+        assert_eq!(open(&second, &out[0].packet.bytes), Ok(frame(7, b"dave")));
+        assert_eq!(open(&third, &out[1].packet.bytes), Ok(frame(7, b"dave")));
+        assert_eq!(out[0].packet.bytes[0], 0x90);
     }
 
     #[test]
@@ -298,9 +362,10 @@ mod tests {
             sfu.handle_datagram(PLAIN, address(1_001), &wire(sequence), &mut out);
         }
         let second = Cipher::new(Mode::XChaCha20Poly1305, &[2; 32]);
-        let to_second = out.iter().filter(|(to, _)| *to == address(1_002));
+        let to_second = out.iter().filter(|one| one.packet.to == address(1_002));
         let padded: Vec<_> = to_second
-            .map(|(_, wire)| {
+            .map(|one| {
+                let wire = &one.packet.bytes;
                 assert_eq!(open(&second, wire).unwrap().payload, b"dave");
                 wire[0] & 0x20 != 0
             })
@@ -328,7 +393,7 @@ mod tests {
     #[test]
     fn rtp_before_op_5_is_told() {
         let mut sfu = Sfu::new(1);
-        sfu.open_port(1, 10, [1; 32]);
+        sfu.open_port(1, 1, 10, [1; 32]);
         sfu.select(1, Mode::Aes256Gcm, address(1_001));
         let mut out = Vec::new();
         let verdict = sfu.handle_datagram(PLAIN, address(1_001), &wire(1), &mut out);
@@ -373,7 +438,9 @@ mod tests {
         request.resize(74, 0);
         let mut out = Vec::new();
         sfu.handle_datagram(PLAIN, address(9), &request, &mut out);
-        assert_eq!(out, [(address(9), discovery_response(1, "127.0.0.1", 9))]);
+        let bytes = discovery_response(1, "127.0.0.1", 9);
+        let packet = Packet { to: address(9), bytes, other_port: false };
+        assert_eq!(out, [Datagram { flow: Flow { from: 0, to: 1 }, packet }]);
         request[7] = 99;
         sfu.handle_datagram(PLAIN, address(9), &request, &mut out);
         assert_eq!(out.len(), 1);

@@ -163,7 +163,7 @@ pub(crate) enum OpenError {
 }
 
 /// A packet without its transport encryption, extension, CSRCs and padding.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Opened {
     /// Marker bit and payload type.
     pub(crate) second: u8,
@@ -218,39 +218,127 @@ pub(crate) struct Additions {
     pub(crate) padding: u8,
 }
 
+/// What surrounds a packet's payload; also what no honest sender makes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Shape {
+    /// Contributing sources, at most 15.
+    pub(crate) csrcs: u8,
+    pub(crate) extension: Extension,
+    pub(crate) padding: Padding,
+    /// One bit of the tag is wrong.
+    pub(crate) flip_tag: bool,
+}
+
+/// A header extension.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Extension {
+    #[default]
+    None,
+    /// One word with two elements.
+    Usual,
+    /// So many words of one-byte elements; the last one is filled up with zeros.
+    Words(u8),
+    /// Claims one word more than the whole packet has.
+    Truncated,
+}
+
+/// RTP padding.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Padding {
+    #[default]
+    None,
+    /// So many bytes including the count.
+    Bytes(u8),
+    /// A count byte that says this, whatever is there.
+    Count(u8),
+}
+
+impl From<Additions> for Shape {
+    fn from(additions: Additions) -> Self {
+        Self {
+            extension: if additions.extension { Extension::Usual } else { Extension::None },
+            padding: match additions.padding {
+                0 => Padding::None,
+                bytes => Padding::Bytes(bytes),
+            },
+            ..Self::default()
+        }
+    }
+}
+
 /// Encrypts a packet for one receiver. `None` only when the payload is beyond what AEAD takes.
 pub(crate) fn seal(
     cipher: &Cipher,
     nonce: u32,
     packet: &Opened,
-    additions: Additions,
+    shape: impl Into<Shape>,
 ) -> Option<Vec<u8>> {
-    let mut first = 0x80;
+    let shape = shape.into();
+    let csrcs = shape.csrcs.min(15);
+    let mut first = 0x80 | csrcs;
     let mut out = Vec::with_capacity(HEADER + 8 + packet.payload.len() + 8 + TAG + SUFFIX);
-    if additions.extension {
+    if shape.extension != Extension::None {
         first |= EXTENSION_BIT;
     }
-    if additions.padding > 0 {
+    if shape.padding != Padding::None {
         first |= PADDING_BIT;
     }
     out.extend_from_slice(&[first, packet.second]);
     out.extend_from_slice(&packet.rest);
-    if additions.extension {
+    for source in 1..=csrcs {
+        out.extend_from_slice(&u32::from(source).to_be_bytes());
+    }
+    let words = match shape.extension {
+        Extension::None => None,
+        Extension::Usual => Some(1),
+        Extension::Words(words) => Some(u16::from(words)),
+        Extension::Truncated => u16::try_from(packet.payload.len() / 4 + 65).ok(),
+    };
+    if let Some(words) = words {
         out.extend_from_slice(&EXTENSION_PROFILE);
-        out.extend_from_slice(&[0, 1]);
+        out.extend_from_slice(&words.to_be_bytes());
     }
     let clear = out.len();
-    if additions.extension {
+    match shape.extension {
         // Element 1: audio level (voice, -20 dBov); element 9: one byte of the server's own.
-        out.extend_from_slice(&[0x10, 0x94, 0x90, 0x00]);
+        Extension::Usual => out.extend_from_slice(&[0x10, 0x94, 0x90, 0x00]),
+        Extension::Words(words) => {
+            let body = [0x10, 0x94].into_iter().chain(std::iter::repeat(0));
+            out.extend(body.take(4 * usize::from(words)));
+        }
+        Extension::None | Extension::Truncated => {}
     }
     out.extend_from_slice(&packet.payload);
-    if additions.padding > 0 {
-        out.resize(out.len() + usize::from(additions.padding) - 1, 0);
-        out.push(additions.padding);
+    match shape.padding {
+        Padding::None => {}
+        Padding::Bytes(bytes) => {
+            out.resize(out.len() + usize::from(bytes).saturating_sub(1), 0);
+            out.push(bytes);
+        }
+        Padding::Count(count) => out.push(count),
     }
+    let mut sealed = seal_after(cipher, nonce, out, clear)?;
+    if shape.flip_tag
+        && let Some(byte) = sealed.iter_mut().nth_back(SUFFIX)
+    {
+        *byte ^= 1;
+    }
+    Some(sealed)
+}
+
+/// An RTCP sender report (RFC 3550 section 6.4.1) with zero counts; its first 8 bytes are clear.
+pub(crate) fn seal_sender_report(cipher: &Cipher, nonce: u32, ssrc: u32) -> Option<Vec<u8>> {
+    let mut out = vec![0x80, 200, 0, 6];
+    out.extend_from_slice(&ssrc.to_be_bytes());
+    let clear = out.len();
+    out.resize(clear + 20, 0);
+    seal_after(cipher, nonce, out, clear)
+}
+
+/// Encrypts what follows the first `clear` bytes, and appends tag and nonce suffix.
+fn seal_after(cipher: &Cipher, nonce: u32, mut out: Vec<u8>, clear: usize) -> Option<Vec<u8>> {
     let suffix = nonce.to_be_bytes();
-    let (aad, body) = out.split_at_mut(clear);
+    let (aad, body) = out.split_at_mut_checked(clear)?;
     let tag = cipher.seal(suffix, aad, body)?;
     out.extend_from_slice(&tag);
     out.extend_from_slice(&suffix);
@@ -283,6 +371,44 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn unusual_shapes_are_opened_and_impossible_ones_refused() {
+        let cipher = Cipher::new(Mode::Aes256Gcm, &[3; 32]);
+        let sent = packet(&[7; 100]);
+        let shaped = |shape: Shape| seal(&cipher, 1, &sent, shape).unwrap();
+        for csrcs in [1, 15] {
+            for words in [0, 1, 4, 60] {
+                let extension = Extension::Words(words);
+                let wire = shaped(Shape { csrcs, extension, ..Shape::default() });
+                let head = 12 + 4 * usize::from(csrcs) + 4 + 4 * usize::from(words);
+                assert_eq!(wire.len(), head + 100 + 20);
+                assert_eq!(wire[0], 0x90 | csrcs);
+                assert_eq!(open(&cipher, &wire), Ok(sent.clone()));
+            }
+        }
+        for (shape, error) in [
+            (Shape { padding: Padding::Count(0), ..Shape::default() }, OpenError::Malformed),
+            (Shape { padding: Padding::Count(102), ..Shape::default() }, OpenError::Malformed),
+            (Shape { extension: Extension::Truncated, ..Shape::default() }, OpenError::Malformed),
+            (Shape { flip_tag: true, ..Shape::default() }, OpenError::Tag),
+        ] {
+            assert_eq!(open(&cipher, &shaped(shape)), Err(error), "{shape:?}");
+        }
+    }
+
+    #[test]
+    fn a_sender_report_is_encrypted_after_its_first_eight_bytes() {
+        let cipher = Cipher::new(Mode::XChaCha20Poly1305, &[3; 32]);
+        let wire = seal_sender_report(&cipher, 9, 0x0102_0304).unwrap();
+        assert_eq!(wire.len(), 8 + 20 + 20);
+        assert_eq!(wire[..8], [0x80, 200, 0, 6, 1, 2, 3, 4]);
+        assert_eq!(Kind::of(&wire), Kind::Rtcp);
+        let (clear, rest) = wire.split_at(8);
+        let mut body = rest[..20].to_vec();
+        assert!(cipher.open([0, 0, 0, 9], clear, &mut body, &rest[20..36]));
+        assert_eq!(body, [0; 20]);
     }
 
     #[test]

@@ -113,8 +113,11 @@ async fn run(core: &Core, mut socket: WebSocketStream<Stream>, version: Option<u
     core.detach(id, lost);
 }
 
-/// Sends the close frame and gives the client a moment to answer it.
+/// Sends the close frame, if there is one for this code, and gives the client a moment to answer it.
 async fn close(socket: &mut WebSocketStream<Stream>, code: CloseCode) {
+    if code == CloseCode::ABNORMAL {
+        return; // dropping the socket cuts the connection
+    }
     let frame = CloseFrame { code: WireCode::from(code.0), reason: code.reason().into() };
     if socket.send(Message::Close(Some(frame))).await.is_err() {
         return;

@@ -124,6 +124,11 @@ impl Group {
         }
     }
 
+    /// Behaves otherwise from now on; deadlines that are set stay.
+    pub fn configure(&mut self, settings: GroupSettings) {
+        self.settings = settings;
+    }
+
     /// The MLS epoch; 0 while there is no group.
     #[must_use]
     pub fn epoch(&self) -> u64 {

@@ -7,6 +7,8 @@ use std::fmt;
 pub(crate) struct CloseCode(pub(crate) u16);
 
 impl CloseCode {
+    /// Never on the wire: the connection is cut (RFC 6455 section 7.4.1).
+    pub(crate) const ABNORMAL: Self = Self(1006);
     pub(crate) const UNKNOWN_OPCODE: Self = Self(4001);
     pub(crate) const MALFORMED: Self = Self(4002);
     pub(crate) const NOT_AUTHENTICATED: Self = Self(4003);

@@ -41,8 +41,8 @@ impl Connection {
         self.member = Some(member);
     }
 
-    /// Op 8.
-    pub(crate) fn hello(&self, interval_ms: u64) -> Payload {
+    /// Op 8; the interval is a number of ms.
+    pub(crate) fn hello(&self, interval_ms: Value) -> Payload {
         Payload::Json { op: 8, d: json!({ "v": self.version, "heartbeat_interval": interval_ms }) }
     }
 

@@ -70,6 +70,11 @@ impl Outbox {
         Self { last: 0, sent: 0, capacity, kept: VecDeque::new() }
     }
 
+    /// With another first number than 1.
+    pub(crate) fn starting_at(first: u16, capacity: usize) -> Self {
+        Self { last: first.wrapping_sub(1), ..Self::new(capacity) }
+    }
+
     /// Numbers a message and keeps it; the oldest kept message goes when the ring is full.
     pub(crate) fn push(&mut self, payload: Payload) -> u16 {
         self.last = self.last.wrapping_add(1);
@@ -198,6 +203,14 @@ mod tests {
         outbox.acknowledge(3);
         assert_eq!(seqs(&outbox, 2), None);
         assert_eq!(seqs(&outbox, 3), Some(vec![4]));
+    }
+
+    #[test]
+    fn the_counter_starts_where_it_is_told() {
+        let mut outbox = Outbox::starting_at(65_535, 8);
+        assert_eq!([outbox.push(message(1)), outbox.push(message(2))], [65_535, 0]);
+        assert_eq!(outbox.since(-1).map(|missed| missed.len()), Some(2));
+        assert_eq!(outbox.since(65_535).map(|missed| missed.len()), Some(1));
     }
 
     #[test]

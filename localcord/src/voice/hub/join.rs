@@ -47,7 +47,10 @@ impl Hub {
             connection: Some(connection),
             version,
             lost_ms: None,
-            outbox: Outbox::new(self.settings.resume_buffer),
+            outbox: match self.behaviour.first_sequence {
+                Some(first) => Outbox::starting_at(first, self.settings.resume_buffer),
+                None => Outbox::new(self.settings.resume_buffer),
+            },
             selected: false,
             speaking: None,
             early_rtp_ms: None,
@@ -72,12 +75,12 @@ impl Hub {
         let channel = member.ticket.channel_id;
         let dave = member.ticket.dave;
         let version = member.version;
-        self.sfu.open_port(ssrc, channel, member.key);
+        self.sfu.open_port(ssrc, id.1, channel, member.key);
         self.by_ssrc.insert(ssrc, id);
         self.members.insert(id, member);
         self.journal_message(id, "in", 0, json!({ "version": version }));
         self.send(id, self.ready(ssrc));
-        let group = self.settings.group.clone();
+        let group = self.group_settings();
         let room = self.rooms.entry(channel).or_insert_with(|| Room::new(channel, dave, group));
         let others = room.enter(id);
         if !others.is_empty() {
@@ -110,7 +113,7 @@ impl Hub {
     }
 
     fn offers(&self, mode: Mode) -> bool {
-        self.settings.offer_aes || mode != Mode::Aes256Gcm
+        (self.settings.offer_aes && !self.behaviour.without_aes) || mode != Mode::Aes256Gcm
     }
 
     fn ready(&self, ssrc: u32) -> Payload {
@@ -196,15 +199,17 @@ impl Hub {
             self.close(replaced, CloseCode::SESSION_INVALID);
         }
         let count = missed.len();
+        let replay_first =
+            self.behaviour.replay_before_resumed.unwrap_or(self.settings.replay_before_resumed);
         self.journal_message(id, "in", 7, json!({ "seq_ack": resume.seq_ack, "version": version }));
-        if !self.settings.replay_before_resumed {
+        if !replay_first {
             self.send_resumed(id, count);
         }
         for (seq, payload) in missed {
             let frame = encode(version, Some(seq), &payload);
             self.outputs.push_back(Output::Frame { connection, frame });
         }
-        if self.settings.replay_before_resumed {
+        if replay_first {
             self.send_resumed(id, count);
         }
         Ok(())

@@ -4,29 +4,37 @@
 //! with [`Hub::poll_output`]. A member outlives its websocket by the resume window: its SSRC, key,
 //! UDP address, DAVE leaf and unsent messages belong to the member, not to the connection.
 
+mod interfere;
 mod join;
 mod room;
 #[cfg(test)]
 mod tests;
 
 use std::{
-    collections::{BTreeMap, VecDeque},
+    collections::{BTreeMap, HashMap, VecDeque},
     net::SocketAddr,
 };
 
 use rand::rngs::StdRng;
 use serde_json::{Value, json};
 
-use self::room::Room;
+use self::{
+    interfere::{Fate, Interference, Target},
+    room::Room,
+};
 use super::{
     gateway::{
         ClientMessage, CloseCode, Connection, Frame, Outbox, Payload, describe, encode, name,
         parse_binary, parse_text,
     },
     settings::VoiceSettings,
-    sfu::{Sfu, Treatment, Verdict},
+    sfu::{Datagram, Sfu, Treatment, Verdict},
     ticket::Ticket,
 };
+use crate::fault::{Impair, Packet, VoiceBehaviour};
+
+/// How often injected packet faults go into the journal, ms.
+const FAULT_REPORT_MS: u64 = 1_000;
 
 /// One websocket, numbered by the shell.
 pub(crate) type ConnectionId = u64;
@@ -48,12 +56,20 @@ pub(crate) enum Output {
     Datagram {
         to: SocketAddr,
         bytes: Vec<u8>,
+        /// From another port than the one READY named.
+        other_port: bool,
     },
     Journal {
         kind: &'static str,
         name: &'static str,
         data: Value,
     },
+}
+
+impl Output {
+    fn datagram(packet: Packet) -> Self {
+        Self::Datagram { to: packet.to, bytes: packet.bytes, other_port: packet.other_port }
+    }
 }
 
 #[derive(Debug)]
@@ -90,8 +106,16 @@ pub(crate) struct Hub {
     by_ssrc: BTreeMap<u32, MemberId>,
     sfu: Sfu,
     next_report_ms: Option<u64>,
+    /// The time of the input that is being handled.
+    now_ms: u64,
+    behaviour: VoiceBehaviour,
+    interference: Interference,
+    impair: Impair,
+    /// Answers to IP discovery that were lost, per user.
+    lost_answers: HashMap<u64, u32>,
+    next_fault_report_ms: Option<u64>,
     outputs: VecDeque<Output>,
-    datagrams: Vec<(SocketAddr, Vec<u8>)>,
+    datagrams: Vec<Datagram>,
 }
 
 impl Hub {
@@ -108,6 +132,12 @@ impl Hub {
             rooms: BTreeMap::new(),
             by_ssrc: BTreeMap::new(),
             next_report_ms: None,
+            now_ms: 0,
+            behaviour: VoiceBehaviour::default(),
+            interference: Interference::default(),
+            impair: Impair::default(),
+            lost_answers: HashMap::new(),
+            next_fault_report_ms: None,
             outputs: VecDeque::new(),
             datagrams: Vec::new(),
         }
@@ -122,7 +152,9 @@ impl Hub {
         let heartbeats = self.connections.values().map(Connection::deadline_ms);
         let lost = self.members.values().filter_map(|member| self.gives_up_at(member));
         let groups = self.rooms.values().filter_map(Room::poll_timeout);
-        heartbeats.chain(lost).chain(groups).chain(self.next_report_ms).min()
+        let reports = self.next_report_ms.into_iter().chain(self.next_fault_report_ms);
+        let faults = self.interference.poll_timeout().into_iter().chain(self.impair.poll_timeout());
+        heartbeats.chain(lost).chain(groups).chain(reports).chain(faults).min()
     }
 
     /// When a member is removed because of what it does not do.
@@ -137,6 +169,7 @@ impl Hub {
 
     /// A new right to identify; the user's older connection in that guild is over.
     pub(crate) fn handle_ticket(&mut self, now_ms: u64, ticket: Ticket) {
+        self.now_ms = now_ms;
         let id = (ticket.guild_id, ticket.user_id);
         self.remove_member(now_ms, id, CloseCode::DISCONNECTED);
         self.journal(
@@ -154,12 +187,14 @@ impl Hub {
 
     /// The user left or was removed.
     pub(crate) fn handle_dismissal(&mut self, now_ms: u64, guild: u64, user: u64, code: u16) {
+        self.now_ms = now_ms;
         self.tickets.remove(&(guild, user));
         self.remove_member(now_ms, (guild, user), CloseCode(code));
     }
 
     /// A fault: the websocket goes, the member stays for the resume window.
     pub(crate) fn handle_cut(&mut self, now_ms: u64, guild: u64, user: u64, code: u16) {
+        self.now_ms = now_ms;
         let Some(member) = self.members.get_mut(&(guild, user)) else { return };
         let Some(connection) = member.connection.take() else { return };
         member.lost_ms = Some(now_ms);
@@ -173,19 +208,30 @@ impl Hub {
 
     /// A websocket was opened with `?v=` this: HELLO, or a refusal.
     pub(crate) fn handle_open(&mut self, now_ms: u64, id: ConnectionId, version: Option<u16>) {
+        self.now_ms = now_ms;
         let timeout_ms = self.settings.heartbeat_timeout_ms;
         match Connection::open(now_ms, version, timeout_ms) {
             Ok(connection) => {
-                let hello = connection.hello(self.settings.heartbeat_interval_ms);
+                if let Some(code) = self.closes_at_open() {
+                    self.journal("fault", "voice_close", json!({ "code": code.0 }));
+                    return self.close(id, code);
+                }
+                let interval = match self.behaviour.heartbeat_interval_ms {
+                    Some(interval) => json!(interval),
+                    None => json!(self.settings.heartbeat_interval_ms),
+                };
+                let hello = connection.hello(interval);
                 self.connections.insert(id, connection);
-                self.answer(id, &hello);
+                self.answer(id, hello);
             }
             Err(code) => self.close(id, code),
         }
+        self.close_due(now_ms);
     }
 
     /// A text message.
     pub(crate) fn handle_text(&mut self, now_ms: u64, id: ConnectionId, text: &str) {
+        self.now_ms = now_ms;
         let Some(connection) = self.connections.get(&id) else { return };
         let result = parse_text(connection.version(), text)
             .and_then(|message| self.handle_message(now_ms, id, message));
@@ -194,6 +240,7 @@ impl Hub {
 
     /// A binary message.
     pub(crate) fn handle_binary(&mut self, now_ms: u64, id: ConnectionId, bytes: &[u8]) {
+        self.now_ms = now_ms;
         let result = parse_binary(bytes).and_then(|message| match message {
             Some(message) => self.handle_message(now_ms, id, message),
             None => Ok(()),
@@ -204,6 +251,7 @@ impl Hub {
     /// The websocket is gone. A client that closes with 1000 has left for good; anything else may
     /// be followed by a resume.
     pub(crate) fn handle_disconnect(&mut self, now_ms: u64, id: ConnectionId, code: Option<u16>) {
+        self.now_ms = now_ms;
         let Some(connection) = self.connections.remove(&id) else { return };
         let Some(member_id) = connection.member() else { return };
         self.journal(
@@ -231,10 +279,20 @@ impl Hub {
         from: SocketAddr,
         bytes: &[u8],
     ) {
-        let verdict = self.sfu.handle_datagram(treatment, from, bytes, &mut self.datagrams);
-        for (to, bytes) in self.datagrams.drain(..) {
-            self.outputs.push_back(Output::Datagram { to, bytes });
+        self.now_ms = now_ms;
+        if self.impair.has_holes()
+            && let Some(user) = self.sfu.owner(from, bytes)
+            && self.impair.swallows(now_ms, user)
+        {
+            return self.report_faults_later();
         }
+        let mut datagrams = std::mem::take(&mut self.datagrams);
+        let verdict = self.sfu.handle_datagram(treatment, from, bytes, &mut datagrams);
+        for datagram in datagrams.drain(..) {
+            self.send_datagram(now_ms, datagram);
+        }
+        self.datagrams = datagrams;
+        self.report_faults_later();
         self.next_report_ms.get_or_insert(now_ms + self.settings.report_interval_ms);
         if let Verdict::NotSpeaking { ssrc } = verdict
             && let Some(member) = self.by_ssrc.get(&ssrc).and_then(|id| self.members.get_mut(id))
@@ -243,8 +301,52 @@ impl Hub {
         }
     }
 
+    /// Sends a datagram over the network that the faults make of it.
+    fn send_datagram(&mut self, now_ms: u64, datagram: Datagram) {
+        let Datagram { flow, packet } = datagram;
+        if flow.from == 0 {
+            let lost = self.lost_answers.entry(flow.to).or_default();
+            if *lost < self.behaviour.lost_discovery_answers {
+                *lost += 1;
+                return self.sfu.mangler.count(flow, "lostDiscoveryAnswer");
+            }
+        }
+        if self.impair.is_idle() {
+            return self.outputs.push_back(Output::datagram(packet));
+        }
+        self.impair.handle_packet(now_ms, flow, packet);
+        self.release_packets(now_ms);
+    }
+
+    fn release_packets(&mut self, now_ms: u64) {
+        while let Some(packet) = self.impair.poll_packet(now_ms) {
+            self.outputs.push_back(Output::datagram(packet));
+        }
+    }
+
+    fn report_faults_later(&mut self) {
+        if self.impair.has_counts() || self.sfu.mangler.has_counts() {
+            self.next_fault_report_ms.get_or_insert(self.now_ms + FAULT_REPORT_MS);
+        }
+    }
+
+    /// Injected packet faults of the last second, one entry per sender and receiver.
+    fn report_faults(&mut self) {
+        let mut flows: BTreeMap<_, BTreeMap<&'static str, u64>> = BTreeMap::new();
+        for counts in [self.impair.take_counts(), self.sfu.mangler.take_counts()] {
+            for ((flow, name), count) in counts {
+                *flows.entry(flow).or_default().entry(name).or_default() += count;
+            }
+        }
+        for (flow, counts) in flows {
+            let (from, to) = (flow.from.to_string(), flow.to.to_string());
+            self.journal("fault", "udp", json!({ "from": from, "to": to, "counts": counts }));
+        }
+    }
+
     /// A deadline passed.
     pub(crate) fn handle_timeout(&mut self, now_ms: u64) {
+        self.now_ms = now_ms;
         let silent: Vec<_> = self
             .connections
             .iter()
@@ -270,6 +372,12 @@ impl Hub {
         if self.next_report_ms.is_some_and(|at| now_ms >= at) {
             self.next_report_ms = None;
             self.report();
+        }
+        self.release_packets(now_ms);
+        self.catch_up(now_ms);
+        if self.next_fault_report_ms.is_some_and(|at| now_ms >= at) {
+            self.next_fault_report_ms = None;
+            self.report_faults();
         }
     }
 
@@ -300,6 +408,7 @@ impl Hub {
 
     /// Closes a connection whose message was refused; the member goes with it.
     fn conclude(&mut self, now_ms: u64, id: ConnectionId, result: Result<(), CloseCode>) {
+        self.close_due(now_ms);
         let Err(code) = result else { return };
         if let Some(member) = self.connections.get(&id).and_then(Connection::member) {
             self.remove_member(now_ms, member, code);
@@ -347,27 +456,91 @@ impl Hub {
     }
 
     /// Sends something without a sequence number to one connection.
-    fn answer(&mut self, connection: ConnectionId, payload: &Payload) {
-        let Some(open) = self.connections.get(&connection) else { return };
-        let frame = encode(open.version(), None, payload);
-        self.outputs.push_back(Output::Frame { connection, frame });
+    fn answer(&mut self, connection: ConnectionId, payload: Payload) {
+        self.interfere(Target::Connection(connection), payload);
     }
 
     /// Sends something to a member, or keeps it for when it resumes.
     fn send(&mut self, id: MemberId, payload: Payload) {
+        self.interfere(Target::Member(id), payload);
+    }
+
+    /// Puts a message on the wire.
+    fn deliver(&mut self, target: Target, payload: Payload) {
+        let id = match target {
+            Target::Member(id) => id,
+            Target::Connection(connection) => {
+                let Some(open) = self.connections.get(&connection) else { return };
+                let frame = encode(open.version(), None, &payload);
+                if self.is_open(connection) {
+                    self.outputs.push_back(Output::Frame { connection, frame });
+                }
+                return;
+            }
+        };
         let Some(member) = self.members.get_mut(&id) else { return };
         let (connection, version) = (member.connection, member.version);
         let seen = describe(&payload);
         let op = payload.opcode();
         let seq = payload.is_sequenced().then(|| member.outbox.push(payload.clone()));
-        if let Some(connection) = connection {
+        if let Some(connection) = connection.filter(|connection| self.is_open(*connection)) {
             let frame = encode(version, seq, &payload);
             self.outputs.push_back(Output::Frame { connection, frame });
         }
         self.journal_message(id, "out", op.into(), seen);
     }
 
+    /// A client's message: whether and when it is handled, the faults decide.
     fn handle_message(
+        &mut self,
+        now_ms: u64,
+        connection: ConnectionId,
+        message: ClientMessage,
+    ) -> Result<(), CloseCode> {
+        let user = self.author_of(connection, &message);
+        match self.fate_of(connection, user, &message) {
+            Fate::Handled => self.handle_now(now_ms, connection, message),
+            Fate::Repeated { copies, after_ms } => {
+                for _ in 0..copies {
+                    self.postpone(after_ms, connection, message.clone());
+                }
+                self.handle_now(now_ms, connection, message)
+            }
+            Fate::Delayed(ms) => {
+                self.postpone(ms, connection, message);
+                Ok(())
+            }
+            Fate::Dropped => Ok(()),
+        }
+    }
+
+    /// Who sends a message, or says it is.
+    fn author_of(&self, connection: ConnectionId, message: &ClientMessage) -> Option<u64> {
+        match message {
+            ClientMessage::Identify(identify) => Some(identify.user_id),
+            ClientMessage::Resume(resume) => {
+                let is_session = |member: &&Member| member.ticket.session_id == resume.session_id;
+                self.members.values().find(is_session).map(|member| member.ticket.user_id)
+            }
+            _ => self.connections.get(&connection)?.member().map(|id| id.1),
+        }
+    }
+
+    fn handle_now(
+        &mut self,
+        now_ms: u64,
+        connection: ConnectionId,
+        message: ClientMessage,
+    ) -> Result<(), CloseCode> {
+        let op = message.opcode();
+        let result = self.handle_in_order(now_ms, connection, message);
+        if let Some(id) = self.connections.get(&connection).and_then(Connection::member) {
+            self.inject_after(id, op);
+        }
+        result
+    }
+
+    fn handle_in_order(
         &mut self,
         now_ms: u64,
         connection: ConnectionId,
@@ -379,7 +552,7 @@ impl Hub {
         match (message, member) {
             (ClientMessage::Heartbeat { nonce, seq_ack }, _) => {
                 let answer = open.handle_heartbeat(now_ms, nonce);
-                self.answer(connection, &answer);
+                self.answer(connection, answer);
                 if let Some(member) = member.and_then(|id| self.members.get_mut(&id))
                     && let Some(seq_ack) = seq_ack
                 {

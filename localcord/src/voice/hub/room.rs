@@ -3,9 +3,12 @@
 use serde_json::{Value, json};
 
 use super::{Hub, MemberId, join::speaking_payload};
-use crate::voice::{
-    dave::{DaveError, ExternalSender, Group, GroupSettings, Outputs},
-    gateway::{ClientMessage, CloseCode, Payload},
+use crate::{
+    fault::CommitRace,
+    voice::{
+        dave::{DaveError, ExternalSender, Group, GroupSettings, Outputs, Race},
+        gateway::{ClientMessage, CloseCode, Payload},
+    },
 };
 
 /// The call in one channel.
@@ -95,8 +98,35 @@ impl Hub {
         }
     }
 
+    /// How groups behave, the faults included.
+    pub(super) fn group_settings(&self) -> GroupSettings {
+        let usual = self.settings.group.clone();
+        let faults = &self.behaviour;
+        GroupSettings {
+            transition_deadline_ms: faults
+                .transition_deadline_ms
+                .unwrap_or(usual.transition_deadline_ms),
+            race: match faults.commit_race {
+                Some(CommitRace::First) => Race::First,
+                Some(CommitRace::Last) => Race::Last,
+                None => usual.race,
+            },
+            cut_welcome: faults.cut_welcome.unwrap_or(usual.cut_welcome),
+            ..usual
+        }
+    }
+
+    /// Tells all groups how to behave from now on.
+    pub(super) fn configure_groups(&mut self) {
+        let settings = self.group_settings();
+        for group in self.rooms.values_mut().filter_map(|room| room.group.as_mut()) {
+            group.configure(settings.clone());
+        }
+    }
+
     /// A downgrade to transport encryption (`version` 0), or back up.
     pub(crate) fn handle_dave_version(&mut self, now_ms: u64, channel: u64, version: u16) {
+        self.now_ms = now_ms;
         self.with_group(channel, |group| {
             Ok(match version {
                 0 => group.handle_downgrade(now_ms),

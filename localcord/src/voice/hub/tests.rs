@@ -100,7 +100,7 @@ impl Bench {
                     (connection, Seen::Binary(bytes))
                 }
                 Output::Close { connection, code } => (connection, Seen::Closed(code.0)),
-                Output::Datagram { to, bytes } => {
+                Output::Datagram { to, bytes, .. } => {
                     self.sent.push((to, bytes));
                     continue;
                 }

@@ -1,0 +1,262 @@
+//! Faults on demand: what goes wrong, for whom, how often.
+//!
+//! ```text
+//! settings                      what carries them out
+//! udp ─────── loss, delay …     impair: the network, packet by packet
+//! packet ──── padding, RTP …    voice/mangle: what the server makes of a packet
+//! websocket ─ closes, opcodes   voice/hub/interfere: what becomes of a message
+//! ```
+//!
+//! `PUT faults` replaces all settings; counters and random sequences begin anew, and messages that
+//! were withheld are sent. The same `seed` gives the same faults for the same input.
+
+pub(crate) mod impair;
+mod packet;
+mod udp;
+mod user;
+mod websocket;
+
+use std::sync::{
+    Arc, PoisonError, RwLock,
+    atomic::{AtomicU64, Ordering},
+};
+
+use serde::{Deserialize, Serialize};
+
+pub(crate) use self::{
+    impair::{Counts, Impair, Packet},
+    user::{Flow, seed_of},
+    websocket::from_hex,
+};
+pub use self::{
+    packet::{PacketChange, PacketFault, TrailerForgery},
+    udp::{BlackHole, GilbertElliott, HoleDirection, JitterDistribution, UdpFault},
+    websocket::{
+        CommitRace, Direction, Injection, MessageAction, MessageFault, Step, VoiceBehaviour,
+        VoiceClose, VoiceMessage,
+    },
+};
+
+/// Everything that currently goes wrong. The default is: nothing.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "camelCase")]
+pub struct FaultSettings {
+    /// Seed of everything random in [`FaultSettings::udp`], [`FaultSettings::packets`] and
+    /// [`FaultSettings::messages`].
+    pub seed: u64,
+    /// Share of UDP voice packets the server drops on their way out, 0 to 100.
+    pub udp_drop_percent: f64,
+    /// RTP padding: every n-th forwarded packet carries this kind of padding; 0 = none.
+    pub udp_padding_every: u32,
+    /// The network between server and clients.
+    pub udp: Vec<UdpFault>,
+    /// Whose UDP disappears altogether.
+    pub black_holes: Vec<BlackHole>,
+    /// What the server does to packets it forwards.
+    pub packets: Vec<PacketFault>,
+    /// When voice websockets are closed; one object or a list.
+    #[serde(deserialize_with = "websocket::one_or_many")]
+    pub voice_close: Vec<VoiceClose>,
+    /// What becomes of voice gateway messages, first match wins.
+    pub messages: Vec<MessageFault>,
+    /// Additional voice gateway messages.
+    pub inject: Vec<Injection>,
+    /// How the voice server differs from its usual self.
+    pub voice: VoiceBehaviour,
+    /// REST answers that fail, first match wins.
+    pub rest: Vec<RestFault>,
+}
+
+impl FaultSettings {
+    /// Whether all values are in range.
+    ///
+    /// # Errors
+    /// In words, which one is not.
+    pub fn check(&self) -> Result<(), String> {
+        percent("udpDropPercent", self.udp_drop_percent)?;
+        self.udp.iter().try_for_each(UdpFault::check)?;
+        self.packets.iter().try_for_each(PacketFault::check)?;
+        self.voice_close.iter().try_for_each(VoiceClose::check)?;
+        self.messages.iter().try_for_each(MessageFault::check)?;
+        self.inject.iter().try_for_each(Injection::check)?;
+        self.voice.check()?;
+        let is_failure =
+            |fault: &RestFault| fault.status == 429 || (500..600).contains(&fault.status);
+        if !self.rest.iter().all(is_failure) {
+            return Err("`status` must be 429 or 5xx".to_owned());
+        }
+        Ok(())
+    }
+}
+
+fn percent(name: &str, value: f64) -> Result<(), String> {
+    if (0.0..=100.0).contains(&value) {
+        Ok(())
+    } else {
+        Err(format!("`{name}` must be between 0 and 100"))
+    }
+}
+
+/// A REST answer that fails.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct RestFault {
+    /// Matches every path that begins with this, for example `/channels/`.
+    pub path_prefix: String,
+    /// 429 or a 5xx status.
+    pub status: u16,
+    /// How many answers fail before the fault is used up.
+    pub times: u32,
+    /// For 429: seconds to wait, as a fraction.
+    #[serde(default)]
+    pub retry_after: f64,
+}
+
+/// The shared fault settings. Cloning gives another handle to the same ones.
+#[derive(Clone, Debug, Default)]
+pub struct Faults {
+    inner: Arc<RwLock<Arc<FaultSettings>>>,
+    /// Counts the calls of [`Faults::set`].
+    revision: Arc<AtomicU64>,
+}
+
+impl Faults {
+    /// The settings in force.
+    #[must_use]
+    pub fn current(&self) -> FaultSettings {
+        (*self.shared()).clone()
+    }
+
+    /// The settings in force, not copied: this is asked for every packet.
+    pub(crate) fn shared(&self) -> Arc<FaultSettings> {
+        Arc::clone(&self.inner.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Changes with every [`Faults::set`].
+    pub(crate) fn revision(&self) -> u64 {
+        self.revision.load(Ordering::Acquire)
+    }
+
+    /// Replaces the settings. The voice server takes them at its next message, packet or deadline.
+    pub fn set(&self, settings: FaultSettings) {
+        *self.inner.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(settings);
+        self.revision.fetch_add(1, Ordering::Release);
+    }
+
+    /// Uses up one failure for a REST path, if one is set for it.
+    #[must_use]
+    pub fn take_rest(&self, path: &str) -> Option<RestFault> {
+        let wanted = |fault: &RestFault| fault.times > 0 && path.starts_with(&fault.path_prefix);
+        let mut settings = self.inner.write().unwrap_or_else(PoisonError::into_inner);
+        let position = settings.rest.iter().position(wanted)?;
+        let fault = Arc::make_mut(&mut settings).rest.get_mut(position)?;
+        fault.times -= 1;
+        Some(fault.clone())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_rest_fault_is_used_up() {
+        let faults = Faults::default();
+        faults.set(FaultSettings {
+            rest: vec![RestFault {
+                path_prefix: "/channels/".into(),
+                status: 500,
+                times: 1,
+                retry_after: 0.0,
+            }],
+            ..FaultSettings::default()
+        });
+        let revision = faults.revision();
+        assert!(faults.take_rest("/users/@me").is_none());
+        assert!(faults.take_rest("/channels/1").is_some());
+        assert!(faults.take_rest("/channels/1").is_none());
+        assert_eq!(faults.revision(), revision);
+    }
+
+    fn read(value: serde_json::Value) -> Result<FaultSettings, String> {
+        let settings: FaultSettings =
+            serde_json::from_value(value).map_err(|error| error.to_string())?;
+        settings.check()?;
+        Ok(settings)
+    }
+
+    #[test]
+    fn everything_at_once_survives_the_way_there_and_back() {
+        let settings = read(json!({
+            "seed": 7,
+            "udpDropPercent": 5.5,
+            "udp": [{
+                "from": "41771983423143937", "to": 2,
+                "gilbertElliott": { "p": 1, "r": 20 },
+                "jitterMs": 20, "jitterDistribution": "exponential", "bandwidthKbps": 64,
+            }],
+            "blackHoles": [{ "user": "1", "direction": "toUser", "forMs": 3000 }],
+            "packets": [
+                { "every": 10, "change": { "padding": { "bytes": 255 } } },
+                { "insert": true, "percent": 5, "change": { "paddingOnly": { "bytes": 20 } } },
+                { "times": 1, "change": { "daveTrailer": { "forgery": "rangesOverlap" } } },
+                { "change": "wrongTag" },
+            ],
+            "voiceClose": { "user": "1", "at": "keyPackage", "code": 4006 },
+            "messages": [
+                { "op": 5, "action": { "delay": { "ms": 700 } } },
+                { "op": 22, "action": "drop", "times": 1 },
+                { "op": 11, "action": { "after": { "op": 27 } } },
+                { "op": 5, "action": { "merge": { "fields": { "user_id": "9" } } } },
+                { "op": 23, "direction": "fromClient", "action": "drop" },
+            ],
+            "inject": [{ "at": "ready", "message": { "rawBinary": { "hex": "00 01" } } }],
+            "voice": { "heartbeatIntervalMs": 41.25, "firstSequence": 65533, "commitRace": "last" },
+        }))
+        .unwrap();
+        assert_eq!(settings.udp[0].from, Some(41_771_983_423_143_937));
+        assert_eq!(settings.udp[0].gilbert_elliott.unwrap().loss_bad, 100.0);
+        assert_eq!(settings.voice_close[0].times, 1);
+        assert_eq!(settings.packets[2].percent, 100.0);
+        let there = serde_json::to_value(&settings).unwrap();
+        assert_eq!(there["udp"][0]["from"], "41771983423143937");
+        assert_eq!(read(there), Ok(settings));
+        assert_eq!(read(json!({})), Ok(FaultSettings::default()));
+    }
+
+    #[test]
+    fn what_is_refused() {
+        for (value, word) in [
+            (json!({ "udpDropPercnt": 5 }), "udpDropPercnt"),
+            (json!({ "udpDropPercent": 101 }), "udpDropPercent"),
+            (json!({ "udp": [{ "jitter": 5 }] }), "jitter"),
+            (json!({ "udp": [{ "corruptPercent": -1 }] }), "corruptPercent"),
+            (json!({ "udp": [{ "delayMs": 600_001 }] }), "delayMs"),
+            (json!({ "udp": [{ "gilbertElliott": { "p": 1, "r": 200 } }] }), "`r`"),
+            (json!({ "udp": [{ "from": "ada" }] }), "digit"),
+            (json!({ "packets": [{ "change": { "padding": { "bytes": 0 } } }] }), "padding"),
+            (json!({ "packets": [{ "change": { "csrcs": { "count": 16 } } }] }), "csrcs"),
+            (json!({ "packets": [{ "change": { "padding": { "size": 3 } } }] }), "size"),
+            (json!({ "voiceClose": { "at": "ready", "code": 5000 } }), "code"),
+            (json!({ "voiceClose": { "at": "never", "code": 4006 } }), "never"),
+            (
+                json!({ "messages": [{ "direction": "fromClient", "action": "withhold" }] }),
+                "client messages",
+            ),
+            (
+                json!({ "inject": [{ "at": "hello", "message": { "json": { "op": 1 } } }] }),
+                "IDENTIFY",
+            ),
+            (
+                json!({ "inject": [{ "at": "ready", "message": { "rawBinary": { "hex": "0" } } }] }),
+                "hex",
+            ),
+            (json!({ "voice": { "heartbeatIntervalMs": 0 } }), "heartbeatIntervalMs"),
+        ] {
+            let refused = read(value.clone()).unwrap_err();
+            assert!(refused.contains(word), "{value}: {refused}");
+        }
+    }
+}
