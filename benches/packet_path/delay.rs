@@ -52,9 +52,10 @@ pub(crate) fn measure() -> anyhow::Result<Vec<Record>> {
 
     let buffer = songbird::Config::default().playout_buffer_length.get();
     let peer = format!("songbird 0.6.1's playout buffer of {buffer} packets");
-    let theirs = f64::from(buffer);
+    let theirs = vec![f64::from(buffer); held.len()];
+    let their_delays: Vec<f64> = theirs.iter().map(|frames| frames * FRAME_MS as f64).collect();
     Ok(vec![
-        Record::new("datagram_to_pcm_delay", "ms", &delays, &peer, &[theirs * FRAME_MS as f64])?,
-        Record::new("frames_held", "frames", &held, &peer, &[theirs])?,
+        Record::new("datagram_to_pcm_delay", "ms", &delays, &peer, &their_delays)?,
+        Record::new("frames_held", "frames", &held, &peer, &theirs)?,
     ])
 }

@@ -20,12 +20,13 @@ pub(crate) struct Record {
     /// What it is compared with.
     peer: String,
     peer_median: f64,
-    /// `median / peer_median`.
+    /// Ours over the peer's: the median of the rounds' own ratios, which a busy machine disturbs
+    /// less than it does `median / peer_median`.
     ratio: f64,
 }
 
 impl Record {
-    /// From the samples of both sides, which must be of one run.
+    /// From both sides' samples, round by round.
     pub(crate) fn new(
         name: impl Into<String>,
         unit: &'static str,
@@ -33,19 +34,25 @@ impl Record {
         peer: impl Into<String>,
         theirs: &[f64],
     ) -> anyhow::Result<Self> {
-        ensure!(!ours.is_empty() && !theirs.is_empty(), "nothing was measured");
-        let (ours, theirs) = (sorted(ours), sorted(theirs));
-        let (median, peer_median) = (middle(&ours), middle(&theirs));
+        ensure!(
+            !ours.is_empty() && ours.len() == theirs.len(),
+            "{} rounds of ours, {} of the peer's",
+            ours.len(),
+            theirs.len()
+        );
+        let ratios: Vec<f64> =
+            ours.iter().zip(theirs).map(|(ours, theirs)| ours / theirs).collect();
+        let (ours, theirs, ratios) = (sorted(ours), sorted(theirs), sorted(&ratios));
         Ok(Self {
             name: name.into(),
             unit,
             n: ours.len(),
             min: rounded(ours[0]),
-            median: rounded(median),
+            median: rounded(middle(&ours)),
             max: rounded(ours[ours.len() - 1]),
             peer: peer.into(),
-            peer_median: rounded(peer_median),
-            ratio: rounded(median / peer_median),
+            peer_median: rounded(middle(&theirs)),
+            ratio: rounded(middle(&ratios)),
         })
     }
 }
