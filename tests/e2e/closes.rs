@@ -57,9 +57,7 @@ async fn after_4006_the_agent_leaves_joins_anew_and_hears() {
     );
     agent.record_from(before, "joined").await;
     scene
-        .journal("gateway", "voice state update", |data| {
-            is_bot(data) && data["channel"].is_null()
-        })
+        .journal("gateway", "voice state update", |data| is_bot(data) && data["channel"].is_null())
         .await;
     assert_eq!(scene.of_bot("voice", "identify").len(), 2);
     soon("a new epoch", ada.shares_epoch_with(&[BOT_USER])).await.unwrap();

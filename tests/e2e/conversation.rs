@@ -21,10 +21,7 @@ async fn a_called_agent_hears_answers_and_leaves() {
     assert_eq!(scene.vc(ADA, "status").await, "No active voice sessions.");
     assert_eq!(scene.vc(ADA, "leave").await, "Not connected to a voice channel.");
     assert_eq!(scene.vc(ADA, "join").await, format!("Joined <#{LOUNGE}>."));
-    assert_eq!(
-        scene.vc(ADA, "status").await,
-        format!("• <#{LOUNGE}> (guild 1100000000000000001)")
-    );
+    assert_eq!(scene.vc(ADA, "status").await, format!("• <#{LOUNGE}> (guild 1100000000000000001)"));
     assert_eq!(scene.vc(ADA, "join").await, format!("Already connected to <#{LOUNGE}>."));
 
     meet(&ada, &agent).await;

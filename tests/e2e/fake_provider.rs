@@ -26,7 +26,8 @@ impl FakeProvider {
     pub(crate) async fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("ws://{}/v1", listener.local_addr().unwrap());
-        let (received, connections) = (Arc::<Feed<String>>::default(), Arc::<Mutex<Vec<_>>>::default());
+        let (received, connections) =
+            (Arc::<Feed<String>>::default(), Arc::<Mutex<Vec<_>>>::default());
         let (heard, open) = (Arc::clone(&received), Arc::clone(&connections));
         let task = tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {

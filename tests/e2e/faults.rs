@@ -27,6 +27,12 @@ async fn with_a_tenth_of_the_packets_lost_both_sides_still_hear() {
     let answer = likeness_48k(&sent, &ada.heard(BOT_USER).pcm);
     assert!(answer >= 0.7, "the human heard {answer}");
     assert!(ada.stats().senders[&BOT_USER].packets_lost > 0);
+    // The agent counts what it made up for, and knows of every packet what became of it.
+    let counted = agent.record("voice session statistics").await.fields;
+    let count = |name: &str| counted[name].as_u64().unwrap();
+    assert!(count("concealed") + count("fec") > 0, "{counted}");
+    assert!(count("delivered") > 50, "{counted}");
+    assert_eq!(count("undecryptable") + count("transportFailed") + count("malformed"), 0);
     assert_eq!(ada.stats().undecryptable_after_ready, 0);
 }
 
@@ -42,7 +48,11 @@ async fn refusals_at_start_up_and_on_answers_are_waited_out() {
     let at = |rest| {
         scene.server.faults().set(FaultSettings { rest, ..FaultSettings::default() });
     };
-    at(vec![fault("/gateway/bot", 500), fault("/applications/", 429), fault("/applications/", 502)]);
+    at(vec![
+        fault("/gateway/bot", 500),
+        fault("/applications/", 429),
+        fault("/applications/", 502),
+    ]);
     let agent = scene.agent(&parrot().replace(AUTO_JOIN, ""));
     agent.logs("GET /gateway/bot failed: status 500; next try in 1 s").await;
     agent.logs("Discord gateway ready").await;

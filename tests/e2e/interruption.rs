@@ -6,37 +6,43 @@ use serde_json::Value;
 use crate::{
     agent::{Agent, Record},
     audio::INTERRUPT,
-    scene::{Scene, hears_frames, local_provider, meet},
+    scene::{Scene, hears_frames, is_id, local_provider, meet},
     soon,
 };
 
 #[tokio::test]
 async fn interrupted_in_mid_response_the_agent_stops_cancels_and_truncates() {
     let agent = interrupted(1.2).await;
-    in_order(&agent, &[
-        "realtime audio playback started",
-        "realtime barge-in detected",
-        "realtime barge-in requested",
-        "realtime model interrupt requested client:response.cancel",
-        "realtime model audio truncated client:conversation.item.truncate",
-        "realtime audio playback stopped",
-        "realtime model interrupt confirmed server:response.done",
-        "realtime speaker turn closed",
-    ]);
+    in_order(
+        &agent,
+        &[
+            "realtime audio playback started",
+            "realtime barge-in detected",
+            "realtime barge-in requested",
+            "realtime model interrupt requested client:response.cancel",
+            "realtime model audio truncated client:conversation.item.truncate",
+            "realtime audio playback stopped",
+            "realtime model interrupt confirmed server:response.done",
+            "realtime speaker turn closed",
+        ],
+    );
 }
 
 #[tokio::test]
 async fn interrupted_after_the_response_was_sent_the_agent_only_truncates() {
     let agent = interrupted(50.0).await;
-    in_order(&agent, &[
-        "realtime audio playback started",
-        "realtime audio playback finishing",
-        "realtime barge-in detected",
-        "realtime barge-in requested",
-        "realtime model audio truncated client:conversation.item.truncate",
-        "realtime audio playback stopped",
-        "realtime speaker turn closed",
-    ]);
+    in_order(
+        &agent,
+        &[
+            "realtime audio playback started",
+            "realtime audio playback finishing",
+            "realtime barge-in detected",
+            "realtime barge-in requested",
+            "realtime model audio truncated client:conversation.item.truncate",
+            "realtime audio playback stopped",
+            "realtime speaker turn closed",
+        ],
+    );
     assert_eq!(agent.count("realtime model interrupt requested"), 0);
 }
 
@@ -95,7 +101,7 @@ async fn closed_turn(agent: &Agent, human: u64) -> Record {
     let mut from = 0;
     loop {
         let closed = agent.record_from(from, "realtime speaker turn closed").await;
-        if closed.fields["user"] == human.to_string() {
+        if is_id(&closed.fields["user"], human) {
             return closed;
         }
         let at = |record: &Record| record.at_us == closed.at_us;

@@ -57,12 +57,14 @@ async fn garbage_from_the_provider_is_skipped_and_the_answer_is_heard() {
     let added = json!({ "type": "response.output_item.added", "response_id": "r1", "item": item });
     provider.tells(added).await;
     // Chunks that end in the middle of a sample, and nonsense between them.
+    let chunks = pcm.chunks(4_801).len() as u64;
     for chunk in pcm.chunks(4_801) {
         provider.tells(delta(&STANDARD.encode(chunk))).await;
         provider.tells(delta("*not base64*")).await;
         provider.says(Message::binary(b"\x00\x01".to_vec())).await;
     }
-    let done = json!({ "type": "response.done", "response": { "id": "r1", "status": "completed" } });
+    let done =
+        json!({ "type": "response.done", "response": { "id": "r1", "status": "completed" } });
     provider.tells(done).await;
     let heard = ada.hears_end_of(BOT_USER, began, Duration::from_millis(600));
     soon("the answer", heard).await.unwrap();
@@ -72,6 +74,10 @@ async fn garbage_from_the_provider_is_skipped_and_the_answer_is_heard() {
     assert_eq!(scene.of_bot("voice", "identify").len(), 1, "the call went on");
     agent.stop().await;
     assert!(provider.connections().await <= 2, "no connection was given up");
+    let counted = agent.record("voice session statistics").await.fields;
+    let (unreadable, bad_audio) = (&counted["providerUnreadable"], &counted["providerBadAudio"]);
+    assert!(unreadable.as_u64() >= Some(chunks + 7), "{counted}");
+    assert!(bad_audio.as_u64() >= Some(chunks + 1), "{counted}");
 }
 
 fn delta(audio: &str) -> Value {

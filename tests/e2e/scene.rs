@@ -103,9 +103,10 @@ impl Scene {
         name: &str,
         wanted: impl Fn(&Value) -> bool,
     ) -> Entry {
-        let found = self.server.journal().wait_for(0, |entry| {
-            entry.kind == kind && entry.name == name && wanted(&entry.data)
-        });
+        let found = self
+            .server
+            .journal()
+            .wait_for(0, |entry| entry.kind == kind && entry.name == name && wanted(&entry.data));
         soon(&format!("{kind} {name}"), found).await
     }
 
@@ -119,7 +120,12 @@ impl Scene {
 
 /// Whether a journal entry is about the bot.
 pub(crate) fn is_bot(data: &Value) -> bool {
-    data["user_id"] == BOT_USER.to_string() || data["user"] == BOT_USER.to_string()
+    is_id(&data["user_id"], BOT_USER) || is_id(&data["user"], BOT_USER)
+}
+
+/// Whether a value is this id: ids are texts.
+pub(crate) fn is_id(value: &Value, id: u64) -> bool {
+    value.as_str() == Some(&id.to_string())
 }
 
 /// A config file for a Discord at `base`.

@@ -25,9 +25,10 @@ async fn the_most_talkative_log_has_no_token_key_or_audio() {
     scene.vc(ADA, "join").await;
     meet(&ada, &agent).await;
     ask(&ada, INTERRUPT).await;
-    let session_id = scene.server.world().read(|state| {
-        state.voice_states[&(GUILD, BOT_USER)].session_id.clone()
-    });
+    let session_id = scene
+        .server
+        .world()
+        .read(|state| state.voice_states[&(GUILD, BOT_USER)].session_id.clone());
     let log = agent.stop().await;
 
     let mut secrets = vec![token, session_id];

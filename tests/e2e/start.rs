@@ -17,8 +17,7 @@ async fn a_wrong_token_is_told_in_one_line_with_a_hint_and_exit_4() {
     let wrong = "bG9jYWxjb3Jk.AAAAAA.some-other-token";
     let ended = Agent::start(&scene.config(&parrot()), wrong).ends().await;
     assert_eq!(ended.code, Some(4), "{}", ended.log);
-    let refusals: Vec<&str> =
-        ended.log.lines().filter(|line| line.contains("refused")).collect();
+    let refusals: Vec<&str> = ended.log.lines().filter(|line| line.contains("refused")).collect();
     assert_eq!(refusals, ["error: Discord refused the bot token"]);
     assert!(ended.log.contains("\nhint: copy the token anew from the Bot page"), "{}", ended.log);
     assert!(!ended.log.contains(wrong));

@@ -29,9 +29,8 @@ async fn stops_by(signal: Signal) {
     assert_eq!(ended.code, Some(0), "{}", ended.log);
     assert!(ended.after < Duration::from_secs(2), "after {:?}", ended.after);
 
-    let null = scene.journal("gateway", "voice state update", |data| {
-        is_bot(data) && data["channel"].is_null()
-    });
+    let null = scene
+        .journal("gateway", "voice state update", |data| is_bot(data) && data["channel"].is_null());
     let left = null.await;
     let voice = scene.journal("voice", "disconnected", is_bot).await;
     assert_eq!(voice.data["code"], 1000);
@@ -39,9 +38,12 @@ async fn stops_by(signal: Signal) {
     assert_eq!(gateway.data["code"], 1000);
     assert!(left.seq < gateway.seq, "left before the gateway was closed");
     assert_eq!(scene.of_bot("gateway", "identify").len(), 1, "it did not come back");
-    assert!(!scene.server.world().read(|state| {
-        state.voice_states.keys().any(|(_, user)| *user == BOT_USER)
-    }));
+    assert!(
+        !scene
+            .server
+            .world()
+            .read(|state| { state.voice_states.keys().any(|(_, user)| *user == BOT_USER) })
+    );
     soon("the group without it", ada.wait_until(|stats| stats.members.is_empty())).await.unwrap();
     assert_eq!(agent.count("left"), 1);
 }

@@ -233,6 +233,7 @@ impl VoiceSession {
     ) {
         self.call.close(now);
         self.settle(now);
+        self.tell_statistics(now);
         self.connection = CallSettings { endpoint, token, ..self.connection.clone() };
         self.generation = self.generation.next();
         self.call = Call::new(self.connection.clone(), now);
@@ -260,6 +261,7 @@ impl VoiceSession {
         self.call.close(now);
         self.next_tick = None;
         self.settle(now);
+        self.tell_statistics(now);
     }
 
     /// The media datagram of the tick that [`Self::handle_timeout`] has just played, once. Outputs
@@ -294,6 +296,13 @@ impl VoiceSession {
     #[must_use]
     pub fn conversation_stats(&self) -> conversation::Stats {
         self.conversation.stats()
+    }
+
+    fn tell_statistics(&mut self, now: SessionTime) {
+        let place = Place { guild: self.connection.guild, channel: self.connection.channel };
+        let (call, conversation) = (self.call.stats(), self.conversation.stats());
+        let record = timeline::session_statistics(now, place, call, &conversation);
+        self.outputs.push_back(Output::Record(record));
     }
 
     /// Plays 20 ms. The clock runs only while there is something to say or to end.

@@ -11,6 +11,8 @@ use clawvoice_session::{
     timeline::{Level, Record},
 };
 
+use crate::{call::CallStats, conversation};
+
 /// Where a line happened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Place {
@@ -606,6 +608,42 @@ pub fn realtime_error(at: SessionTime, place: Place, code: &str, message: &str) 
 #[must_use]
 pub fn connection_ready(at: SessionTime, place: Place, dave_version: u16) -> Record {
     info(at, "voice connection ready").place(place).with("daveVersion", dave_version)
+}
+
+/// Ours: what became of everything a connection and its conversation took in, at their end.
+#[must_use]
+pub fn session_statistics(
+    at: SessionTime,
+    place: Place,
+    call: &CallStats,
+    conversation: &conversation::Stats,
+) -> Record {
+    let packets = &call.total;
+    info(at, "voice session statistics")
+        .place(place)
+        .with("received", packets.received)
+        .with("delivered", packets.delivered)
+        .with("silence", packets.silence)
+        .with("concealed", packets.concealed)
+        .with("fec", packets.fec)
+        .with("late", packets.late)
+        .with("duplicate", packets.duplicate)
+        .with("held", packets.held)
+        .with("recovered", packets.recovered)
+        .with("preJoin", packets.pre_join)
+        .with("undecryptable", packets.undecryptable)
+        .with("plaintextRefused", packets.plaintext_refused)
+        .with("transportFailed", packets.transport_failed)
+        .with("malformed", packets.malformed + packets.bad_padding)
+        .with("unknownSender", packets.unknown_sender)
+        .with("decodeFailed", packets.decode_failed)
+        .with("sent", call.sent.speech)
+        .with("sendFailed", call.sent.failed)
+        .with("epochs", call.gateway.epochs)
+        .with("resumes", call.gateway.resumes)
+        .with("gatewayUnreadable", call.gateway.malformed)
+        .with("providerUnreadable", conversation.decode.unreadable)
+        .with("providerBadAudio", conversation.decode.bad_audio)
 }
 
 /// An MLS epoch was entered: everybody's media keys are new.
