@@ -221,6 +221,9 @@ impl Handshake {
 
     /// Op 4: the mode, if it is one we know.
     pub(crate) fn handle_description(&mut self, mode: &str, out: &mut Outbox) -> Option<Mode> {
+        if self.link == Link::Ended {
+            return None;
+        }
         let known = Mode::from_name(mode);
         if known.is_none() {
             self.end(None, "the server chose an encryption mode we do not know", Plan::Fatal, out);

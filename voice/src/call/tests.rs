@@ -437,6 +437,10 @@ fn nothing_is_said_after_the_end() {
         assert!(!bench.call.can_send());
         assert_eq!(bench.outputs(), [Value::Null; 0]);
         assert_eq!(bench.call.stats().sent.refused, 1);
+        // A session description that was on its way does not bring the call back.
+        bench.text(description(Mode::Aes256Gcm, 0));
+        assert!(!bench.call.can_send());
+        assert_eq!(bench.outputs(), [Value::Null; 0]);
     }
 }
 
