@@ -60,7 +60,7 @@ for target in "${targets[@]}"; do
     cause=$(grep -m 1 -E "panicked at|ERROR: |^error" "$log" || true)
     kept=$(sed -n 's/.*Test unit written to //p' "$log" | tail -n 1)
     printf '%-16s FAILED  %s\n' "$target" "${cause:-see below}"
-    grep -A 2 -m 1 "panicked at" "$log" | tail -n 2 >&2 || tail -n 20 "$log" >&2
+    grep -A 1 -m 1 "panicked at" "$log" | tail -n 1 >&2 || tail -n 20 "$log" >&2
     if [ -n "$kept" ]; then
       echo "  again: cd fuzz && RUSTC_BOOTSTRAP=1 cargo fuzz run ${options[*]} $target ${kept#./}" >&2
     fi

@@ -84,10 +84,9 @@ fn text(bench: &CallBench, input: &mut Input<'_>) -> String {
             input.below(3)
         ),
         11 => format!(r#"{{"op":22,"d":{{"transition_id":{small}}}}}"#),
-        _ => format!(
-            r#"{{"op":24,"d":{{"protocol_version":{small},"epoch":{}}}}}"#,
-            input.below(3)
-        ),
+        _ => {
+            format!(r#"{{"op":24,"d":{{"protocol_version":{small},"epoch":{}}}}}"#, input.below(3))
+        }
     }
 }
 

@@ -107,9 +107,7 @@ impl World {
 
     fn deliver(&mut self, message: &Message, damage: Option<&mut Input<'_>>) {
         let outputs = match (message.json(), message.binary()) {
-            (Some(d), _) => {
-                self.bench.text(&format!(r#"{{"op":{},"d":{d}}}"#, message.opcode()))
-            }
+            (Some(d), _) => self.bench.text(&format!(r#"{{"op":{},"d":{d}}}"#, message.opcode())),
             (None, Some(body)) => {
                 let body = match damage {
                     Some(input) => damaged(body, input),
