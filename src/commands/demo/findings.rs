@@ -49,14 +49,14 @@ pub(super) struct Dave {
     pub(super) protocol_version: u64,
     /// Distinct MLS epochs of the call.
     pub(super) epochs: u64,
-    /// Frames that humans should have been able to decrypt and were not.
+    /// Frames that should have been decrypted and were not, at the humans and at the agent.
     pub(super) undecryptable_after_ready: u64,
+    /// The agent's part of it.
+    pub(super) undecryptable_by_agent: u64,
     /// Frames from before a human was in the group; they are lost by design of DAVE.
     pub(super) undecryptable_before_ready: u64,
     /// Frames that Opus refused.
     pub(super) decode_errors: u64,
-    /// Records in which the agent says that it could not decrypt frames.
-    pub(super) agent_decrypt_warnings: u64,
 }
 
 /// Ben's interruption.
@@ -133,7 +133,7 @@ pub(super) async fn measure(
     Ok(Findings {
         agent_heard: evidence.agent_heard().await?,
         human_heard: evidence.human_heard().await?,
-        dave: evidence.dave(),
+        dave: evidence.dave()?,
         barge_in: evidence.barge_in()?,
         rejoin: evidence.rejoin().await?,
         latency: evidence.latency()?,
@@ -202,22 +202,24 @@ impl<'a> Evidence<'a> {
         })
     }
 
-    fn dave(&self) -> Dave {
+    fn dave(&self) -> Result<Dave, Failure> {
         let [before, after] = &self.played.ada;
         let stats = [&before.stats, &after.stats, &self.played.ben.stats];
         let ready = self.lines.iter().filter(|line| line.line == "voice connection ready");
         let agent = ready.map(|line| line.number("daveVersion")).min().unwrap_or_default();
         let humans = stats.iter().map(|stats| u64::from(stats.dave_protocol_version)).min();
-        let warnings =
-            self.lines.iter().filter(|line| line.line == "DAVE decrypt failures detected");
-        Dave {
+        let mut ends = self.lines.iter().filter(|line| line.line == "voice session statistics");
+        let end = ends.next_back().ok_or_else(|| missing("the agent's counters"))?;
+        let undecryptable_by_agent = end.number("undecryptable");
+        let by_humans: u64 = stats.iter().map(|stats| stats.undecryptable_after_ready).sum();
+        Ok(Dave {
             protocol_version: agent.min(humans.unwrap_or_default()),
             epochs: epochs(&self.journal).len() as u64,
-            undecryptable_after_ready: stats.iter().map(|s| s.undecryptable_after_ready).sum(),
+            undecryptable_after_ready: by_humans + undecryptable_by_agent,
+            undecryptable_by_agent,
             undecryptable_before_ready: stats.iter().map(|s| s.undecryptable_before_ready).sum(),
             decode_errors: stats.iter().map(|s| s.decode_errors).sum(),
-            agent_decrypt_warnings: warnings.count() as u64,
-        }
+        })
     }
 
     fn barge_in(&self) -> Result<BargeIn, Failure> {

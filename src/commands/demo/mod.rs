@@ -76,12 +76,14 @@ async fn perform(localcord: &Path, out: &Path, json: bool) -> Result<(), Failure
     narrator.say("localcord, a Discord on this machine, and the agent start");
     let mut stage = Stage::set(localcord, out).await?;
     let scene = Scene::new(&stage, &narrator);
-    let played = tokio::select! {
+    let mut played = tokio::select! {
         played = scene.play() => played.map_err(|failure| stage.explain(failure))?,
         failure = stage.breakdown() => return Err(failure),
     };
     narrator.say("SIGTERM: the agent has to go, in order and within two seconds");
     let exit = stage.stop_gateway().await?;
+    // Its last words.
+    played.timeline.read()?;
     let journal = stage.api().journal_text().await?;
     write(&out.join("journal.jsonl"), journal.as_bytes())?;
     stage.stop_localcord().await?;

@@ -179,9 +179,9 @@ mod tests {
                 protocol_version: 1,
                 epochs: 4,
                 undecryptable_after_ready: 0,
+                undecryptable_by_agent: 0,
                 undecryptable_before_ready: 3,
                 decode_errors: 0,
-                agent_decrypt_warnings: 0,
             },
             barge_in: BargeIn {
                 frames_after_decision: 1,
