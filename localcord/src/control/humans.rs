@@ -56,7 +56,7 @@ impl Humans {
         self.lock().get(&human).map_or(0, Vec::len)
     }
 
-    fn keep(&self, human: u64, connection: Human) -> Arc<Human> {
+    pub(super) fn keep(&self, human: u64, connection: Human) -> Arc<Human> {
         let connection = Arc::new(connection);
         let mut all = self.lock();
         let kept = all.entry(human).or_default();

@@ -19,11 +19,15 @@
 //! | `GET journal` | `?since=N` → JSON lines; `&wait=true`: until there is one |
 //! | `GET/PUT faults` | [`crate::fault::FaultSettings`] |
 //! | `POST faults/voice-close` | `{user_id, code}` closes a voice websocket |
+//! | `POST faults/voice-message` | `{user_id, message}` sends a [`crate::fault::VoiceMessage`] |
+//! | `POST faults/dave-version` | `{channel_id, version}`: 0 down to transport encryption, 1 up again |
+//! | `POST faults/server-move` | `{guild_id, variant, keepOldMs, pauseMs}`: another voice server; `variant`: `nullFirst`, `update`, `close4014`, `close4015`, `close4022`, `sameEndpoint` |
 //! | `POST gateway/reconnect`, `gateway/invalid-session` | op 7; op 9 (`{resumable}`) |
 //! | `GET state` | who and what is there, and the wall clock at the journal's zero |
 
 mod call;
 mod calls;
+mod faults;
 mod humans;
 mod speech;
 mod state;
@@ -99,8 +103,11 @@ pub(crate) fn router(control: &Control) -> Router {
         .route("/humans/{human}/components", post(calls::component))
         .route("/channels/{channel}/messages", get(state::messages))
         .route("/journal", get(state::journal))
-        .route("/faults", get(state::faults).put(state::set_faults))
-        .route("/faults/voice-close", post(state::close_voice))
+        .route("/faults", get(faults::faults).put(faults::set_faults))
+        .route("/faults/voice-close", post(faults::close_voice))
+        .route("/faults/voice-message", post(faults::send_voice_message))
+        .route("/faults/dave-version", post(faults::change_dave_version))
+        .route("/faults/server-move", post(faults::move_server))
         .route("/gateway/reconnect", post(state::reconnect))
         .route("/gateway/invalid-session", post(state::invalidate))
         .route("/state", get(state::overview))

@@ -1,4 +1,4 @@
-//! The world as a whole: reset, bots, faults, journal, overview.
+//! The world as a whole: reset, bots, journal, overview.
 
 use std::time::Duration;
 
@@ -12,10 +12,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::time::timeout;
 
-use super::{
-    Control, Refusal,
-    humans::{id_in, name_of},
-};
+use super::{Control, Refusal, humans::name_of};
 use crate::{
     fault::FaultSettings,
     rest::{body::JsonBody, messages::ListQuery},
@@ -29,6 +26,7 @@ const JOURNAL_TIME: Duration = Duration::from_secs(30);
 pub(super) async fn reset(State(control): State<Control>) -> StatusCode {
     let _moving = control.humans.moving.lock().await;
     control.rest.faults.set(FaultSettings::default());
+    control.voice.apply_faults();
     control.humans.clear();
     control.rest.world.reset(world::State::clone(&control.fresh));
     control.rest.reset();
@@ -92,47 +90,6 @@ pub(super) async fn journal(
         }
     }
     ([(CONTENT_TYPE, "application/x-ndjson")], lines).into_response()
-}
-
-/// `GET faults`
-pub(super) async fn faults(State(control): State<Control>) -> Json<FaultSettings> {
-    Json(control.rest.faults.current())
-}
-
-/// `PUT faults`
-pub(super) async fn set_faults(
-    State(control): State<Control>,
-    JsonBody(body): JsonBody,
-) -> Result<Json<FaultSettings>, Refusal> {
-    let settings: FaultSettings =
-        serde_json::from_value(body).map_err(|error| Refusal::bad(error.to_string()))?;
-    settings.check().map_err(Refusal::bad)?;
-    control.rest.journal.record("fault", "set", json!(settings));
-    control.rest.faults.set(settings);
-    control.voice.apply_faults();
-    Ok(Json(control.rest.faults.current()))
-}
-
-/// `POST faults/voice-close`
-pub(super) async fn close_voice(
-    State(control): State<Control>,
-    JsonBody(body): JsonBody,
-) -> Result<StatusCode, Refusal> {
-    let user = id_in(&body, "user_id")?.ok_or_else(|| Refusal::bad("`user_id` must be there"))?;
-    let code = body.get("code").and_then(Value::as_u64).and_then(|code| u16::try_from(code).ok());
-    let code = code.filter(|code| (1000..5000).contains(code));
-    let code = code.ok_or_else(|| Refusal::bad("`code` must be between 1000 and 4999"))?;
-    let guilds: Vec<u64> = control.rest.world.read(|state| {
-        let states = state.voice_states.keys().filter(|(_, there)| *there == user);
-        states.map(|(guild, _)| *guild).collect()
-    });
-    if guilds.is_empty() {
-        return Err(Refusal::new(StatusCode::CONFLICT, "that user is in no voice channel"));
-    }
-    for guild in guilds {
-        control.voice.close_websocket(guild, user, code);
-    }
-    Ok(StatusCode::NO_CONTENT)
 }
 
 /// `POST gateway/reconnect`

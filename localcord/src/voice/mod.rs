@@ -17,6 +17,7 @@ mod hub;
 mod mangle;
 mod settings;
 mod sfu;
+mod site;
 #[cfg(test)]
 mod tests;
 mod ticket;
@@ -48,6 +49,7 @@ use self::{
     gateway::{CloseCode, Frame},
     hub::{ConnectionId, Hub, Output},
     sfu::Treatment,
+    site::{Blueprint, Site, Sites},
 };
 pub use self::{
     settings::VoiceSettings,
@@ -63,10 +65,12 @@ const OUTBOUND_LIMIT: usize = 1_024;
 
 /// The voice server of one localcord. Cloning gives another handle to the same one; it stops when
 /// the last handle is dropped.
+///
+/// A guild can be moved to a new server ([`VoiceServer::relocate`]), which has ports, SSRCs, keys
+/// and DAVE groups of its own.
 #[derive(Clone)]
 pub struct VoiceServer {
-    core: Arc<Core>,
-    _tasks: Arc<Tasks>,
+    sites: Arc<Sites>,
 }
 
 /// What a websocket task is to write.
@@ -133,6 +137,128 @@ impl VoiceServer {
         journal: Journal,
         faults: Faults,
     ) -> io::Result<VoiceServer> {
+        let blueprint = Blueprint { settings, bind, tls, journal, faults };
+        let first = Site::open(&blueprint).await?;
+        Ok(Self { sites: Arc::new(Sites::new(blueprint, first)) })
+    }
+
+    /// `host:port` of the voice gateway, as `VOICE_SERVER_UPDATE` carries it for a guild that was
+    /// never moved.
+    #[must_use]
+    pub fn endpoint(&self) -> String {
+        self.sites.first().core.address.to_string()
+    }
+
+    /// `host:port` of the voice gateway that a guild is on.
+    #[must_use]
+    pub fn endpoint_in(&self, guild_id: u64) -> String {
+        self.sites.of(guild_id).core.address.to_string()
+    }
+
+    /// Lets a user identify. Replaces an older ticket of that user in that guild; a connection
+    /// made with it is closed with 4014 (moved).
+    pub fn admit(&self, ticket: Ticket) {
+        let (guild_id, user_id) = (ticket.guild_id, ticket.user_id);
+        let site = self.sites.of(guild_id);
+        for other in self.sites.all().into_iter().filter(|other| !Arc::ptr_eq(other, &site)) {
+            let code = CloseCode::DISCONNECTED.0;
+            other.core.drive(|hub, now_ms| hub.handle_dismissal(now_ms, guild_id, user_id, code));
+        }
+        site.core.drive(|hub, now_ms| hub.handle_ticket(now_ms, ticket));
+    }
+
+    /// [`VoiceServer::admit`], but what was made with the older ticket goes on: until the user
+    /// identifies on the same server, or until [`VoiceServer::retire`].
+    pub fn admit_beside(&self, ticket: Ticket) {
+        let site = self.sites.of(ticket.guild_id);
+        site.core.drive(|hub, now_ms| hub.handle_ticket_beside(now_ms, ticket));
+    }
+
+    /// Puts a guild on a new server, for tickets from now on. Who is connected stays where it is
+    /// until [`VoiceServer::retire`].
+    ///
+    /// # Errors
+    /// When no port can be bound.
+    pub async fn relocate(&self, guild_id: u64) -> io::Result<()> {
+        self.sites.relocate(guild_id).await
+    }
+
+    /// Ends what a guild still has from before its latest tickets: connections on servers it is no
+    /// longer on, and those made with older tickets. They are closed with 4014.
+    pub fn retire(&self, guild_id: u64) {
+        let site = self.sites.of(guild_id);
+        for other in self.sites.all() {
+            let everybody = !Arc::ptr_eq(&other, &site);
+            other.core.drive(|hub, now_ms| hub.handle_retirement(now_ms, guild_id, everybody));
+        }
+        self.sites.close_unused();
+    }
+
+    /// The user left or was removed: closes the websocket with `close_code`, removes the user
+    /// from the call and tells the others.
+    pub fn dismiss(&self, guild_id: u64, user_id: u64, close_code: u16) {
+        for site in self.sites.all() {
+            site.core
+                .drive(|hub, now_ms| hub.handle_dismissal(now_ms, guild_id, user_id, close_code));
+        }
+    }
+
+    /// A fault: closes the websocket only. UDP and membership live on for the resume window.
+    pub fn close_websocket(&self, guild_id: u64, user_id: u64, code: u16) {
+        let site = self.sites.of(guild_id);
+        site.core.drive(|hub, now_ms| hub.handle_cut(now_ms, guild_id, user_id, code));
+    }
+
+    /// Takes the call in a channel down to transport encryption (`version` 0, op 21) or back up
+    /// to DAVE (1, op 24). Without a DAVE call there, nothing happens.
+    pub fn change_dave_version(&self, channel_id: u64, version: u16) {
+        for site in self.sites.all() {
+            site.core.drive(|hub, now_ms| hub.handle_dave_version(now_ms, channel_id, version));
+        }
+    }
+
+    /// Takes the fault settings now rather than at the next message, packet or deadline.
+    pub fn apply_faults(&self) {
+        for site in self.sites.all() {
+            site.core.drive(|_, _| ());
+        }
+    }
+
+    /// A fault: sends a message of the caller's to a user. Whether the user is connected.
+    #[must_use]
+    pub fn inject(&self, user_id: u64, message: &VoiceMessage) -> bool {
+        let mut found = false;
+        for site in self.sites.all() {
+            site.core.drive(|hub, now_ms| found |= hub.handle_injection(now_ms, user_id, message));
+        }
+        found
+    }
+
+    /// The MLS epoch of the call in a channel: 0 before its first group, `None` without a call
+    /// or without DAVE.
+    #[must_use]
+    pub fn epoch(&self, channel_id: u64) -> Option<u64> {
+        self.sites.all().iter().find_map(|site| {
+            let state = site.core.state.lock().unwrap_or_else(PoisonError::into_inner);
+            state.hub.epoch(channel_id)
+        })
+    }
+}
+
+impl std::fmt::Debug for VoiceServer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("VoiceServer")
+            .field("address", &self.sites.first().core.address)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Core {
+    /// Binds the ports and serves them until the tasks are dropped.
+    async fn start(blueprint: &Blueprint) -> io::Result<(Arc<Self>, Tasks)> {
+        let Blueprint { settings, bind, tls, journal, faults } = blueprint;
+        let (settings, bind, tls) = (settings.clone(), *bind, tls.clone());
+        let (journal, faults) = (journal.clone(), faults.clone());
         let listener = TcpListener::bind((bind, settings.port)).await?;
         let udp = UdpSocket::bind((bind, 0)).await?;
         let other_udp = UdpSocket::bind((bind, 0)).await?;
@@ -155,67 +281,9 @@ impl VoiceServer {
             tokio::spawn(udp::receive(Arc::clone(&core))).abort_handle(),
             tokio::spawn(keep_deadlines(Arc::clone(&core))).abort_handle(),
         ];
-        Ok(VoiceServer { core, _tasks: Arc::new(Tasks(tasks)) })
+        Ok((core, Tasks(tasks)))
     }
 
-    /// `host:port` of the voice gateway, as `VOICE_SERVER_UPDATE` carries it.
-    #[must_use]
-    pub fn endpoint(&self) -> String {
-        self.core.address.to_string()
-    }
-
-    /// Lets a user identify. Replaces an older ticket of that user in that guild; a connection
-    /// made with it is closed with 4014 (moved).
-    pub fn admit(&self, ticket: Ticket) {
-        self.core.drive(|hub, now_ms| hub.handle_ticket(now_ms, ticket));
-    }
-
-    /// The user left or was removed: closes the websocket with `close_code`, removes the user
-    /// from the call and tells the others.
-    pub fn dismiss(&self, guild_id: u64, user_id: u64, close_code: u16) {
-        self.core.drive(|hub, now_ms| hub.handle_dismissal(now_ms, guild_id, user_id, close_code));
-    }
-
-    /// A fault: closes the websocket only. UDP and membership live on for the resume window.
-    pub fn close_websocket(&self, guild_id: u64, user_id: u64, code: u16) {
-        self.core.drive(|hub, now_ms| hub.handle_cut(now_ms, guild_id, user_id, code));
-    }
-
-    /// Takes the call in a channel down to transport encryption (`version` 0, op 21) or back up
-    /// to DAVE (1, op 24). Without a DAVE call there, nothing happens.
-    pub fn change_dave_version(&self, channel_id: u64, version: u16) {
-        self.core.drive(|hub, now_ms| hub.handle_dave_version(now_ms, channel_id, version));
-    }
-
-    /// Takes the fault settings now rather than at the next message, packet or deadline.
-    pub fn apply_faults(&self) {
-        self.core.drive(|_, _| ());
-    }
-
-    /// A fault: sends a message of the caller's to a user. Whether the user is connected.
-    #[must_use]
-    pub fn inject(&self, user_id: u64, message: &VoiceMessage) -> bool {
-        let mut found = false;
-        self.core.drive(|hub, now_ms| found = hub.handle_injection(now_ms, user_id, message));
-        found
-    }
-
-    /// The MLS epoch of the call in a channel: 0 before its first group, `None` without a call
-    /// or without DAVE.
-    #[must_use]
-    pub fn epoch(&self, channel_id: u64) -> Option<u64> {
-        let state = self.core.state.lock().unwrap_or_else(PoisonError::into_inner);
-        state.hub.epoch(channel_id)
-    }
-}
-
-impl std::fmt::Debug for VoiceServer {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("VoiceServer").field("address", &self.core.address).finish_non_exhaustive()
-    }
-}
-
-impl Core {
     fn now_ms(&self) -> u64 {
         u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX)
     }

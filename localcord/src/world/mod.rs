@@ -15,6 +15,7 @@ pub mod json;
 pub mod membership;
 pub mod message;
 pub mod permissions;
+mod server_move;
 pub mod state;
 pub mod voice_state;
 

@@ -395,6 +395,22 @@ fn a_member_that_never_answers_holds_the_others_two_seconds() {
 }
 
 #[test]
+fn without_a_deadline_members_are_switched_before_they_answer() {
+    let mut call = Call::with(&[1, 2]);
+    call.group.configure(GroupSettings { transition_deadline_ms: 0, ..GroupSettings::default() });
+    for member in call.members.values_mut() {
+        member.mute = true;
+    }
+    call.connect(3);
+    call.members.get_mut(&3).unwrap().mute = true;
+    call.run();
+    assert_eq!(call.group.poll_timeout(), Some(1_000));
+    call.pass(0);
+    assert_eq!(call.members[&1].executed, [1]);
+    call.assert_whole(&[1, 2, 3], 2);
+}
+
+#[test]
 fn a_member_that_leaves_before_it_is_added_is_taken_back() {
     let mut call = Call::with(&[1, 2]);
     call.connect(3);

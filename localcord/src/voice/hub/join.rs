@@ -38,6 +38,8 @@ impl Hub {
         }
         issued.used = true;
         let ticket = issued.ticket.clone();
+        // Only after a ticket that was issued beside an older connection.
+        self.remove_member(now_ms, id, CloseCode::DISCONNECTED);
         let Some(open) = self.connections.get_mut(&connection) else { return Ok(()) };
         open.authenticate(id);
         let version = open.version();

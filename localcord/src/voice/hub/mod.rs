@@ -185,6 +185,32 @@ impl Hub {
         self.tickets.insert(id, Issued { ticket, used: false });
     }
 
+    /// A new right to identify; the user's older connection goes on until that happens.
+    pub(crate) fn handle_ticket_beside(&mut self, now_ms: u64, ticket: Ticket) {
+        self.now_ms = now_ms;
+        let id = (ticket.guild_id, ticket.user_id);
+        let data = json!({ "guild_id": id.0.to_string(), "user_id": id.1.to_string() });
+        self.journal("voice", "admit_beside", data);
+        self.tickets.insert(id, Issued { ticket, used: false });
+    }
+
+    /// A guild was moved: removes those who are here with an older ticket than their latest, or
+    /// everybody, if the guild is on another server now.
+    pub(crate) fn handle_retirement(&mut self, now_ms: u64, guild: u64, everybody: bool) {
+        self.now_ms = now_ms;
+        if everybody {
+            self.tickets.retain(|id, _| id.0 != guild);
+        }
+        let is_old = |(id, member): &(&MemberId, &Member)| {
+            let latest = self.tickets.get(id).map(|issued| &issued.ticket.token);
+            id.0 == guild && latest != Some(&member.ticket.token)
+        };
+        let old: Vec<_> = self.members.iter().filter(is_old).map(|(id, _)| *id).collect();
+        for id in old {
+            self.remove_member(now_ms, id, CloseCode::DISCONNECTED);
+        }
+    }
+
     /// The user left or was removed.
     pub(crate) fn handle_dismissal(&mut self, now_ms: u64, guild: u64, user: u64, code: u16) {
         self.now_ms = now_ms;

@@ -1,5 +1,7 @@
 //! The hub driven by hand-written messages, in virtual time.
 
+mod faults;
+
 use rand::SeedableRng;
 use serde_json::from_str;
 

@@ -188,18 +188,9 @@ impl World {
                 ..before
             },
         );
-        let endpoint = server.endpoint();
+        let endpoint = server.endpoint_in(guild_id);
         if state.users.get(&user_id).is_some_and(|user| user.bot) {
-            self.dispatch(Dispatch {
-                event: "VOICE_SERVER_UPDATE",
-                data: json!({
-                    "token": token,
-                    "guild_id": guild_id.to_string(),
-                    "endpoint": endpoint,
-                }),
-                audience: Audience::User(user_id),
-                intents: 0,
-            });
+            self.tell_voice_server(guild_id, user_id, &token, Some(&endpoint));
         }
         Ok(VoiceInvite { guild_id, channel_id, user_id, session_id, token, endpoint })
     }
@@ -257,7 +248,7 @@ fn check(
 }
 
 /// 128 random bits in hex, as Discord's session ids look.
-fn hex_secret() -> String {
+pub(super) fn hex_secret() -> String {
     format!("{:032x}", rand::random::<u128>())
 }
 
