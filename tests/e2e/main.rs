@@ -26,6 +26,7 @@ mod provider_garbage;
 mod secrets;
 mod start;
 mod stop;
+mod voice_garbage;
 
 use std::{future::Future, time::Duration};
 
