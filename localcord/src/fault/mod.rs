@@ -7,6 +7,9 @@
 //! websocket ─ closes, opcodes   voice/hub/interfere: what becomes of a message
 //! ```
 //!
+//! What was done to packets goes into the journal once a second as `fault` `udp`, with counts per
+//! sender and receiver; closes, messages and server moves are entries of their own.
+//!
 //! `PUT faults` replaces all settings; counters and random sequences begin anew, and messages that
 //! were withheld are sent. The same `seed` gives the same faults for the same input.
 

@@ -4,8 +4,8 @@ use serde::{Deserialize, Serialize};
 
 use super::{percent, user};
 
-/// Changes some of the packets the server forwards, or sends additional ones. Each packet is
-/// changed by the first rule that chooses it.
+/// Changes some of the packets the server forwards, or sends additional ones. Every rule that
+/// chooses a packet applies, in the order of the list.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct PacketFault {

@@ -16,6 +16,8 @@ use crate::fault::{Counts, Flow, PacketChange, PacketFault, TrailerForgery, seed
 
 /// Datagrams kept for replays, per flow.
 const MOST_REMEMBERED: usize = 1_000;
+/// Tells the random sequences here from those of other faults with the same seed.
+const SEQUENCE: u64 = 0x7061_636b;
 /// The Opus frame of silence.
 const SILENCE: [u8; 3] = [0xF8, 0xFF, 0xFE];
 
@@ -201,7 +203,7 @@ impl Mangler {
             if !flow.matches(rule.from, rule.to) {
                 continue;
             }
-            let seed = seed_of(self.seed, &[0x9ac4e7, index as u64, flow.from, flow.to]);
+            let seed = seed_of(self.seed, &[SEQUENCE, index as u64, flow.from, flow.to]);
             let tally = self.tallies.entry((index, ports)).or_insert_with(|| Tally {
                 seen: 0,
                 used: 0,

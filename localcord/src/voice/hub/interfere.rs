@@ -17,6 +17,8 @@ use crate::{
 
 /// Messages held back at once; beyond that they are dropped.
 const MOST_HELD: usize = 4_096;
+/// Tells the random sequences here from those of other faults with the same seed.
+const SEQUENCE: u64 = 0x6d73_6773;
 /// The tail of a message that corruption damages, bytes.
 const TAGS: usize = 16;
 
@@ -119,7 +121,7 @@ impl Interference {
         times: Option<u64>,
         percent: f64,
     ) -> bool {
-        let seed = seed_of(self.seed, &[0x6d73, list as u64, rule as u64, user]);
+        let seed = seed_of(self.seed, &[SEQUENCE, list as u64, rule as u64, user]);
         let tally = self.tallies.entry((list, rule, user)).or_insert_with(|| Tally {
             seen: 0,
             used: 0,
@@ -228,6 +230,11 @@ impl Interference {
         if self.held.len() < MOST_HELD {
             self.held.push(held);
         }
+    }
+
+    /// A member is gone: what was held back for it must not reach its next session.
+    pub(super) fn forget(&mut self, member: MemberId) {
+        self.held.retain(|held| held.target != Target::Member(member));
     }
 
     /// What waited for this opcode.

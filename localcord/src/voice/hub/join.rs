@@ -229,6 +229,7 @@ impl Hub {
     /// Takes a member out of everything; its websocket, if there is one, is closed.
     pub(super) fn remove_member(&mut self, now_ms: u64, id: MemberId, code: CloseCode) {
         let Some(member) = self.members.remove(&id) else { return };
+        self.interference.forget(id);
         if let Some(connection) = member.connection
             && self.connections.contains_key(&connection)
         {

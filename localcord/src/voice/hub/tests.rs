@@ -6,7 +6,10 @@ use rand::SeedableRng;
 use serde_json::from_str;
 
 use super::*;
-use crate::voice::transport::{Additions, Cipher, DISCOVERY_LENGTH, Mode, Opened, seal};
+use crate::voice::{
+    sfu::Treatment,
+    transport::{Additions, Cipher, DISCOVERY_LENGTH, Mode, Opened, seal},
+};
 
 const GUILD: u64 = 1;
 const VOICE: u64 = 10;

@@ -191,6 +191,20 @@ fn a_message_waits_for_another_one() {
 }
 
 #[test]
+fn what_was_held_back_does_not_reach_the_next_session() {
+    let mut bench = Bench::quiet();
+    bench.join(1);
+    set(&mut bench, json!({ "messages": [{ "op": 25, "action": { "delay": { "ms": 100 } } }] }));
+    bench.join(2);
+    bench.hub.handle_ticket(bench.now_ms, ticket(2, VOICE));
+    bench.take(2);
+    set(&mut bench, json!({}));
+    bench.join(2);
+    bench.pass(100);
+    assert_eq!(bench.ops(2), [4014, 8, 2, 11, 4, 25]);
+}
+
+#[test]
 fn fields_are_put_into_messages() {
     let mut bench = Bench::quiet();
     bench.join(1);
