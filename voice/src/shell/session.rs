@@ -14,7 +14,7 @@ use clawvoice_session::{Generation, SessionTime};
 use futures_util::future::join_all;
 use rustls::ClientConfig;
 use secrecy::SecretString;
-use tokio::sync::mpsc;
+use tokio::sync::mpsc::{self, error::TrySendError};
 
 use super::{
     clock::SessionClock,
@@ -328,23 +328,31 @@ impl Task {
     }
 
     fn send_gateway(&mut self, message: SocketOut) {
-        let Some((_, socket)) = &self.gateway else { return };
-        if socket.outgoing.try_send(message).is_err() {
-            // Dropping the handle ends the socket; the call's heartbeats notice and resume.
-            tracing::warn!("the voice gateway does not read; its connection is given up");
-            self.gateway = None;
+        let Some((generation, socket)) = &self.gateway else { return };
+        let generation = *generation;
+        match socket.outgoing.try_send(message) {
+            // Of a socket that is over, the last event tells why; it is still to be read.
+            Ok(()) | Err(TrySendError::Closed(_)) => {}
+            Err(TrySendError::Full(_)) => {
+                tracing::warn!("the voice gateway does not read; its connection is given up");
+                self.gateway = None;
+                let now = self.clock.now();
+                self.session.handle_gateway(now, generation, GatewayEvent::Closed(None));
+            }
         }
     }
 
     fn send_provider(&mut self, lane: Lane, message: String) {
         let Some((_, socket)) = self.lanes.iter().find(|(name, _)| *name == lane) else { return };
-        if socket.outgoing.try_send(SocketOut::Text(message)).is_ok() {
-            return;
+        match socket.outgoing.try_send(SocketOut::Text(message)) {
+            Ok(()) | Err(TrySendError::Closed(_)) => {}
+            Err(TrySendError::Full(_)) => {
+                self.lanes.retain(|(name, _)| *name != lane);
+                let lost = Closed::Lost("it does not read what we send".to_owned());
+                let now = self.clock.now();
+                self.session.handle_provider(now, lane, ProviderEvent::Closed(&lost));
+            }
         }
-        self.lanes.retain(|(name, _)| *name != lane);
-        let lost = Closed::Lost("it does not read what we send".to_owned());
-        let now = self.clock.now();
-        self.session.handle_provider(now, lane, ProviderEvent::Closed(&lost));
     }
 
     /// Records are dropped when the owner is slow; what steers presence is not.
