@@ -49,11 +49,12 @@ pub(crate) async fn run(
     let provider = provider::start(&config).await?;
     let (voice_events, events) = mpsc::channel(EVENTS);
     let (requests, voice_requests) = mpsc::channel(REQUESTS);
-    let (voice, presence) = start_voice(&config, provider.as_ref(), clock, PresenceChannels {
-        events,
-        requests,
-        records,
-    });
+    let (voice, presence) = start_voice(
+        &config,
+        provider.as_ref(),
+        clock,
+        PresenceChannels { events, requests, records },
+    );
 
     let (stop, stopped) = tokio::sync::oneshot::channel();
     let leaving = tokio::spawn({

@@ -133,8 +133,7 @@ pub(crate) fn conversation(
     let (model, voice_name) =
         provider.map(|p| (p.model.clone(), p.voice.clone())).unwrap_or_default();
     Box::new(move |request| {
-        let mut settings =
-            ConversationSettings::new(request.guild, request.channel, request.user);
+        let mut settings = ConversationSettings::new(request.guild, request.channel, request.user);
         settings.agent_id.clone_from(&agent_id);
         settings.mode = match voice.mode {
             VoiceMode::Bidi => Mode::Bidi,
@@ -152,8 +151,7 @@ pub(crate) fn conversation(
         if let Some(SelectedProvider { id, settings: provider }) = &voice.realtime.selected {
             settings.provider_id.clone_from(id);
             settings.min_barge_in_audio_end_ms = millis(provider.min_barge_in_audio_end);
-            settings.interrupt_response_on_input_audio =
-                provider.interrupt_response_on_input_audio;
+            settings.interrupt_response_on_input_audio = provider.interrupt_response_on_input_audio;
             settings.vad = Vad {
                 threshold: provider.vad_threshold,
                 silence_duration_ms: millis(provider.silence_duration),

@@ -25,7 +25,9 @@ impl TimelineWriter {
     /// log goes on.
     pub(crate) fn write(&mut self, record: &Record) {
         match record.level {
-            Level::Verbose => tracing::debug!(target: "clawvoice::timeline", "{}", record.to_line()),
+            Level::Verbose => {
+                tracing::debug!(target: "clawvoice::timeline", "{}", record.to_line())
+            }
             Level::Info => tracing::info!(target: "clawvoice::timeline", "{}", record.to_line()),
             Level::Warn => tracing::warn!(target: "clawvoice::timeline", "{}", record.to_line()),
         }

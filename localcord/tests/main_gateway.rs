@@ -34,25 +34,27 @@ struct Client {
 impl Client {
     async fn connect(fixture: &Fixture, query: &str) -> Self {
         let url = format!("ws://{}/?v=10&encoding=json{query}", fixture.address);
-        let (socket, _) = tokio_tungstenite::connect_async(url).await.unwrap();
+        let (socket, _) = tokio_tungstenite::connect_async(url).await.expect("localcord upgrades");
         let inflate = query.contains("zlib-stream").then(|| Decompress::new(true));
         Self { socket, inflate }
     }
 
     async fn send(&mut self, payload: Value) {
-        self.socket.send(Message::text(payload.to_string())).await.unwrap();
+        let sent = self.socket.send(Message::text(payload.to_string())).await;
+        sent.expect("the connection is open");
     }
 
     /// The next payload, or the close code.
     async fn next(&mut self) -> Result<Value, Option<u16>> {
         let wait = tokio::time::timeout(Duration::from_secs(10), self.socket.next());
         match wait.await.expect("the gateway answers") {
-            Some(Ok(Message::Text(text))) => Ok(serde_json::from_str(&text).unwrap()),
+            Some(Ok(Message::Text(text))) => Ok(serde_json::from_str(&text).expect("JSON")),
             Some(Ok(Message::Binary(bytes))) => {
                 let mut out = Vec::with_capacity(1 << 20);
                 let inflate = self.inflate.as_mut().expect("compressed only when asked for");
-                inflate.decompress_vec(&bytes, &mut out, FlushDecompress::Sync).unwrap();
-                Ok(serde_json::from_slice(&out).unwrap())
+                let read = inflate.decompress_vec(&bytes, &mut out, FlushDecompress::Sync);
+                read.expect("a flushed zlib stream");
+                Ok(serde_json::from_slice(&out).expect("JSON"))
             }
             Some(Ok(Message::Close(frame))) => Err(frame.map(|frame| frame.code.into())),
             other => panic!("unexpected {other:?}"),
@@ -89,7 +91,11 @@ async fn a_bot_identifies_joins_voice_and_resumes_what_it_missed() {
 
     drop(client);
     fixture.server.world().add_human("dora");
-    fixture.server.world().set_voice_state(default::GUILD, default::ADA, Some(default::LOUNGE), false, false).unwrap();
+    fixture
+        .server
+        .world()
+        .set_voice_state(default::GUILD, default::ADA, Some(default::LOUNGE), false, false)
+        .unwrap();
 
     let mut client = Client::connect(&fixture, "").await;
     assert_eq!(client.next().await.unwrap()["op"], 10);
@@ -103,10 +109,7 @@ async fn a_bot_identifies_joins_voice_and_resumes_what_it_missed() {
 #[tokio::test]
 async fn refusals_have_discords_close_codes() {
     let fixture = start().await;
-    for (token, intents, code) in [
-        ("wrong", 129, 4004),
-        (fixture.token.as_str(), 1 << 60, 4013),
-    ] {
+    for (token, intents, code) in [("wrong", 129, 4004), (fixture.token.as_str(), 1 << 60, 4013)] {
         let mut client = Client::connect(&fixture, "").await;
         client.next().await.unwrap();
         client.identify(token, intents).await;

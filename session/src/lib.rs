@@ -20,6 +20,4 @@ pub use generation::Generation;
 pub use id::{ChannelId, GuildId, IdError, UserId};
 pub use key::SessionKey;
 pub use time::SessionTime;
-pub use voice_control::{
-    JoinFailure, JoinOutcome, LeaveOutcome, VoiceControl, VoiceStatus,
-};
+pub use voice_control::{JoinFailure, JoinOutcome, LeaveOutcome, VoiceControl, VoiceStatus};

@@ -43,7 +43,8 @@ fn start_log(json: bool) {
     if json {
         registry.with(stderr.json()).init();
     } else {
-        let colour = anstream::AutoStream::choice(&std::io::stderr()) != anstream::ColorChoice::Never;
+        let colour =
+            anstream::AutoStream::choice(&std::io::stderr()) != anstream::ColorChoice::Never;
         registry.with(stderr.with_ansi(colour).with_target(false)).init();
     }
 }

@@ -59,8 +59,7 @@ pub(crate) struct Connection {
 impl Connection {
     /// A connection that was just opened. HELLO is its first output.
     pub(crate) fn new(heartbeat_interval_ms: u64, now_ms: u64) -> Self {
-        let hello =
-            json!({"op": 10, "d": {"heartbeat_interval": heartbeat_interval_ms}, "s": null, "t": null});
+        let hello = json!({"op": 10, "d": {"heartbeat_interval": heartbeat_interval_ms}, "s": null, "t": null});
         Self {
             phase: Phase::Greeted,
             heartbeat_interval_ms,

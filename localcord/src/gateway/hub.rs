@@ -331,9 +331,8 @@ fn bot_user(state: &State, token: &str) -> Option<u64> {
 /// Token, shard and intents of an IDENTIFY; gives the bot user and its intents.
 fn admit(state: &State, identify: &Identify) -> Result<(u64, u64), Refusal> {
     let token = identify.token.strip_prefix("Bot ").unwrap_or(&identify.token);
-    let application = state
-        .application_by_token(token)
-        .ok_or(Refusal::Close(4004, "Authentication failed."))?;
+    let application =
+        state.application_by_token(token).ok_or(Refusal::Close(4004, "Authentication failed."))?;
     if identify.shard.is_some_and(|[id, count]| count == 0 || id >= count) {
         return Err(Refusal::Close(4010, "Invalid shard."));
     }

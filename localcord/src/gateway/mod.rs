@@ -1,7 +1,7 @@
 //! The main gateway: `wss://…/?v=10&encoding=json`.
 //!
-//! [`payload`] parses, [`connection`] holds the rules of one connection without I/O, [`hub`] the
-//! sessions that outlive connections, [`compression`] the transport; this file is the shell that
+//! `payload` parses, `connection` holds the rules of one connection without I/O, `hub` the
+//! sessions that outlive connections, `compression` the transport; this file is the shell that
 //! moves bytes and time between them. Source: Discord, "Gateway".
 
 mod compression;

@@ -160,7 +160,8 @@ fn an_answer_starts_in_the_moment_it_may_and_leaves_every_20_ms() {
     assert_eq!(times, [1_003, 1_023, 1_043, 1_063, 1_083, 1_103, 1_123, 1_143]);
     let silent = datagrams.iter().filter(|(_, payload)| payload == &[0xF8, 0xFF, 0xFE]).count();
     assert_eq!(silent, 5, "three frames of speech, then five of silence");
-    let speaking = |output: &Output| matches!(output, Output::GatewayText(text) if text.contains("\"op\":5"));
+    let speaking =
+        |output: &Output| matches!(output, Output::GatewayText(text) if text.contains("\"op\":5"));
     assert!(bench.count(speaking) >= 1, "speaking is announced");
 }
 

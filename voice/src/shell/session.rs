@@ -183,10 +183,11 @@ impl Task {
     async fn finish_closing(mut self) {
         self.closing.extend(self.gateway.take().map(|(_, socket)| socket));
         self.closing.extend(self.lanes.drain(..).map(|(_, socket)| socket));
-        let closes = self.closing.drain(..).map(|SocketHandle { outgoing, mut incoming }| async move {
-            drop(outgoing);
-            while incoming.recv().await.is_some() {}
-        });
+        let closes =
+            self.closing.drain(..).map(|SocketHandle { outgoing, mut incoming }| async move {
+                drop(outgoing);
+                while incoming.recv().await.is_some() {}
+            });
         if tokio::time::timeout(CLOSE_WAIT, join_all(closes)).await.is_err() {
             tracing::debug!("a peer did not answer our close in time");
         }
@@ -417,9 +418,13 @@ async fn receive(
     }
 }
 
-async fn next_of_gateway(gateway: &mut Option<(Generation, SocketHandle)>) -> (Generation, SocketIn) {
+async fn next_of_gateway(
+    gateway: &mut Option<(Generation, SocketHandle)>,
+) -> (Generation, SocketIn) {
     let event = match gateway {
-        Some((generation, socket)) => socket.incoming.recv().await.map(|event| (*generation, event)),
+        Some((generation, socket)) => {
+            socket.incoming.recv().await.map(|event| (*generation, event))
+        }
         None => std::future::pending().await,
     };
     match event {
