@@ -4,6 +4,7 @@
 
 mod room;
 
+use clawvoice_session::UserId;
 use clawvoice_voice::call::CallEvent;
 use room::{ANN, BOB, BOT, Room, SPEECH};
 use serde_json::json;
@@ -188,7 +189,10 @@ fn frames_that_overtake_their_key_are_held_and_heard_in_order() {
 fn a_sender_nobody_named_is_found_by_the_key() {
     let (mut room, mut ann, mut bob) = three();
     for human in [&mut ann, &mut bob] {
-        human.ssrc += 50; // op 5 never comes
+        // Both come back, and their op 5 never does.
+        room.text(json!({"op": 13, "d": {"user_id": human.id.to_string()}}));
+        room.text(json!({"op": 11, "d": {"user_ids": [human.id.to_string()]}}));
+        human.ssrc += 50;
     }
     room.say(&mut bob);
     room.say(&mut ann);
@@ -203,6 +207,58 @@ fn a_sender_nobody_named_is_found_by_the_key() {
     room.receive(&mut plain);
     assert_eq!(room.ear.take(), [0u64; 0]);
     assert_eq!(room.call.packets_in_flight(), 1);
+}
+
+#[test]
+fn a_copied_frame_takes_nobodys_stream_away() {
+    let (mut room, mut ann, _) = three();
+    room.say(&mut ann);
+    let frame = ann.frame();
+    let ssrc = std::mem::replace(&mut ann.ssrc, 9_999);
+    let sequence = ann.sequence;
+    let mut copy = room.packet(&mut ann, &frame);
+    (ann.ssrc, ann.sequence) = (ssrc, sequence);
+    let mut original = room.packet(&mut ann, &frame);
+    // The copy overtakes: the frame's nonce is still unused.
+    room.receive(&mut copy);
+    assert_eq!(room.ear.take(), [ANN], "what was said before");
+    room.receive(&mut original);
+    for _ in 0..50 {
+        room.run_for(20);
+        room.say(&mut ann);
+    }
+    assert_eq!(room.ear.take(), [ANN; 51]);
+    room.run_for(2_000);
+    let stats = room.call.stats();
+    assert_eq!(stats.total.unknown_sender, 1, "the copy is nobody's");
+    assert_eq!((stats.total.concealed, stats.total.fec, stats.total.undecryptable), (0, 0, 0));
+    assert_eq!(stats.speakers[&UserId::new(ANN)].received, 52);
+    assert_eq!(room.ear.speaking, [(ANN, true), (ANN, false)]);
+}
+
+#[test]
+fn op_5_takes_back_what_a_key_named_too_early() {
+    let (mut room, mut ann, mut bob) = three();
+    room.text(json!({"op": 13, "d": {"user_id": ANN.to_string()}}));
+    room.text(json!({"op": 11, "d": {"user_ids": [ANN.to_string()]}}));
+    // Before Ann is named again, a copy of her first word arrives under another SSRC.
+    let ssrc = std::mem::replace(&mut ann.ssrc, 9_999);
+    room.say(&mut ann);
+    ann.ssrc = ssrc;
+    assert_eq!(room.ear.take(), [ANN]);
+    // Her old stream is still there and op 5 confirms it; the other one goes.
+    room.text(json!({"op": 5, "d": {"user_id": ANN.to_string(), "ssrc": ssrc, "speaking": 1}}));
+    room.run_for(1_000);
+    let frame = bob.frame();
+    ann.ssrc = 9_999;
+    let mut foreign = room.packet(&mut ann, &frame);
+    room.receive(&mut foreign);
+    room.run_for(2_500);
+    assert_eq!(room.ear.take(), [0u64; 0]);
+    assert_eq!(room.call.stats().total.unknown_sender, 1, "9999 is nobody's");
+    ann.ssrc = ssrc;
+    room.say(&mut ann);
+    assert_eq!(room.ear.take(), [ANN]);
 }
 
 #[test]

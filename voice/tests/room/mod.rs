@@ -76,7 +76,7 @@ pub struct Human {
     pub id: u64,
     pub ssrc: u32,
     pub dave: DaveSession,
-    sequence: u16,
+    pub sequence: u16,
 }
 
 impl Human {

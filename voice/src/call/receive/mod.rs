@@ -146,7 +146,7 @@ impl Receiver {
             if stream.user == user {
                 stream.announced = true;
                 stream.leaving = None;
-                return;
+                return self.retire_others(now, ssrc, user);
             }
             tracing::warn!(ssrc, was = %stream.user, is = %user, "SSRC has another user");
             self.remove(ssrc, stats);
@@ -340,12 +340,14 @@ impl Receiver {
         stream.accept(&mut playout.voice(io), packet);
     }
 
-    /// Tries the keys of the others in the call, those without an SSRC first. Only a protocol
-    /// frame is tried: plaintext and silence would "open" for anybody.
+    /// Tries the keys of the others in the call who have no stream in use; those who have one move
+    /// by op 5. A frame of theirs under a foreign SSRC is a copy: its key tells who made it, and
+    /// nothing of who sent it here. Only a protocol frame is tried: plaintext and silence would
+    /// "open" for anybody.
     fn try_members(&mut self, io: &mut Io<'_>, payload: &[u8]) -> Option<(UserId, usize)> {
         frame::check(payload)?;
-        let mut members: Vec<_> = io.dave.others().collect();
-        members.sort_by_key(|user| self.streams.values().any(|stream| stream.user == *user));
+        let taken = |user| self.streams.values().any(|stream| stream.holds(user));
+        let members: Vec<_> = io.dave.others().filter(|user| !taken(*user)).collect();
         members.into_iter().find_map(|user| {
             match io.dave.open(io.now, user, payload, &mut self.media[..]) {
                 Opened::Decrypted(bytes) => Some((user, bytes)),
@@ -374,12 +376,18 @@ impl Receiver {
                 return false;
             }
         };
-        for old in self.streams.values_mut().filter(|old| old.user == user) {
-            old.leaving.get_or_insert(now + LEAVE_GRACE);
-        }
         stats.speakers.entry(user).or_default();
         self.streams.insert(ssrc, stream);
+        self.retire_others(now, ssrc, user);
         true
+    }
+
+    /// Lets the user's streams go, but for the one of this SSRC.
+    fn retire_others(&mut self, now: SessionTime, ssrc: u32, user: UserId) {
+        let others = self.streams.iter_mut().filter(|(other, _)| **other != ssrc);
+        for (_, old) in others.filter(|(_, stream)| stream.user == user) {
+            old.leaving.get_or_insert(now + LEAVE_GRACE);
+        }
     }
 
     fn remove(&mut self, ssrc: u32, stats: &mut CallStats) {

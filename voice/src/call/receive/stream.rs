@@ -64,6 +64,11 @@ impl Stream {
         })
     }
 
+    /// Whether this is where `user` is known to send: op 5 or a key said so, and it stays.
+    pub(crate) fn holds(&self, user: UserId) -> bool {
+        self.user == user && self.leaving.is_none() && (self.announced || self.ever_opened)
+    }
+
     /// Takes a packet whose sequence number is new: plays it if it is its turn, else keeps it.
     pub(crate) fn accept(&mut self, voice: &mut Voice<'_>, packet: Packet<'_>) {
         if packet.kind == Kind::Speech {
