@@ -345,6 +345,28 @@ fn a_diverged_group_is_repaired_once_and_not_for_a_few_frames() {
 }
 
 #[test]
+fn a_transition_that_is_never_executed_holds_up_recovery_for_10_s() {
+    let (mut room, mut ann, _) = three();
+    room.text(json!({"op": 21, "d": {"protocol_version": 1, "transition_id": 7}}));
+    assert_eq!(room.ready_for(), [7]);
+    let mut stranger = Room::new();
+    let mut other_ann = stranger.human(ANN);
+    stranger.first_group(&mut other_ann);
+    for _ in 0..499 {
+        let frame = other_ann.frame();
+        let mut packet = room.packet(&mut ann, &frame);
+        room.receive(&mut packet);
+        room.run_for(20);
+    }
+    assert!(room.texts.is_empty(), "the keys may still be on their way: {:?}", room.texts);
+    room.run_for(20);
+    let frame = other_ann.frame();
+    let mut packet = room.packet(&mut ann, &frame);
+    room.receive(&mut packet);
+    assert_eq!(room.texts, [json!({"op": 31, "d": {"transition_id": 7}})]);
+}
+
+#[test]
 fn no_recovery_is_asked_of_a_server_that_cannot_be_reached() {
     let (mut room, mut ann, _) = three();
     room.run_for(5_000);

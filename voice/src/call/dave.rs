@@ -34,6 +34,10 @@ const FAILURES_TO_RECOVER: u32 = 36;
 const RECOVERY_QUIET: Duration = Duration::from_secs(3);
 /// At most one recovery in this time.
 const RECOVERY_INTERVAL: Duration = Duration::from_secs(10);
+/// How long a prepared transition counts as under way. Members keep the keys of the epoch before for
+/// 10 s (DAVE whitepaper, "Sender Key Derivation"), so a change-over that takes longer has failed:
+/// from then on it neither lets plaintext in nor excuses frames that no key opens.
+const TRANSITION_LIMIT: Duration = Duration::from_secs(10);
 /// Proposal batches that wait for an op 11 or 25; the oldest goes beyond that.
 const DEFERRED_BATCHES: usize = 16;
 /// Proposal batches remembered per epoch to recognise a repetition.
@@ -60,6 +64,14 @@ pub(crate) enum Keys {
     Same,
 }
 
+/// A transition that is prepared and not executed.
+#[derive(Clone, Copy, Debug)]
+struct Prepared {
+    at: SessionTime,
+    /// The version it leads to.
+    version: u16,
+}
+
 #[derive(Debug)]
 struct Batch {
     revoke: bool,
@@ -78,8 +90,9 @@ pub(crate) struct Dave {
     external_sender: Option<Vec<u8>>,
     /// Users that op 11 announced and op 13 has not taken back, and ourselves.
     roster: BTreeSet<u64>,
-    /// Transitions prepared and not executed, with the version they lead to.
-    pending: BTreeMap<u16, u16>,
+    /// Transitions prepared and not executed. An op 22 that comes late is still carried out: the
+    /// others switch on it too.
+    pending: BTreeMap<u16, Prepared>,
     deferred: Vec<Batch>,
     seen_batches: Vec<Vec<u8>>,
     /// The last commit or welcome that was applied.
@@ -194,7 +207,7 @@ impl Dave {
         transition: u16,
         stats: &mut GatewayStats,
     ) -> Keys {
-        let Some(version) = self.pending.remove(&transition) else {
+        let Some(Prepared { version, .. }) = self.pending.remove(&transition) else {
             tracing::debug!(transition, "no such transition is pending");
             return Keys::Same;
         };
@@ -404,9 +417,11 @@ impl Dave {
     ) {
         self.last_transition = transition;
         if transition == 0 {
+            // A group that starts over leaves nothing under way.
+            self.pending.clear();
             self.switch(now, version, stats);
         } else {
-            self.pending.insert(transition, version);
+            self.pending.insert(transition, Prepared { at: now, version });
             out.push_back(Output::Text(gateway::transition_ready(transition)));
         }
     }
@@ -482,7 +497,7 @@ impl Dave {
     ) {
         let quiet = |since: Option<SessionTime>, span| since.is_none_or(|at| now.since(at) >= span);
         if consecutive > FAILURES_TO_RECOVER
-            && self.pending.is_empty()
+            && self.under_way(now).next().is_none()
             && self.version > 0
             && self.in_group(user)
             && quiet(self.group_changed, RECOVERY_QUIET)
@@ -531,10 +546,16 @@ impl Dave {
         }
     }
 
+    /// The versions that transitions under way lead to.
+    fn under_way(&self, now: SessionTime) -> impl Iterator<Item = u16> {
+        let recent = move |prepared: &&Prepared| now.since(prepared.at) < TRANSITION_LIMIT;
+        self.pending.values().filter(recent).map(|prepared| prepared.version)
+    }
+
     /// Plaintext is normal without DAVE, and tolerated around a change of version.
     fn plaintext_allowed(&self, now: SessionTime) -> bool {
         self.version == 0
-            || self.pending.values().any(|version| *version == 0)
+            || self.under_way(now).any(|version| version == 0)
             || self.plaintext_until.is_some_and(|until| now < until)
     }
 

@@ -832,6 +832,34 @@ fn plaintext_under_dave_is_refused_but_for_silence() {
     assert_eq!(bench.call.stats().gateway.transitions, 1, "repeated and unknown ones do nothing");
 }
 
+#[test]
+fn a_downgrade_that_is_only_prepared_lets_plaintext_in_for_10_s() {
+    let heard_plain = |bench: &mut Bench, sequence: u16| {
+        bench.hear(11, sequence, u32::from(sequence) * 960, &SPEECH);
+        !bench.ear.take().is_empty()
+    };
+    let mut bench = Bench::flowing(1);
+    bench.speaking(ANN, 11);
+    bench.text(json!({"op": 21, "d": {"protocol_version": 0, "transition_id": 4}}));
+    bench.run_to(ms(9_999));
+    assert!(heard_plain(&mut bench, 0));
+    bench.run_to(ms(10_000));
+    bench.ear.take();
+    assert!(!heard_plain(&mut bench, 1));
+    assert_eq!(bench.total().plaintext_refused, 1);
+    bench.text(json!({"op": 22, "d": {"transition_id": 4}}));
+    assert!(heard_plain(&mut bench, 2), "the server's word counts, late as it is");
+
+    // A group that starts over has nothing under way.
+    let mut bench = Bench::flowing(1);
+    bench.speaking(ANN, 11);
+    bench.text(json!({"op": 21, "d": {"protocol_version": 0, "transition_id": 4}}));
+    bench.text(json!({"op": 21, "d": {"protocol_version": 1, "transition_id": 0}}));
+    assert!(!heard_plain(&mut bench, 0));
+    bench.text(json!({"op": 22, "d": {"transition_id": 4}}));
+    assert!(!heard_plain(&mut bench, 1));
+}
+
 proptest! {
     /// Whatever a network does to packets: no panic, each speaker's audio in order, and every
     /// datagram has exactly one fate.
