@@ -32,6 +32,7 @@ pub use lane::Lane;
 pub use settings::{ConsultPolicy, ConversationSettings, Mode, TurnEnd, Vad};
 
 use crate::{
+    call::Hear,
     realtime::openai::DecodeStats,
     timeline::{self, Role},
 };
@@ -198,6 +199,16 @@ impl Conversation {
             self.close_turn(now, index);
         }
         self.settle(now);
+    }
+
+    /// The voice connection was replaced: whoever was talking on the old one has stopped, as far as
+    /// can be known. Their turns pause, and close after the silence grace unless they go on.
+    pub fn handle_connection_lost(&mut self, now: SessionTime) {
+        let talking = self.turns.iter().filter(|turn| turn.is_talking());
+        let users: Vec<UserId> = talking.map(|turn| turn.user).collect();
+        for user in users {
+            self.speaking_stopped(now, user);
+        }
     }
 
     /// Gives the next 20 ms of answer audio (480 samples, 24 kHz mono). Call on each 20 ms tick on

@@ -166,3 +166,40 @@ fn own_turn_detection_commits_and_asks_for_one_answer() {
         [json!({"type": "input_audio_buffer.commit"}), json!({"type": "response.create"})];
     assert_eq!(room.sent(), expected);
 }
+
+#[test]
+fn when_the_voice_connection_is_replaced_nobody_talks_for_ever() {
+    let mut room = Room::ready(settings());
+    room.speak(BOB, 20);
+    let bob_stopped = room.now;
+    room.start(ADA);
+    room.frame(ADA);
+    room.run(1_000);
+    room.talk.handle_connection_lost(room.now);
+    room.drain();
+    let lost = room.now;
+    assert_eq!(
+        room.talk.turns.iter().map(|turn| turn.closes_at()).collect::<Vec<_>>(),
+        [
+            Some(bob_stopped + Duration::from_millis(2_500)),
+            Some(lost + Duration::from_millis(2_500)),
+        ]
+    );
+    room.run(2_500);
+    assert!(room.talk.turns.is_empty());
+    assert_eq!(room.count("trailing silence sent"), 2, "the provider hears the end of both");
+    assert_eq!(room.count("turn closed"), 2);
+}
+
+#[test]
+fn a_dropped_turn_ends_with_the_voice_connection() {
+    let mut room = Room::answering(ConversationSettings { barge_in: false, ..settings() }, 500);
+    room.done(0, "r1", "completed");
+    room.start(BOB);
+    room.run(1_000);
+    room.talk.handle_connection_lost(room.now);
+    room.configure(1);
+    room.appended.clear();
+    room.frame(BOB);
+    assert!(!room.appended.is_empty(), "what they say on the new connection is heard");
+}
