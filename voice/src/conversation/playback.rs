@@ -93,6 +93,11 @@ impl Answer {
         self.complete || self.queued >= prebuffer
     }
 
+    /// Whether the answer is under way, or has enough to begin.
+    fn is_playable(&self, prebuffer: usize) -> bool {
+        (self.is_started() && !self.parked) || self.may_start(prebuffer)
+    }
+
     /// Fills one frame; the rest of a last one is silence. Items play in their order, so audio that
     /// comes late for an earlier item is not lost.
     fn fill(&mut self, frame: &mut [i16; FRAME]) {
@@ -286,15 +291,14 @@ impl Playback {
         frame: &mut [i16; FRAME],
         may_start: bool,
     ) -> bool {
-        while self.bring_startable_to_front() {
-            let prebuffer = self.prebuffer;
+        while self.bring_playable_to_front() {
             let Some(head) = self.answers.front_mut() else { return false };
             if !head.is_started() {
                 if head.complete && head.queued == 0 {
                     self.answers.pop_front();
                     continue;
                 }
-                if !may_start || !head.may_start(prebuffer) {
+                if !may_start {
                     return false;
                 }
                 head.started_at = Some(now);
@@ -324,10 +328,11 @@ impl Playback {
         false
     }
 
-    /// Lets answers behind a parked one pass until its audio is back.
-    fn bring_startable_to_front(&mut self) -> bool {
+    /// Lets others pass an answer that waits for audio: a parked one until its audio is back, one
+    /// that has not started until it has enough to. The answer under way is never passed.
+    fn bring_playable_to_front(&mut self) -> bool {
         let prebuffer = self.prebuffer;
-        let next = self.answers.iter().position(|a| !a.parked || a.may_start(prebuffer));
+        let next = self.answers.iter().position(|a| a.is_playable(prebuffer));
         match next {
             Some(0) => true,
             Some(index) => match self.answers.remove(index) {
@@ -341,9 +346,9 @@ impl Playback {
         }
     }
 
-    /// Whether an answer is under way or may start.
+    /// Whether an answer is under way or has enough to begin.
     pub(super) fn wants_frame(&self) -> bool {
-        self.answers.iter().any(|a| (a.is_started() && !a.parked) || a.may_start(self.prebuffer))
+        self.answers.iter().any(|a| a.is_playable(self.prebuffer))
     }
 
     /// Arms the watchdog of a complete answer at the head of the queue; call after every change.

@@ -275,3 +275,20 @@ fn stray_audio_without_a_response_does_not_hold_up_the_next_answer() {
     assert_eq!(room.heard.len(), 51, "one frame of the stray sample, then the answer");
     assert!(!room.journal_has("watchdog"), "{:#?}", room.journal);
 }
+
+#[test]
+fn an_answer_that_stalls_before_its_start_does_not_hold_up_those_of_others() {
+    let mut room = Room::answering(settings(), 100);
+    room.configure(1);
+    room.speak(BOB, 20);
+    room.created(1, "r2");
+    room.delta_of(1, "r2", "i2", &[2; 600 * 24]);
+    room.run(1_000);
+    let samples: Vec<i16> = room.heard.iter().map(|(_, sample)| *sample).collect();
+    assert_eq!(samples, [2; 30]);
+    room.done(1, "r2", "completed");
+    room.delta(0, "r1", "i1", 400);
+    room.run(1_000);
+    let samples: Vec<i16> = room.heard.iter().skip(30).map(|(_, sample)| *sample).collect();
+    assert_eq!(samples, [1; 25], "it starts when its audio is there");
+}
