@@ -8,8 +8,8 @@ TARGET_DIR := $(or $(CARGO_TARGET_DIR),target)
 
 ## The whole thing on localhost: two humans and an agent in an encrypted voice channel.
 demo: setup
-	$(CARGO) build --release --quiet --bin clawvoice
-	$(CARGO) build --release --quiet --package localcord --bin localcord
+	$(CARGO) build --release --bin clawvoice
+	$(CARGO) build --release --package localcord --bin localcord
 	$(TARGET_DIR)/release/clawvoice demo --localcord $(TARGET_DIR)/release/localcord --out target/demo
 
 ## All tests: no network, no key.
@@ -17,13 +17,13 @@ test: setup
 	@if $(CARGO) nextest --version >/dev/null 2>&1; then \
 		$(CARGO) nextest run --workspace; \
 	else \
-		$(CARGO) test --workspace --all-targets; \
+		RUST_TEST_THREADS=8 $(CARGO) test --workspace --all-targets; \
 	fi
 	$(CARGO) test --workspace --doc --quiet
 
 ## Each figure beside a peer or a limit; JSON in target/bench/.
 bench: setup
-	$(CARGO) bench --quiet --bench packet_path
+	$(CARGO) bench --bench packet_path
 
 ## What CI checks besides the tests.
 check: setup

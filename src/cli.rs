@@ -4,7 +4,7 @@ use std::{path::PathBuf, process::ExitCode};
 
 use clap::{Parser, Subcommand};
 
-use crate::commands;
+use crate::{commands, printer::Exit};
 
 /// Puts an AI agent into Discord voice channels: hears end-to-end encrypted speech, answers in
 /// real time, stops when interrupted.
@@ -56,7 +56,20 @@ pub(crate) struct DemoArgs {
 
 /// Parses the arguments and runs the command they name.
 pub(crate) fn run() -> ExitCode {
-    let outcome = match Cli::parse().command {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(help_or_mistake) => {
+            // Nobody is left to tell if the terminal is gone.
+            let _ = help_or_mistake.print();
+            let mistake = help_or_mistake.use_stderr();
+            return if mistake {
+                ExitCode::from(Exit::UserFixable as u8)
+            } else {
+                ExitCode::SUCCESS
+            };
+        }
+    };
+    let outcome = match cli.command {
         Command::Gateway(args) => commands::gateway::run(&args),
         Command::Demo(args) => commands::demo::run(&args),
     };

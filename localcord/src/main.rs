@@ -11,7 +11,7 @@ use std::{
 
 use clap::{Parser, Subcommand};
 use localcord::server::{Server, ServerSettings, StartError};
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::{EnvFilter, layer::SubscriberExt as _, util::SubscriberInitExt as _};
 
 /// A Discord on localhost: REST, gateways, end-to-end encrypted voice, humans and faults.
 #[derive(Debug, Parser)]
@@ -34,7 +34,7 @@ struct Serve {
     /// Port of REST, control API and main gateway, plain and TLS; 0 takes a free one.
     #[arg(long, default_value_t = 8390, env = "LOCALCORD_PORT")]
     port: u16,
-    /// Port of the voice gateway (TCP) and the voice server (UDP); 0 takes a free one.
+    /// Port of the voice gateway (TCP); 0 takes a free one. UDP always takes a free one.
     #[arg(long, default_value_t = 0)]
     voice_port: u16,
     /// Port of the CONNECT proxy for clients whose host names are fixed; none without it.
@@ -56,10 +56,12 @@ struct Serve {
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    tracing_subscriber::fmt()
-        .with_env_filter(EnvFilter::try_from_default_env().unwrap_or_else(|_| "warn".into()))
-        .with_writer(std::io::stderr)
-        .init();
+    let asked = EnvFilter::try_from_default_env().unwrap_or_else(|_| "warn".into());
+    // A filter of its own, so that no directive for one of their modules lifts it: the MLS
+    // libraries print key material at trace level.
+    let caps = EnvFilter::new("trace,davey=off,openmls=off");
+    let stderr = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
+    tracing_subscriber::registry().with(asked).with(caps).with(stderr).init();
     let serve = match Cli::parse().command {
         Command::Serve(serve) => serve,
         Command::Compare(compare) => return compare.run(),

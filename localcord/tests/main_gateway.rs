@@ -140,6 +140,38 @@ async fn zlib_stream_carries_the_same_events() {
     client.dispatch("GUILD_CREATE").await;
 }
 
+#[tokio::test]
+async fn after_an_invalid_session_that_may_be_resumed_the_same_connection_resumes_it() {
+    let fixture = start().await;
+    let mut client = Client::connect(&fixture, "").await;
+    client.next().await.expect("HELLO");
+    client.identify(&fixture.token, 1).await;
+    let session = client.dispatch("READY").await["d"]["session_id"].clone();
+    let seq = client.dispatch("GUILD_CREATE").await["s"].clone();
+    fixture.server.gateway().invalidate_all(true);
+    assert_eq!(client.next().await.expect("op 9")["d"], true);
+    let d = json!({"token": fixture.token, "session_id": session, "seq": seq});
+    client.send(json!({"op": 6, "d": d})).await;
+    client.dispatch("RESUMED").await;
+}
+
+#[tokio::test]
+async fn a_sequence_from_the_future_ends_the_session() {
+    let fixture = start().await;
+    let mut client = Client::connect(&fixture, "").await;
+    client.next().await.expect("HELLO");
+    client.identify(&fixture.token, 1).await;
+    let session = client.dispatch("READY").await["d"]["session_id"].clone();
+    drop(client);
+    for (seq, answer) in [(99, Err(Some(4007))), (1, Ok(json!(9)))] {
+        let mut client = Client::connect(&fixture, "").await;
+        client.next().await.expect("HELLO");
+        let d = json!({"token": fixture.token, "session_id": session, "seq": seq});
+        client.send(json!({"op": 6, "d": d})).await;
+        assert_eq!(client.next().await.map(|payload| payload["op"].clone()), answer);
+    }
+}
+
 /// twilight asks for zstd-stream by default.
 #[tokio::test]
 async fn twilight_connects_unpatched_and_survives_a_reconnect() {

@@ -109,3 +109,13 @@ async fn starts_with(config: &Path) -> Ended {
 fn free_port() -> u16 {
     std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
+
+#[test]
+fn a_wrong_argument_exits_1_and_help_exits_0() {
+    for (argument, code) in [("--nonsense", 1), ("--help", 0), ("--version", 0)] {
+        let program = env!("CARGO_BIN_EXE_clawvoice");
+        let output = std::process::Command::new(program).arg(argument).output();
+        let output = output.expect("the program starts");
+        assert_eq!(output.status.code(), Some(code), "{argument}");
+    }
+}

@@ -338,6 +338,9 @@ impl VoiceBehaviour {
             Some(interval) if !(1.0..=3_600_000.0).contains(&interval) => {
                 Err("`heartbeatIntervalMs` must be between 1 and 3600000".to_owned())
             }
+            _ if self.transition_deadline_ms.is_some_and(|ms| ms > 600_000) => {
+                Err("`transitionDeadlineMs` must be at most 600000".to_owned())
+            }
             _ => Ok(()),
         }
     }

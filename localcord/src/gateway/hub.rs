@@ -23,6 +23,10 @@ use crate::{
 /// Dispatches kept for a replay; a session that misses more cannot be resumed.
 const REPLAY_CAPACITY: usize = 1_000;
 
+/// Messages that may wait for a connection. One that reads so slowly that they fill up is dropped;
+/// its session can be resumed.
+pub(crate) const CONNECTION_CAPACITY: usize = REPLAY_CAPACITY;
+
 /// What a connection is told by the hub.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum ToConnection {
@@ -55,8 +59,10 @@ struct Session {
     shard: Option<[u64; 2]>,
     seq: u64,
     replay: VecDeque<(u64, Arc<str>)>,
-    connection: Option<mpsc::UnboundedSender<ToConnection>>,
+    connection: Option<mpsc::Sender<ToConnection>>,
     away_since_ms: Option<u64>,
+    /// The connection did not read fast enough and has missed something.
+    overrun: bool,
 }
 
 /// All gateway sessions. Cloning gives another handle.
@@ -89,7 +95,7 @@ impl Hub {
         &self,
         now_ms: u64,
         identify: &Identify,
-        connection: &mpsc::UnboundedSender<ToConnection>,
+        connection: &mpsc::Sender<ToConnection>,
         resume_url: &str,
     ) -> Result<String, Refusal> {
         let mut sessions = self.lock();
@@ -108,6 +114,7 @@ impl Hub {
                 replay: VecDeque::new(),
                 connection: Some(connection.clone()),
                 away_since_ms: None,
+                overrun: false,
             };
             let id = format!("{:032x}", rand::random::<u128>());
             session.push("READY", &ready(state, &session, &id, resume_url));
@@ -134,7 +141,7 @@ impl Hub {
     pub(crate) fn resume(
         &self,
         resume: &Resume,
-        connection: &mpsc::UnboundedSender<ToConnection>,
+        connection: &mpsc::Sender<ToConnection>,
     ) -> Result<(), Refusal> {
         let mut sessions = self.lock();
         let user = self.world.read(|state| bot_user(state, &resume.token));
@@ -143,6 +150,10 @@ impl Hub {
         let session = session.filter(|session| session.user == user);
         let session = session.ok_or(Refusal::InvalidSession)?;
         if resume.seq > session.seq {
+            // The session is gone with the refusal: the client has to identify anew.
+            sessions.by_id.remove(&resume.session_id);
+            drop(sessions);
+            self.lose(user);
             return Err(Refusal::Close(4007, "Invalid seq."));
         }
         let oldest = session.replay.front().map_or(session.seq + 1, |(seq, _)| *seq);
@@ -150,12 +161,17 @@ impl Hub {
             return Err(Refusal::InvalidSession);
         }
         if let Some(older) = session.connection.replace(connection.clone()) {
-            let _ = older.send(ToConnection::Replaced);
+            let _ = older.try_send(ToConnection::Replaced);
         }
         session.away_since_ms = None;
-        for (_, missed) in session.replay.iter().filter(|(seq, _)| *seq > resume.seq) {
-            let _ = connection.send(ToConnection::Dispatch(missed.clone()));
-        }
+        session.overrun = false;
+        let missed: Vec<Arc<str>> = session
+            .replay
+            .iter()
+            .filter(|(seq, _)| *seq > resume.seq)
+            .map(|(_, text)| text.clone())
+            .collect();
+        missed.into_iter().for_each(|text| session.send(ToConnection::Dispatch(text)));
         session.push("RESUMED", &json!({}));
         self.journal.record(
             "gateway",
@@ -194,7 +210,9 @@ impl Hub {
         let mut sessions = self.lock();
         let Some(session) = sessions.by_id.get_mut(session_id) else { return };
         self.world.read(|state| {
-            if !session.guilds(state).contains(&request.guild_id) {
+            let everybody = request.user_ids.is_none() && request.wants_everybody();
+            let allowed = !everybody || session.intents & intents::GUILD_MEMBERS != 0;
+            if !allowed || !session.guilds(state).contains(&request.guild_id) {
                 return;
             }
             let members = matching_members(state, request);
@@ -220,12 +238,20 @@ impl Hub {
         self.lock().by_id.get(session_id).map(|session| session.user)
     }
 
+    /// Whether a connection still serves its session and has missed nothing.
+    pub(crate) fn serves(&self, session_id: &str, connection: &mpsc::Sender<ToConnection>) -> bool {
+        self.lock().by_id.get(session_id).is_some_and(|session| {
+            let ours = session.connection.as_ref();
+            !session.overrun && ours.is_some_and(|ours| ours.same_channel(connection))
+        })
+    }
+
     /// A connection is over. `keep` tells whether the session may still be resumed.
     pub(crate) fn disconnected(
         &self,
         now_ms: u64,
         session_id: &str,
-        connection: &mpsc::UnboundedSender<ToConnection>,
+        connection: &mpsc::Sender<ToConnection>,
         keep: bool,
     ) {
         let mut sessions = self.lock();
@@ -260,20 +286,16 @@ impl Hub {
 
     /// Op 7 to every connection.
     pub(crate) fn reconnect_all(&self) {
-        for session in self.lock().by_id.values() {
-            if let Some(connection) = &session.connection {
-                let _ = connection.send(ToConnection::Reconnect);
-            }
+        for session in self.lock().by_id.values_mut() {
+            session.send(ToConnection::Reconnect);
         }
     }
 
     /// Op 9 to every connection; with `resumable` false the sessions are gone.
     pub(crate) fn invalidate_all(&self, resumable: bool) {
         let mut sessions = self.lock();
-        for session in sessions.by_id.values() {
-            if let Some(connection) = &session.connection {
-                let _ = connection.send(ToConnection::Invalid { resumable });
-            }
+        for session in sessions.by_id.values_mut() {
+            session.send(ToConnection::Invalid { resumable });
         }
         if !resumable {
             let lost: Vec<u64> = sessions.by_id.values().map(|session| session.user).collect();
@@ -302,8 +324,13 @@ impl Session {
             self.replay.pop_front();
         }
         self.replay.push_back((self.seq, text.clone()));
+        self.send(ToConnection::Dispatch(text));
+    }
+
+    /// Tells the connection, if there is one that keeps up.
+    fn send(&mut self, message: ToConnection) {
         if let Some(connection) = &self.connection {
-            let _ = connection.send(ToConnection::Dispatch(text));
+            self.overrun |= connection.try_send(message).is_err();
         }
     }
 

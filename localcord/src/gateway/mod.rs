@@ -38,6 +38,9 @@ use crate::{
     world::{Dispatch, World},
 };
 
+/// How long a message may take to be written.
+const WRITE_LIMIT: Duration = Duration::from_secs(10);
+
 /// How the main gateway behaves.
 #[derive(Clone, Copy, Debug)]
 pub struct GatewaySettings {
@@ -159,8 +162,8 @@ struct Client {
     resume_url: String,
     connection: Connection,
     session_id: Option<String>,
-    to_us: mpsc::UnboundedSender<ToConnection>,
-    from_hub: mpsc::UnboundedReceiver<ToConnection>,
+    to_us: mpsc::Sender<ToConnection>,
+    from_hub: mpsc::Receiver<ToConnection>,
 }
 
 /// How a connection ended.
@@ -176,8 +179,7 @@ impl Client {
         resume_url: String,
     ) -> Self {
         let connection = Connection::new(gateway.settings.heartbeat_interval_ms, gateway.now_ms());
-        // Bounded by the replay ring: the hub never runs further ahead of a client than that.
-        let (to_us, from_hub) = mpsc::unbounded_channel();
+        let (to_us, from_hub) = mpsc::channel(hub::CONNECTION_CAPACITY);
         Self {
             gateway,
             socket,
@@ -194,6 +196,9 @@ impl Client {
         let end = loop {
             if let Some(end) = self.drain().await {
                 break end;
+            }
+            if self.has_fallen_behind() {
+                break End { resumable: true };
             }
             let deadline = self.connection.poll_timeout();
             let deadline = deadline.map(|ms| self.gateway.began + Duration::from_millis(ms));
@@ -252,8 +257,9 @@ impl Client {
             ToConnection::Reconnect => self.connection.ask_to_reconnect(),
             ToConnection::Invalid { resumable } => {
                 self.connection.invalid_session(resumable);
-                if !resumable {
-                    self.session_id = None;
+                if let Some(id) = self.session_id.take() {
+                    let now = self.gateway.now_ms();
+                    self.gateway.hub.disconnected(now, &id, &self.to_us, resumable);
                 }
             }
             ToConnection::Replaced => {
@@ -278,7 +284,9 @@ impl Client {
                     self.gateway.journal.record("gateway", "close", json!({"code": code}));
                     let frame = CloseFrame { code, reason: words.into() };
                     let _ = self.socket.send(Message::Close(Some(frame))).await;
-                    return Some(End { resumable: !matches!(code, 4004 | 4010..=4014) });
+                    return Some(End {
+                        resumable: !matches!(code, 4004 | 4007 | 4009 | 4010..=4014),
+                    });
                 }
                 Output::Identify(identify) => {
                     let verdict = self.gateway.hub.identify(
@@ -305,6 +313,12 @@ impl Client {
             }
         }
         None
+    }
+
+    /// The hub had to leave something out: the client must come back and resume.
+    fn has_fallen_behind(&self) -> bool {
+        let id = self.session_id.as_ref().filter(|_| self.from_hub.is_empty());
+        id.is_some_and(|id| !self.gateway.hub.serves(id, &self.to_us))
     }
 
     fn settle(&mut self, verdict: Result<Option<String>, Refusal>) {
@@ -341,14 +355,15 @@ impl Client {
         );
     }
 
+    /// Sends; a client that does not read for [`WRITE_LIMIT`] is given up.
     async fn send(&mut self, text: String) -> Result<(), axum::Error> {
         let frame = self.compressor.frame(text).map_err(axum::Error::new)?;
-        self.socket
-            .send(match frame {
-                Frame::Text(text) => Message::Text(text.into()),
-                Frame::Binary(bytes) => Message::Binary(bytes.into()),
-            })
-            .await
+        let message = match frame {
+            Frame::Text(text) => Message::Text(text.into()),
+            Frame::Binary(bytes) => Message::Binary(bytes.into()),
+        };
+        let sent = tokio::time::timeout(WRITE_LIMIT, self.socket.send(message)).await;
+        sent.unwrap_or_else(|elapsed| Err(axum::Error::new(elapsed)))
     }
 }
 

@@ -50,7 +50,8 @@ pub(crate) struct Identify {
 pub(crate) struct VoiceStateRequest {
     #[serde(deserialize_with = "snowflake")]
     pub(crate) guild_id: u64,
-    #[serde(default, deserialize_with = "optional_snowflake")]
+    /// Null leaves; it has to be there.
+    #[serde(deserialize_with = "optional_snowflake")]
     pub(crate) channel_id: Option<u64>,
     #[serde(default)]
     pub(crate) self_mute: bool,
@@ -79,6 +80,13 @@ pub(crate) struct RequestMembers {
     pub(crate) user_ids: Option<Value>,
     #[serde(default)]
     pub(crate) nonce: Option<String>,
+}
+
+impl RequestMembers {
+    /// Whether the query leaves nobody out.
+    pub(crate) fn wants_everybody(&self) -> bool {
+        self.query.as_deref().is_none_or(str::is_empty)
+    }
 }
 
 fn parse_snowflake(value: &Value) -> Option<u64> {
@@ -149,7 +157,13 @@ pub(crate) fn parse(text: &str) -> Result<Payload, PayloadError> {
         3 => return Err(PayloadError::Decode),
         4 => Payload::VoiceState(body(envelope.d)?),
         6 => Payload::Resume(body(envelope.d)?),
-        8 => Payload::RequestMembers(body(envelope.d)?),
+        8 => {
+            let request: RequestMembers = body(envelope.d)?;
+            if request.query.is_none() && request.user_ids.is_none() {
+                return Err(PayloadError::Decode);
+            }
+            Payload::RequestMembers(request)
+        }
         31 => Payload::Ignored,
         _ => return Err(PayloadError::UnknownOpcode),
     })
@@ -184,6 +198,8 @@ mod tests {
             (r#"{"op":2,"d":{"token":"t","intents":1}}"#, 4002),
             (r#"{"op":1,"d":"7"}"#, 4002),
             (r#"{"op":4,"d":{"guild_id":"x","channel_id":"1"}}"#, 4002),
+            (r#"{"op":4,"d":{"guild_id":"1"}}"#, 4002),
+            (r#"{"op":8,"d":{"guild_id":"1"}}"#, 4002),
             (r#"{"op":99,"d":null}"#, 4001),
             (r#"{"op":0,"d":{}}"#, 4001),
             (&oversized, 4002),

@@ -97,7 +97,8 @@ fn check_callback(called: u8, kind: u64, body: &MessageBody) -> Result<(), ApiEr
         }
         callback_type::CHOICES => called == AUTOCOMPLETE,
         callback_type::MODAL => matches!(called, COMMAND | COMPONENT),
-        callback_type::PONG => true,
+        // Answers a ping, which only HTTP endpoints get.
+        callback_type::PONG => false,
         _ => return Err(Form::not_among("type", "(1, 4, 5, 6, 7, 8, 9)")),
     };
     if !fits {
@@ -109,11 +110,22 @@ fn check_callback(called: u8, kind: u64, body: &MessageBody) -> Result<(), ApiEr
     let data = body.json.get("data").unwrap_or(&Value::Null);
     match kind {
         callback_type::MESSAGE => message_form::check_new(data, body.files.len()),
+        callback_type::DEFERRED_MESSAGE => check_deferred(data),
         callback_type::UPDATE => message_form::check_changes(data, body.files.len(), false),
         callback_type::CHOICES => check_choices(data),
         callback_type::MODAL => check_modal(data),
         _ => Ok(()),
     }
+}
+
+/// A deferred answer can only say that it will be ephemeral.
+fn check_deferred(data: &Value) -> Result<(), ApiError> {
+    let mut form = Form::default();
+    if message_form::flags(data) & !EPHEMERAL != 0 {
+        let why = "Only the EPHEMERAL flag may be set here";
+        form.wrong("data.flags", "MESSAGE_FLAGS_INVALID", why);
+    }
+    form.finish()
 }
 
 fn check_choices(data: &Value) -> Result<(), ApiError> {
@@ -123,6 +135,17 @@ fn check_choices(data: &Value) -> Result<(), ApiError> {
     if choices.len() > MOST_CHOICES {
         let why = format!("Must be {MOST_CHOICES} or fewer in length.");
         form.wrong("data.choices", "BASE_TYPE_MAX_LENGTH", why);
+    }
+    for (index, choice) in choices.iter().enumerate() {
+        let name = choice["name"].as_str().map_or(0, |name| name.chars().count());
+        if !(1..=100).contains(&name) {
+            let why = "Must be between 1 and 100 in length.";
+            form.wrong(&format!("data.choices.{index}.name"), "BASE_TYPE_BAD_LENGTH", why);
+        }
+        if choice["value"].is_null() {
+            let why = "This field is required";
+            form.wrong(&format!("data.choices.{index}.value"), "BASE_TYPE_REQUIRED", why);
+        }
     }
     form.finish()
 }

@@ -301,7 +301,7 @@ impl Core {
             self.carry_out(&mut state.websockets, output);
         }
         let due = state.hub.poll_timeout();
-        drop(state);
+        // Under the lock: two drives at a time must not publish their deadlines the wrong way round.
         self.deadline.send_if_modified(|current| std::mem::replace(current, due) != due);
     }
 

@@ -18,7 +18,7 @@ pub(crate) enum ClientMessage {
     /// Op 3.
     Heartbeat { nonce: Value, seq_ack: Option<i64> },
     /// Op 5: the speaking bits.
-    Speaking { speaking: u32 },
+    Speaking { speaking: u32, ssrc: Option<u32> },
     /// Op 7.
     Resume(Resume),
     /// Op 23.
@@ -82,6 +82,8 @@ struct Heartbeat {
 #[derive(Deserialize)]
 struct Speaking {
     speaking: u32,
+    #[serde(default)]
+    ssrc: Option<u32>,
 }
 
 #[derive(Deserialize)]
@@ -140,7 +142,10 @@ pub(crate) fn parse_text(version: u16, text: &str) -> Result<ClientMessage, Clos
         3 if d.is_number() || d.is_string() || d.is_null() => {
             ClientMessage::Heartbeat { nonce: d, seq_ack: None }
         }
-        5 => ClientMessage::Speaking { speaking: body::<Speaking>(d)?.speaking },
+        5 => {
+            let Speaking { speaking, ssrc } = body(d)?;
+            ClientMessage::Speaking { speaking, ssrc }
+        }
         7 => ClientMessage::Resume(body(d)?),
         23 => {
             ClientMessage::TransitionReady { transition_id: body::<Transition>(d)?.transition_id }

@@ -227,7 +227,9 @@ impl Hub {
     /// A websocket was opened with `?v=` this: HELLO, or a refusal.
     pub(crate) fn handle_open(&mut self, now_ms: u64, id: ConnectionId, version: Option<u16>) {
         self.now_ms = now_ms;
-        let timeout_ms = self.settings.heartbeat_timeout_ms;
+        // An interval that a fault made longer must not time compliant clients out.
+        let interval_ms = self.behaviour.heartbeat_interval_ms.unwrap_or_default();
+        let timeout_ms = self.settings.heartbeat_timeout_ms.max((interval_ms * 2.0) as u64);
         match Connection::open(now_ms, version, timeout_ms) {
             Ok(connection) => {
                 if let Some(code) = self.closes_at_open() {

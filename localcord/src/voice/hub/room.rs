@@ -154,8 +154,8 @@ impl Hub {
             ClientMessage::SelectProtocol(select) => {
                 return self.handle_select(now_ms, id, &select);
             }
-            ClientMessage::Speaking { speaking } => {
-                self.handle_speaking(id, channel, speaking);
+            ClientMessage::Speaking { speaking, ssrc } => {
+                self.handle_speaking(id, channel, speaking, ssrc);
                 return Ok(());
             }
             ClientMessage::KeyPackage(bytes) => {
@@ -183,9 +183,14 @@ impl Hub {
     }
 
     /// Op 5: the others learn whose SSRC it is. There is no "stopped" message.
-    fn handle_speaking(&mut self, id: MemberId, channel: u64, bits: u32) {
+    ///
+    /// An announcement of another SSRC announces nothing: RTP that follows closes the connection.
+    fn handle_speaking(&mut self, id: MemberId, channel: u64, bits: u32, announced: Option<u32>) {
         let Some(member) = self.members.get_mut(&id) else { return };
         let ssrc = member.ssrc;
+        if announced.is_some_and(|announced| announced != ssrc) {
+            return;
+        }
         if bits == 0 && member.speaking.is_none() {
             return;
         }
@@ -204,7 +209,9 @@ impl Hub {
 /// What the journal shows of a client message.
 fn seen(message: &ClientMessage) -> Value {
     match message {
-        ClientMessage::Speaking { speaking } => json!({ "speaking": speaking }),
+        ClientMessage::Speaking { speaking, ssrc } => {
+            json!({ "speaking": speaking, "ssrc": ssrc })
+        }
         ClientMessage::TransitionReady { transition_id }
         | ClientMessage::InvalidCommitWelcome { transition_id } => {
             json!({ "transition_id": transition_id })

@@ -207,7 +207,8 @@ fn the_handshake_in_order() {
 fn those_present_and_speaking_are_introduced() {
     let mut bench = Bench::quiet();
     bench.join(1);
-    bench.text(1, &json!({ "op": 5, "d": { "speaking": 1, "delay": 0, "ssrc": 9 } }));
+    let ssrc = bench.media(1).0;
+    bench.text(1, &json!({ "op": 5, "d": { "speaking": 1, "delay": 0, "ssrc": ssrc } }));
     bench.take(1);
     bench.join(2);
     assert_eq!(bench.ops(2), [8, 2, 11, 5, 4, 25]);
@@ -225,6 +226,16 @@ fn those_present_and_speaking_are_introduced() {
     bench.drain();
     assert_eq!(bench.ops(2), [4014]);
     assert!(bench.take(1) == [Seen::Json(json!({ "op": 13, "d": { "user_id": "2" }, "seq": 5 }))]);
+}
+
+#[test]
+fn announcing_a_foreign_ssrc_announces_nothing() {
+    let mut bench = Bench::quiet();
+    bench.join(1);
+    let foreign = bench.media(1).0 + 1;
+    bench.text(1, &json!({ "op": 5, "d": { "speaking": 1, "delay": 0, "ssrc": foreign } }));
+    bench.join(2);
+    assert_eq!(bench.ops(2), [8, 2, 11, 4, 25]);
 }
 
 #[test]
