@@ -82,7 +82,9 @@ impl Conversation {
             return;
         }
         let mut turn = Turn::new(user, Admission::Admitted, now);
-        turn.interrupted_playback = self.interrupt_at_speaker_start(now, user);
+        if self.interrupt_at_speaker_start(now, user) {
+            turn.hold(now);
+        }
         self.turns.push(turn);
         self.stats.turns += 1;
         self.stop_silence(user);

@@ -49,7 +49,9 @@ impl Conversation {
         let barge_in = self.settings.barge_in;
         if let Some(turn) = self.turns.iter_mut().find(|turn| turn.user == user) {
             turn.set_checked(serial, !stopped && barge_in);
-            turn.interrupted_playback |= stopped;
+            if stopped {
+                turn.hold(now);
+            }
         }
     }
 
@@ -74,7 +76,7 @@ impl Conversation {
                 self.clear_lane(now, lane);
                 self.stats.barge_ins += 1;
                 if let Some(turn) = self.turns.iter_mut().find(|turn| Some(turn.user) == user) {
-                    turn.interrupted_playback = true;
+                    turn.hold(now);
                 }
             }
             Verdict::NothingPlaying | Verdict::Disabled => {}

@@ -87,6 +87,8 @@ pub enum Timer {
     Silence,
     /// A turn's silence grace ends.
     TurnGrace,
+    /// Answers are held back no longer for a speaker who has interrupted one.
+    Hold,
     /// An answer did not play out in time.
     PlaybackWatchdog,
     /// The provider never ended a response.
@@ -225,10 +227,10 @@ impl Conversation {
     }
 
     /// Whether the player has an answer under way or one that may start: the playout clock is to
-    /// run.
+    /// run. Any `handle_*` may turn it on, [`Conversation::handle_timeout`] included.
     #[must_use]
     pub fn wants_frame(&self) -> bool {
-        !self.closed && self.playback.wants_frame()
+        !self.closed && self.playback.wants_frame(!self.is_held())
     }
 
     /// Does what is due.
@@ -240,6 +242,9 @@ impl Conversation {
             self.turns.iter().position(|t| t.closes_at().is_some_and(|at| at <= now))
         {
             self.close_turn(now, index);
+        }
+        for turn in &mut self.turns {
+            turn.release_hold(now);
         }
         self.playback.handle_watchdog(now);
         self.handle_lane_timeouts(now);
@@ -253,8 +258,10 @@ impl Conversation {
             return None;
         }
         let grace = self.turns.iter().filter_map(Turn::closes_at).min();
+        let hold = self.turns.iter().filter_map(Turn::holds_until).min();
         [
             grace.map(|at| (at, Timer::TurnGrace)),
+            hold.map(|at| (at, Timer::Hold)),
             self.playback.poll_watchdog().map(|at| (at, Timer::PlaybackWatchdog)),
             self.poll_lane_timeout(),
         ]
@@ -293,9 +300,10 @@ impl Conversation {
         stats
     }
 
-    /// No new answer starts while a speaker who has just interrupted one is talking.
+    /// No new answer starts while a speaker who has just interrupted one is talking, up to the
+    /// hold's end.
     fn is_held(&self) -> bool {
-        self.turns.iter().any(|turn| turn.interrupted_playback && turn.is_talking())
+        self.turns.iter().any(|turn| turn.holds_until().is_some())
     }
 
     /// Writes down what the player did, and watches what it does next.

@@ -346,9 +346,10 @@ impl Playback {
         }
     }
 
-    /// Whether an answer is under way or has enough to begin.
-    pub(super) fn wants_frame(&self) -> bool {
-        self.answers.iter().any(|a| a.is_playable(self.prebuffer))
+    /// Whether an answer is under way, or has enough to begin and `may_start`.
+    pub(super) fn wants_frame(&self, may_start: bool) -> bool {
+        self.is_playing()
+            || (may_start && self.answers.iter().any(|a| a.is_playable(self.prebuffer)))
     }
 
     /// Arms the watchdog of a complete answer at the head of the queue; call after every change.

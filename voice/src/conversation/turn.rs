@@ -6,6 +6,11 @@ use clawvoice_session::{SessionTime, UserId};
 
 use crate::timeline::{Heard, TurnSummary};
 
+/// For how long at most an interruption holds other answers back. Who has something to say has
+/// said the beginning of it by then, and finds their end by a pause; an open microphone in a noisy
+/// room never pauses, and must not silence the agent for everybody.
+const HOLD: Duration = Duration::from_secs(3);
+
 /// Whether a turn is let through to the front end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Admission {
@@ -21,7 +26,10 @@ pub(super) struct Turn {
     pub(super) user: UserId,
     pub(super) admission: Admission,
     pub(super) heard: Heard,
-    pub(super) interrupted_playback: bool,
+    /// Whether this turn has stopped an answer.
+    interrupted_playback: bool,
+    /// Until when that holds other answers back.
+    hold_until: Option<SessionTime>,
     opened_at: SessionTime,
     last_audio: Option<SessionTime>,
     /// When the turn closes; `None` while the speaker sends.
@@ -37,6 +45,7 @@ impl Turn {
             admission,
             heard: Heard::default(),
             interrupted_playback: false,
+            hold_until: None,
             opened_at: now,
             last_audio: None,
             closes_at: None,
@@ -65,6 +74,22 @@ impl Turn {
         if let Some((_, true)) = self.checked {
             self.checked = None;
         }
+    }
+
+    /// This turn stopped an answer: others wait until the speaker is done, or for [`HOLD`].
+    pub(super) fn hold(&mut self, now: SessionTime) {
+        self.interrupted_playback = true;
+        self.hold_until = Some(now + HOLD);
+    }
+
+    /// Until when answers wait for this turn; `None`: they do not.
+    pub(super) fn holds_until(&self) -> Option<SessionTime> {
+        self.hold_until.filter(|_| self.is_talking())
+    }
+
+    /// Ends a hold that is over.
+    pub(super) fn release_hold(&mut self, now: SessionTime) {
+        self.hold_until = self.hold_until.filter(|until| *until > now);
     }
 
     pub(super) fn count(&mut self, now: SessionTime, samples: usize) {
@@ -114,6 +139,22 @@ mod tests {
         assert_eq!(turn.closes_at(), None);
         turn.pause(MS(2_000), Duration::from_millis(2_500));
         assert_eq!(turn.closes_at(), Some(MS(4_500)));
+    }
+
+    #[test]
+    fn a_hold_ends_with_the_talkspurt_and_for_good_after_three_seconds() {
+        let mut turn = Turn::new(UserId::new(1), Admission::Admitted, MS(0));
+        assert_eq!(turn.holds_until(), None);
+        turn.hold(MS(1_000));
+        turn.release_hold(MS(3_999));
+        assert_eq!(turn.holds_until(), Some(MS(4_000)));
+        turn.pause(MS(3_999), Duration::ZERO);
+        assert_eq!(turn.holds_until(), None);
+        turn.resume();
+        assert_eq!(turn.holds_until(), Some(MS(4_000)));
+        turn.release_hold(MS(4_000));
+        assert_eq!(turn.holds_until(), None);
+        assert!(turn.summary(MS(4_000)).interrupted_playback, "the turn's summary still tells");
     }
 
     #[test]

@@ -332,3 +332,40 @@ fn a_cancel_that_comes_too_late_is_a_race_and_nothing_else() {
     assert_eq!(room.journal, ["realtime model interrupt raced server:error"]);
     assert_eq!(room.failed, None);
 }
+
+#[test]
+fn an_interrupter_who_never_stops_holds_answers_back_for_three_seconds() {
+    let mut room = Room::answering(settings(), 9_000);
+    room.configure(1);
+    room.speak(BOB, 20);
+    room.run(3_000);
+    room.created(1, "r2");
+    room.delta_of(1, "r2", "i2", &[5; 24_000]);
+    room.done(1, "r2", "completed");
+    let eve = UserId::new(13);
+    room.start(eve);
+    let interrupted = room.now;
+    room.heard.clear();
+    assert!(!room.talk.wants_frame(), "no clock for what may not start");
+    for _ in 0..149 {
+        room.frame(eve);
+        room.run(20);
+    }
+    assert!(room.heard.is_empty());
+    let held_until = interrupted + Duration::from_secs(3);
+    assert_eq!(room.talk.poll_timeout(), Some((held_until, Timer::Hold)));
+    for _ in 0..60 {
+        room.frame(eve);
+        room.run(20);
+    }
+    assert_eq!(room.heard.len(), 50, "the answer plays, and plays whole");
+    assert!(room.heard[0].0.since(held_until) <= TICK);
+
+    // Their next talkspurt in the same turn does not bring the old hold back.
+    room.stop(eve);
+    room.run(1_000);
+    room.created(1, "r3");
+    room.delta_of(1, "r3", "i3", &[6; 24_000]);
+    room.start(eve);
+    assert!(room.talk.wants_frame());
+}
