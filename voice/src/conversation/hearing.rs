@@ -117,6 +117,7 @@ impl Conversation {
             if let Some(slot) = self.slots.get_mut(index) {
                 slot.silence = None;
                 slot.fed_until = now;
+                slot.has_speech = true;
             }
             self.send_audio(index, pcm);
         }
@@ -201,15 +202,16 @@ impl Conversation {
         }
     }
 
-    /// Ends a turn ourselves: the audio so far is one, and gets an answer.
+    /// Ends a turn ourselves: the audio so far is one, and gets an answer. Silence alone is none.
     fn commit(&mut self, index: usize) {
         let event_id = self.event_id("commit");
         let auto_respond = self.settings.auto_respond();
-        let Some(slot) = self.slots.get_mut(index) else { return };
+        let Some(slot) = self.slots.get_mut(index).filter(|slot| slot.has_speech) else { return };
         if !slot.is_ready() {
             slot.commit_wanted = true;
             return;
         }
+        slot.has_speech = false;
         let lane = slot.lane;
         if auto_respond {
             slot.create = Create::Wanted;

@@ -158,12 +158,9 @@ impl Conversation {
         reason: StopReason,
         cancelled_by_provider: bool,
     ) {
-        let mut items: Vec<ItemProgress> = self
-            .playback
-            .of_lane(lane)
-            .find(|answer| answer.response == response)
-            .map(Answer::progress)
-            .unwrap_or_default();
+        let answer = self.playback.of_lane(lane).find(|answer| answer.response == response);
+        let is_orphaned = answer.is_some_and(|answer| answer.orphaned);
+        let mut items = answer.map(Answer::progress).unwrap_or_default();
         let cancel_id = self.event_id("cancel");
         let slot = self.slots.iter_mut().find(|slot| slot.lane == lane);
         let is_connected = slot.is_some();
@@ -180,7 +177,7 @@ impl Conversation {
                 self.line(timeline::interrupt_requested(now, BARGE_IN));
             }
         }
-        if is_connected {
+        if is_connected && !is_orphaned {
             self.repair(now, lane, &items, is_done);
         }
         self.playback.remove(now, lane, response, reason);

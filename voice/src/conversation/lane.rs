@@ -104,6 +104,8 @@ pub(super) struct Slot {
     /// Up to when the provider has been given audio.
     pub(super) fed_until: SessionTime,
     pub(super) silence: Option<Silence>,
+    /// Whether the connection was given speech, or speech waits for it, since the last commit.
+    pub(super) has_speech: bool,
     /// A turn of ours ended before the connection was ready; it is committed then.
     pub(super) commit_wanted: bool,
     pending: VecDeque<i16>,
@@ -129,6 +131,7 @@ impl Slot {
             retried: false,
             fed_until: now,
             silence: None,
+            has_speech: false,
             commit_wanted: false,
             pending: VecDeque::new(),
         }
@@ -141,6 +144,14 @@ impl Slot {
         self.responses.clear();
         self.create = Create::Idle;
         self.retried = false;
+        // A configured connection has taken all that was said; silence and the turn's end are worth
+        // something only after words.
+        if self.is_ready() || !self.has_speech {
+            self.has_speech = false;
+            self.silence = None;
+            self.commit_wanted = false;
+            self.pending.clear();
+        }
     }
 
     pub(super) fn is_ready(&self) -> bool {

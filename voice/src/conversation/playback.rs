@@ -53,6 +53,8 @@ pub(super) struct Answer {
     pub(super) response: String,
     /// Whether the provider has sent all of it.
     pub(super) complete: bool,
+    /// Whether the connection that it came from is gone: its items are in no history any more.
+    pub(super) orphaned: bool,
     items: Vec<Item>,
     chunks: u64,
     queued: usize,
@@ -224,6 +226,7 @@ impl Playback {
                     lane,
                     response: response.to_owned(),
                     complete: false,
+                    orphaned: false,
                     items: Vec::new(),
                     chunks: 0,
                     queued: 0,
@@ -250,11 +253,26 @@ impl Playback {
         Some(answer.played(now))
     }
 
-    /// A lane's connection is gone: what came of its answers is all of them.
-    pub(super) fn complete_lane(&mut self, lane: Lane) {
-        for answer in self.answers.iter_mut().filter(|a| a.lane == lane) {
+    /// A lane's connection is gone and `next` takes its place: nothing more comes of its answers.
+    /// One that the room has not begun to hear and that is not whole goes; the others play out, as
+    /// answers of `next`, so that its speaker's interruption still clears them.
+    pub(super) fn replace_lane(&mut self, lane: Lane, next: Lane) {
+        let queued = &mut self.queued;
+        self.answers.retain_mut(|answer| {
+            if answer.lane != lane {
+                return true;
+            }
+            if !answer.complete && answer.heard() == 0 {
+                *queued -= answer.queued;
+                return false;
+            }
             answer.complete = true;
-        }
+            answer.lane = next;
+            answer.orphaned = true;
+            // The next connection may count its responses from the same number.
+            answer.response = format!("orphaned {}", answer.serial);
+            true
+        });
     }
 
     /// Takes an answer out, playing or not.

@@ -101,12 +101,12 @@ impl Conversation {
         self.slots.clear();
     }
 
-    /// Forgets a connection; its place gets the name of the next one. What came of its answers
-    /// plays out.
+    /// Forgets a connection; its place gets the name of the next one. Its answers that are whole,
+    /// or that the room has begun to hear, play out.
     fn forget(&mut self, index: usize) -> Option<Lane> {
         let next = self.name_lane();
         let slot = self.slots.get_mut(index)?;
-        self.playback.complete_lane(slot.lane);
+        self.playback.replace_lane(slot.lane, next);
         slot.reset();
         slot.lane = next;
         self.stats.reconnects += 1;

@@ -235,3 +235,100 @@ fn an_hour_of_conversation_leaves_nothing_behind() {
     assert_eq!(room.heard.len(), 360 * 50);
     assert_eq!(room.opened, [0, 1]);
 }
+
+#[test]
+fn a_loss_takes_the_answers_that_were_not_heard_and_not_whole() {
+    for (done, frames) in [(false, 0), (true, 15)] {
+        let mut room = Room::answering(settings(), 300);
+        if done {
+            room.done(0, "r1", "completed");
+        }
+        room.lost(0, &lost());
+        room.run(2_000);
+        assert_eq!(room.heard.len(), frames, "complete: {done}");
+        assert!(room.talk.playback.head().is_none());
+    }
+}
+
+#[test]
+fn a_speaker_whose_connection_was_replaced_still_clears_their_old_answers() {
+    let mut room = Room::ready(settings());
+    room.speak(ADA, 200);
+    room.configure(1);
+    room.speak(BOB, 200);
+    room.run(3_000);
+    room.created(1, "r2");
+    room.delta_of(1, "r2", "i2", &[2; 9 * 24_000]);
+    room.created(0, "r1");
+    room.delta(0, "r1", "i1", 1_000);
+    room.done(0, "r1", "completed");
+    room.run(500);
+    room.lost(0, &lost());
+    room.run(1_000);
+    room.configure(3);
+    room.sent.clear();
+    room.start(ADA);
+    room.frame(ADA);
+    assert_eq!(room.sent(), [cancel("r2"), truncate("i2", 1_500)], "nothing the new one lacks");
+    assert_eq!(room.sent.iter().map(|(lane, _)| *lane).collect::<Vec<_>>(), [1, 1]);
+    room.heard.clear();
+    room.stop(ADA);
+    room.run(3_000);
+    assert!(room.heard.is_empty());
+}
+
+#[test]
+fn a_new_connection_may_use_the_response_ids_of_the_old_one() {
+    let mut room = Room::answering(settings(), 1_000);
+    room.run(100);
+    room.error(0, "session_expired", "");
+    room.configure(2);
+    room.created(2, "r1");
+    room.delta_of(2, "r1", "i1", &[4; 12_000]);
+    room.run(2_000);
+    let samples: Vec<i16> = room.heard.iter().map(|(_, sample)| *sample).collect();
+    assert_eq!(samples, [[1; 50].as_slice(), [4; 25].as_slice()].concat());
+    assert_eq!(room.count("playback started"), 2, "two answers");
+}
+
+#[test]
+fn what_a_lost_connection_was_told_is_not_committed_to_the_next() {
+    let own = ConversationSettings { turn_end: crate::conversation::TurnEnd::Own, ..settings() };
+    let committed = |room: &Room| {
+        room.sent.iter().filter(|(_, event)| event["type"] == "input_audio_buffer.commit").count()
+    };
+
+    // Lost in the silence after the words.
+    let mut room = Room::ready(own.clone());
+    room.speak(ADA, 200);
+    room.lost(0, &lost());
+    room.run(3_000);
+    room.configure(2);
+    room.run(2_000);
+    assert_eq!(committed(&room), 0);
+    assert!(room.appended.iter().all(|(lane, ..)| *lane == 0));
+
+    // Lost in mid-word, and not a sample of speech after it.
+    let mut room = Room::ready(own.clone());
+    room.start(ADA);
+    room.frame(ADA);
+    room.lost(0, &lost());
+    room.run(100);
+    room.stop(ADA);
+    room.run(3_000);
+    room.configure(2);
+    room.run(2_000);
+    assert_eq!(committed(&room), 0);
+
+    // Words that wait are committed, however often the connection fails.
+    let mut room = Room::ready(own);
+    room.start(ADA);
+    room.lost(0, &lost());
+    room.speak(ADA, 200);
+    room.run(1_000);
+    room.lost(2, &lost());
+    room.run(3_000);
+    room.configure(3);
+    assert_eq!(committed(&room), 1);
+    assert!(room.appended.iter().any(|(lane, _, pcm)| *lane == 3 && pcm.contains(&700)));
+}
