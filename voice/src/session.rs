@@ -224,7 +224,8 @@ impl VoiceSession {
     }
 
     /// The voice server was replaced: everything about the connection is new, even if the address
-    /// is the same. The conversation goes on.
+    /// is the same. The conversation goes on; whoever was talking has stopped, since the old call
+    /// will not say so any more.
     pub fn handle_server_changed(
         &mut self,
         now: SessionTime,
@@ -232,6 +233,7 @@ impl VoiceSession {
         token: SecretString,
     ) {
         self.call.close(now);
+        self.conversation.handle_connection_lost(now);
         self.settle(now);
         self.tell_statistics(now);
         self.connection = CallSettings { endpoint, token, ..self.connection.clone() };

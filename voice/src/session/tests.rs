@@ -205,6 +205,42 @@ fn what_comes_late_for_a_replaced_connection_is_dropped() {
 }
 
 #[test]
+fn who_talks_when_the_server_changes_has_stopped() {
+    const ANN: u64 = 1_001;
+    // 20 ms of CELT: a valid Opus packet of a quiet frame.
+    const SPEECH: [u8; 4] = [0xFC, 0x00, 0x01, 0x02];
+    let mut bench = Bench::new();
+    bench.connect(ms(0), FIRST);
+    bench.configure_front_end(ms(0));
+    let speaking = json!({"user_id": ANN.to_string(), "ssrc": 11, "speaking": 1});
+    bench.gateway(ms(10), FIRST, &json!({"op": 5, "d": speaking}));
+    let mut datagram = vec![0; rtp::HEADER_BYTES + SPEECH.len() + 20];
+    rtp::write_header(datagram.first_chunk_mut().expect("long enough"), 0, 0, 11);
+    let end = rtp::HEADER_BYTES + SPEECH.len();
+    datagram[rtp::HEADER_BYTES..end].copy_from_slice(&SPEECH);
+    bench.server.seal(&mut datagram, rtp::HEADER_BYTES, end).expect("room for the tag");
+    bench.session.handle_datagram(ms(10), FIRST, &mut datagram);
+    bench.drain();
+    let line = |bench: &Bench, line: &str| {
+        bench.count(|output| matches!(output, Output::Record(record) if record.line == line))
+    };
+    assert_eq!(bench.session.conversation_stats().turns, 1);
+
+    bench.session.handle_server_changed(ms(50), "other.example:443".into(), "t2".to_owned().into());
+    bench.connect(ms(60), FIRST.next());
+    // Nobody says any more that she stopped; the conversation has to end her turn by itself.
+    for _ in 0..1_000 {
+        let Some((at, _)) = bench.session.poll_timeout().filter(|(at, _)| *at <= ms(10_000)) else {
+            break;
+        };
+        bench.session.handle_timeout(at);
+        bench.drain();
+    }
+    assert_eq!(line(&bench, "realtime trailing silence sent"), 1, "the provider hears the end");
+    assert_eq!(line(&bench, "realtime speaker turn closed"), 1);
+}
+
+#[test]
 fn a_session_that_is_closed_stays_silent() {
     let mut bench = Bench::new();
     bench.connect(ms(0), FIRST);
