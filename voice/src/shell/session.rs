@@ -4,17 +4,19 @@
 #![allow(clippy::disallowed_methods, reason = "the shell is where tasks and randomness are")]
 
 use std::{
-    future::poll_fn,
+    future::{Future, poll_fn},
     sync::Arc,
     task::{Context, Poll},
     time::Duration,
 };
 
 use clawvoice_session::{Generation, SessionTime};
-use futures_util::future::join_all;
 use rustls::ClientConfig;
 use secrecy::SecretString;
-use tokio::sync::mpsc::{self, error::TrySendError};
+use tokio::{
+    sync::mpsc::{self, error::TrySendError},
+    task::JoinSet,
+};
 
 use super::{
     clock::SessionClock,
@@ -37,8 +39,23 @@ const COMMANDS: usize = 64;
 /// Events that may wait to be read; a session that talks faster drops timeline records first.
 const EVENTS: usize = 1_024;
 
+/// The close code of a connection that is not needed any more (RFC 6455 7.4.1).
+const NORMAL_CLOSE: u16 = 1_000;
+
 /// How long the end of a session waits for its sockets to close.
 const CLOSE_WAIT: Duration = Duration::from_millis(700);
+
+/// How long a socket that was told to close may take over what is queued before its close: a
+/// peer that takes nothing for 10 s is given up by the socket itself.
+const LINGER: Duration = Duration::from_secs(15);
+
+/// Datagrams heard before one websocket message: those that can have come with it, and no more,
+/// however fast others come.
+const DATAGRAMS_BEFORE_MESSAGE: usize = 256;
+
+/// Datagrams heard in a row before the websockets are asked first, for one message: a flood of
+/// datagrams must not hold up heartbeat acknowledgements and transitions.
+const DATAGRAMS_IN_A_ROW: usize = 64;
 
 /// The largest voice gateway message: a Welcome for a full channel fits many times.
 const MAX_GATEWAY_BYTES: usize = 4 * 1024 * 1024;
@@ -114,7 +131,8 @@ impl SessionStarter for Sessions {
             gateway: None,
             udp: None,
             lanes: Vec::new(),
-            closing: Vec::new(),
+            closing: Closing::default(),
+            datagrams_in_a_row: 0,
             to_owner,
             records_dropped: 0,
         };
@@ -130,12 +148,14 @@ struct Task {
     gateway: Option<(Generation, SocketHandle)>,
     udp: Option<(Generation, VoiceSocket)>,
     lanes: Vec<(Lane, SocketHandle)>,
-    closing: Vec<SocketHandle>,
+    closing: Closing,
+    datagrams_in_a_row: usize,
     to_owner: mpsc::Sender<SessionEvent>,
     records_dropped: u64,
 }
 
 /// One thing that happened.
+#[derive(Debug)]
 enum Input {
     Command(Option<SessionCommand>),
     Gateway(Generation, SocketIn),
@@ -178,17 +198,13 @@ impl Task {
         self.finish_closing().await;
     }
 
-    /// Waits until the peers have our closes: the end of our events tells that the sockets are
-    /// closed.
+    /// Waits until the peers have our closes.
     async fn finish_closing(mut self) {
-        self.closing.extend(self.gateway.take().map(|(_, socket)| socket));
-        self.closing.extend(self.lanes.drain(..).map(|(_, socket)| socket));
-        let closes =
-            self.closing.drain(..).map(|SocketHandle { outgoing, mut incoming }| async move {
-                drop(outgoing);
-                while incoming.recv().await.is_some() {}
-            });
-        if tokio::time::timeout(CLOSE_WAIT, join_all(closes)).await.is_err() {
+        let gateway = self.gateway.take().map(|(_, socket)| socket);
+        for socket in gateway.into_iter().chain(self.lanes.drain(..).map(|(_, socket)| socket)) {
+            self.closing.close(socket, NORMAL_CLOSE);
+        }
+        if !self.closing.finish(CLOSE_WAIT).await {
             tracing::debug!("a peer did not answer our close in time");
         }
     }
@@ -199,26 +215,27 @@ impl Task {
         from_owner: &mut mpsc::Receiver<SessionCommand>,
         datagram: &mut [u8],
     ) -> Input {
-        let Self { gateway, udp, lanes, session, clock, .. } = self;
+        let Self { gateway, udp, lanes, session, clock, datagrams_in_a_row, .. } = self;
         let wake = session.poll_timeout().map(|(at, _)| at);
         tokio::select! {
             // Time first: a tick that is due goes before whatever has queued up.
             biased;
             () = clock.sleep_until(wake) => Input::Timeout,
             command = from_owner.recv() => Input::Command(command),
-            (generation, length) = receive(udp.as_ref(), datagram) => {
-                Input::Datagram(generation, length)
-            }
-            (generation, event) = next_of_gateway(gateway) => Input::Gateway(generation, event),
-            (lane, event) = poll_fn(|cx| poll_lanes(lanes, cx)) => Input::Provider(lane, event),
+            input = next_of_network(
+                datagrams_in_a_row,
+                receive(udp.as_ref(), datagram),
+                next_of_websockets(gateway, lanes),
+            ) => input,
         }
     }
 
     /// Datagrams that came before a websocket message are heard before it: the keys of somebody
-    /// who leaves go with the message.
+    /// who leaves go with the message. Beyond [`DATAGRAMS_BEFORE_MESSAGE`] they wait their turn.
     fn hear_waiting(&mut self, now: SessionTime, datagram: &mut [u8]) {
         let Some((generation, socket)) = &self.udp else { return };
-        while let Some(length) = socket.try_recv(datagram) {
+        for _ in 0..DATAGRAMS_BEFORE_MESSAGE {
+            let Some(length) = socket.try_recv(datagram) else { return };
             if let Some(bytes) = datagram.get_mut(..length) {
                 self.session.handle_datagram(now, *generation, bytes);
             }
@@ -250,9 +267,9 @@ impl Task {
                 Output::GatewayText(text) => self.send_gateway(SocketOut::Text(text)),
                 Output::GatewayBinary(bytes) => self.send_gateway(SocketOut::Binary(bytes)),
                 Output::CloseGateway { code } => {
-                    self.send_gateway(SocketOut::Close(code));
-                    let gateway = self.gateway.take().map(|(_, socket)| socket);
-                    self.keep_closing(gateway);
+                    if let Some((_, socket)) = self.gateway.take() {
+                        self.closing.close(socket, code);
+                    }
                 }
                 Output::OpenUdp { generation, remote } => self.open_udp(generation, remote).await,
                 Output::Datagram(bytes) => {
@@ -265,8 +282,9 @@ impl Task {
                     self.lanes.push((lane, socket));
                 }
                 Output::CloseProvider { lane } => {
-                    let closed = self.lanes.extract_if(.., |(name, _)| *name == lane).next();
-                    self.keep_closing(closed.map(|(_, socket)| socket));
+                    for (_, socket) in self.lanes.extract_if(.., |(name, _)| *name == lane) {
+                        self.closing.close(socket, NORMAL_CLOSE);
+                    }
                 }
                 Output::Provider { lane, message } => self.send_provider(lane, message),
                 Output::Record(record) => self.tell(SessionEvent::Record(record)).await,
@@ -291,12 +309,6 @@ impl Task {
             socket.send(media);
         }
         over
-    }
-
-    /// Keeps a socket until its close is through, so that the session's end can wait for it.
-    fn keep_closing(&mut self, socket: Option<SocketHandle>) {
-        self.closing.retain(|socket| !socket.incoming.is_closed());
-        self.closing.extend(socket);
     }
 
     fn connect_gateway(&self, url: String) -> SocketHandle {
@@ -370,6 +382,34 @@ impl Task {
     }
 }
 
+/// Sockets that were told to close. Each is read until it is through, because one whose events
+/// nobody takes would never come to its close; the session's end can wait for all of them.
+#[derive(Default)]
+struct Closing(JoinSet<()>);
+
+impl Closing {
+    /// Closes a socket behind what is queued for it.
+    fn close(&mut self, socket: SocketHandle, code: u16) {
+        while self.0.try_join_next().is_some() {}
+        let SocketHandle { outgoing, mut incoming } = socket;
+        // With a full queue the end of the channel closes too, with 1000.
+        let _ = outgoing.try_send(SocketOut::Close(code));
+        drop(outgoing);
+        self.0.spawn(async move {
+            let drained = async { while incoming.recv().await.is_some() {} };
+            if tokio::time::timeout(LINGER, drained).await.is_err() {
+                tracing::debug!("a socket was cut off: its peer takes nothing");
+            }
+        });
+    }
+
+    /// Waits until all are closed, but no longer than `limit`; `false`: some were cut off.
+    async fn finish(mut self, limit: Duration) -> bool {
+        let all = async { while self.0.join_next().await.is_some() {} };
+        tokio::time::timeout(limit, all).await.is_ok()
+    }
+}
+
 fn gateway_event(event: &SocketIn) -> GatewayEvent<'_> {
     match event {
         SocketIn::Opened => GatewayEvent::Opened,
@@ -401,13 +441,46 @@ fn closed(event: &SocketIn) -> Closed {
     }
 }
 
-async fn receive(
-    udp: Option<&(Generation, VoiceSocket)>,
-    datagram: &mut [u8],
-) -> (Generation, usize) {
+/// The next datagram or websocket message. Datagrams go first: they are the speech, and of what
+/// came together with a message they come before it. After [`DATAGRAMS_IN_A_ROW`] the websockets
+/// go first, once. Cancel-safe if both are.
+async fn next_of_network(
+    in_a_row: &mut usize,
+    datagram: impl Future<Output = Input>,
+    message: impl Future<Output = Input>,
+) -> Input {
+    if *in_a_row < DATAGRAMS_IN_A_ROW {
+        tokio::select! {
+            biased;
+            input = datagram => { *in_a_row += 1; input }
+            input = message => { *in_a_row = 0; input }
+        }
+    } else {
+        let input = tokio::select! {
+            biased;
+            input = message => input,
+            input = datagram => input,
+        };
+        *in_a_row = 0;
+        input
+    }
+}
+
+async fn next_of_websockets(
+    gateway: &mut Option<(Generation, SocketHandle)>,
+    lanes: &mut [(Lane, SocketHandle)],
+) -> Input {
+    tokio::select! {
+        biased;
+        (generation, event) = next_of_gateway(gateway) => Input::Gateway(generation, event),
+        (lane, event) = poll_fn(|cx| poll_lanes(lanes, cx)) => Input::Provider(lane, event),
+    }
+}
+
+async fn receive(udp: Option<&(Generation, VoiceSocket)>, datagram: &mut [u8]) -> Input {
     match udp {
         Some((generation, socket)) => match socket.recv(datagram).await {
-            Ok(length) => (*generation, length),
+            Ok(length) => Input::Datagram(*generation, length),
             Err(error) => {
                 // The socket is broken; keepalives and the gateway will tell, not a busy loop.
                 tracing::warn!(%error, "UDP socket broke");
@@ -443,4 +516,67 @@ fn poll_lanes(lanes: &mut [(Lane, SocketHandle)], cx: &mut Context<'_>) -> Poll<
         }
     }
     Poll::Pending
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_closed_socket_is_told_and_read_to_its_end_while_the_session_goes_on() {
+        let (outgoing, mut from_owner) = mpsc::channel(4);
+        let (to_owner, incoming) = mpsc::channel(1);
+        let mut closing = Closing::default();
+        closing.close(SocketHandle { outgoing, incoming }, 4_000);
+        assert_eq!(from_owner.recv().await, Some(SocketOut::Close(4_000)));
+        assert_eq!(from_owner.recv().await, None, "nothing else can follow");
+        // More than its queue holds: a socket that is closing never waits for its owner.
+        for _ in 0..10 {
+            to_owner.send(SocketIn::Opened).await.expect("somebody reads");
+        }
+        drop(to_owner);
+        assert!(closing.finish(CLOSE_WAIT).await);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_socket_that_does_not_close_is_cut_off() {
+        let (outgoing, _from_owner) = mpsc::channel(1);
+        outgoing.try_send(SocketOut::Text(String::new())).expect("room for one");
+        let (to_owner, incoming) = mpsc::channel(1);
+        let mut closing = Closing::default();
+        closing.close(SocketHandle { outgoing, incoming }, NORMAL_CLOSE);
+        let began = tokio::time::Instant::now();
+        to_owner.closed().await;
+        assert_eq!(began.elapsed(), LINGER);
+
+        let (outgoing, _from_owner) = mpsc::channel(1);
+        let (_to_owner, incoming) = mpsc::channel(1);
+        closing.close(SocketHandle { outgoing, incoming }, NORMAL_CLOSE);
+        assert!(!closing.finish(CLOSE_WAIT).await, "the session's end does not wait so long");
+    }
+
+    #[tokio::test]
+    async fn a_flood_of_datagrams_lets_one_message_through_at_a_time() {
+        let datagram = || async { Input::Datagram(Generation::FIRST, 1) };
+        let message = || async { Input::Gateway(Generation::FIRST, SocketIn::Opened) };
+        let mut in_a_row = 0;
+        let mut messages = Vec::new();
+        for at in 0..3 * (DATAGRAMS_IN_A_ROW + 1) {
+            match next_of_network(&mut in_a_row, datagram(), message()).await {
+                Input::Gateway(..) => messages.push(at),
+                Input::Datagram(..) => {}
+                other => panic!("{other:?}"),
+            }
+        }
+        assert_eq!(messages, [64, 129, 194]);
+        // Without messages the flood goes on; without datagrams so do messages.
+        for _ in 0..200 {
+            let silent = std::future::pending();
+            let input = next_of_network(&mut in_a_row, datagram(), silent).await;
+            assert!(matches!(input, Input::Datagram(..)));
+        }
+        let input = next_of_network(&mut in_a_row, std::future::pending(), message()).await;
+        assert!(matches!(input, Input::Gateway(..)));
+        assert_eq!(in_a_row, 0);
+    }
 }
