@@ -142,6 +142,7 @@ fn start_voice(
     let template = SessionTemplate {
         secure: config.discord.api_base_url.as_ref().is_none_or(clawvoice_config::BaseUrl::is_tls),
         dave: voice.dave_encryption,
+        decryption_failure_tolerance: voice.decryption_failure_tolerance,
         tls: None,
         connect_timeout: voice.connect_timeout,
         provider: provider.map(|provider| provider.endpoint.clone()).unwrap_or_default(),

@@ -135,6 +135,7 @@ async fn listen(invitation: Invitation, frames: Arc<AtomicU64>) -> anyhow::Resul
         endpoint: invitation.endpoint,
         secure: true,
         dave: true,
+        decryption_failure_tolerance: clawvoice_voice::call::DECRYPTION_FAILURE_TOLERANCE,
         seed: 7,
         udp_fallback: None,
     };

@@ -65,6 +65,7 @@ impl Room {
             endpoint: "localhost".into(),
             secure: true,
             dave: true,
+            decryption_failure_tolerance: clawvoice_voice::call::DECRYPTION_FAILURE_TOLERANCE,
             seed: 7,
             udp_fallback: None,
         };

@@ -64,6 +64,7 @@ impl CallBench {
             endpoint: "localhost:1".into(),
             secure: false,
             dave,
+            decryption_failure_tolerance: clawvoice_voice::call::DECRYPTION_FAILURE_TOLERANCE,
             seed: 1,
             udp_fallback: fallback.then(|| ([127, 0, 0, 1], 9).into()),
         };

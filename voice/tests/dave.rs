@@ -11,7 +11,10 @@ use serde_json::json;
 
 /// The call, Ann, and Bob in one group at epoch 2, transition 5 executed; leaf 0, 1, 2.
 fn three() -> (Room, room::Human, room::Human) {
-    let mut room = Room::new();
+    three_in(Room::new())
+}
+
+fn three_in(mut room: Room) -> (Room, room::Human, room::Human) {
     let mut ann = room.human(ANN);
     room.first_group(&mut ann);
     let mut bob = room.human(BOB);
@@ -313,6 +316,25 @@ fn an_unusable_commit_or_welcome_is_reported_and_the_call_is_added_anew() {
 }
 
 #[test]
+fn the_tolerance_decides_when_a_group_counts_as_diverged() {
+    for (tolerance, recoveries) in [(10, 1), (39, 1), (40, 0), (500, 0)] {
+        let (mut room, mut ann, _) = three_in(Room::tolerating(tolerance));
+        room.run_for(5_000);
+        let mut stranger = Room::new();
+        let mut other_ann = stranger.human(ANN);
+        stranger.first_group(&mut other_ann);
+        for _ in 0..40 {
+            let frame = other_ann.frame();
+            let mut packet = room.packet(&mut ann, &frame);
+            room.receive(&mut packet);
+            room.run_for(20);
+        }
+        room.run_for(3_000);
+        assert_eq!(room.call.stats().gateway.recoveries, recoveries, "tolerance {tolerance}");
+    }
+}
+
+#[test]
 fn a_diverged_group_is_repaired_once_and_not_for_a_few_frames() {
     let (mut room, mut ann, _) = three();
     room.run_for(5_000);
@@ -320,7 +342,7 @@ fn a_diverged_group_is_repaired_once_and_not_for_a_few_frames() {
     let mut stranger = Room::new();
     let mut other_ann = stranger.human(ANN);
     stranger.first_group(&mut other_ann);
-    for _ in 0..36 {
+    for _ in 0..24 {
         let frame = other_ann.frame();
         let mut packet = room.packet(&mut ann, &frame);
         room.receive(&mut packet);
@@ -337,7 +359,7 @@ fn a_diverged_group_is_repaired_once_and_not_for_a_few_frames() {
     assert_eq!(room.ear.take(), [0u64; 0]);
     room.run_for(3_000);
     let total = room.call.stats().total;
-    assert_eq!(total.held, 86);
+    assert_eq!(total.held, 74);
     assert_eq!(total.received, total.explained());
     assert!(room.events.iter().any(|event| {
         matches!(event, CallEvent::DecryptFailure { user, consecutive: 1 } if user.get() == ANN)

@@ -27,9 +27,6 @@ use crate::wire::{dave as frame, gateway, rtp};
 
 /// After an upgrade, members' last plaintext frames are still taken for this long.
 const UPGRADE_PLAINTEXT: Duration = Duration::from_secs(10);
-/// Consecutive undecryptable frames of one group member that suggest a diverged group; about
-/// 0.7 s of speech, as Discord's clients have it.
-const FAILURES_TO_RECOVER: u32 = 36;
 /// No recovery so soon after a commit or welcome: its keys may still be settling.
 const RECOVERY_QUIET: Duration = Duration::from_secs(3);
 /// At most one recovery in this time.
@@ -82,6 +79,9 @@ struct Batch {
 pub(crate) struct Dave {
     user: UserId,
     channel: ChannelId,
+    /// Consecutive undecryptable frames of one group member that are borne; one more suggests a
+    /// diverged group.
+    tolerance: u32,
     /// After op 4.
     started: bool,
     /// The version senders are to use now; 0 is transport encryption only.
@@ -107,10 +107,11 @@ pub(crate) struct Dave {
 }
 
 impl Dave {
-    pub(crate) fn new(user: UserId, channel: ChannelId) -> Self {
+    pub(crate) fn new(user: UserId, channel: ChannelId, tolerance: u32) -> Self {
         Self {
             user,
             channel,
+            tolerance,
             started: false,
             version: 0,
             session: None,
@@ -496,7 +497,7 @@ impl Dave {
         stats: &mut GatewayStats,
     ) {
         let quiet = |since: Option<SessionTime>, span| since.is_none_or(|at| now.since(at) >= span);
-        if consecutive > FAILURES_TO_RECOVER
+        if consecutive > self.tolerance
             && self.under_way(now).next().is_none()
             && self.version > 0
             && self.in_group(user)

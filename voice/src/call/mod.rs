@@ -64,6 +64,9 @@ pub trait Hear {
     fn speaking_stopped(&mut self, now: SessionTime, user: UserId);
 }
 
+/// Half a second of speech.
+pub const DECRYPTION_FAILURE_TOLERANCE: u32 = 24;
+
 /// What a call is made from: the two halves that the main gateway sends, and how to use them.
 #[derive(Clone, Debug)]
 pub struct CallSettings {
@@ -83,6 +86,10 @@ pub struct CallSettings {
     pub secure: bool,
     /// Offer DAVE protocol version 1; without it, channels that require it close with 4017.
     pub dave: bool,
+    /// Consecutive frames of one group member that may fail to decrypt before the group counts as
+    /// diverged and is re-initialised in place (op 31); [`DECRYPTION_FAILURE_TOLERANCE`] is the
+    /// documented default.
+    pub decryption_failure_tolerance: u32,
     /// For the start of the RTP sequence and timestamp, and for backoff.
     pub seed: u64,
     /// The address to report if IP discovery gets no answer; without one, the call ends then.
@@ -255,7 +262,7 @@ impl Call {
             .ok();
         Self {
             handshake: Handshake::new(&settings, now, &mut out),
-            dave: Dave::new(settings.user, settings.channel),
+            dave: Dave::new(settings.user, settings.channel, settings.decryption_failure_tolerance),
             receiver: Receiver::new(),
             sender,
             early: VecDeque::new(),

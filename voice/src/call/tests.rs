@@ -65,6 +65,7 @@ fn settings() -> CallSettings {
         endpoint: "voice.example:443".into(),
         secure: true,
         dave: true,
+        decryption_failure_tolerance: DECRYPTION_FAILURE_TOLERANCE,
         seed: 7,
         udp_fallback: None,
     }

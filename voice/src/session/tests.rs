@@ -27,6 +27,7 @@ fn connection() -> CallSettings {
         endpoint: "voice.example:443".into(),
         secure: true,
         dave: true,
+        decryption_failure_tolerance: call::DECRYPTION_FAILURE_TOLERANCE,
         seed: 1,
         udp_fallback: None,
     }

@@ -78,6 +78,8 @@ pub struct SessionTemplate {
     pub secure: bool,
     /// Offer end-to-end encryption.
     pub dave: bool,
+    /// Frames in a row that may fail to decrypt before the group is re-initialised.
+    pub decryption_failure_tolerance: u32,
     /// TLS towards the voice gateway; `None` trusts the public web's authorities.
     pub tls: Option<Arc<ClientConfig>>,
     /// For opening a websocket.
@@ -116,6 +118,7 @@ impl SessionStarter for Sessions {
             endpoint: request.endpoint.clone(),
             secure: self.template.secure,
             dave: self.template.dave,
+            decryption_failure_tolerance: self.template.decryption_failure_tolerance,
             seed: rand::random(),
             udp_fallback: None,
         };

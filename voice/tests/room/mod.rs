@@ -11,7 +11,10 @@ use std::num::NonZeroU16;
 
 use clawvoice_session::{ChannelId, GuildId, SessionTime, UserId};
 use clawvoice_voice::{
-    call::{Call, CallEvent, CallSettings, FRAME_SAMPLES, Hear, MAX_DATAGRAM_BYTES, Output},
+    call::{
+        Call, CallEvent, CallSettings, DECRYPTION_FAILURE_TOLERANCE, FRAME_SAMPLES, Hear,
+        MAX_DATAGRAM_BYTES, Output,
+    },
     wire::{
         aead::{Mode, Transport},
         rtp::{self, write_header},
@@ -171,6 +174,11 @@ pub struct Room {
 impl Room {
     /// A call in which media flows under DAVE and op 25 has come, but nobody else has.
     pub fn new() -> Self {
+        Self::tolerating(DECRYPTION_FAILURE_TOLERANCE)
+    }
+
+    /// The same with a tolerance of its own for frames that do not decrypt.
+    pub fn tolerating(decryption_failure_tolerance: u32) -> Self {
         let settings = CallSettings {
             guild: GuildId::new(1),
             channel: ChannelId::new(CHANNEL),
@@ -180,6 +188,7 @@ impl Room {
             endpoint: "voice.example:443".into(),
             secure: true,
             dave: true,
+            decryption_failure_tolerance,
             seed: 3,
             udp_fallback: None,
         };
