@@ -4,6 +4,8 @@ use clawvoice_session::{ChannelId, Generation, GuildId, JoinFailure, UserId, tim
 use secrecy::SecretString;
 use tokio::sync::mpsc;
 
+use crate::call::Plan;
+
 /// Starts voice sessions.
 pub trait SessionStarter: Send + Sync + 'static {
     /// Starts the session's task and returns at once; success and failure come as events.
@@ -91,4 +93,15 @@ pub enum EndPlan {
     /// Moved, kicked, or the channel is gone (voice close 4014 says all of them): the main gateway
     /// will tell which.
     WaitForMove,
+}
+
+impl From<Plan> for EndPlan {
+    fn from(plan: Plan) -> Self {
+        match plan {
+            // A call never ends in order to be resumed; joining anew is as close.
+            Plan::Resume | Plan::Rejoin => Self::Rejoin,
+            Plan::WaitForMove => Self::WaitForMove,
+            Plan::Fatal => Self::StayDown,
+        }
+    }
 }

@@ -24,11 +24,9 @@ use super::{
     udp::VoiceSocket,
 };
 use crate::{
-    call::{CallSettings, Plan},
+    call::CallSettings,
     conversation::{ConversationSettings, Lane},
-    presence::link::{
-        EndPlan, SessionCommand, SessionEvent, SessionHandle, SessionRequest, SessionStarter,
-    },
+    presence::link::{SessionCommand, SessionEvent, SessionHandle, SessionRequest, SessionStarter},
     realtime::openai::{Closed, MAX_EVENT_BYTES},
     session::{GatewayEvent, Output, ProviderEvent, VoiceSession},
 };
@@ -297,12 +295,7 @@ impl Task {
                     over = true;
                 }
                 Output::Ended(reason) => {
-                    let plan = match reason.next() {
-                        // A call never ends in order to be resumed; joining anew is as close.
-                        Plan::Resume | Plan::Rejoin => EndPlan::Rejoin,
-                        Plan::WaitForMove => EndPlan::WaitForMove,
-                        Plan::Fatal => EndPlan::StayDown,
-                    };
+                    let plan = reason.next().into();
                     self.tell(SessionEvent::Ended { reason: reason.to_string(), plan }).await;
                     over = true;
                 }
