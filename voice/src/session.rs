@@ -361,6 +361,9 @@ impl VoiceSession {
             CallEvent::GroupRecovery { transition } => {
                 timeline::dave_group_recovery(now, place, transition)
             }
+            CallEvent::SpeakingContradicted { ssrc, named, by_key } => {
+                timeline::speaking_contradicted(now, place, ssrc, named, by_key)
+            }
             CallEvent::MemberJoined(_) => return,
             CallEvent::MemberLeft(user) => {
                 return self.conversation.handle_member_left(now, user);
@@ -368,6 +371,12 @@ impl VoiceSession {
             CallEvent::DecryptFailure { user: _, consecutive } => {
                 timeline::dave_decrypt_failures(now, place, consecutive.into())
             }
+            CallEvent::PathLost => timeline::connection_interrupted(
+                now,
+                place,
+                "nothing comes through by UDP; trying a new socket",
+            ),
+            CallEvent::RepeatedDecryptFailures => timeline::dave_rejoin(now, place),
             CallEvent::Reconnecting { code: _, plan } => {
                 timeline::connection_interrupted(now, place, &plan.to_string())
             }

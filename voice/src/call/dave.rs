@@ -22,7 +22,7 @@ use davey::{
     errors::{ProcessCommitError, ProcessProposalsError, ProcessWelcomeError},
 };
 
-use super::{CallEvent, Outbox, Output, stats::GatewayStats};
+use super::{CallEvent, Outbox, Output, recovery::GroupState, stats::GatewayStats};
 use crate::wire::{dave as frame, gateway, rtp};
 
 /// After an upgrade, members' last plaintext frames are still taken for this long.
@@ -103,6 +103,10 @@ pub(crate) struct Dave {
     /// When receive keys first became usable.
     ready_since: Option<SessionTime>,
     last_recovery: Option<SessionTime>,
+    /// Our group is being repaired: we are out of the old one and not yet added to the new one.
+    repairing: bool,
+    /// A key has opened a frame since the last transition.
+    proven: bool,
     plaintext_until: Option<SessionTime>,
 }
 
@@ -125,6 +129,8 @@ impl Dave {
             group_changed: None,
             ready_since: None,
             last_recovery: None,
+            repairing: false,
+            proven: false,
             plaintext_until: None,
         }
     }
@@ -132,6 +138,11 @@ impl Dave {
     /// Whether op 4 has said which version is in force.
     pub(crate) fn started(&self) -> bool {
         self.started
+    }
+
+    /// Whether senders are to encrypt end to end now.
+    pub(crate) fn in_force(&self) -> bool {
+        self.version > 0
     }
 
     /// Whether a frame of ours would be understood: no DAVE in force, or a key to encrypt with.
@@ -397,6 +408,7 @@ impl Dave {
         self.seen_batches.clear();
         self.group_changed = Some(now);
         self.ready_since.get_or_insert(now);
+        self.repairing = false;
         stats.epochs += 1;
         self.prepared(now, transition, version, out, stats);
         tracing::debug!(epoch, transition, version, "epoch entered");
@@ -417,6 +429,7 @@ impl Dave {
         stats: &mut GatewayStats,
     ) {
         self.last_transition = transition;
+        self.proven = false;
         if transition == 0 {
             // A group that starts over leaves nothing under way.
             self.pending.clear();
@@ -480,6 +493,7 @@ impl Dave {
         };
         stats.recoveries += 1;
         self.last_recovery = Some(now);
+        self.repairing = true;
         self.group_changed = Some(now);
         out.push_back(Output::Text(gateway::invalid_commit_welcome(transition)));
         self.form_group(version, out);
@@ -507,6 +521,29 @@ impl Dave {
             tracing::warn!(%user, consecutive, "group has diverged");
             self.recover(now, self.last_transition, out, stats);
         }
+    }
+
+    /// Repairs the group in place: op 31 for the last transition, and a new key package.
+    pub(crate) fn reinitialise(
+        &mut self,
+        now: SessionTime,
+        out: &mut Outbox,
+        stats: &mut GatewayStats,
+    ) {
+        tracing::warn!(transition = self.last_transition, "the group is repaired in place");
+        self.recover(now, self.last_transition, out, stats);
+    }
+
+    /// What a lost frame of `user` is judged by; `None`: not a member of our group, so that the
+    /// frame says nothing about it.
+    pub(crate) fn state_for(&self, now: SessionTime, user: UserId) -> Option<GroupState> {
+        let member = self.in_group(user) || (self.repairing && self.roster.contains(&user.get()));
+        member.then(|| GroupState {
+            last_transition: self.last_transition,
+            settled: self.version > 0 && self.under_way(now).next().is_none(),
+            proven: self.proven,
+            repaired: self.last_recovery,
+        })
     }
 
     fn in_group(&self, user: UserId) -> bool {
@@ -541,6 +578,7 @@ impl Dave {
         match session.decrypt_into(user.get(), MediaType::AUDIO, packet, media) {
             Ok(bytes) => {
                 debug_assert_eq!(bytes, checked.media_bytes, "Opus frames carry the exact slice");
+                self.proven = true;
                 Opened::Decrypted(bytes)
             }
             Err(_) => Opened::NoKey,

@@ -118,15 +118,18 @@ impl Bench {
     /// Runs the playout clock until it stops: the time and payload of each datagram.
     fn play_out(&mut self) -> Vec<(SessionTime, Vec<u8>)> {
         let mut datagrams = Vec::new();
-        while let Some((at, Timer::Playout)) = self.session.poll_timeout() {
-            self.session.handle_timeout(at);
+        let mut now = SessionTime::ZERO;
+        while self.session.next_tick.is_some() {
+            let (at, _) = self.session.poll_timeout().expect("a tick is due");
+            now = now.max(at);
+            self.session.handle_timeout(now);
             self.drain();
             if let Some(media) = self.session.poll_media() {
                 let mut datagram = media.to_vec();
                 rtp::parse(&datagram).expect("we send RTP");
                 let payload = self.server.open(&mut datagram, rtp::HEADER_BYTES);
                 let payload = payload.expect("sealed under the key");
-                datagrams.push((at, datagram[payload].to_vec()));
+                datagrams.push((now, datagram[payload].to_vec()));
             }
         }
         datagrams
