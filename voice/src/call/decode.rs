@@ -104,12 +104,9 @@ fn first_frame(code: u8, body: &[u8]) -> Option<&[u8]> {
         _ => {
             let (&count, mut rest) = body.split_first()?;
             let (variable, padded) = (count & 0x80 != 0, count & 0x40 != 0);
-            while padded {
-                let (&length, behind) = rest.split_first()?;
-                rest = behind;
-                if length != u8::MAX {
-                    break;
-                }
+            if padded {
+                let zeros = rest.iter().take_while(|length| **length == u8::MAX).count();
+                rest = rest.get(zeros + 1..)?;
             }
             let mut first = None;
             for _ in 1..if variable { count & 0x3F } else { 1 } {

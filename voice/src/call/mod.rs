@@ -21,6 +21,7 @@ mod close;
 mod dave;
 mod decode;
 mod handshake;
+mod loss;
 mod path;
 mod receive;
 mod recovery;
@@ -43,6 +44,7 @@ pub use self::{
 use self::{
     dave::{Dave, Keys},
     handshake::Handshake,
+    loss::LossWatch,
     receive::{Io, Receiver},
     recovery::{Recovery, Remedy},
     send::Sender,
@@ -272,6 +274,7 @@ pub struct Call {
     recovery: Recovery,
     receiver: Receiver,
     sender: Option<Sender>,
+    loss: LossWatch,
     /// Mode and key in use: setting them again would begin their nonces again.
     transport: Option<(Mode, [u8; KEY_BYTES])>,
     early: VecDeque<Early>,
@@ -301,6 +304,7 @@ impl Call {
             recovery: Recovery::default(),
             receiver: Receiver::new(),
             sender,
+            loss: LossWatch::default(),
             transport: None,
             early: VecDeque::new(),
             stats: CallStats::default(),
@@ -549,6 +553,13 @@ impl Call {
             && self.dave.can_send()
     }
 
+    /// The channel's bitrate, bits per second (Discord, "Channel Object", `bitrate`).
+    pub fn set_bitrate(&mut self, bits: u32) {
+        if let Some(sender) = &mut self.sender {
+            sender.set_bitrate(bits);
+        }
+    }
+
     /// The playout clock's 20 ms tick: a frame of 24 kHz mono speech, or nothing to say.
     ///
     /// Returns the length of the datagram to send, if there is one. After speech come five
@@ -556,7 +567,7 @@ impl Call {
     /// carry out the outputs before the datagram is sent. Allocates nothing in steady state.
     pub fn handle_tick(
         &mut self,
-        _now: SessionTime,
+        now: SessionTime,
         pcm: Option<&[i16; FRAME_SAMPLES]>,
         datagram: &mut [u8; MAX_DATAGRAM_BYTES],
     ) -> Option<usize> {
@@ -565,8 +576,12 @@ impl Call {
             return None;
         }
         let linked = self.handshake.linked();
-        let Self { sender, dave, stats, out, .. } = self;
-        sender.as_mut()?.handle_tick(pcm, linked, dave, out, &mut stats.sent, datagram)
+        let Self { sender, dave, loss, stats, out, .. } = self;
+        let sender = sender.as_mut()?;
+        if let Some(percent) = loss.observe(now, &stats.total) {
+            sender.set_loss(percent);
+        }
+        sender.handle_tick(pcm, linked, dave, out, &mut stats.sent, datagram)
     }
 
     /// The next thing to do, in order; `None` when there is nothing left.

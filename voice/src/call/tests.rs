@@ -615,6 +615,63 @@ fn what_one_call_says_another_hears_and_losses_are_bridged() {
     }
 }
 
+/// A second of something like a voice: 120 Hz and its overtones, swelling.
+fn buzz() -> Vec<[i16; FRAME_SAMPLES]> {
+    let sample = |i: usize| {
+        let swell = (i as f64 / 4_000.0).sin().abs();
+        (12_000.0 * swell * ((i as f64 / 200.0).fract() - 0.5)) as i16
+    };
+    (0..50).map(|frame| std::array::from_fn(|i| sample(frame * FRAME_SAMPLES + i))).collect()
+}
+
+#[test]
+fn what_is_lost_on_the_way_in_is_protected_against_on_the_way_out() {
+    let mut bench = Bench::flowing(0);
+    bench.speaking(ANN, 11);
+    let voice = buzz();
+    let mut sequence = 0u16;
+    let mut run = |bench: &mut Bench, seconds: u64, lost_every: u16| {
+        let mut protected = 0;
+        for _ in 0..50 * seconds {
+            let now = ms(bench.now.as_millis() + 20);
+            bench.run_to(now);
+            if lost_every == 0 || !sequence.is_multiple_of(lost_every) {
+                bench.hear(11, sequence, u32::from(sequence) * 960, &SPEECH);
+            }
+            let mut datagram = [0; MAX_DATAGRAM_BYTES];
+            let frame = &voice[usize::from(sequence) % voice.len()];
+            let bytes = bench.call.handle_tick(now, Some(frame), &mut datagram).unwrap();
+            let at = bench.server.open(&mut datagram[..bytes], 12).unwrap();
+            protected += u32::from(decode::carries_fec(&datagram[at]));
+            sequence += 1;
+        }
+        protected
+    };
+    assert_eq!(run(&mut bench, 6, 0), 0, "nothing is lost");
+    run(&mut bench, 6, 10);
+    let protected = run(&mut bench, 2, 10);
+    assert!(protected > 60, "{protected} of 100");
+    run(&mut bench, 6, 0);
+    assert_eq!(run(&mut bench, 2, 0), 0, "the loss is over");
+}
+
+#[test]
+fn the_bitrate_is_the_channels() {
+    let size = |bits: u32| -> usize {
+        let mut bench = Bench::flowing(0);
+        bench.call.set_bitrate(bits);
+        let frames = buzz();
+        let sizes = frames.iter().map(|frame| {
+            let mut datagram = [0; MAX_DATAGRAM_BYTES];
+            bench.call.handle_tick(bench.now, Some(frame), &mut datagram).unwrap()
+        });
+        sizes.sum()
+    };
+    let (low, usual, high) = (size(16_000), size(64_000), size(384_000));
+    assert!(low * 2 < usual, "{low} against {usual}");
+    assert_eq!(usual, high, "more than 64 kbit/s is no better for one voice");
+}
+
 // ---- receiving ----
 
 #[test]
