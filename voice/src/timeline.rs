@@ -7,7 +7,7 @@
 //! PCM. Every `…Ms` field is whole milliseconds.
 
 use clawvoice_session::{
-    ChannelId, GuildId, SessionKey, SessionTime, UserId,
+    ChannelId, GuildId, SessionKey, SessionTime, StageAnswer, UserId,
     timeline::{Level, Record},
 };
 
@@ -686,6 +686,29 @@ pub fn speaking_contradicted(
         .with("ssrc", ssrc)
         .with("named", named.to_string())
         .with("byKey", by_key.to_string())
+}
+
+/// Nobody hears the bot in its channel, or it is heard again.
+#[must_use]
+pub fn suppression(at: SessionTime, place: Place, suppressed: bool, stage: bool) -> Record {
+    let message = match (suppressed, stage) {
+        (false, _) => return info(at, "voice heard again").place(place),
+        (true, true) => "in the audience of a stage; asking to speak",
+        (true, false) => "the bot lacks the Speak permission in this channel",
+    };
+    warn(at, "voice suppressed").place(place).with("message", message)
+}
+
+/// What became of asking to speak in a stage.
+#[must_use]
+pub fn stage_answer(at: SessionTime, place: Place, answer: &StageAnswer) -> Record {
+    match answer {
+        StageAnswer::Speaks => info(at, "stage speaking").place(place),
+        StageAnswer::Asked => info(at, "stage request to speak sent").place(place),
+        StageAnswer::Refused(words) => {
+            warn(at, "stage request to speak failed").place(place).with("message", preview(words))
+        }
+    }
 }
 
 /// The voice websocket closed; the message says why and what happens next.

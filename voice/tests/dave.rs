@@ -355,6 +355,54 @@ fn an_ssrc_that_changes_without_a_word_is_followed_by_the_key() {
     assert_eq!(room.call.stats().total.undecryptable, 0);
 }
 
+/// Ann and Bob in a group of their own at epoch 1, and a commit of Ann's that adds the call.
+fn invited() -> (Room, Vec<u8>) {
+    let mut room = Room::new();
+    let (mut ann, mut bob) = (room.human(ANN), room.human(BOB));
+    room.introduce(&ann);
+    room.introduce(&bob);
+    let append = davey::ProposalsOperationType::APPEND;
+    let add = room.server.add(0, &bob.dave.create_key_package().unwrap());
+    let made = ann.dave.process_proposals(append, &room::batch(&[add]), None).unwrap().unwrap();
+    ann.dave.process_commit(&made.commit).unwrap();
+    let add = room.server.add(1, &room.key_package);
+    let made = ann.dave.process_proposals(append, &room::batch(&[add]), None).unwrap().unwrap();
+    (room, made.welcome.unwrap())
+}
+
+#[test]
+fn a_welcome_may_have_somebody_who_left_just_now() {
+    let leave = json!({"op": 13, "d": {"user_id": BOB.to_string()}});
+    let (mut room, welcome) = invited();
+    room.text(leave.clone());
+    room.run_for(9_999);
+    room.welcome(6, &welcome);
+    assert_eq!(room.ready_for(), [6], "Bob's Remove is the next commit");
+
+    let (mut room, welcome) = invited();
+    room.text(leave);
+    room.run_for(10_000);
+    room.texts.clear();
+    room.welcome(6, &welcome);
+    assert_eq!(room.texts, [json!({"op": 31, "d": {"transition_id": 6}})], "long gone");
+}
+
+#[test]
+fn plaintext_that_waited_for_a_name_is_heard_before_the_frame_that_names_it() {
+    let (mut room, mut ann, _) = three();
+    room.run_for(1_000);
+    room.text(json!({"op": 21, "d": {"protocol_version": 0, "transition_id": 7}}));
+    ann.ssrc += 50;
+    let plain: Vec<_> = (0..3).map(|_| room.packet(&mut ann, &SPEECH)).collect();
+    for mut packet in plain.into_iter().rev() {
+        room.receive(&mut packet);
+    }
+    assert_eq!(room.ear.take(), [0u64; 0], "plaintext is evidence of nobody");
+    room.say(&mut ann);
+    assert_eq!(room.ear.take(), [ANN; 4]);
+    assert_eq!((room.call.stats().total.delivered, room.call.stats().total.late), (4, 0));
+}
+
 #[test]
 fn proposals_wait_for_the_announcement_of_their_user() {
     let mut room = Room::new();

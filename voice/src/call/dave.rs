@@ -90,6 +90,8 @@ pub(crate) struct Dave {
     external_sender: Option<Vec<u8>>,
     /// Users that op 11 announced and op 13 has not taken back, and ourselves.
     roster: BTreeSet<u64>,
+    /// Users that op 13 took back, and when: a Welcome made before may still have them.
+    departed: BTreeMap<u64, SessionTime>,
     /// Transitions prepared and not executed. An op 22 that comes late is still carried out: the
     /// others switch on it too.
     pending: BTreeMap<u16, Prepared>,
@@ -121,6 +123,7 @@ impl Dave {
             session: None,
             external_sender: None,
             roster: BTreeSet::from([user.get()]),
+            departed: BTreeMap::new(),
             pending: BTreeMap::new(),
             deferred: Vec::new(),
             seen_batches: Vec::new(),
@@ -190,8 +193,13 @@ impl Dave {
     }
 
     /// Op 13. Returns whether the user was in the call.
-    pub(crate) fn client_disconnect(&mut self, user: UserId) -> bool {
-        user != self.user && self.roster.remove(&user.get())
+    pub(crate) fn client_disconnect(&mut self, now: SessionTime, user: UserId) -> bool {
+        let was_there = user != self.user && self.roster.remove(&user.get());
+        if was_there {
+            self.departed.retain(|_, at| now.since(*at) < TRANSITION_LIMIT);
+            self.departed.insert(user.get(), now);
+        }
+        was_there
     }
 
     /// Op 21.
@@ -368,7 +376,10 @@ impl Dave {
         out: &mut Outbox,
         stats: &mut GatewayStats,
     ) -> Keys {
-        let expected: Vec<u64> = self.roster.iter().copied().collect();
+        // Who left since the commit was made is in its tree until the next one.
+        let left = self.departed.iter().filter(|(_, at)| now.since(**at) < TRANSITION_LIMIT);
+        let expected: Vec<u64> =
+            self.roster.iter().copied().chain(left.map(|(user, _)| *user)).collect();
         let Some(session) = &mut self.session else {
             stats.commits_ignored += 1;
             return Keys::Same;
@@ -571,10 +582,9 @@ impl Dave {
                 Opened::Refused
             };
         };
-        let Some(session) = &mut self.session else {
-            // Without a group an end that looks like a trailer is chance.
-            return if self.version == 0 { Opened::Plain } else { Opened::NoKey };
-        };
+        // Also where no group is in force: the others may not have executed a downgrade yet, and
+        // ciphertext in an Opus decoder is noise.
+        let Some(session) = &mut self.session else { return Opened::NoKey };
         match session.decrypt_into(user.get(), MediaType::AUDIO, packet, media) {
             Ok(bytes) => {
                 debug_assert_eq!(bytes, checked.media_bytes, "Opus frames carry the exact slice");
@@ -592,7 +602,7 @@ impl Dave {
     }
 
     /// Plaintext is normal without DAVE, and tolerated around a change of version.
-    fn plaintext_allowed(&self, now: SessionTime) -> bool {
+    pub(crate) fn plaintext_allowed(&self, now: SessionTime) -> bool {
         self.version == 0
             || self.under_way(now).any(|version| version == 0)
             || self.plaintext_until.is_some_and(|until| now < until)

@@ -363,7 +363,7 @@ impl Call {
                 self.receiver.keys_changed(now);
             }
             Incoming::ClientDisconnect(user) => {
-                if self.dave.client_disconnect(user) {
+                if self.dave.client_disconnect(now, user) {
                     out.push_back(Output::Event(CallEvent::MemberLeft(user)));
                 }
                 self.receiver.user_left(now, user);

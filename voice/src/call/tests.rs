@@ -969,6 +969,20 @@ fn plaintext_under_dave_is_refused_but_for_silence() {
 }
 
 #[test]
+fn encrypted_frames_are_never_taken_for_opus() {
+    // A downgrade is in force for us, who have just joined, and not yet for Ann.
+    let mut bench = Bench::flowing(0);
+    bench.speaking(ANN, 11);
+    let trailer = [0, 0, 0, 0, 0, 0, 0, 0, 1, 12, 0xFA, 0xFA];
+    let frame = [&[0xFC; 40][..], &trailer].concat();
+    bench.hear(11, 0, 0, &frame);
+    assert_eq!(bench.ear.take(), []);
+    bench.hear(11, 1, 960, &SPEECH);
+    bench.run_to(ms(3_000));
+    assert_eq!((bench.total().pre_join, bench.total().delivered), (1, 1));
+}
+
+#[test]
 fn a_downgrade_that_is_only_prepared_lets_plaintext_in_for_10_s() {
     let heard_plain = |bench: &mut Bench, sequence: u16| {
         bench.hear(11, sequence, u32::from(sequence) * 960, &SPEECH);

@@ -331,7 +331,7 @@ impl Receiver {
         let Some(stream) = streams.get_mut(&media.ssrc) else { return };
         let user = Some(stream.user());
         let first = !stream.identity.opened();
-        give_up_older(held, stream, io, playout, media);
+        settle_older(held, stream, io, playout, media);
         stream.note_opened(io.now);
         io.recovery.heard();
         if !fresh {
@@ -629,24 +629,31 @@ fn kind_of(opus: &[u8]) -> Kind {
     if opus == rtp::SILENCE || opus.len() <= 2 { Kind::Silence } else { Kind::Speech }
 }
 
-/// A frame of this stream was opened: what was held from before it will not open any more.
-fn give_up_older(
+/// A frame of this stream was opened: what was held from before it will not open any more. What
+/// waited for a name only, unencrypted while that was allowed, is played.
+fn settle_older(
     held: &mut Held,
     stream: &mut Stream,
     io: &mut Io<'_>,
     playout: &mut Playout,
     opened: Media<'_>,
 ) {
-    let older = |packet: &HeldPacket| {
-        packet.ssrc == opened.ssrc
-            && opened.sequence.wrapping_sub(packet.sequence) < u16::MAX / 2
-            && packet.sequence != opened.sequence
-    };
-    while let Some(packet) = held.take_if(older) {
+    if held.is_empty() {
+        return;
+    }
+    for packet in held.take_older(opened.ssrc, opened.sequence) {
         if packet.user.is_none() {
             io.stats.attributed(stream.user());
         }
-        give_up_frame(stream, io, playout, &packet);
+        let plain = frame::check(&packet.payload).is_none()
+            && io.dave.plaintext_allowed(packet.arrived)
+            && kind_of(&packet.payload) == Kind::Speech;
+        if plain {
+            let media = Media::of(&packet);
+            stream.accept(&mut playout.voice(io), media.ready(Kind::Speech, media.payload));
+        } else {
+            give_up_frame(stream, io, playout, &packet);
+        }
     }
 }
 
