@@ -534,6 +534,30 @@ fn a_group_that_stays_diverged_is_left_after_it_was_repaired_in_place() {
 }
 
 #[test]
+fn a_first_group_whose_commit_was_damaged_is_asked_for_again() {
+    let mut room = Room::new();
+    let mut ann = room.human(ANN);
+    room.introduce(&ann);
+    let add = room.server.add(0, &ann.dave.create_key_package().unwrap());
+    room.propose(&[add]);
+    let (mut commit, welcome) = room.commit.take().unwrap();
+    ann.dave.process_welcome(&welcome.unwrap(), None).unwrap();
+    ann.dave.prepare_transition(0, 1).unwrap();
+    let last = commit.len() - 1;
+    commit[last] ^= 1;
+    room.announce(0, &commit);
+    assert!(room.texts.is_empty(), "it looks like one for others: {:?}", room.texts);
+    let mut frames = 0;
+    while room.texts.is_empty() {
+        room.say(&mut ann);
+        room.run_for(20);
+        frames += 1;
+        assert!(frames < 200, "deaf for 4 s");
+    }
+    assert_eq!(room.texts, [json!({"op": 31, "d": {"transition_id": 0}})]);
+}
+
+#[test]
 fn a_transition_that_is_never_executed_holds_up_recovery_for_10_s() {
     let (mut room, mut ann, _) = three();
     room.text(json!({"op": 21, "d": {"protocol_version": 1, "transition_id": 7}}));

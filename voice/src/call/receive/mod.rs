@@ -45,9 +45,6 @@ use crate::wire::{
 const MAX_MEDIA: usize = 2_048;
 /// Streams at a time; more than a voice channel has users.
 const MAX_STREAMS: usize = 512;
-/// Frames lost within this time after the first keys came, from a sender never yet decrypted,
-/// are of the epoch before ours.
-const PRE_JOIN: std::time::Duration = std::time::Duration::from_secs(3);
 /// Between two [`CallEvent::DecryptFailure`]s of one user, in lost frames: a second of speech.
 const FAILURE_EVENT_FRAMES: u32 = 50;
 
@@ -663,8 +660,7 @@ fn give_up_frame(stream: &mut Stream, io: &mut Io<'_>, playout: &mut Playout, pa
         io.stats.settle(Some(stream.user()), fate);
         return stream.skip(&mut playout.voice(io), packet.sequence, packet.timestamp);
     }
-    let joining = io.dave.ready_since().is_none_or(|since| packet.arrived <= since + PRE_JOIN);
-    if joining && !stream.identity.opened() {
+    if io.dave.joining(packet.arrived) && !stream.identity.opened() {
         io.stats.settle(Some(stream.user()), Fate::PreJoin);
     } else {
         io.stats.settle(Some(stream.user()), Fate::Undecryptable);
