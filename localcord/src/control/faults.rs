@@ -178,7 +178,10 @@ pub(super) async fn move_server(
             let human = control.humans.latest(invite.user_id);
             human.is_some_and(|human| human.ended().is_none())
         })
-        .map(|invite| async { (invite.user_id, Human::join(invite).await) })
+        .map(|invite| async {
+            let (human, settings) = (invite.user_id, control.humans.settings(invite.user_id));
+            (human, Human::join_with(invite, settings).await)
+        })
         .collect();
     let voice = control.voice.clone();
     let retire = async move {

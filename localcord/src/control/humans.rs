@@ -17,7 +17,7 @@ use tokio::time::timeout;
 
 use super::{Control, Refusal, Wait};
 use crate::{
-    human::Human,
+    human::{Human, HumanSettings, SpeechCoding},
     rest::{
         body::{JsonBody, MessageBody},
         messages,
@@ -36,6 +36,8 @@ const LEAVE_TIME: Duration = Duration::from_secs(5);
 pub(super) struct Humans {
     connections: Mutex<HashMap<u64, Vec<Arc<Human>>>>,
     tokens: Mutex<HashMap<String, u64>>,
+    /// How humans speak who were told to, in all their stays in voice.
+    codings: Mutex<HashMap<u64, SpeechCoding>>,
     /// Held while somebody joins or leaves: one after the other.
     pub(super) moving: tokio::sync::Mutex<()>,
 }
@@ -70,6 +72,19 @@ impl Humans {
     pub(super) fn clear(&self) {
         self.lock().clear();
         self.tokens.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        self.codings.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+
+    /// How a human's next connection is set up.
+    pub(super) fn settings(&self, human: u64) -> HumanSettings {
+        let codings = self.codings.lock().unwrap_or_else(PoisonError::into_inner);
+        let speech = codings.get(&human).copied().unwrap_or_default();
+        HumanSettings { speech, ..HumanSettings::default() }
+    }
+
+    /// Has a human speak like that from now on.
+    pub(super) fn set_coding(&self, human: u64, coding: SpeechCoding) {
+        self.codings.lock().unwrap_or_else(PoisonError::into_inner).insert(human, coding);
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<u64, Vec<Arc<Human>>>> {
@@ -192,7 +207,8 @@ async fn join(
     let Some(invite) = invite else {
         return connected.ok_or_else(|| Refusal::new(StatusCode::CONFLICT, "not connected"));
     };
-    let joined = Human::join(invite).await.map_err(|error| {
+    let settings = control.humans.settings(human);
+    let joined = Human::join_with(invite, settings).await.map_err(|error| {
         world.drop_user_voice(human);
         Refusal::new(StatusCode::BAD_GATEWAY, error.to_string())
     })?;

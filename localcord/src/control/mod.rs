@@ -10,6 +10,7 @@
 //! | `POST humans` | `{name}` → `{id, token}`; `humans/@me` is the one of `Authorization: <token>` |
 //! | `POST humans/{id}/voice` | `{channel_id}` joins or moves, `null` leaves; `?wait=true`: until it shares an epoch with everybody there |
 //! | `POST humans/{id}/speak` | a WAV; `?wait=true`: until it is spoken |
+//! | `PUT humans/{id}/speech` | [`crate::human::SpeechCoding`]: how it speaks |
 //! | `GET humans/{id}/heard` | `?from={user}` → WAV; `&format=json` → when and how long |
 //! | `GET humans/{id}/stats` | counters of its voice client |
 //! | `POST humans/{id}/messages` | as Discord's Create Message, plus `channel_id` or `user_id` |
@@ -40,7 +41,7 @@ use axum::{
     http::{StatusCode, header::ORIGIN},
     middleware::{self, Next},
     response::{IntoResponse, Response},
-    routing::{get, post},
+    routing::{get, post, put},
 };
 use serde::Deserialize;
 use serde_json::json;
@@ -98,6 +99,7 @@ pub(crate) fn router(control: &Control) -> Router {
             "/humans/{human}/speak",
             post(speech::speak).layer(DefaultBodyLimit::max(MOST_WAV_BYTES)),
         )
+        .route("/humans/{human}/speech", put(speech::set_coding))
         .route("/humans/{human}/heard", get(speech::heard))
         .route("/humans/{human}/commands", post(calls::command))
         .route("/humans/{human}/components", post(calls::component))

@@ -12,6 +12,7 @@ use std::{
 
 use super::{
     HumanStats,
+    coding::SpeechCoding,
     dave::{Answer, Dave, Undecryptable},
     gateway::{self, FromServer},
     media::{Incoming, PacketError, Transport, TransportMode},
@@ -56,6 +57,7 @@ pub(crate) enum Output {
 pub(crate) struct Client {
     invite: VoiceInvite,
     preferred_mode: TransportMode,
+    coding: SpeechCoding,
     ssrc: u32,
     mode: TransportMode,
     discovery: Option<Discovery>,
@@ -95,12 +97,17 @@ struct Keepalive {
 impl Client {
     /// # Errors
     /// What went wrong, if no DAVE session could be made.
-    pub(crate) fn new(invite: VoiceInvite, preferred_mode: TransportMode) -> Result<Self, String> {
+    pub(crate) fn new(
+        invite: VoiceInvite,
+        preferred_mode: TransportMode,
+        coding: SpeechCoding,
+    ) -> Result<Self, String> {
         let dave = Dave::new(invite.user_id, invite.channel_id)?;
         let identify = Output::Text(gateway::identify(&invite));
         Ok(Self {
             invite,
             preferred_mode,
+            coding,
             ssrc: 0,
             mode: preferred_mode,
             discovery: None,
@@ -170,6 +177,15 @@ impl Client {
             self.outputs.push_back(Output::Text(gateway::speaking(self.ssrc, true)));
         }
         voice.say(now, id, pcm);
+    }
+
+    /// Codes what is said from now on like that.
+    ///
+    /// # Errors
+    /// libopus's.
+    pub(crate) fn set_coding(&mut self, coding: SpeechCoding) -> Result<(), opus2::Error> {
+        self.coding = coding;
+        self.voice.as_mut().map_or(Ok(()), |voice| voice.set_coding(coding))
     }
 
     /// A text message from the voice gateway.
@@ -263,7 +279,7 @@ impl Client {
             self.outputs.push_back(Output::Failed(problem));
             return;
         }
-        match Voice::new(self.ssrc, rand::random(), rand::random()) {
+        match Voice::new(self.ssrc, rand::random(), rand::random(), self.coding) {
             Ok(voice) => self.voice = Some(voice),
             Err(error) => self.outputs.push_back(Output::Failed(error.to_string())),
         }

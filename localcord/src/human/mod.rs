@@ -10,11 +10,13 @@
 //!                                          ├── gateway    messages
 //!                                          ├── dave       end-to-end encryption
 //!                                          ├── media      RTP and transport encryption
-//!                                          ├── speech     20 ms frames out
+//!                                          ├── speech     frames out, at their pace
+//!                                          │   └── coding how they are made
 //!                                          └── recording  frames in, laid out in time
 //! ```
 
 mod client;
+mod coding;
 mod dave;
 mod gateway;
 mod media;
@@ -43,6 +45,7 @@ use self::{
     task::{Command, Shared, Shell},
 };
 pub use self::{
+    coding::{FrameDuration, SpeechApplication, SpeechChannels, SpeechCoding, SpeechCodingError},
     media::TransportMode,
     recording::{FrameArrival, Heard, SenderStats, Talkspurt},
     speech::Spoken,
@@ -71,6 +74,12 @@ pub enum HumanError {
     /// No DAVE session could be set up.
     #[error("DAVE: {0}")]
     Dave(String),
+    /// Speech cannot be coded as asked.
+    #[error(transparent)]
+    Coding(#[from] SpeechCodingError),
+    /// libopus refuses what should be possible.
+    #[error("Opus: {0}")]
+    Opus(#[from] opus2::Error),
 }
 
 /// How a voice connection ended.
@@ -111,6 +120,8 @@ impl fmt::Display for Ended {
 pub struct HumanSettings {
     /// The transport encryption to ask for where the server offers it.
     pub transport_mode: TransportMode,
+    /// How it speaks.
+    pub speech: SpeechCoding,
 }
 
 /// What a human's client has counted.
@@ -178,7 +189,7 @@ impl Human {
     /// Joins with the given settings.
     ///
     /// # Errors
-    /// As [`Self::join`].
+    /// As [`Self::join`], and if the speech coding is out of range.
     pub async fn join_with(
         invite: VoiceInvite,
         settings: HumanSettings,
@@ -189,9 +200,11 @@ impl Human {
     }
 
     async fn connect(invite: VoiceInvite, settings: HumanSettings) -> Result<Human, HumanError> {
+        settings.speech.check()?;
         let url = format!("ws://{}/?v=8", invite.endpoint);
         let (websocket, _) = connect_async_with_config(url, None, true).await.map_err(Box::new)?;
-        let client = Client::new(invite, settings.transport_mode).map_err(HumanError::Dave)?;
+        let client = Client::new(invite, settings.transport_mode, settings.speech)
+            .map_err(HumanError::Dave)?;
         let shared = Arc::new(Shared::new(client));
         let (joined, has_joined) = oneshot::channel();
         let (activity, activity_seen) = watch::channel(0);
@@ -224,6 +237,15 @@ impl Human {
             Ok(spoken) => Ok(spoken),
             Err(_) => Err(self.end_error().await),
         }
+    }
+
+    /// Codes speech like that from the next frame on, also in the middle of a speech.
+    ///
+    /// # Errors
+    /// If Opus cannot do it, or FEC would not be in the packets; nothing has changed then.
+    pub fn set_speech_coding(&self, coding: SpeechCoding) -> Result<(), HumanError> {
+        coding.check()?;
+        Ok(self.shared.client().set_coding(coding)?)
     }
 
     /// Everything heard of a user so far; empty if that is nothing.

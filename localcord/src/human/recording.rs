@@ -13,12 +13,13 @@ use super::{
     wav::{self, SAMPLE_RATE, WavError},
 };
 
-/// Nothing heard for this long ends a talkspurt.
-const PAUSE: Duration = Duration::from_millis(200);
+/// Nothing heard for this long after the end of a frame ends a talkspurt.
+const PAUSE: Duration = Duration::from_millis(180);
 /// Longest Opus frame, samples per channel: 120 ms.
 const MAX_FRAME_SAMPLES: usize = 5760;
-/// Missing frames in a row that the decoder fills in, samples: 100 ms. The rest stays silent.
-const MAX_CONCEALED_SAMPLES: usize = 4800;
+/// Missing frames in a row that the decoder fills in, samples: 120 ms, the longest frame. The rest
+/// stays silent.
+const MAX_CONCEALED_SAMPLES: usize = MAX_FRAME_SAMPLES;
 /// Longest recording kept, samples: 20 minutes. What comes later is counted, not kept.
 const MAX_SAMPLES: usize = 20 * 60 * SAMPLE_RATE as usize;
 
@@ -129,6 +130,7 @@ struct Stream {
 #[derive(Clone, Copy)]
 struct LastFrame {
     at: Instant,
+    length: Duration,
     silence: bool,
     /// Timestamp and place of the sample after it.
     next_timestamp: u32,
@@ -203,6 +205,8 @@ impl Recording {
         if let Some(stream) = self.stream.as_mut() {
             stream.last = Some(LastFrame {
                 at,
+                // At most 120 ms, and 48 samples are a millisecond.
+                length: Duration::from_micros(samples as u64 * 1_000 / 48),
                 silence,
                 next_timestamp: timestamp.wrapping_add(samples as u32),
                 next_offset: offset + samples,
@@ -223,7 +227,7 @@ impl Recording {
         let resumes = last.silence && !silence && since > Duration::from_millis(60);
         let follows =
             distance(last.next_timestamp, timestamp).is_some_and(|gap| gap <= SAMPLE_RATE as usize);
-        since > PAUSE || resumes || !follows
+        since > PAUSE + last.length || resumes || !follows
     }
 
     /// Lets the decoder fill in what is missing before a frame of the same talkspurt.

@@ -1,26 +1,19 @@
-//! Speaking: 20 ms Opus frames at real-time pace, numbered and time-stamped for RTP.
+//! Speaking: Opus frames at real-time pace, numbered and time-stamped for RTP.
 
-use std::{
-    collections::VecDeque,
-    time::{Duration, Instant},
+use std::{collections::VecDeque, time::Instant};
+
+use super::{
+    coding::{FrameDuration, SpeechCoding, SpeechEncoder},
+    media::Outgoing,
 };
 
-use opus2::{Application, Bitrate, Channels, Encoder};
-
-use super::{media::Outgoing, wav::SAMPLE_RATE};
-
-/// One frame's length.
-const FRAME: Duration = Duration::from_millis(20);
-/// Samples per channel in one frame.
-const FRAME_SAMPLES: usize = 960;
-/// Discord's default bitrate of a voice channel, bits per second.
-const BITRATE: i32 = 64_000;
-/// Largest Opus frame, bytes (RFC 6716 section 3.4).
-const MAX_FRAME_BYTES: usize = 1275;
 /// Silence frames sent before a pause, so that no decoder goes on from the last sound.
 const TRAILING_SILENCE: u8 = 5;
 /// The Opus frame that means silence.
 pub(crate) const SILENCE: [u8; 3] = [0xF8, 0xFF, 0xFE];
+/// How long it lasts, whatever the speech before it was coded in: its first byte says so (RFC 6716
+/// section 3.1).
+const SILENCE_FRAME: FrameDuration = FrameDuration::Ms20;
 
 /// A piece of audio that was spoken.
 #[derive(Clone, Copy, Debug)]
@@ -29,7 +22,7 @@ pub struct Spoken {
     pub started_at: Instant,
     /// When the last frame of the speech was sent; the silence frames came after.
     pub finished_at: Instant,
-    /// Speech frames of 20 ms, without the silence frames.
+    /// Speech frames, as long as the speech coding says, without the silence frames.
     pub frames: u32,
     /// Of these, how many were not sent because the end-to-end encryption had no key: nobody
     /// else was in the channel yet.
@@ -38,11 +31,12 @@ pub struct Spoken {
 
 /// The sending half of a human's voice: what is being said, what is still to be said.
 pub(crate) struct Voice {
-    encoder: Encoder,
+    encoder: SpeechEncoder,
     ssrc: u32,
     sequence: u16,
     timestamp: u32,
-    last_due: Option<Instant>,
+    /// When the last frame was due, and how long it was.
+    last: Option<(Instant, FrameDuration)>,
     queue: VecDeque<Speech>,
 }
 
@@ -68,15 +62,25 @@ pub(crate) enum Step {
 impl Voice {
     /// Starts numbering at the given sequence number and timestamp; RFC 3550 wants them random.
     ///
-    /// Opus is set up as WebRTC does for a stereo track: the audio application. At 64 kbit/s
-    /// that is CELT in every frame, the least forgiving of trailing bytes.
+    /// # Errors
+    /// libopus's.
+    pub(crate) fn new(
+        ssrc: u32,
+        sequence: u16,
+        timestamp: u32,
+        coding: SpeechCoding,
+    ) -> Result<Self, opus2::Error> {
+        let encoder = SpeechEncoder::new(coding)?;
+        Ok(Self { encoder, ssrc, sequence, timestamp, last: None, queue: VecDeque::new() })
+    }
+
+    /// Codes differently from the next frame on, also in the middle of a speech.
     ///
     /// # Errors
     /// libopus's.
-    pub(crate) fn new(ssrc: u32, sequence: u16, timestamp: u32) -> Result<Self, opus2::Error> {
-        let mut encoder = Encoder::new(SAMPLE_RATE, Channels::Stereo, Application::Audio)?;
-        encoder.set_bitrate(Bitrate::Bits(BITRATE))?;
-        Ok(Self { encoder, ssrc, sequence, timestamp, last_due: None, queue: VecDeque::new() })
+    pub(crate) fn set_coding(&mut self, coding: SpeechCoding) -> Result<(), opus2::Error> {
+        self.encoder = SpeechEncoder::new(coding)?;
+        Ok(())
     }
 
     /// Queues interleaved 48 kHz stereo behind what is being said.
@@ -104,28 +108,30 @@ impl Voice {
     pub(crate) fn handle_timeout(&mut self, now: Instant) -> Result<Option<Step>, opus2::Error> {
         let Some(speech) = self.queue.front_mut() else { return Ok(None) };
         let Some(due) = speech.due.filter(|due| *due <= now) else { return Ok(None) };
-        let (opus, audio_level) = if speech.position < speech.pcm.len() {
-            let end = (speech.position + 2 * FRAME_SAMPLES).min(speech.pcm.len());
+        let (length, opus, audio_level) = if speech.position < speech.pcm.len() {
+            let length = self.encoder.frame();
+            let samples = 2 * usize::from(length.samples());
+            let end = (speech.position + samples).min(speech.pcm.len());
             let mut frame = speech.pcm[speech.position..end].to_vec();
-            frame.resize(2 * FRAME_SAMPLES, 0);
+            frame.resize(samples, 0);
             speech.position = end;
             if speech.spoken.frames == 0 {
                 speech.spoken.started_at = now;
             }
             speech.spoken.finished_at = now;
             speech.spoken.frames += 1;
-            (self.encoder.encode_vec(&frame, MAX_FRAME_BYTES)?, audio_level(&frame))
+            (length, self.encoder.encode(&frame)?, audio_level(&frame))
         } else if speech.silence_left > 0 {
             speech.silence_left -= 1;
-            (SILENCE.to_vec(), 127)
+            (SILENCE_FRAME, SILENCE.to_vec(), 127)
         } else {
             let finished = Step::Finished { id: speech.id, spoken: speech.spoken };
             self.queue.pop_front();
             self.begin_next(now);
             return Ok(Some(finished));
         };
-        speech.due = Some(due + FRAME);
-        Ok(Some(Step::Frame { header: self.stamp(due, audio_level), opus }))
+        speech.due = Some(due + length.duration());
+        Ok(Some(Step::Frame { header: self.stamp(due, length, audio_level), opus }))
     }
 
     /// Notes that the frame just handed out could not be sent: no packet, so no sequence number.
@@ -143,18 +149,19 @@ impl Voice {
             && speech.due.is_none()
         {
             // One frame's length after the announcement, as if it had just been recorded.
-            speech.due = Some(now + FRAME);
+            speech.due = Some(now + self.encoder.frame().duration());
         }
     }
 
     /// Numbers a packet. A pause moves the timestamp on but not the sequence number.
-    fn stamp(&mut self, due: Instant, audio_level: u8) -> Outgoing {
-        let frames = self.last_due.replace(due).map_or(0, |last| {
-            let pause = due.saturating_duration_since(last);
-            ((pause + FRAME / 2).as_millis() / FRAME.as_millis()).max(1)
+    fn stamp(&mut self, due: Instant, length: FrameDuration, audio_level: u8) -> Outgoing {
+        let elapsed = self.last.replace((due, length)).map_or(0, |(last_due, last_length)| {
+            let pause = due.saturating_duration_since(last_due);
+            let unit = last_length.duration();
+            let frames = ((pause + unit / 2).as_micros() / unit.as_micros()).max(1);
+            // Wraps, as RTP timestamps do.
+            (frames as u32).wrapping_mul(last_length.samples().into())
         });
-        // Wraps, as RTP timestamps do.
-        let elapsed = (frames as u32).wrapping_mul(FRAME_SAMPLES as u32);
         self.timestamp = self.timestamp.wrapping_add(elapsed);
         let sequence = self.sequence;
         self.sequence = sequence.wrapping_add(1);
@@ -171,7 +178,15 @@ fn audio_level(frame: &[i16]) -> u8 {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
+
+    const FRAME: Duration = Duration::from_millis(20);
+
+    fn voice(sequence: u16, timestamp: u32) -> Voice {
+        Voice::new(7, sequence, timestamp, SpeechCoding::default()).unwrap()
+    }
 
     /// Runs a voice in virtual time until `id` is finished.
     fn run(voice: &mut Voice, id: u64) -> (Vec<(Instant, Outgoing, Vec<u8>)>, Spoken) {
@@ -193,7 +208,7 @@ mod tests {
     #[test]
     fn frames_leave_every_20_ms_and_silence_follows() {
         let now = Instant::now();
-        let mut voice = Voice::new(7, u16::MAX, u32::MAX).unwrap();
+        let mut voice = voice(u16::MAX, u32::MAX);
         // Two and a half frames.
         voice.say(now, 1, vec![1000; 960 * 5]);
         let (packets, spoken) = run(&mut voice, 1);
@@ -213,7 +228,7 @@ mod tests {
     #[test]
     fn a_pause_moves_only_the_timestamp() {
         let now = Instant::now();
-        let mut voice = Voice::new(7, 100, 0).unwrap();
+        let mut voice = voice(100, 0);
         voice.say(now, 1, vec![1000; 1920]);
         let last = run(&mut voice, 1).0.last().map(|(at, header, _)| (*at, *header)).unwrap();
         voice.say(last.0 + Duration::from_secs(2), 2, vec![1000; 1920]);
@@ -225,7 +240,7 @@ mod tests {
     #[test]
     fn a_late_timer_catches_up() {
         let now = Instant::now();
-        let mut voice = Voice::new(7, 0, 0).unwrap();
+        let mut voice = voice(0, 0);
         voice.say(now, 1, vec![1000; 1920 * 10]);
         let late = now + FRAME * 4;
         let mut sent = 0;
@@ -239,7 +254,7 @@ mod tests {
     #[test]
     fn unsent_frames_use_up_time_but_no_sequence_number() {
         let now = Instant::now();
-        let mut voice = Voice::new(7, 50, 0).unwrap();
+        let mut voice = voice(50, 0);
         voice.say(now, 1, vec![1000; 1920 * 2]);
         let Ok(Some(Step::Frame { header, .. })) = voice.handle_timeout(now + FRAME) else {
             panic!("no frame");
@@ -254,11 +269,49 @@ mod tests {
     #[test]
     fn one_speech_waits_for_the_other() {
         let now = Instant::now();
-        let mut voice = Voice::new(7, 0, 0).unwrap();
+        let mut voice = voice(0, 0);
         voice.say(now, 1, vec![1000; 1920]);
         voice.say(now, 2, vec![1000; 1920]);
         let (first, _) = run(&mut voice, 1);
         let (second, _) = run(&mut voice, 2);
         assert_eq!((first.len(), second.len()), (6, 6));
+    }
+
+    #[test]
+    fn pace_and_timestamps_follow_the_frame_duration() {
+        for frame in FrameDuration::ALL {
+            let now = Instant::now();
+            let mut voice = voice(0, 0);
+            voice.set_coding(SpeechCoding { frame, ..SpeechCoding::default() }).unwrap();
+            let (samples, length) = (u32::from(frame.samples()), frame.duration());
+            // Two frames and a bit, then silence, then after a pause the same again.
+            voice.say(now, 1, vec![1000; 2 * (2 * samples as usize + 10)]);
+            let (packets, spoken) = run(&mut voice, 1);
+            assert_eq!((spoken.frames, packets.len()), (3, 8), "{frame:?}");
+            for (n, (at, header, opus)) in packets.iter().enumerate() {
+                let (spoken, silent) = (n.min(3) as u32, n.saturating_sub(3) as u32);
+                assert_eq!(*at, now + length * (1 + spoken) + FRAME * silent, "{frame:?}");
+                assert_eq!(header.timestamp, samples * spoken + 960 * silent, "{frame:?}");
+                let found = opus2::packet::get_nb_samples(opus, 48_000).unwrap();
+                assert_eq!(found, if n < 3 { samples as usize } else { 960 }, "{frame:?}");
+            }
+            let last = packets.last().map(|(at, header, _)| (*at, header.timestamp)).unwrap();
+            voice.say(last.0 + Duration::from_secs(1) - length, 2, vec![1000; 200]);
+            assert_eq!(run(&mut voice, 2).0[0].1.timestamp, last.1 + 48_000, "{frame:?}");
+        }
+    }
+
+    #[test]
+    fn a_coding_changes_in_the_middle_of_a_speech() {
+        let now = Instant::now();
+        let mut voice = voice(0, 0);
+        voice.say(now, 1, vec![1000; 1920 * 4]);
+        assert!(matches!(voice.handle_timeout(now + FRAME), Ok(Some(Step::Frame { .. }))));
+        let frame = FrameDuration::Ms60;
+        voice.set_coding(SpeechCoding { frame, ..SpeechCoding::default() }).unwrap();
+        let (packets, spoken) = run(&mut voice, 1);
+        assert_eq!(spoken.frames, 2);
+        let timestamps: Vec<_> = packets.iter().map(|packet| packet.1.timestamp).collect();
+        assert_eq!(timestamps[..3], [960, 960 + 2880, 960 + 2880 + 960]);
     }
 }

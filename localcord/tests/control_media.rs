@@ -1,0 +1,88 @@
+//! What the control API sets about speech and media.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking, helpers included")]
+
+use std::{future::Future, time::Duration};
+
+use localcord::{Server, ServerSettings, world::default};
+use reqwest::Method;
+use serde_json::{Value, json};
+
+const INTERRUPT: &[u8] = include_bytes!("../../fixtures/audio/interrupt.wav");
+
+/// Nothing here takes this long.
+async fn soon<T>(what: &str, future: impl Future<Output = T>) -> T {
+    let waited = tokio::time::timeout(Duration::from_secs(20), future).await;
+    waited.unwrap_or_else(|_| panic!("waited too long for {what}"))
+}
+
+/// A localcord with its default world.
+struct Discord {
+    server: Server,
+    client: reqwest::Client,
+}
+
+impl Discord {
+    async fn new() -> Self {
+        let server = Server::start(ServerSettings::default()).await.unwrap();
+        Self { server, client: reqwest::Client::new() }
+    }
+
+    /// A call of the control API.
+    async fn order(&self, method: Method, path: &str, body: Value) -> (u16, Value) {
+        let url = format!("{}{path}", self.server.control_url());
+        let answer = soon(path, self.client.request(method, url).json(&body).send()).await.unwrap();
+        let status = answer.status().as_u16();
+        (status, answer.json().await.unwrap_or_default())
+    }
+
+    async fn join(&self, human: u64, channel: u64) {
+        let path = format!("/humans/{human}/voice?wait=true");
+        let to = json!({ "channel_id": channel.to_string() });
+        assert_eq!(self.order(Method::POST, &path, to).await.0, 200);
+    }
+
+    /// Speaks to the end.
+    async fn speak(&self, human: u64) -> Value {
+        let url = format!("{}/humans/{human}/speak?wait=true", self.server.control_url());
+        let answer = soon("the speech", self.client.post(url).body(INTERRUPT).send()).await;
+        answer.unwrap().json().await.unwrap()
+    }
+
+    async fn heard(&self, human: u64, from: u64) -> Value {
+        let path = format!("/humans/{human}/heard?from={from}&format=json");
+        self.order(Method::GET, &path, Value::Null).await.1
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn how_a_human_speaks_lasts_beyond_its_stay() {
+    let discord = Discord::new().await;
+    let path = format!("/humans/{}/speech", default::ADA);
+    let usual = json!({ "application": "audio", "bitrate": 64_000, "fec": false,
+        "expectedLossPercent": 0, "frameMs": 20.0, "channels": "stereo" });
+    assert_eq!(discord.order(Method::PUT, &path, json!({})).await, (200, usual.clone()));
+    for wrong in [
+        json!({ "frameMs": 15 }),
+        json!({ "bitrate": 1_000 }),
+        json!({ "fec": true }),
+        json!({ "dtx": true }),
+        json!(null),
+    ] {
+        let (status, answer) = discord.order(Method::PUT, &path, wrong.clone()).await;
+        assert_eq!((status, answer["error"].is_string()), (400, true), "{wrong}");
+    }
+    assert_eq!(discord.order(Method::PUT, "/humans/5/speech", json!({})).await.0, 404);
+
+    let mut expected = usual;
+    expected["frameMs"] = 60.0.into();
+    let set = discord.order(Method::PUT, &path, json!({ "frameMs": 60 })).await;
+    assert_eq!(set, (200, expected));
+    for human in [default::ADA, default::BEN] {
+        discord.join(human, default::LOUNGE).await;
+    }
+    let spoken = discord.speak(default::ADA).await;
+    let heard = discord.heard(default::BEN, default::ADA).await;
+    assert_eq!(heard["talkspurts"][0]["frames"], spoken["frames"]);
+    assert_eq!(heard["frames"][0]["samples"], 2_880);
+}
