@@ -357,6 +357,7 @@ impl Client {
             recording.stats.padding_only += 1;
             return;
         }
+        recording.stats.frames_received += 1;
         match self.dave.decrypt(now, user_id, &packet.payload) {
             Ok(opus) => recording.handle_frame(at, packet.timestamp, &opus),
             Err(Undecryptable::BeforeReady) => recording.stats.undecryptable_before_ready += 1,
