@@ -86,3 +86,71 @@ async fn how_a_human_speaks_lasts_beyond_its_stay() {
     assert_eq!(heard["talkspurts"][0]["frames"], spoken["frames"]);
     assert_eq!(heard["frames"][0]["samples"], 2_880);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_audience_of_a_stage_is_not_heard_until_a_moderator_lets_it() {
+    let discord = Discord::new().await;
+    for human in [default::ADA, default::BEN] {
+        discord.join(human, default::STAGE).await;
+    }
+    let let_speak = |moderator: u64, user: &str| {
+        let path = format!("/humans/{moderator}/voice-states/{user}");
+        let discord = &discord;
+        async move { discord.order(Method::PATCH, &path, json!({ "suppress": false })).await }
+    };
+    discord.speak(default::BEN).await;
+    discord.speak(default::ADA).await;
+    let heard = discord.heard(default::BEN, default::ADA).await;
+    assert!(heard["samples"].as_u64().unwrap() > 0, "the owner moderates");
+    assert_eq!(discord.heard(default::ADA, default::BEN).await["samples"], 0);
+
+    let (status, refused) = let_speak(default::BEN, "@me").await;
+    assert_eq!((status, &refused["code"]), (403, &json!(50_013)));
+    let nobody = let_speak(default::ADA, &default::CLEO.to_string()).await;
+    assert_eq!((nobody.0, &nobody.1["code"]), (404, &json!(10_065)));
+    assert_eq!(let_speak(default::ADA, &default::BEN.to_string()).await.0, 204);
+    let spoken = discord.speak(default::BEN).await;
+    let heard = discord.heard(default::ADA, default::BEN).await;
+    assert_eq!(heard["talkspurts"][0]["frames"], spoken["frames"]);
+
+    // What was kept back is in the journal.
+    let counted = discord.server.journal().wait_for(0, |entry| {
+        entry.name == "counts" && entry.data["counts"]["suppressed"].as_u64() > Some(0)
+    });
+    let counted = soon("the counts", counted).await;
+    assert_eq!(counted.data["user_id"], default::BEN.to_string());
+    assert!(discord.server.world().moderate_voice(
+        default::GUILD,
+        default::BEN,
+        Some(true),
+        None,
+        None
+    ));
+    let before = discord.heard(default::ADA, default::BEN).await["frames"].clone();
+    discord.speak(default::BEN).await;
+    assert_eq!(discord.heard(default::ADA, default::BEN).await["frames"], before);
+}
+
+#[tokio::test]
+async fn a_bitrate_is_set_or_refused() {
+    let discord = Discord::new().await;
+    let path = |channel: u64| format!("/channels/{channel}");
+    let set = json!({ "bitrate": 96_000 });
+    let (status, lounge) = discord.order(Method::PATCH, &path(default::LOUNGE), set.clone()).await;
+    assert_eq!((status, &lounge["bitrate"]), (200, &json!(96_000)));
+    for (channel, body, status) in [
+        (default::LOUNGE, json!({ "bitrate": 1 }), 400),
+        (default::LOUNGE, json!({ "bitrate": "96000" }), 400),
+        (default::LOUNGE, json!({ "user_limit": 1 }), 400),
+        (default::LOUNGE, json!({}), 400),
+        (default::LOUNGE, json!(null), 400),
+        (default::GENERAL, set.clone(), 400),
+        (5, set, 404),
+    ] {
+        assert_eq!(
+            discord.order(Method::PATCH, &path(channel), body.clone()).await.0,
+            status,
+            "{body}"
+        );
+    }
+}

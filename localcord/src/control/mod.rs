@@ -16,6 +16,8 @@
 //! | `POST humans/{id}/messages` | as Discord's Create Message, plus `channel_id` or `user_id` |
 //! | `POST humans/{id}/commands` | `{name, options, channel_id}`; `?wait=true`: the answer |
 //! | `POST humans/{id}/components` | `{channel_id, message_id, custom_id, values}`; `?wait=true` |
+//! | `PATCH humans/{id}/voice-states/{user}` | as Discord's route, with that human's permissions |
+//! | `PATCH channels/{id}` | `{bitrate}` of a voice channel |
 //! | `GET channels/{id}/messages` | newest first, `?limit=&before=&after=` |
 //! | `GET journal` | `?since=N` → JSON lines; `&wait=true`: until there is one |
 //! | `GET/PUT faults` | [`crate::fault::FaultSettings`] |
@@ -103,6 +105,8 @@ pub(crate) fn router(control: &Control) -> Router {
         .route("/humans/{human}/heard", get(speech::heard))
         .route("/humans/{human}/commands", post(calls::command))
         .route("/humans/{human}/components", post(calls::component))
+        .route("/humans/{human}/voice-states/{user}", patch(humans::change_voice_state))
+        .route("/channels/{channel}", patch(state::change_channel))
         .route("/channels/{channel}/messages", get(state::messages))
         .route("/journal", get(state::journal))
         .route("/faults", get(faults::faults).put(faults::set_faults))
