@@ -20,7 +20,9 @@ use crate::{
     human::{Human, HumanSettings, SpeechCoding},
     rest::{
         body::{JsonBody, MessageBody},
+        error::ApiError,
         messages,
+        voice_states::stage_change,
     },
 };
 
@@ -235,6 +237,34 @@ async fn wait_for_epoch(
             "joined, but shares no epoch with everybody in the channel yet",
         )),
     }
+}
+
+/// `PATCH humans/{human}/voice-states/{user}`: what Discord's route of that name does, with this
+/// human's permissions.
+pub(super) async fn change_voice_state(
+    State(control): State<Control>,
+    Who(human): Who,
+    Path(names): Path<HashMap<String, String>>,
+    JsonBody(body): JsonBody,
+) -> Result<StatusCode, Refusal> {
+    let user = match names.get("user").map(String::as_str) {
+        Some("@me") => human,
+        name => name
+            .and_then(|id| id.parse().ok())
+            .ok_or_else(|| Refusal::bad("the user must be an id or @me"))?,
+    };
+    let change = stage_change(&body, user == human)?;
+    let world = &control.rest.world;
+    let guild = world.read(|state| {
+        let there = state.voice_states.keys().filter(|(_, in_voice)| *in_voice == user);
+        let of_both = |guild: &u64| {
+            state.guilds.get(guild).is_some_and(|guild| guild.members.contains_key(&human))
+        };
+        there.map(|(guild, _)| *guild).find(of_both)
+    });
+    let guild = guild.ok_or_else(ApiError::unknown_voice_state)?;
+    world.change_stage(human, guild, user, change).map_err(ApiError::from)?;
+    Ok(StatusCode::NO_CONTENT)
 }
 
 /// `GET humans/{human}/stats`

@@ -53,6 +53,7 @@ use self::{
 };
 pub use self::{
     settings::VoiceSettings,
+    sfu::Silenced,
     ticket::{Ticket, VoiceInvite},
 };
 use crate::{
@@ -192,6 +193,14 @@ impl VoiceServer {
             other.core.drive(|hub, now_ms| hub.handle_retirement(now_ms, guild_id, everybody));
         }
         self.sites.close_unused();
+    }
+
+    /// Whether a user's audio is kept from the others, and why; it holds until the user leaves. The
+    /// journal counts what was kept back.
+    pub fn set_silenced(&self, guild_id: u64, user_id: u64, silenced: Option<Silenced>) {
+        for site in self.sites.all() {
+            site.core.drive(|hub, now_ms| hub.handle_silenced(now_ms, guild_id, user_id, silenced));
+        }
     }
 
     /// The user left or was removed: closes the websocket with `close_code`, removes the user

@@ -9,6 +9,7 @@ use std::{
 };
 
 use rand::{Rng, SeedableRng, rngs::StdRng};
+use serde::Serialize;
 
 use super::{
     mangle::{Mangler, Sending},
@@ -40,6 +41,16 @@ pub(crate) enum Verdict {
     NotSpeaking { ssrc: u32 },
 }
 
+/// Why a member's audio is not forwarded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Silenced {
+    /// Muted by a moderator.
+    Muted,
+    /// In a stage's audience, or without SPEAK.
+    Suppressed,
+}
+
 /// A datagram to send, and whose it is; from 0 is the server's own.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Datagram {
@@ -48,7 +59,7 @@ pub(crate) struct Datagram {
 }
 
 /// Packet counts of one member.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub(crate) struct Counts {
     /// Genuine RTP packets from the member.
     received: u64,
@@ -61,6 +72,10 @@ pub(crate) struct Counts {
     /// From the member: wrong tag, wrong address or malformed.
     refused: u64,
     rtcp: u64,
+    /// From the member and genuine, but not forwarded: it is server-muted.
+    muted: u64,
+    /// From the member and genuine, but not forwarded: it is suppressed.
+    suppressed: u64,
 }
 
 #[derive(Debug)]
@@ -70,6 +85,7 @@ struct Port {
     key: [u8; 32],
     media: Option<Media>,
     speaking: bool,
+    silenced: Option<Silenced>,
     counts: Counts,
     reported: Counts,
 }
@@ -112,6 +128,7 @@ impl Sfu {
             key,
             media: None,
             speaking: false,
+            silenced: None,
             counts: Counts::default(),
             reported: Counts::default(),
         };
@@ -142,6 +159,13 @@ impl Sfu {
     pub(crate) fn announce(&mut self, ssrc: u32) {
         if let Some(port) = self.ports.get_mut(&ssrc) {
             port.speaking = true;
+        }
+    }
+
+    /// Whether what the member sends is kept from the others.
+    pub(crate) fn set_silenced(&mut self, ssrc: u32, silenced: Option<Silenced>) {
+        if let Some(port) = self.ports.get_mut(&ssrc) {
+            port.silenced = silenced;
         }
     }
 
@@ -232,6 +256,14 @@ impl Sfu {
         };
         port.counts.received += 1;
         let verdict = if port.speaking { Verdict::Done } else { Verdict::NotSpeaking { ssrc } };
+        match port.silenced {
+            Some(Silenced::Muted) => port.counts.muted += 1,
+            Some(Silenced::Suppressed) => port.counts.suppressed += 1,
+            None => {}
+        }
+        if port.silenced.is_some() {
+            return verdict;
+        }
         let (user, channel) = (port.user, port.channel);
         self.forward(treatment, (ssrc, user), channel, &packet, out);
         verdict
@@ -388,6 +420,28 @@ mod tests {
         assert!(out.is_empty());
         assert_eq!(sfu.take_counts(), [(1, Counts { refused: 2, ..Counts::default() })]);
         assert_eq!(sfu.take_counts(), []);
+    }
+
+    #[test]
+    fn whoever_is_silenced_is_counted_and_hears_on() {
+        let mut sfu = unit();
+        let mut out = Vec::new();
+        for (silenced, counts) in [
+            (Silenced::Muted, Counts { received: 1, muted: 1, ..Counts::default() }),
+            (
+                Silenced::Suppressed,
+                Counts { received: 2, muted: 1, suppressed: 1, ..Counts::default() },
+            ),
+        ] {
+            sfu.set_silenced(1, Some(silenced));
+            sfu.handle_datagram(PLAIN, address(1_001), &wire(1), &mut out);
+            assert!(out.is_empty());
+            assert_eq!(sfu.take_counts(), [(1, counts)]);
+        }
+        sfu.set_silenced(2, Some(Silenced::Muted));
+        sfu.set_silenced(1, None);
+        sfu.handle_datagram(PLAIN, address(1_001), &wire(1), &mut out);
+        assert_eq!(out.len(), 2, "the muted one hears");
     }
 
     #[test]

@@ -37,7 +37,7 @@ pub use self::{
         Application, BITRATES, Channel, DISCORD_EPOCH_MS, Guild, Member, Message, Overwrite, Role,
         State, Target, User, VoiceState, kind, snowflake, snowflake_ms,
     },
-    voice_state::VoiceDenied,
+    voice_state::{StageChange, StageDenied, VoiceDenied},
 };
 use crate::{journal::Journal, voice::VoiceServer};
 

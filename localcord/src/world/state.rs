@@ -283,8 +283,10 @@ pub struct VoiceState {
     pub mute: bool,
     /// Deafened by a moderator.
     pub deaf: bool,
-    /// In a stage's audience: not heard.
+    /// In a stage's audience, or without SPEAK: not heard.
     pub suppress: bool,
+    /// Since when it asks to speak in a stage channel, Unix milliseconds.
+    pub request_to_speak_ms: Option<u64>,
 }
 
 impl std::fmt::Debug for VoiceState {

@@ -333,7 +333,7 @@ impl State {
             "self_stream": false,
             "self_video": false,
             "suppress": voice.suppress,
-            "request_to_speak_timestamp": null,
+            "request_to_speak_timestamp": voice.request_to_speak_ms.map(timestamp),
         })
     }
 
