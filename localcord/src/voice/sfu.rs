@@ -2,6 +2,12 @@
 //!
 //! Sans-IO. The DAVE payload passes untouched; only the transport layer is opened and made anew,
 //! with each receiver's key and nonce counter. Sequence number, timestamp and SSRC stay.
+//!
+//! Where a member's media goes: to the address of its last SELECT PROTOCOL (op 1), and from then
+//! on to another port of the same host when RTP comes from there that only the member can have
+//! sent: its tag is right, and its sequence number is ahead of all before, so that no copy of an
+//! old packet moves anything. IP discovery is answered at any time and moves nothing: it carries
+//! no proof of who asks.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -14,8 +20,7 @@ use serde::Serialize;
 use super::{
     mangle::{Mangler, Sending},
     transport::{
-        Additions, Cipher, Kind, Mode, OpenError, Opened, discovery_response, open, seal,
-        seal_sender_report,
+        Additions, Cipher, Kind, Mode, Opened, discovery_response, open, seal, seal_sender_report,
     },
 };
 use crate::fault::{Flow, Packet};
@@ -96,6 +101,15 @@ struct Media {
     cipher: Cipher,
     address: SocketAddr,
     nonce: u32,
+    /// Highest sequence number that came from the member.
+    sequence: Option<u16>,
+}
+
+impl Media {
+    /// Whether a sequence number is ahead of all that came (RFC 1982 arithmetic).
+    fn is_ahead(&self, sequence: u16) -> bool {
+        self.sequence.is_none_or(|last| (1..0x8000).contains(&sequence.wrapping_sub(last)))
+    }
 }
 
 /// All members' media, by SSRC.
@@ -108,6 +122,8 @@ pub(crate) struct Sfu {
     pub(crate) mangler: Mangler,
     /// Datagrams that belong to nobody.
     pub(crate) strays: u64,
+    /// Whose media goes to another port of their host since the last look, and where.
+    pub(crate) moved: Vec<(u32, SocketAddr)>,
 }
 
 impl Sfu {
@@ -118,6 +134,7 @@ impl Sfu {
             rng: StdRng::seed_from_u64(seed),
             mangler: Mangler::default(),
             strays: 0,
+            moved: Vec::new(),
         }
     }
 
@@ -147,11 +164,16 @@ impl Sfu {
         }
     }
 
-    /// The member may send and receive from now on.
+    /// The member may send and receive from now on, or does so from another address or with another
+    /// mode.
     pub(crate) fn select(&mut self, ssrc: u32, mode: Mode, address: SocketAddr) {
         if let Some(port) = self.ports.get_mut(&ssrc) {
-            let nonce = port.media.as_ref().map_or(0, |media| media.nonce);
-            port.media = Some(Media { cipher: Cipher::new(mode, &port.key), address, nonce });
+            let cipher = Cipher::new(mode, &port.key);
+            match &mut port.media {
+                // The key stays, so the nonces must go on.
+                Some(media) => (media.cipher, media.address) = (cipher, address),
+                None => port.media = Some(Media { cipher, address, nonce: 0, sequence: None }),
+            }
         }
     }
 
@@ -245,12 +267,24 @@ impl Sfu {
             self.strays += 1;
             return Verdict::Done;
         };
-        let opened = match &port.media {
-            // Only the owner's address and key may use an SSRC.
-            Some(media) if media.address == from => open(&media.cipher, bytes),
-            _ => Err(OpenError::Tag),
+        let opened = match &mut port.media {
+            // Only the owner's host and key may use an SSRC.
+            Some(media) if media.address.ip() == from.ip() => {
+                let opened = open(&media.cipher, bytes);
+                let sequence = opened.as_ref().map(Opened::sequence);
+                let is_ahead = sequence.is_ok_and(|sequence| media.is_ahead(sequence));
+                if is_ahead {
+                    media.sequence = sequence.ok();
+                }
+                if media.address != from && is_ahead {
+                    media.address = from;
+                    self.moved.push((ssrc, from));
+                }
+                opened.ok().filter(|_| media.address == from)
+            }
+            _ => None,
         };
-        let Ok(packet) = opened else {
+        let Some(packet) = opened else {
             port.counts.refused += 1;
             return Verdict::Done;
         };
@@ -406,10 +440,11 @@ mod tests {
     }
 
     #[test]
-    fn an_ssrc_belongs_to_its_key_and_address() {
+    fn an_ssrc_belongs_to_its_key_and_host() {
         let mut sfu = unit();
         let mut out = Vec::new();
-        sfu.handle_datagram(PLAIN, address(1_002), &wire(1), &mut out); // another address
+        let elsewhere = ([127, 0, 0, 2], 1_001).into();
+        sfu.handle_datagram(PLAIN, elsewhere, &wire(1), &mut out);
         let forged = seal(
             &Cipher::new(Mode::XChaCha20Poly1305, &[2; 32]),
             1,
@@ -442,6 +477,44 @@ mod tests {
         sfu.set_silenced(1, None);
         sfu.handle_datagram(PLAIN, address(1_001), &wire(1), &mut out);
         assert_eq!(out.len(), 2, "the muted one hears");
+    }
+
+    #[test]
+    fn media_follows_a_port_that_only_its_owner_can_have_sent_from() {
+        let mut sfu = unit();
+        let mut out = Vec::new();
+        sfu.handle_datagram(PLAIN, address(1_001), &wire(65_535), &mut out);
+        assert_eq!(out.len(), 2);
+        // Copies of old packets and forged ones, from another port: nothing.
+        let mut forged = wire(3);
+        forged[20] ^= 1;
+        for bytes in [wire(65_535), wire(60_000), forged] {
+            sfu.handle_datagram(PLAIN, address(7_000), &bytes, &mut out);
+        }
+        let mut ask = vec![0, 1, 0, 70, 0, 0, 0, 1];
+        ask.resize(74, 0);
+        out.clear();
+        sfu.handle_datagram(PLAIN, address(7_000), &ask, &mut out);
+        assert_eq!(out.remove(0).packet.to, address(7_000), "discovery is answered");
+        assert!(sfu.moved.is_empty() && out.is_empty());
+
+        // Out of order from the usual port is as good as ever.
+        sfu.handle_datagram(PLAIN, address(1_001), &wire(65_534), &mut out);
+        sfu.handle_datagram(PLAIN, address(7_000), &wire(0), &mut out);
+        assert_eq!((out.len(), std::mem::take(&mut sfu.moved)), (4, vec![(1, address(7_000))]));
+        out.clear();
+        let cipher = Cipher::new(Mode::XChaCha20Poly1305, &[2; 32]);
+        let mut answer = frame(0, b"dave");
+        answer.rest[9] = 2;
+        let answer = seal(&cipher, 1, &answer, Additions::default()).unwrap();
+        sfu.handle_datagram(PLAIN, address(1_002), &answer, &mut out);
+        assert_eq!(out[0].packet.to, address(7_000));
+        // SELECT PROTOCOL has the last word, and the nonces go on.
+        sfu.select(1, Mode::XChaCha20Poly1305, address(8_000));
+        sfu.handle_datagram(PLAIN, address(1_002), &answer, &mut out);
+        assert_eq!(out[2].packet.to, address(8_000));
+        let nonce = |wire: &[u8]| wire.last().copied().unwrap();
+        assert_eq!(nonce(&out[2].packet.bytes), nonce(&out[0].packet.bytes) + 1);
     }
 
     #[test]

@@ -173,6 +173,13 @@ pub(crate) struct Opened {
     pub(crate) payload: Vec<u8>,
 }
 
+impl Opened {
+    /// The RTP sequence number.
+    pub(crate) fn sequence(&self) -> u16 {
+        u16::from_be_bytes([self.rest[0], self.rest[1]])
+    }
+}
+
 /// Opens an RTP packet.
 pub(crate) fn open(cipher: &Cipher, packet: &[u8]) -> Result<Opened, OpenError> {
     open_parts(cipher, packet).ok_or(OpenError::Malformed)?

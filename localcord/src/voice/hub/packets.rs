@@ -41,6 +41,13 @@ impl Hub {
             self.send_datagram(now_ms, datagram);
         }
         self.datagrams = datagrams;
+        for (ssrc, address) in std::mem::take(&mut self.sfu.moved) {
+            let Some((guild, user)) = self.by_ssrc.get(&ssrc).copied() else { continue };
+            let (guild, user) = (guild.to_string(), user.to_string());
+            let address = address.to_string();
+            let data = json!({ "guild_id": guild, "user_id": user, "address": address });
+            self.journal("udp", "moved", data);
+        }
         self.report_faults_later();
         self.next_report_ms.get_or_insert(now_ms + self.settings.report_interval_ms);
         if let Verdict::NotSpeaking { ssrc } = verdict
