@@ -131,6 +131,75 @@ async fn the_audience_of_a_stage_is_not_heard_until_a_moderator_lets_it() {
     assert_eq!(discord.heard(default::ADA, default::BEN).await["frames"], before);
 }
 
+/// RTP packets of a pcap file: source port, destination port, packet.
+fn packets(file: &std::path::Path) -> Vec<(u16, u16, Vec<u8>)> {
+    let bytes = std::fs::read(file).unwrap();
+    let (header, mut rest) = bytes.split_at(24);
+    assert_eq!(header[20..], [101, 0, 0, 0]);
+    let mut found = Vec::new();
+    while !rest.is_empty() {
+        let length = u32::from_le_bytes(rest[8..12].try_into().unwrap()) as usize;
+        let packet = etherparse::SlicedPacket::from_ip(&rest[16..16 + length]).unwrap();
+        let Some(etherparse::TransportSlice::Udp(udp)) = packet.transport else { panic!("no UDP") };
+        found.push((udp.source_port(), udp.destination_port(), udp.payload().to_vec()));
+        rest = &rest[16 + length..];
+    }
+    found
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_packet_is_in_the_capture_as_it_was() {
+    let discord = Discord::new().await;
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("call.pcap");
+    for human in [default::ADA, default::BEN] {
+        discord.join(human, default::LOUNGE).await;
+    }
+    for (body, status) in [
+        (json!({}), 400),
+        (json!({ "file": "x", "format": "pcapng" }), 400),
+        (json!({ "file": folder.path() }), 400),
+    ] {
+        assert_eq!(discord.order(Method::PUT, "/capture", body.clone()).await.0, status, "{body}");
+    }
+    assert_eq!(discord.order(Method::DELETE, "/capture", Value::Null).await.0, 404);
+    let faults = json!({ "packets": [
+        { "every": 3, "change": { "padding": { "bytes": 9 } } },
+        { "every": 4, "change": { "csrcs": { "count": 2 } } },
+        { "every": 5, "times": 1, "change": "sourcePort" },
+    ] });
+    assert_eq!(discord.order(Method::PUT, "/faults", faults).await.0, 200);
+    let (status, report) = discord.order(Method::PUT, "/capture", json!({ "file": file })).await;
+    assert_eq!((status, &report["written"]), (200, &json!(0)));
+    let spoken = discord.speak(default::ADA).await;
+    assert_eq!(discord.order(Method::GET, "/capture", Value::Null).await.0, 200);
+    let (_, report) = discord.order(Method::DELETE, "/capture", Value::Null).await;
+    let all = packets(&file);
+    assert_eq!(report["written"], all.len());
+    assert_eq!((&report["dropped"], &report["sealed"]), (&json!(0), &json!(0)));
+
+    let ada = all[0].0;
+    let (received, sent): (Vec<_>, Vec<_>) = all.iter().partition(|packet| packet.0 == ada);
+    let frames = spoken["frames"].as_u64().unwrap() as usize + 5;
+    assert_eq!((received.len(), sent.len()), (frames, frames));
+    assert!(sent[0].0 != sent[1].0 && sent[1].0 == sent[2].0, "one from another port");
+    for (n, ((_, server, from), (_, _, to))) in received.iter().zip(&sent).enumerate() {
+        assert_eq!((*server, from[0]), (sent[1].0, 0x90), "{n}");
+        let csrcs = if n % 4 == 0 { 2 } else { 0 };
+        let padding = usize::from(to[0] & 0x20 != 0) * usize::from(*to.last().unwrap());
+        if n % 3 == 0 {
+            assert_eq!(padding, 9);
+        }
+        assert_eq!(to[0] & !0x20, 0x90 | csrcs);
+        // The same header, and behind CSRCs and extension the same DAVE frame.
+        assert_eq!(from[1..12], to[1..12], "{n}");
+        let body = 12 + 4 * usize::from(csrcs) + 8;
+        assert_eq!(from[20..], to[body..to.len() - padding], "{n}");
+        assert!(from.len() > 40 || n >= frames - 5, "a frame and its DAVE trailer");
+        assert!(from.ends_with(&[0xFA, 0xFA]) || from.ends_with(&[0xF8, 0xFF, 0xFE]), "{n}");
+    }
+}
+
 #[tokio::test]
 async fn a_bitrate_is_set_or_refused() {
     let discord = Discord::new().await;

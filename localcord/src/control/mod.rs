@@ -25,11 +25,13 @@
 //! | `POST faults/voice-message` | `{user_id, message}` sends a [`crate::fault::VoiceMessage`] |
 //! | `POST faults/dave-version` | `{channel_id, version}`: 0 down to transport encryption, 1 up again |
 //! | `POST faults/server-move` | `{guild_id, variant, keepOldMs, pauseMs}`: another voice server; `variant`: `nullFirst`, `update`, `close4014`, `close4015`, `close4022`, `sameEndpoint` |
+//! | `PUT capture` | `{file}`: every RTP packet into a pcap file; `GET`: how it is doing; `DELETE`: ends it |
 //! | `POST gateway/reconnect`, `gateway/invalid-session` | op 7; op 9 (`{resumable}`) |
 //! | `GET state` | who and what is there, and the wall clock at the journal's zero |
 
 mod call;
 mod calls;
+mod capture;
 mod faults;
 mod humans;
 mod speech;
@@ -114,6 +116,7 @@ pub(crate) fn router(control: &Control) -> Router {
         .route("/faults/voice-message", post(faults::send_voice_message))
         .route("/faults/dave-version", post(faults::change_dave_version))
         .route("/faults/server-move", post(faults::move_server))
+        .route("/capture", get(capture::show).put(capture::start).delete(capture::stop))
         .route("/gateway/reconnect", post(state::reconnect))
         .route("/gateway/invalid-session", post(state::invalidate))
         .route("/state", get(state::overview))

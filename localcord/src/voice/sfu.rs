@@ -21,6 +21,7 @@ use super::{
     mangle::{Mangler, Sending},
     transport::{
         Additions, Cipher, Kind, Mode, Opened, discovery_response, open, seal, seal_sender_report,
+        unsealed,
     },
 };
 use crate::fault::{Flow, Packet};
@@ -215,6 +216,23 @@ impl Sfu {
             }
         };
         port.map(|port| port.user)
+    }
+
+    /// RTP from a member without its transport encryption; the inner `None`: it cannot be taken
+    /// off. The outer one: not RTP of a member.
+    pub(crate) fn unsealed_from(&self, bytes: &[u8]) -> Option<Option<Vec<u8>>> {
+        let Kind::Rtp { ssrc } = Kind::of(bytes) else { return None };
+        let media = self.ports.get(&ssrc)?.media.as_ref();
+        Some(media.and_then(|media| unsealed(&media.cipher, bytes)))
+    }
+
+    /// The same of RTP to a member.
+    pub(crate) fn unsealed_to(&self, to: SocketAddr, bytes: &[u8]) -> Option<Option<Vec<u8>>> {
+        let Kind::Rtp { .. } = Kind::of(bytes) else { return None };
+        let media = self.ports.values().filter_map(|port| port.media.as_ref());
+        // Several at one address: sessions of different guilds, or one that is not forgotten yet.
+        let mut media = media.filter(|media| media.address == to);
+        Some(media.find_map(|media| unsealed(&media.cipher, bytes)))
     }
 
     /// Takes a datagram in and pushes what it causes onto `out`.

@@ -57,11 +57,24 @@ pub(crate) enum Output {
         /// From another port than the one READY named.
         other_port: bool,
     },
+    /// RTP for the capture, if one is wanted.
+    Captured {
+        way: Way,
+        /// Without its transport encryption; `None`: that could not be taken off.
+        rtp: Option<Vec<u8>>,
+    },
     Journal {
         kind: &'static str,
         name: &'static str,
         data: Value,
     },
+}
+
+/// Where a captured datagram came from or goes to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Way {
+    From(SocketAddr),
+    To { to: SocketAddr, other_port: bool },
 }
 
 #[derive(Debug)]
@@ -105,6 +118,7 @@ pub(crate) struct Hub {
     behaviour: VoiceBehaviour,
     interference: Interference,
     impair: Impair,
+    capturing: bool,
     /// Answers to IP discovery that were lost, per user.
     lost_answers: HashMap<u64, u32>,
     next_fault_report_ms: Option<u64>,
@@ -131,6 +145,7 @@ impl Hub {
             behaviour: VoiceBehaviour::default(),
             interference: Interference::default(),
             impair: Impair::default(),
+            capturing: false,
             lost_answers: HashMap::new(),
             next_fault_report_ms: None,
             outputs: VecDeque::new(),

@@ -109,6 +109,7 @@ impl Bench {
                     self.sent.push((to, bytes));
                     continue;
                 }
+                Output::Captured { .. } => continue,
                 Output::Journal { kind, name, data } => {
                     self.journal.push((kind, name, data));
                     continue;
