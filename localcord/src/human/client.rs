@@ -17,7 +17,7 @@ use super::{
     gateway::{self, FromServer},
     media::{Incoming, PacketError, Transport, TransportMode},
     recording::{Heard, Recording},
-    speech::{Spoken, Step, Voice},
+    speech::{Spoken, Step, Unsaid, Voice},
 };
 use crate::voice::VoiceInvite;
 
@@ -168,15 +168,23 @@ impl Client {
         stats
     }
 
-    /// Says interleaved 48 kHz stereo, after what is being said already. Before the handshake is
-    /// complete there is no voice to say it with: nothing happens.
-    pub(crate) fn handle_say(&mut self, now: Instant, id: u64, pcm: Vec<i16>) {
+    /// Says something after what is being said already. Before the handshake is complete there is
+    /// no voice to say it with: nothing happens.
+    pub(crate) fn handle_say(&mut self, now: Instant, speech: Unsaid) {
         let Some(voice) = self.voice.as_mut() else { return };
         if !self.announced {
             self.announced = true;
             self.outputs.push_back(Output::Text(gateway::speaking(self.ssrc, true)));
         }
-        voice.say(now, id, pcm);
+        voice.say(now, speech);
+    }
+
+    /// Stops speaking, and hands out what has not been said.
+    pub(crate) fn take_unsaid(&mut self) -> Vec<Unsaid> {
+        if std::mem::take(&mut self.announced) {
+            self.outputs.push_back(Output::Text(gateway::speaking(self.ssrc, false)));
+        }
+        self.voice.as_mut().map(Voice::take_unsaid).unwrap_or_default()
     }
 
     /// Codes what is said from now on like that.

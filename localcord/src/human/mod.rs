@@ -42,7 +42,7 @@ use tokio_tungstenite::{connect_async_with_config, tungstenite::protocol::CloseF
 
 use self::{
     client::Client,
-    task::{Command, Shared, Shell},
+    task::{Command, Shared, Shell, Speech},
 };
 pub use self::{
     coding::{FrameDuration, SpeechApplication, SpeechChannels, SpeechCoding, SpeechCodingError},
@@ -165,6 +165,18 @@ pub struct HumanStats {
     pub senders: BTreeMap<u64, SenderStats>,
 }
 
+/// What a human was about to say. Dropped, it is not said.
+#[derive(Debug, Default)]
+pub struct Unspoken(Vec<Speech>);
+
+impl Unspoken {
+    /// Whether there is nothing left to say.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
 /// A user in a voice channel. Dropping it leaves the channel, without waiting for that.
 pub struct Human {
     shared: Arc<Shared>,
@@ -230,12 +242,32 @@ impl Human {
             .expect("reading a WAV does not panic")?;
         let _turn = self.turn.lock().await;
         let (done, spoken) = oneshot::channel();
-        if self.commands.send(Command::Say { pcm, done }).await.is_err() {
+        let speech = Speech { pcm, so_far: None, done };
+        if self.commands.send(Command::Say(speech)).await.is_err() {
             return Err(self.end_error().await);
         }
         match spoken.await {
             Ok(spoken) => Ok(spoken),
             Err(_) => Err(self.end_error().await),
+        }
+    }
+
+    /// Stops speaking and takes what has not been said away, for [`Self::speak_on`] of another
+    /// connection; whoever waits in [`Self::speak`] goes on waiting. Nothing if the connection has
+    /// ended.
+    pub async fn take_unspoken(&self) -> Unspoken {
+        let (taker, taken) = oneshot::channel();
+        // An error of either means that it has ended.
+        let _ = self.commands.send(Command::Yield(taker)).await;
+        Unspoken(taken.await.unwrap_or_default())
+    }
+
+    /// Says what another connection had not said yet. Returns before it is said; the call of
+    /// [`Self::speak`] that it was begun with returns then.
+    pub async fn speak_on(&self, unspoken: Unspoken) {
+        for speech in unspoken.0 {
+            // The connection has ended: whoever waits is told so.
+            let _ = self.commands.send(Command::Say(speech)).await;
         }
     }
 

@@ -29,6 +29,15 @@ pub struct Spoken {
     pub frames_unsent: u32,
 }
 
+/// A speech, or what is left of it.
+pub(crate) struct Unsaid {
+    pub(crate) id: u64,
+    /// Interleaved 48 kHz stereo.
+    pub(crate) pcm: Vec<i16>,
+    /// What has been said of it already; none if nothing.
+    pub(crate) so_far: Option<Spoken>,
+}
+
 /// The sending half of a human's voice: what is being said, what is still to be said.
 pub(crate) struct Voice {
     encoder: SpeechEncoder,
@@ -83,12 +92,23 @@ impl Voice {
         Ok(())
     }
 
-    /// Queues interleaved 48 kHz stereo behind what is being said.
-    pub(crate) fn say(&mut self, now: Instant, id: u64, pcm: Vec<i16>) {
-        let spoken = Spoken { started_at: now, finished_at: now, frames: 0, frames_unsent: 0 };
+    /// Queues a speech behind what is being said.
+    pub(crate) fn say(&mut self, now: Instant, Unsaid { id, pcm, so_far }: Unsaid) {
+        let nothing = Spoken { started_at: now, finished_at: now, frames: 0, frames_unsent: 0 };
+        let spoken = so_far.unwrap_or(nothing);
         let silence_left = TRAILING_SILENCE;
         self.queue.push_back(Speech { id, pcm, position: 0, silence_left, due: None, spoken });
         self.begin_next(now);
+    }
+
+    /// Stops, and hands out what has not been said, in order.
+    pub(crate) fn take_unsaid(&mut self) -> Vec<Unsaid> {
+        let rest = |speech: Speech| Unsaid {
+            id: speech.id,
+            so_far: (speech.spoken.frames > 0).then_some(speech.spoken),
+            pcm: speech.pcm.get(speech.position..).unwrap_or_default().to_vec(),
+        };
+        self.queue.drain(..).map(rest).collect()
     }
 
     /// Speech waiting or under way.
@@ -188,6 +208,10 @@ mod tests {
         Voice::new(7, sequence, timestamp, SpeechCoding::default()).unwrap()
     }
 
+    fn say(voice: &mut Voice, now: Instant, id: u64, pcm: Vec<i16>) {
+        voice.say(now, Unsaid { id, pcm, so_far: None });
+    }
+
     /// Runs a voice in virtual time until `id` is finished.
     fn run(voice: &mut Voice, id: u64) -> (Vec<(Instant, Outgoing, Vec<u8>)>, Spoken) {
         let mut packets = Vec::new();
@@ -210,7 +234,7 @@ mod tests {
         let now = Instant::now();
         let mut voice = voice(u16::MAX, u32::MAX);
         // Two and a half frames.
-        voice.say(now, 1, vec![1000; 960 * 5]);
+        say(&mut voice, now, 1, vec![1000; 960 * 5]);
         let (packets, spoken) = run(&mut voice, 1);
         assert_eq!((spoken.frames, spoken.frames_unsent), (3, 0));
         assert_eq!(spoken.started_at, now + FRAME);
@@ -229,9 +253,9 @@ mod tests {
     fn a_pause_moves_only_the_timestamp() {
         let now = Instant::now();
         let mut voice = voice(100, 0);
-        voice.say(now, 1, vec![1000; 1920]);
+        say(&mut voice, now, 1, vec![1000; 1920]);
         let last = run(&mut voice, 1).0.last().map(|(at, header, _)| (*at, *header)).unwrap();
-        voice.say(last.0 + Duration::from_secs(2), 2, vec![1000; 1920]);
+        say(&mut voice, last.0 + Duration::from_secs(2), 2, vec![1000; 1920]);
         let next = run(&mut voice, 2).0[0].1;
         assert_eq!(next.sequence, last.1.sequence + 1);
         assert_eq!(next.timestamp, last.1.timestamp + 48_000 * 2 + 960);
@@ -241,7 +265,7 @@ mod tests {
     fn a_late_timer_catches_up() {
         let now = Instant::now();
         let mut voice = voice(0, 0);
-        voice.say(now, 1, vec![1000; 1920 * 10]);
+        say(&mut voice, now, 1, vec![1000; 1920 * 10]);
         let late = now + FRAME * 4;
         let mut sent = 0;
         while let Some(Step::Frame { .. }) = voice.handle_timeout(late).unwrap() {
@@ -255,7 +279,7 @@ mod tests {
     fn unsent_frames_use_up_time_but_no_sequence_number() {
         let now = Instant::now();
         let mut voice = voice(50, 0);
-        voice.say(now, 1, vec![1000; 1920 * 2]);
+        say(&mut voice, now, 1, vec![1000; 1920 * 2]);
         let Ok(Some(Step::Frame { header, .. })) = voice.handle_timeout(now + FRAME) else {
             panic!("no frame");
         };
@@ -270,8 +294,8 @@ mod tests {
     fn one_speech_waits_for_the_other() {
         let now = Instant::now();
         let mut voice = voice(0, 0);
-        voice.say(now, 1, vec![1000; 1920]);
-        voice.say(now, 2, vec![1000; 1920]);
+        say(&mut voice, now, 1, vec![1000; 1920]);
+        say(&mut voice, now, 2, vec![1000; 1920]);
         let (first, _) = run(&mut voice, 1);
         let (second, _) = run(&mut voice, 2);
         assert_eq!((first.len(), second.len()), (6, 6));
@@ -285,7 +309,7 @@ mod tests {
             voice.set_coding(SpeechCoding { frame, ..SpeechCoding::default() }).unwrap();
             let (samples, length) = (u32::from(frame.samples()), frame.duration());
             // Two frames and a bit, then silence, then after a pause the same again.
-            voice.say(now, 1, vec![1000; 2 * (2 * samples as usize + 10)]);
+            say(&mut voice, now, 1, vec![1000; 2 * (2 * samples as usize + 10)]);
             let (packets, spoken) = run(&mut voice, 1);
             assert_eq!((spoken.frames, packets.len()), (3, 8), "{frame:?}");
             for (n, (at, header, opus)) in packets.iter().enumerate() {
@@ -296,7 +320,7 @@ mod tests {
                 assert_eq!(found, if n < 3 { samples as usize } else { 960 }, "{frame:?}");
             }
             let last = packets.last().map(|(at, header, _)| (*at, header.timestamp)).unwrap();
-            voice.say(last.0 + Duration::from_secs(1) - length, 2, vec![1000; 200]);
+            say(&mut voice, last.0 + Duration::from_secs(1) - length, 2, vec![1000; 200]);
             assert_eq!(run(&mut voice, 2).0[0].1.timestamp, last.1 + 48_000, "{frame:?}");
         }
     }
@@ -305,7 +329,7 @@ mod tests {
     fn a_coding_changes_in_the_middle_of_a_speech() {
         let now = Instant::now();
         let mut voice = voice(0, 0);
-        voice.say(now, 1, vec![1000; 1920 * 4]);
+        say(&mut voice, now, 1, vec![1000; 1920 * 4]);
         assert!(matches!(voice.handle_timeout(now + FRAME), Ok(Some(Step::Frame { .. }))));
         let frame = FrameDuration::Ms60;
         voice.set_coding(SpeechCoding { frame, ..SpeechCoding::default() }).unwrap();
@@ -313,5 +337,27 @@ mod tests {
         assert_eq!(spoken.frames, 2);
         let timestamps: Vec<_> = packets.iter().map(|packet| packet.1.timestamp).collect();
         assert_eq!(timestamps[..3], [960, 960 + 2880, 960 + 2880 + 960]);
+    }
+
+    #[test]
+    fn another_voice_says_the_rest() {
+        let now = Instant::now();
+        let (mut first, mut second) = (voice(0, 0), voice(100, 0));
+        say(&mut first, now, 1, vec![1000; 1920 * 5]);
+        say(&mut first, now, 2, vec![1000; 1920]);
+        for n in 1..=2 {
+            assert!(matches!(first.handle_timeout(now + FRAME * n), Ok(Some(Step::Frame { .. }))));
+        }
+        let later = now + Duration::from_secs(3);
+        for (unsaid, left) in first.take_unsaid().into_iter().zip([3, 1]) {
+            assert_eq!(unsaid.pcm.len(), 1920 * left);
+            second.say(later, unsaid);
+        }
+        assert!(!first.is_speaking() && first.poll_timeout().is_none());
+        let (packets, spoken) = run(&mut second, 1);
+        assert_eq!((packets.len(), packets[0].1.sequence), (3 + 5, 100));
+        assert_eq!((spoken.frames, spoken.started_at), (5, now + FRAME));
+        assert_eq!(spoken.finished_at, later + FRAME * 3);
+        assert_eq!(run(&mut second, 2).1.frames, 1);
     }
 }

@@ -172,7 +172,7 @@ fn real_speech_survives_the_way() {
     let mut speaker = joined(1, 7, TransportMode::Aes256Gcm, now);
     let mut listener = joined(2, 8, TransportMode::Aes256Gcm, now);
     listener.handle_text(now, r#"{"op":5,"d":{"user_id":"1","ssrc":7,"speaking":1}}"#);
-    speaker.handle_say(now, 1, stereo);
+    speaker.handle_say(now, Unsaid { id: 1, pcm: stereo, so_far: None });
     while speaker.voice.as_ref().is_some_and(Voice::is_speaking) {
         now = speaker.poll_timeout().unwrap();
         speaker.handle_timeout(now);
@@ -194,7 +194,7 @@ fn a_speech_is_announced_sent_heard_and_ended() {
         let mut now = Instant::now();
         let mut speaker = joined(1, 7, mode, now);
         let mut listener = joined(2, 8, mode, now);
-        speaker.handle_say(now, 5, vec![3000; 1920 * 10]);
+        speaker.handle_say(now, Unsaid { id: 5, pcm: vec![3000; 1920 * 10], so_far: None });
         let mut sent = outputs(&mut speaker);
         assert!(
             matches!(&sent[..], [Output::Text(text)] if text.contains(r#""speaking":1"#)),
