@@ -626,7 +626,7 @@ impl Dave {
     }
 
     /// Plaintext is normal without DAVE, and tolerated around a change of version.
-    pub(crate) fn plaintext_allowed(&self, now: SessionTime) -> bool {
+    fn plaintext_allowed(&self, now: SessionTime) -> bool {
         self.version == 0
             || self.under_way(now).any(|version| version == 0)
             || self.plaintext_until.is_some_and(|until| now < until)
