@@ -6,7 +6,8 @@
 //! Where a member's media goes: to the address of its last SELECT PROTOCOL (op 1), and from then
 //! on to another port of the same host when RTP comes from there that only the member can have
 //! sent: its tag is right, and its sequence number is ahead of all before, so that no copy of an
-//! old packet moves anything. IP discovery is answered at any time and moves nothing: it carries
+//! old packet moves anything. What was under way from the address before an op 1 is still taken, and
+//! moves nothing. IP discovery is answered at any time and moves nothing: it carries
 //! no proof of who asks.
 
 use std::{
@@ -102,6 +103,8 @@ struct Media {
     cipher: Cipher,
     address: SocketAddr,
     nonce: u32,
+    /// Where the member was before its last SELECT PROTOCOL.
+    left: Option<SocketAddr>,
     /// Highest sequence number that came from the member.
     sequence: Option<u16>,
 }
@@ -181,8 +184,15 @@ impl Sfu {
             let cipher = Cipher::new(mode, &port.key);
             match &mut port.media {
                 // The key stays, so the nonces must go on.
-                Some(media) => (media.cipher, media.address) = (cipher, address),
-                None => port.media = Some(Media { cipher, address, nonce: 0, sequence: None }),
+                Some(media) => {
+                    media.cipher = cipher;
+                    let before = std::mem::replace(&mut media.address, address);
+                    media.left = (before != address).then_some(before).or(media.left);
+                }
+                None => {
+                    let (nonce, left, sequence) = (0, None, None);
+                    port.media = Some(Media { cipher, address, nonce, left, sequence });
+                }
             }
         }
     }
@@ -303,11 +313,12 @@ impl Sfu {
                 if is_ahead {
                     media.sequence = sequence.ok();
                 }
-                if media.address != from && is_ahead {
-                    media.address = from;
+                let is_known = from == media.address || Some(from) == media.left;
+                if !is_known && is_ahead {
+                    (media.address, media.left) = (from, None);
                     self.moved.push((ssrc, from));
                 }
-                opened.ok().filter(|_| media.address == from)
+                opened.ok().filter(|_| is_known || is_ahead)
             }
             _ => None,
         };

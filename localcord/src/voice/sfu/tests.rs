@@ -138,7 +138,15 @@ fn media_follows_a_port_that_only_its_owner_can_have_sent_from() {
     let answer = seal(&cipher, 1, &answer, Additions::default()).unwrap();
     sfu.handle_datagram(PLAIN, address(1_002), &answer, &mut out);
     assert_eq!(out[0].packet.to, address(7_000));
-    // SELECT PROTOCOL has the last word, and the nonces go on.
+    // SELECT PROTOCOL has the last word over what is still under way.
+    sfu.select(1, Mode::Aes256Gcm, address(7_500));
+    out.clear();
+    sfu.handle_datagram(PLAIN, address(7_000), &wire(1), &mut out);
+    assert_eq!((out.len(), sfu.moved.is_empty()), (2, true));
+    out.clear();
+    sfu.handle_datagram(PLAIN, address(1_002), &answer, &mut out);
+    assert_eq!(out[0].packet.to, address(7_500));
+    // The nonces go on.
     sfu.select(1, Mode::XChaCha20Poly1305, address(8_000));
     sfu.handle_datagram(PLAIN, address(1_002), &answer, &mut out);
     assert_eq!(out[2].packet.to, address(8_000));
