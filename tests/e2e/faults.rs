@@ -1,7 +1,7 @@
 //! A bad network and a Discord with hiccups.
 
 use localcord::{
-    fault::{FaultSettings, RestFault},
+    fault::{BlackHole, FaultSettings, RestFault},
     world::default::{ADA, BOT_USER, LOUNGE},
 };
 
@@ -34,6 +34,25 @@ async fn with_a_tenth_of_the_packets_lost_both_sides_still_hear() {
     assert!(count("delivered") > 50, "{counted}");
     assert_eq!(count("undecryptable") + count("transportFailed") + count("malformed"), 0);
     assert_eq!(ada.stats().undecryptable_after_ready, 0);
+}
+
+#[tokio::test]
+async fn when_nothing_comes_through_by_udp_the_agent_finds_a_new_way_and_stays() {
+    let scene = Scene::new().await;
+    let ada = scene.joins(ADA).await;
+    let mut agent = scene.agent(&parrot());
+    meet(&ada, &agent).await;
+    ask(&ada, INTERRUPT).await;
+    let hole = BlackHole { user: Some(BOT_USER), for_ms: 8_000, ..BlackHole::default() };
+    scene.server.faults().set(FaultSettings { black_holes: vec![hole], ..Default::default() });
+    // Ada's speech is what breaks off.
+    soon("a speech nobody hears", ada.speak(INTERRUPT)).await.unwrap();
+    let lost = agent.record("voice connection interrupted").await.fields;
+    assert_eq!(lost["message"], "nothing comes through by UDP; trying a new socket");
+    agent.logs("our address as the voice server sees it has changed").await;
+    ask(&ada, INTERRUPT).await;
+    agent.stop().await;
+    assert_eq!(scene.of_bot("voice", "identify").len(), 1, "it never left");
 }
 
 #[tokio::test]

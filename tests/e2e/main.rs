@@ -24,6 +24,7 @@ mod interruption;
 mod members;
 mod provider_garbage;
 mod secrets;
+mod stage;
 mod start;
 mod stop;
 mod voice_garbage;

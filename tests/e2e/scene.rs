@@ -72,14 +72,27 @@ impl Scene {
 
     /// A human joins the Lounge.
     pub(crate) async fn joins(&self, human: u64) -> Human {
+        self.joins_at(human, LOUNGE).await
+    }
+
+    /// A human joins a voice or stage channel.
+    pub(crate) async fn joins_at(&self, human: u64, channel: u64) -> Human {
         let world = self.server.world();
-        let invite = world.set_voice_state(GUILD, human, Some(LOUNGE), false, false);
+        let invite = world.set_voice_state(GUILD, human, Some(channel), false, false);
         soon("a human's join", Human::join(invite.unwrap().unwrap())).await.unwrap()
     }
 
     /// A human, or the bot, is taken out of voice.
     pub(crate) fn leaves(&self, user: u64) {
         self.server.world().set_voice_state(GUILD, user, None, false, false).unwrap();
+    }
+
+    /// A human changes the voice state of a user, with the permissions they have.
+    pub(crate) async fn moderates(&self, human: u64, user: u64, change: &Value) {
+        let control = self.server.control_url();
+        let url = format!("{control}/humans/{human}/voice-states/{user}");
+        let sent = soon("the change", self.http.patch(url).json(change).send()).await.unwrap();
+        assert!(sent.status().is_success(), "{}: {change}", sent.status());
     }
 
     /// A human types a `/vc` subcommand; gives the reply.
