@@ -1,9 +1,10 @@
-//! Our call over a socket beside songbird's driver: two bots in one channel of one localcord hear
+//! Our call over a socket beside songbird's driver: bots in one channel of one localcord hear
 //! the same speakers at the same time, each in a process of its own, and the processor time of the
 //! whole process is divided by the frames it heard.
 //!
 //! Nothing in songbird takes a datagram and gives samples, so its path cannot be timed alone. What
-//! is compared is therefore socket, runtime, jitter buffer and all. Both decode to 24 kHz mono.
+//! is compared is therefore socket, runtime, jitter buffer and all. We decode to 24 kHz mono;
+//! songbird to its default of 48 kHz stereo, and once more to 24 kHz mono.
 
 use std::{
     io::{BufRead, BufReader, Write},
@@ -13,7 +14,7 @@ use std::{
     time::Duration,
 };
 
-use anyhow::{Context, ensure};
+use anyhow::{Context, bail, ensure};
 use futures_util::future::{join_all, try_join_all};
 use localcord::{
     authority::Authority,
@@ -25,14 +26,12 @@ use localcord::{
 
 use crate::{
     listener::{self, Invitation, Mark},
-    report::Record,
+    report::{self, Record},
     speech,
 };
 
 const GUILD: u64 = 41_771_983_423_143_937;
 const CHANNEL: u64 = 127_121_515_262_115_840;
-const OURS: u64 = 1_000;
-const SONGBIRD: u64 = 1_001;
 const FIRST_HUMAN: u64 = 2_000;
 /// Humans in the channel; first one speaks, then all.
 const HUMANS: u64 = 8;
@@ -43,62 +42,72 @@ const SPEECH_SECONDS: usize = WINDOWS + 3;
 /// Nothing here takes this long.
 const LIMIT: Duration = Duration::from_secs(20);
 
-/// One record for one speaker, one for all.
-pub(crate) fn measure() -> anyhow::Result<Vec<Record>> {
+/// The bots, by the names that [`listener`] knows them by.
+const BOTS: [(&str, u64); 3] =
+    [(listener::OURS, 1_000), (listener::SONGBIRD, 1_001), (listener::SONGBIRD_24K, 1_002)];
+
+/// Measures, prints and writes: one record for one speaker, one for all.
+pub(crate) fn measure() -> anyhow::Result<()> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let records = runtime.block_on(records())?;
+    report::print(&Record::table("process_cpu", &records));
+    report::write("process_cpu", &records)
+}
+
+async fn records() -> anyhow::Result<Vec<Record>> {
     let folder = tempfile::tempdir()?;
     let ca = folder.path().join("ca.pem");
     let authority = Authority::generate()?;
     authority.write_pem(&ca)?;
-    tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(async {
-        let bind = IpAddr::V4(Ipv4Addr::LOCALHOST);
-        let server =
-            VoiceServer::start(bind, authority.acceptor()?, Journal::default(), Faults::default())
-                .await?;
-        let joining = (0..HUMANS).map(|human| Human::join(admit(&server, FIRST_HUMAN + human)));
-        let humans = try_join_all(joining).await?;
-        let mut ours = Listener::start(listener::OURS, &ca, admit(&server, OURS))?;
-        let mut songbird = Listener::start(listener::SONGBIRD, &ca, admit(&server, SONGBIRD))?;
-        for human in &humans {
-            soon("a common epoch", human.shares_epoch_with(&[OURS, SONGBIRD])).await??;
+    let bind = IpAddr::from(Ipv4Addr::LOCALHOST);
+    let server =
+        VoiceServer::start(bind, authority.acceptor()?, Journal::default(), Faults::default())
+            .await?;
+    let joining = (0..HUMANS).map(|human| Human::join(admit(&server, FIRST_HUMAN + human)));
+    let humans = try_join_all(joining).await?;
+    let mut bots = BOTS
+        .into_iter()
+        .map(|(which, user)| Listener::start(which, &ca, admit(&server, user)))
+        .collect::<anyhow::Result<Vec<_>>>()?;
+    for human in &humans {
+        soon("a common epoch", human.shares_epoch_with(&BOTS.map(|(_, user)| user))).await??;
+    }
+    let wav = wav::write_mono(
+        &speech::pcm(SPEECH_SECONDS)?.into_iter().step_by(2).collect::<Vec<_>>(),
+        wav::SAMPLE_RATE,
+    )?;
+    let mut records = Vec::new();
+    for speakers in [1, humans.len()] {
+        let speaking = join_all(humans[..speakers].iter().map(|human| human.speak(&wav)));
+        let (spoken, costs) = tokio::join!(speaking, windows(&mut bots, speakers));
+        for spoken in spoken {
+            ensure!(spoken?.frames_unsent == 0, "a speaker had no key");
         }
-        let wav = wav::write_mono(
-            &speech::pcm(SPEECH_SECONDS)?.into_iter().step_by(2).collect::<Vec<_>>(),
-            wav::SAMPLE_RATE,
-        )?;
-        let mut records = Vec::new();
-        for speakers in [1, humans.len()] {
-            let speaking = join_all(humans[..speakers].iter().map(|human| human.speak(&wav)));
-            let (spoken, windows) =
-                tokio::join!(speaking, windows(&mut ours, &mut songbird, speakers));
-            for spoken in spoken {
-                ensure!(spoken?.frames_unsent == 0, "a speaker had no key");
-            }
-            let (ours, theirs) = windows?;
-            let plural = if speakers == 1 { "" } else { "s" };
-            let name = format!("process_cpu_per_frame.{speakers}_speaker{plural}");
-            let peer = "songbird 0.6.1 driver (process CPU)";
-            records.push(Record::new(name, "us", &ours, peer, &theirs)?);
-        }
-        Ok(records)
-    })
+        let costs = costs?;
+        let [ours, default, ours_alike] = costs.as_slice() else {
+            bail!("{} bots were measured", costs.len());
+        };
+        let target = (speakers == humans.len()).then_some(0.65);
+        let name = format!("{speakers} speaker{}", if speakers == 1 { "" } else { "s" });
+        records.push(
+            Record::new(name, "us/frame", ours)?
+                .beside("songbird 0.6.1 driver, default 48 kHz stereo", default, target)?
+                .beside("songbird 0.6.1 driver, set to 24 kHz mono", ours_alike, None)?,
+        );
+    }
+    Ok(records)
 }
 
-/// Processor time per frame, µs, of both sides in each window.
-async fn windows(
-    ours: &mut Listener,
-    songbird: &mut Listener,
-    speakers: usize,
-) -> anyhow::Result<(Vec<f64>, Vec<f64>)> {
-    let (start, songbird_start) = (ours.mark()?, songbird.mark()?);
+/// Processor time per frame, µs, of each bot in each window.
+async fn windows(bots: &mut [Listener], speakers: usize) -> anyhow::Result<Vec<Vec<f64>>> {
+    let start = marks(bots)?;
     let warm = 25 * speakers as u64;
     soon("the first frames", async {
         let mut often = tokio::time::interval(Duration::from_millis(50));
         loop {
             often.tick().await;
-            let (now, songbird_now) = (ours.mark()?, songbird.mark()?);
-            if now.frames >= start.frames + warm
-                && songbird_now.frames >= songbird_start.frames + warm
-            {
+            let now = marks(bots)?;
+            if now.iter().zip(&start).all(|(now, start)| now.frames >= start.frames + warm) {
                 return anyhow::Ok(());
             }
         }
@@ -106,25 +115,30 @@ async fn windows(
     .await??;
     let mut every_second = tokio::time::interval(Duration::from_secs(1));
     every_second.tick().await;
-    let mut before = (ours.mark()?, songbird.mark()?);
-    let begin = before;
-    let (mut our_costs, mut their_costs) = (Vec::new(), Vec::new());
+    let begin = marks(bots)?;
+    let mut before = begin.clone();
+    let mut costs = vec![Vec::new(); bots.len()];
     for _ in 0..WINDOWS {
         every_second.tick().await;
-        let now = (ours.mark()?, songbird.mark()?);
-        our_costs.push(now.0.cost_since(before.0)?);
-        their_costs.push(now.1.cost_since(before.1)?);
+        let now = marks(bots)?;
+        for ((costs, now), before) in costs.iter_mut().zip(&now).zip(&before) {
+            costs.push(now.cost_since(*before)?);
+        }
         before = now;
     }
-    let frames = (before.0.frames - begin.0.frames, before.1.frames - begin.1.frames);
     let expected = (WINDOWS * 50 * speakers) as u64;
-    for frames in [frames.0, frames.1] {
+    for (end, begin) in before.iter().zip(&begin) {
+        let frames = end.frames - begin.frames;
         ensure!(
             frames.abs_diff(expected) * 20 <= expected,
             "heard {frames} frames of {expected}: the machine is too busy to compare"
         );
     }
-    Ok((our_costs, their_costs))
+    Ok(costs)
+}
+
+fn marks(bots: &mut [Listener]) -> anyhow::Result<Vec<Mark>> {
+    bots.iter_mut().map(Listener::mark).collect()
 }
 
 fn admit(server: &VoiceServer, user_id: u64) -> VoiceInvite {

@@ -41,7 +41,10 @@ use songbird::{
 /// The environment variable that makes a listener, and its values.
 pub(crate) const WHICH: &str = "CLAWVOICE_BENCH_LISTENER";
 pub(crate) const OURS: &str = "ours";
+/// songbird's driver with its decoder's default settings, 48 kHz stereo.
 pub(crate) const SONGBIRD: &str = "songbird";
+/// With the decoder's settings that are ours, 24 kHz mono.
+pub(crate) const SONGBIRD_24K: &str = "songbird-24k";
 
 /// Larger than any datagram of the voice server.
 const MAX_UDP_BYTES: usize = 2_048;
@@ -87,11 +90,15 @@ pub(crate) fn run(which: &str) -> anyhow::Result<()> {
     let heard = Arc::clone(&frames);
     match which {
         OURS => drop(runtime.spawn(listen(invitation, heard))),
-        SONGBIRD => {
+        SONGBIRD | SONGBIRD_24K => {
             // Several TLS libraries are linked: songbird's cannot choose a provider by itself.
             let provider = rustls::crypto::ring::default_provider();
             provider.install_default().ok().context("there is a provider already")?;
-            drop(runtime.spawn(listen_with_songbird(invitation, heard)));
+            let decode = match which {
+                SONGBIRD => DecodeConfig::default(),
+                _ => DecodeConfig::new(Channels::Mono, SampleRate::Hz24000),
+            };
+            drop(runtime.spawn(listen_with_songbird(invitation, decode, heard)));
         }
         other => bail!("no listener {other:?}"),
     }
@@ -234,13 +241,13 @@ impl EventHandler for Counter {
     }
 }
 
-/// songbird's driver with its default settings, but for the decoder's, which are ours.
+/// songbird's driver with its default settings, but that it decodes.
 async fn listen_with_songbird(
     invitation: Invitation,
+    decode: DecodeConfig,
     frames: Arc<AtomicU64>,
 ) -> anyhow::Result<()> {
     let id = |id: u64| NonZeroU64::new(id).context("0 is no id");
-    let decode = DecodeConfig::new(Channels::Mono, SampleRate::Hz24000);
     let mut driver = Driver::new(Config::default().decode_mode(DecodeMode::Decode(decode)));
     driver.add_global_event(CoreEvent::VoiceTick.into(), Counter(frames));
     let info = ConnectionInfo {
