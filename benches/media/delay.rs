@@ -5,8 +5,6 @@
 //! arrives up to twice the jitter later than the quickest, uniformly (that is ± the jitter around
 //! the middle). From 10 ms on, packets overtake each other.
 
-use std::collections::BTreeSet;
-
 use anyhow::ensure;
 use clawvoice_session::SessionTime;
 use clawvoice_voice::wire::aead::Mode;
@@ -18,6 +16,7 @@ use crate::{
     report::{self, Table, percentile, rounded},
     room::Room,
     speech::{self, Coding, FRAME_MS},
+    waits::Waits,
 };
 
 /// Seconds of each link.
@@ -96,7 +95,7 @@ fn table(links: &[Delays]) -> Table {
 /// A datagram on its way.
 struct Arrival {
     at: SessionTime,
-    number: usize,
+    number: u64,
     datagram: Vec<u8>,
 }
 
@@ -105,43 +104,43 @@ fn on_link(opus: &[Vec<u8>], loss: f64, jitter_ms: u64) -> anyhow::Result<Delays
     let mut chance = SmallRng::seed_from_u64(7);
     let frames = SECONDS * 1_000 / FRAME_MS as usize;
     let mut arrivals = Vec::new();
-    for number in 0..frames {
+    for number in 0..frames as u64 {
         let lost = chance.random_bool(loss / 100.0);
         let jitter_us = chance.random_range(0..=2_000 * jitter_ms);
-        let datagram = room.packet(0, &opus[number % opus.len()])?;
+        let datagram = room.packet(0, &opus[number as usize % opus.len()])?;
         if !lost {
-            let at = SessionTime::from_micros((number as u64 + 1) * FRAME_MS * 1_000 + jitter_us);
+            let at = SessionTime::from_micros((number + 1) * FRAME_MS * 1_000 + jitter_us);
             arrivals.push(Arrival { at, number, datagram });
         }
     }
     arrivals.sort_by_key(|arrival| arrival.at);
     let lost = frames - arrivals.len();
-    let mut log = Log::default();
+    let mut waits = Waits::default();
     for arrival in &mut arrivals {
         while let Some((due, _)) = room.call.poll_timeout().filter(|(due, _)| *due < arrival.at) {
             room.now = room.now.max(due);
             room.call.handle_timeout(room.now, &mut Deaf);
-            log.update(&room, None);
+            waits.update(&room.call, room.now, None);
         }
         room.now = arrival.at;
         room.call.handle_datagram(room.now, &mut arrival.datagram, &mut Deaf);
-        log.update(&room, Some(arrival));
+        waits.update(&room.call, room.now, Some((arrival.number, arrival.at)));
     }
     while room.call.packets_in_flight() > 0
         && let Some((due, _)) = room.call.poll_timeout()
     {
         room.now = room.now.max(due);
         room.call.handle_timeout(room.now, &mut Deaf);
-        log.update(&room, None);
+        waits.update(&room.call, room.now, None);
     }
     let total = &room.call.stats().total;
-    let (heard, late) = (log.delays_ms.len(), arrivals.len() - log.delays_ms.len());
+    let (heard, late) = (waits.ms.len(), arrivals.len() - waits.ms.len());
     ensure!(
         heard as u64 == total.delivered && late as u64 == total.late,
         "{heard} of {} packets were seen coming out, late {late}: {total:?}",
         arrivals.len()
     );
-    let at = |percent| rounded(percentile(&log.delays_ms, percent));
+    let at = |percent| rounded(percentile(&waits.ms, percent));
     let made_up = (total.concealed + total.fec) as f64;
     Ok(Delays {
         loss,
@@ -155,35 +154,4 @@ fn on_link(opus: &[Vec<u8>], loss: f64, jitter_ms: u64) -> anyhow::Result<Delays
         max_ms: at(100.0),
         target_ms: ((loss, jitter_ms) == PROMISED.0).then_some(PROMISED.1),
     })
-}
-
-/// Which packet came out when. Samples do not say whose they are, but the call's counters say how
-/// many packets of those that wait have come out by now, and they come out in order.
-#[derive(Default)]
-struct Log {
-    /// Number and arrival of those that came and did not come out yet.
-    waiting: BTreeSet<(usize, SessionTime)>,
-    delivered: u64,
-    late: u64,
-    delays_ms: Vec<f64>,
-}
-
-impl Log {
-    /// After every input of the call.
-    fn update(&mut self, room: &Room, arrival: Option<&Arrival>) {
-        let total = &room.call.stats().total;
-        if let Some(arrival) = arrival {
-            self.waiting.insert((arrival.number, arrival.at));
-            if total.late > self.late {
-                self.waiting.remove(&(arrival.number, arrival.at));
-            }
-        }
-        self.late = total.late;
-        while self.delivered < total.delivered {
-            self.delivered += 1;
-            if let Some((_, arrived)) = self.waiting.pop_first() {
-                self.delays_ms.push(room.now.since(arrived).as_secs_f64() * 1e3);
-            }
-        }
-    }
 }

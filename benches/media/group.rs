@@ -113,7 +113,7 @@ impl Forming<'_> {
         if let Some((to, message)) = queue.pop_front() {
             let answers = match to {
                 BOT => {
-                    self.to_call(&message);
+                    self.deliver(&message);
                     Outputs::new()
                 }
                 MEMBER => self.newer_answers(&message)?,
@@ -129,7 +129,7 @@ impl Forming<'_> {
         Ok(epoch)
     }
 
-    fn to_call(&mut self, message: &Message) {
+    fn deliver(&mut self, message: &Message) {
         if let Some(body) = message.binary() {
             let mut bytes = self.seq.to_be_bytes().to_vec();
             bytes.push(message.opcode());

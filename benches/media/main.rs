@@ -2,11 +2,12 @@
 //! bare parts it is made of and beside songbird, on the same packets, in one run.
 //!
 //! ```text
+//! sections                                    what they use
 //! receive   a datagram to samples             speech     fixtures → Opus
-//! process   bots in one channel, each a       room       a call and its DAVE group, no sockets
-//!           process (listener)                talker     Opus → the server's datagrams
 //! flat      1 to 500 speakers in one call     transport  the cipher alone, by each library
-//! delay     virtual time
+//! delay     with loss and jitter, virtual     waits      which packet came out when
+//! realtime  the same, peers beside it         bot        a bot in a process of its own (listener)
+//! process   processor time of whole bots      rounds     sides that take turns
 //! ```
 //!
 //! `cargo bench --bench media -- receive delay` measures those; without names, all. Prints tables
@@ -16,12 +17,14 @@
 
 #![allow(clippy::print_stderr, reason = "progress, and what went wrong")]
 
+mod bot;
 mod delay;
 mod flat;
 mod group;
 mod hear;
 mod listener;
 mod process;
+mod realtime;
 mod receive;
 #[path = "../report/mod.rs"]
 mod report;
@@ -30,6 +33,7 @@ mod rounds;
 mod speech;
 mod talker;
 mod transport;
+mod waits;
 
 use std::time::Instant;
 
@@ -38,11 +42,12 @@ use anyhow::bail;
 /// Measures, prints and writes its part.
 type Section = fn() -> anyhow::Result<()>;
 
-const SECTIONS: [(&str, Section); 4] = [
+const SECTIONS: [(&str, Section); 5] = [
     ("receive", receive::measure),
     ("process", process::measure),
     ("flat", flat::measure),
     ("delay", delay::measure),
+    ("realtime", realtime::measure),
 ];
 
 fn main() -> anyhow::Result<()> {

@@ -12,7 +12,7 @@ pub(crate) type Side<'a> = &'a mut dyn FnMut() -> anyhow::Result<f64>;
 /// reach all. Appends what each measured to its list.
 pub(crate) fn take_turns<const N: usize>(
     round: usize,
-    mut sides: [Side<'_>; N],
+    sides: [Side<'_>; N],
     measured: &mut [Vec<f64>; N],
 ) -> anyhow::Result<()> {
     let mut values = [0.0; N];
