@@ -4,6 +4,8 @@
 //! ```text
 //! sections                                    what they use
 //! receive   a datagram to samples             speech     fixtures → Opus
+//! send      samples to a datagram             room       a call and its DAVE group, no sockets
+//! encoder   which Opus encoder to choose      talker     Opus → the server's datagrams
 //! flat      1 to 500 speakers in one call     transport  the cipher alone, by each library
 //! delay     with loss and jitter, virtual     waits      which packet came out when
 //! realtime  the same, peers beside it         bot        a bot in a process of its own (listener)
@@ -19,17 +21,20 @@
 
 mod bot;
 mod delay;
+mod encoder;
 mod flat;
 mod group;
 mod hear;
 mod listener;
 mod process;
+mod quality;
 mod realtime;
 mod receive;
 #[path = "../report/mod.rs"]
 mod report;
 mod room;
 mod rounds;
+mod send;
 mod speech;
 mod talker;
 mod transport;
@@ -42,9 +47,11 @@ use anyhow::bail;
 /// Measures, prints and writes its part.
 type Section = fn() -> anyhow::Result<()>;
 
-const SECTIONS: [(&str, Section); 5] = [
+const SECTIONS: [(&str, Section); 7] = [
     ("receive", receive::measure),
     ("process", process::measure),
+    ("send", send::measure),
+    ("encoder", encoder::measure),
     ("flat", flat::measure),
     ("delay", delay::measure),
     ("realtime", realtime::measure),

@@ -12,9 +12,7 @@ use ring::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
 
 use crate::room::KEY;
 
-/// Bytes in clear of the packets that are heard here: header and extension preamble.
-const CLEAR_BYTES: usize = HEADER_BYTES + 4;
-/// Bytes of their extension's body.
+/// Bytes of the extension's preamble, in clear, and of its body: one word each, if there is one.
 const EXTENSION_BYTES: usize = 4;
 
 /// A cipher of one library.
@@ -47,30 +45,33 @@ impl Cipher {
         }
     }
 
-    /// Opens a datagram of a [`Talker`](crate::talker::Talker); returns where its frame is.
+    /// Opens a datagram of a call or a [`Talker`](crate::talker::Talker); returns where its frame is.
     pub(crate) fn open(&self, datagram: &mut [u8]) -> anyhow::Result<Range<usize>> {
         let end = datagram.len().checked_sub(OVERHEAD).context("a datagram is longer")?;
+        let extension = if datagram[0] & 0x10 == 0 { 0 } else { EXTENSION_BYTES };
+        let clear_bytes = HEADER_BYTES + extension;
+        ensure!(clear_bytes + extension <= end, "a datagram is longer");
         let (sealed, suffix) = datagram.split_at_mut(end + TAG_BYTES);
-        let (clear, body) = sealed.split_at_mut(CLEAR_BYTES);
+        let (clear, body) = sealed.split_at_mut(clear_bytes);
         let opened = match self {
             Self::Ring(key) => {
                 let nonce = Nonce::assume_unique_for_key(padded(suffix));
                 key.open_in_place(nonce, Aad::from(&*clear), body).is_ok()
             }
             Self::AesGcm(key) => {
-                let (body, tag) = body.split_at_mut(end - CLEAR_BYTES);
+                let (body, tag) = body.split_at_mut(end - clear_bytes);
                 let nonce: [u8; 12] = padded(suffix);
                 key.decrypt_in_place_detached(&nonce.into(), clear, body, (&*tag).into()).is_ok()
             }
             Self::XChaCha(key) => {
-                let (body, tag) = body.split_at_mut(end - CLEAR_BYTES);
+                let (body, tag) = body.split_at_mut(end - clear_bytes);
                 let nonce: [u8; 24] = padded(suffix);
                 key.decrypt_in_place_detached(&nonce.into(), clear, body, (&*tag).into()).is_ok()
             }
         };
         ensure!(opened, "a datagram is not authentic");
         let padding = if datagram[0] & 0x20 == 0 { 0 } else { usize::from(datagram[end - 1]) };
-        Ok(CLEAR_BYTES + EXTENSION_BYTES..end - padding)
+        Ok(clear_bytes + extension..end - padding)
     }
 
     /// Packs a frame into a datagram, as number `sequence`; returns its length.
