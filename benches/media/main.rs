@@ -10,6 +10,7 @@
 //! delay     with loss and jitter, virtual     waits      which packet came out when
 //! realtime  the same, peers beside it         bot        a bot in a process of its own (listener)
 //! process   processor time of whole bots      rounds     sides that take turns
+//! scale     speakers on one core
 //! ```
 //!
 //! `cargo bench --bench media -- receive delay` measures those; without names, all. Prints tables
@@ -34,6 +35,7 @@ mod receive;
 mod report;
 mod room;
 mod rounds;
+mod scale;
 mod send;
 mod speech;
 mod talker;
@@ -47,7 +49,7 @@ use anyhow::bail;
 /// Measures, prints and writes its part.
 type Section = fn() -> anyhow::Result<()>;
 
-const SECTIONS: [(&str, Section); 7] = [
+const SECTIONS: [(&str, Section); 8] = [
     ("receive", receive::measure),
     ("process", process::measure),
     ("send", send::measure),
@@ -55,11 +57,15 @@ const SECTIONS: [(&str, Section); 7] = [
     ("flat", flat::measure),
     ("delay", delay::measure),
     ("realtime", realtime::measure),
+    ("scale", scale::measure),
 ];
 
 fn main() -> anyhow::Result<()> {
     if let Ok(which) = std::env::var(listener::WHICH) {
         return listener::run(&which);
+    }
+    if std::env::var_os(scale::WHICH).is_some() {
+        return scale::run();
     }
     // `cargo test --all-targets` runs this, too, unoptimised: nothing to be learnt from that.
     if !std::env::args().any(|argument| argument == "--bench") {

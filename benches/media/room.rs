@@ -21,7 +21,8 @@ use crate::{
 const OWN_SSRC: u32 = 100;
 /// The first talker; the others follow.
 pub(crate) const FIRST_USER: u64 = 10_000;
-const FIRST_SSRC: u32 = 20_000;
+/// Of the first talker; the others follow.
+pub(crate) const FIRST_SSRC: u32 = 20_000;
 /// Of the transport, in both directions.
 pub(crate) const KEY: [u8; 32] = [9; 32];
 
@@ -44,6 +45,17 @@ impl Room {
 
     /// The same, and all of it happens at `now`.
     pub(crate) fn at(now: SessionTime, mode: Mode, talkers: usize) -> anyhow::Result<Self> {
+        let mut room = Self::unannounced(now, mode, talkers)?;
+        room.announce_all();
+        Ok(room)
+    }
+
+    /// The talkers are in the group, but no op 5 has said which SSRC is whose.
+    pub(crate) fn unannounced(
+        now: SessionTime,
+        mode: Mode,
+        talkers: usize,
+    ) -> anyhow::Result<Self> {
         let users: Vec<u64> = (FIRST_USER..).take(talkers).collect();
         let mut call = Call::new(settings(), now);
         shake_hands(&mut call, now, mode, &users);
@@ -52,11 +64,15 @@ impl Room {
             .iter()
             .zip(FIRST_SSRC..)
             .map(|(user, ssrc)| Talker::new(*user, ssrc, &members.secret_of(*user)?))
-            .collect::<anyhow::Result<Vec<_>>>()?;
-        for talker in &talkers {
-            announce(&mut call, now, talker.user, talker.ssrc);
-        }
+            .collect::<anyhow::Result<_>>()?;
         Ok(Self { call, now, talkers, members, transport: Transport::new(mode, &KEY) })
+    }
+
+    /// Op 5 for everybody.
+    pub(crate) fn announce_all(&mut self) {
+        for talker in &self.talkers {
+            announce(&mut self.call, self.now, talker.user, talker.ssrc);
+        }
     }
 
     /// The next datagrams of the first talker, one for each Opus packet.
@@ -130,6 +146,11 @@ pub(crate) fn join(call: &mut Call, now: SessionTime, users: impl Iterator<Item 
     text(call, now, &json!({"op": 11, "seq": 1, "d": {"user_ids": users}}));
 }
 
+/// Op 13.
+pub(crate) fn leave(call: &mut Call, now: SessionTime, user: u64) {
+    text(call, now, &json!({"op": 13, "d": {"user_id": user.to_string()}}));
+}
+
 /// Op 5.
 pub(crate) fn announce(call: &mut Call, now: SessionTime, user: u64, ssrc: u32) {
     let d = json!({"user_id": user.to_string(), "ssrc": ssrc, "speaking": 1});
@@ -137,6 +158,6 @@ pub(crate) fn announce(call: &mut Call, now: SessionTime, user: u64, ssrc: u32) 
 }
 
 /// A text message of the voice gateway.
-pub(crate) fn text(call: &mut Call, now: SessionTime, message: &Value) {
+fn text(call: &mut Call, now: SessionTime, message: &Value) {
     call.handle_gateway_text(now, &message.to_string());
 }

@@ -67,12 +67,17 @@ impl Talker {
         let plain_end = packet.len();
         packet.resize(plain_end + OVERHEAD, 0);
         transport.seal(&mut packet, clear.len(), plain_end)?;
-        self.skip();
+        self.advance();
         Ok(packet)
     }
 
-    /// Leaves a packet out, as if it were lost on the way.
-    pub(crate) fn skip(&mut self) {
+    /// Goes on at another sequence number, at the time that belongs to it.
+    pub(crate) fn restart(&mut self, sequence: u16) {
+        self.sequence = sequence;
+        self.timestamp = u32::from(sequence) * rtp::FRAME_UNITS;
+    }
+
+    fn advance(&mut self) {
         self.sequence = self.sequence.wrapping_add(1);
         self.timestamp = self.timestamp.wrapping_add(rtp::FRAME_UNITS);
     }
