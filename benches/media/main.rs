@@ -11,6 +11,7 @@
 //! realtime  the same, peers beside it         bot        a bot in a process of its own (listener)
 //! process   processor time of whole bots      rounds     sides that take turns
 //! scale     speakers on one core
+//! memory    of a call, of a speaker
 //! ```
 //!
 //! `cargo bench --bench media -- receive delay` measures those; without names, all. Prints tables
@@ -27,6 +28,7 @@ mod flat;
 mod group;
 mod hear;
 mod listener;
+mod memory;
 mod process;
 mod quality;
 mod realtime;
@@ -49,7 +51,7 @@ use anyhow::bail;
 /// Measures, prints and writes its part.
 type Section = fn() -> anyhow::Result<()>;
 
-const SECTIONS: [(&str, Section); 8] = [
+const SECTIONS: [(&str, Section); 9] = [
     ("receive", receive::measure),
     ("process", process::measure),
     ("send", send::measure),
@@ -58,6 +60,7 @@ const SECTIONS: [(&str, Section); 8] = [
     ("delay", delay::measure),
     ("realtime", realtime::measure),
     ("scale", scale::measure),
+    ("memory", memory::measure),
 ];
 
 fn main() -> anyhow::Result<()> {
