@@ -22,8 +22,9 @@ test: setup
 	$(CARGO) test --workspace --doc --quiet
 
 ## Each figure beside a peer or a limit; JSON in target/bench/.
+BENCHES := media
 bench: setup
-	$(CARGO) bench --bench packet_path
+	$(CARGO) bench $(addprefix --bench ,$(BENCHES))
 
 ## What CI checks besides the tests.
 check: setup

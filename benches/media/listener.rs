@@ -2,17 +2,18 @@
 //! [`WHICH`] set.
 //!
 //! The first line of standard input is an [`Invitation`]; every further line is answered by a
-//! [`Mark`]. It ends with its input, or by being killed.
+//! [`Mark`], or by how long packets waited. It ends with its input, or by being killed.
 
 use std::{
+    collections::HashMap,
     io::{self, BufRead, Write},
     num::NonZeroU64,
     path::{Path, PathBuf},
     sync::{
-        Arc,
+        Arc, Mutex,
         atomic::{AtomicU64, Ordering},
     },
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use anyhow::{Context, bail, ensure};
@@ -25,6 +26,7 @@ use clawvoice_voice::{
         socket::{self, Socket, SocketHandle, SocketIn, SocketOut, SocketRequest},
         udp::VoiceSocket,
     },
+    wire::rtp,
 };
 use rustix::time::{ClockId, clock_gettime};
 use rustls::{
@@ -38,10 +40,21 @@ use songbird::{
     driver::{Channels, DecodeConfig, DecodeMode, SampleRate},
 };
 
+use crate::waits::Waits;
+
 /// The environment variable that makes a listener, and its values.
 pub(crate) const WHICH: &str = "CLAWVOICE_BENCH_LISTENER";
 pub(crate) const OURS: &str = "ours";
+/// Ours on tokio's current-thread runtime, for which one thread wakes instead of two.
+pub(crate) const OURS_ONE_THREAD: &str = "ours-one-thread";
+/// songbird's driver with its decoder's default settings, 48 kHz stereo.
 pub(crate) const SONGBIRD: &str = "songbird";
+/// With the decoder's settings that are ours, 24 kHz mono.
+pub(crate) const SONGBIRD_24K: &str = "songbird-24k";
+/// Ours, and songbird's by default, with a stopwatch: what they have to say is a list of how long
+/// each packet of the one speaker waited, ms.
+pub(crate) const OURS_WAITS: &str = "ours-waits";
+pub(crate) const SONGBIRD_WAITS: &str = "songbird-waits";
 
 /// Larger than any datagram of the voice server.
 const MAX_UDP_BYTES: usize = 2_048;
@@ -85,29 +98,66 @@ pub(crate) fn run(which: &str) -> anyhow::Result<()> {
     // Both on the runtime songbird is made for and our own program uses.
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let heard = Arc::clone(&frames);
+    let watch = matches!(which, OURS_WAITS | SONGBIRD_WAITS).then(Watch::default);
+    let watching = watch.clone();
     match which {
-        OURS => drop(runtime.spawn(listen(invitation, heard))),
-        SONGBIRD => {
+        OURS | OURS_WAITS => drop(runtime.spawn(listen(invitation, heard, watching))),
+        OURS_ONE_THREAD => drop(std::thread::spawn(|| on_one_thread(invitation, heard))),
+        SONGBIRD | SONGBIRD_24K | SONGBIRD_WAITS => {
             // Several TLS libraries are linked: songbird's cannot choose a provider by itself.
             let provider = rustls::crypto::ring::default_provider();
             provider.install_default().ok().context("there is a provider already")?;
-            drop(runtime.spawn(listen_with_songbird(invitation, heard)));
+            let decode = match which {
+                SONGBIRD_24K => DecodeConfig::new(Channels::Mono, SampleRate::Hz24000),
+                _ => DecodeConfig::default(),
+            };
+            drop(runtime.spawn(listen_with_songbird(invitation, decode, heard, watching)));
         }
         other => bail!("no listener {other:?}"),
     }
     for line in lines {
         line?;
+        if let Some(watch) = &watch {
+            answer(&watch.take())?;
+            continue;
+        }
         let cpu = clock_gettime(ClockId::ProcessCPUTime);
         let mark = Mark {
             cpu_ns: u64::try_from(cpu.tv_sec)? * 1_000_000_000 + u64::try_from(cpu.tv_nsec)?,
             frames: frames.load(Ordering::Relaxed),
         };
-        let mut out = io::stdout().lock();
-        serde_json::to_writer(&mut out, &mark)?;
-        writeln!(out)?;
-        out.flush()?;
+        answer(&mark)?;
     }
     Ok(())
+}
+
+fn on_one_thread(invitation: Invitation, frames: Arc<AtomicU64>) -> anyhow::Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(listen(invitation, frames, None))
+}
+
+fn answer(line: &impl Serialize) -> anyhow::Result<()> {
+    let mut out = io::stdout().lock();
+    serde_json::to_writer(&mut out, line)?;
+    writeln!(out)?;
+    Ok(out.flush()?)
+}
+
+/// What packets waited, ms, from where it is measured to where it is asked for.
+#[derive(Clone, Default)]
+struct Watch(Arc<Mutex<Vec<f64>>>);
+
+impl Watch {
+    /// What came out since it was asked the last time.
+    fn take(&self) -> Vec<f64> {
+        self.0.lock().map(|mut waits| std::mem::take(&mut *waits)).unwrap_or_default()
+    }
+
+    fn add(&self, ms: impl IntoIterator<Item = f64>) {
+        if let Ok(mut waits) = self.0.lock() {
+            waits.extend(ms);
+        }
+    }
 }
 
 /// Counts the frames it hears.
@@ -123,7 +173,11 @@ impl Hear for Counter {
 }
 
 /// Our call on the sockets of our shell.
-async fn listen(invitation: Invitation, frames: Arc<AtomicU64>) -> anyhow::Result<()> {
+async fn listen(
+    invitation: Invitation,
+    frames: Arc<AtomicU64>,
+    watch: Option<Watch>,
+) -> anyhow::Result<()> {
     let tls = trusting(&invitation.ca)?;
     let clock = SessionClock::start();
     let settings = CallSettings {
@@ -143,15 +197,22 @@ async fn listen(invitation: Invitation, frames: Arc<AtomicU64>) -> anyhow::Resul
     let mut call = Call::new(settings, clock.now());
     let (mut gateway, mut udp) = (None, None);
     let mut datagram = [0; MAX_UDP_BYTES];
+    let (mut waits, mut number) = (Waits::default(), 1 << 16);
     loop {
         while let Some(output) = call.poll_output() {
             carry_out(output, &tls, &mut gateway, &mut udp).await?;
         }
         let due = call.poll_timeout().map(|(at, _)| at);
+        let mut came = None;
         tokio::select! {
             biased;
             bytes = receive(udp.as_ref(), &mut datagram) => {
-                call.handle_datagram(clock.now(), &mut datagram[..bytes?], &mut hear);
+                let (now, datagram) = (clock.now(), &mut datagram[..bytes?]);
+                if watch.is_some() && let Some(sequence) = sequence(datagram) {
+                    number = after(number, sequence);
+                    came = Some((number, now));
+                }
+                call.handle_datagram(now, datagram, &mut hear);
             }
             message = next(gateway.as_mut()) => match message {
                 Some(SocketIn::Opened) => call.handle_gateway_opened(clock.now()),
@@ -163,7 +224,23 @@ async fn listen(invitation: Invitation, frames: Arc<AtomicU64>) -> anyhow::Resul
             },
             () = clock.sleep_until(due) => call.handle_timeout(clock.now(), &mut hear),
         }
+        if let Some(watch) = &watch {
+            waits.update(&call, clock.now(), came);
+            watch.add(waits.ms.drain(..));
+        }
     }
+}
+
+/// The sequence number of an Opus packet.
+fn sequence(datagram: &[u8]) -> Option<u16> {
+    let opus = datagram.get(1)? & 0x7F == rtp::OPUS_PAYLOAD_TYPE;
+    opus.then(|| datagram.get(2..)?.first_chunk().copied().map(u16::from_be_bytes)).flatten()
+}
+
+/// The number next to `last` that ends in this sequence number.
+fn after(last: u64, sequence: u16) -> u64 {
+    let step = sequence.wrapping_sub(last as u16) as i16;
+    last.saturating_add_signed(step.into())
 }
 
 async fn carry_out(
@@ -234,15 +311,50 @@ impl EventHandler for Counter {
     }
 }
 
-/// songbird's driver with its default settings, but for the decoder's, which are ours.
+/// From songbird's event of a packet's arrival, which comes right after it, to the tick with the
+/// packet's samples.
+#[derive(Clone)]
+struct Stopwatch {
+    arrived: Arc<Mutex<HashMap<u16, Instant>>>,
+    watch: Watch,
+}
+
+#[async_trait]
+impl EventHandler for Stopwatch {
+    async fn act(&self, context: &EventContext<'_>) -> Option<Event> {
+        let mut arrived = self.arrived.lock().ok()?;
+        match context {
+            EventContext::RtpPacket(data) => {
+                arrived.insert(sequence(&data.packet)?, Instant::now());
+            }
+            EventContext::VoiceTick(tick) => {
+                for voice in tick.speaking.values() {
+                    let Some(packet) = &voice.packet else { continue };
+                    let came = arrived.remove(&sequence(&packet.packet)?);
+                    self.watch.add(came.map(|at| at.elapsed().as_secs_f64() * 1e3));
+                }
+            }
+            _ => {}
+        }
+        None
+    }
+}
+
+/// songbird's driver with its default settings, but that it decodes.
 async fn listen_with_songbird(
     invitation: Invitation,
+    decode: DecodeConfig,
     frames: Arc<AtomicU64>,
+    watch: Option<Watch>,
 ) -> anyhow::Result<()> {
     let id = |id: u64| NonZeroU64::new(id).context("0 is no id");
-    let decode = DecodeConfig::new(Channels::Mono, SampleRate::Hz24000);
     let mut driver = Driver::new(Config::default().decode_mode(DecodeMode::Decode(decode)));
     driver.add_global_event(CoreEvent::VoiceTick.into(), Counter(frames));
+    if let Some(watch) = watch {
+        let stopwatch = Stopwatch { arrived: Arc::default(), watch };
+        driver.add_global_event(CoreEvent::RtpPacket.into(), stopwatch.clone());
+        driver.add_global_event(CoreEvent::VoiceTick.into(), stopwatch);
+    }
     let info = ConnectionInfo {
         guild_id: id(invitation.guild_id)?.into(),
         channel_id: id(invitation.channel_id)?.into(),
