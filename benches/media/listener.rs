@@ -22,7 +22,7 @@ use clawvoice_session::{ChannelId, GuildId, SessionTime, UserId};
 use clawvoice_voice::{
     call::{Call, CallSettings, Hear, Output},
     shell::{
-        clock::SessionClock,
+        clock::{Alarm, SessionClock},
         socket::{self, Socket, SocketHandle, SocketIn, SocketOut, SocketRequest},
         udp::VoiceSocket,
     },
@@ -195,14 +195,15 @@ async fn listen(
     };
     let mut hear = Counter(frames);
     let mut call = Call::new(settings, clock.now());
-    let (mut gateway, mut udp) = (None, None);
-    let mut datagram = [0; MAX_UDP_BYTES];
+    let mut alarm = Alarm::new(clock);
+    let (mut gateway, mut udp) = (None, None::<VoiceSocket>);
+    let (mut datagram, mut buffer) = ([0; MAX_UDP_BYTES], [0; MAX_UDP_BYTES]);
     let (mut waits, mut number) = (Waits::default(), 1 << 16);
     loop {
         while let Some(output) = call.poll_output() {
             carry_out(output, &tls, &mut gateway, &mut udp).await?;
         }
-        let due = call.poll_timeout().map(|(at, _)| at);
+        alarm.set(call.poll_timeout().map(|(at, _)| at));
         let mut came = None;
         tokio::select! {
             biased;
@@ -213,6 +214,13 @@ async fn listen(
                     came = Some((number, now));
                 }
                 call.handle_datagram(now, datagram, &mut hear);
+                // As our shell does; a watched call is looked at after every datagram.
+                while watch.is_none()
+                    && let Some(udp) = &udp
+                    && let Some(bytes) = udp.try_recv(&mut buffer)
+                {
+                    call.handle_datagram(now, &mut buffer[..bytes], &mut hear);
+                }
             }
             message = next(gateway.as_mut()) => match message {
                 Some(SocketIn::Opened) => call.handle_gateway_opened(clock.now()),
@@ -222,7 +230,7 @@ async fn listen(
                 }
                 other => bail!("the voice gateway is gone: {other:?}"),
             },
-            () = clock.sleep_until(due) => call.handle_timeout(clock.now(), &mut hear),
+            () = alarm.rung() => call.handle_timeout(clock.now(), &mut hear),
         }
         if let Some(watch) = &watch {
             waits.update(&call, clock.now(), came);

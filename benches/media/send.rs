@@ -37,7 +37,7 @@ const PARTS: usize = 3;
 /// The call's encoder, which is made anew for the bare parts. A test of each round finds out if the
 /// call's has changed.
 const APPLICATION: Application = Application::Audio;
-const COMPLEXITY: u8 = 10;
+const COMPLEXITY: u8 = 5;
 const BITRATE: i32 = 64_000;
 /// songbird's default, bits per second.
 const SONGBIRD_BITRATE: i32 = 128_000;

@@ -8,6 +8,7 @@ use localcord::{
 use crate::{
     audio::{INTERRUPT, likeness_24k, likeness_48k, recorded},
     scene::{AUTO_JOIN, Scene, ask, meet, parrot},
+    soon,
 };
 
 #[tokio::test]

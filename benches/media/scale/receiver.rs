@@ -15,7 +15,10 @@ use audiopus::{Channels, MutSignals, SampleRate, coder::Decoder};
 use clawvoice_session::{SessionTime, UserId};
 use clawvoice_voice::{
     call::{Call, Hear, MAX_SAMPLES, Output},
-    shell::{clock::SessionClock, udp::VoiceSocket},
+    shell::{
+        clock::{Alarm, SessionClock},
+        udp::VoiceSocket,
+    },
     wire::aead::Mode,
 };
 use rustix::time::{ClockId, clock_gettime};
@@ -154,6 +157,7 @@ impl Task {
         mut words: mpsc::UnboundedReceiver<Word>,
     ) -> anyhow::Result<()> {
         let mut ear = Ear::default();
+        let mut alarm = Alarm::new(clock);
         let mut datagram = [0; MAX_UDP_BYTES];
         loop {
             while let Some(output) = self.call.poll_output() {
@@ -161,10 +165,10 @@ impl Task {
                     self.socket.send(&bytes);
                 }
             }
-            let due = self.call.poll_timeout().map(|(at, _)| at);
+            alarm.set(self.call.poll_timeout().map(|(at, _)| at));
             tokio::select! {
                 biased;
-                () = clock.sleep_until(due) => self.call.handle_timeout(clock.now(), &mut ear),
+                () = alarm.rung() => self.call.handle_timeout(clock.now(), &mut ear),
                 bytes = self.socket.recv(&mut datagram) => {
                     let datagram = &mut datagram[..bytes?];
                     let due = self.due(datagram);

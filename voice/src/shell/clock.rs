@@ -8,8 +8,10 @@
 #[cfg(target_os = "linux")]
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use std::{pin::Pin, time::Duration};
+
 use clawvoice_session::SessionTime;
-use tokio::time::Instant;
+use tokio::time::{Instant, Sleep};
 
 /// The clock of one session; it begins at [`SessionTime::ZERO`] when it is made.
 ///
@@ -37,12 +39,46 @@ impl SessionClock {
         let asleep = slept().saturating_sub(self.slept_before);
         SessionTime::from_micros(awake.saturating_add(asleep))
     }
+}
 
-    /// Waits until `at`; for `None`, for ever. Cancel-safe.
-    pub async fn sleep_until(&self, at: Option<SessionTime>) {
-        match at {
+/// Wakes its owner not later than a deadline that changes all the time.
+///
+/// A deadline that moves away, as most do with every packet, leaves the timer alone: it rings too
+/// early then, at most once, and is set again. That spares the runtime's timer wheel an entry per
+/// packet.
+#[derive(Debug)]
+pub struct Alarm {
+    clock: SessionClock,
+    sleep: Pin<Box<Sleep>>,
+    /// When the timer rings; none: it is not set.
+    rings: Option<SessionTime>,
+}
+
+impl Alarm {
+    /// Not set.
+    #[must_use]
+    pub fn new(clock: SessionClock) -> Self {
+        Self { clock, sleep: Box::pin(tokio::time::sleep(Duration::ZERO)), rings: None }
+    }
+
+    /// Sets it to ring at `at` or before.
+    pub fn set(&mut self, at: Option<SessionTime>) {
+        if let Some(at) = at
+            && self.rings.is_none_or(|rings| at < rings)
+        {
             // tokio's timer counts milliseconds and rounds up: never early.
-            Some(at) => tokio::time::sleep(at.since(self.now())).await,
+            self.sleep.as_mut().reset(Instant::now() + at.since(self.clock.now()));
+            self.rings = Some(at);
+        }
+    }
+
+    /// Waits until it rings. Cancel-safe.
+    pub async fn rung(&mut self) {
+        match self.rings {
+            Some(_) => {
+                self.sleep.as_mut().await;
+                self.rings = None;
+            }
             None => std::future::pending().await,
         }
     }
@@ -74,8 +110,6 @@ fn slept() -> u64 {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
 
     #[test]
@@ -90,15 +124,27 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn sleeps_to_the_time_asked_for() {
+    async fn an_alarm_rings_at_the_earliest_time_it_was_set_to() {
         let clock = SessionClock::start();
-        assert!(clock.now() <= SessionTime::from_micros(1), "rounding of two clocks");
-        clock.sleep_until(Some(SessionTime::from_millis(20))).await;
-        assert!(clock.now() >= SessionTime::from_millis(20));
-        assert!(clock.now() < SessionTime::from_millis(22));
-        let before = clock.now();
-        clock.sleep_until(Some(SessionTime::ZERO)).await;
-        let waited = clock.now().since(before);
-        assert!(waited <= Duration::from_micros(1), "the past is not waited for: {waited:?}");
+        let mut alarm = Alarm::new(clock);
+        let rung_at = async |alarm: &mut Alarm| {
+            alarm.rung().await;
+            clock.now().as_millis()
+        };
+        let ms = SessionTime::from_millis;
+        alarm.set(Some(ms(50)));
+        alarm.set(Some(ms(20)));
+        alarm.set(Some(ms(90)));
+        alarm.set(None);
+        assert!((20..22).contains(&rung_at(&mut alarm).await), "later ones leave it alone");
+        alarm.set(Some(ms(90)));
+        assert!((90..92).contains(&rung_at(&mut alarm).await));
+        let silent = tokio::time::timeout(Duration::from_secs(60), alarm.rung()).await;
+        assert!(silent.is_err(), "nothing is set");
+        alarm.set(Some(ms(1)));
+        assert!(
+            (60_090..60_095).contains(&rung_at(&mut alarm).await),
+            "the past is not waited for"
+        );
     }
 }

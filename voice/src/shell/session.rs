@@ -19,7 +19,7 @@ use tokio::{
 };
 
 use super::{
-    clock::SessionClock,
+    clock::{Alarm, SessionClock},
     socket::{Socket, SocketHandle, SocketIn, SocketOut, SocketRequest},
     udp::VoiceSocket,
 };
@@ -131,6 +131,7 @@ impl SessionStarter for Sessions {
         let task = Task {
             template: self.template.clone(),
             clock: self.clock,
+            alarm: Alarm::new(self.clock),
             session,
             gateway: None,
             udp: None,
@@ -148,6 +149,7 @@ impl SessionStarter for Sessions {
 struct Task {
     template: Arc<SessionTemplate>,
     clock: SessionClock,
+    alarm: Alarm,
     session: VoiceSession,
     gateway: Option<(Generation, SocketHandle)>,
     udp: Option<(Generation, VoiceSocket)>,
@@ -187,7 +189,7 @@ impl Task {
                 }
                 Input::Command(Some(SessionCommand::Leave) | None) => break,
                 Input::Gateway(generation, event) => {
-                    self.hear_waiting(now, &mut *datagram);
+                    self.hear_waiting(now, &mut *datagram, DATAGRAMS_BEFORE_MESSAGE);
                     self.session.handle_gateway(now, generation, gateway_event(&event));
                 }
                 Input::Provider(lane, event) => self.handle_provider(now, lane, &event),
@@ -195,6 +197,9 @@ impl Task {
                     if let Some(bytes) = datagram.get_mut(..length) {
                         self.session.handle_datagram(now, generation, bytes);
                     }
+                    // What has come with it is heard at the price of one wake-up.
+                    let room = DATAGRAMS_IN_A_ROW.saturating_sub(self.datagrams_in_a_row);
+                    self.datagrams_in_a_row += self.hear_waiting(now, &mut *datagram, room);
                 }
                 Input::Timeout => self.session.handle_timeout(now),
             }
@@ -222,12 +227,12 @@ impl Task {
         from_owner: &mut mpsc::Receiver<SessionCommand>,
         datagram: &mut [u8],
     ) -> Input {
-        let Self { gateway, udp, lanes, session, clock, datagrams_in_a_row, .. } = self;
-        let wake = session.poll_timeout().map(|(at, _)| at);
+        let Self { gateway, udp, lanes, session, alarm, datagrams_in_a_row, .. } = self;
+        alarm.set(session.poll_timeout().map(|(at, _)| at));
         tokio::select! {
             // Time first: a tick that is due goes before whatever has queued up.
             biased;
-            () = clock.sleep_until(wake) => Input::Timeout,
+            () = alarm.rung() => Input::Timeout,
             command = from_owner.recv() => Input::Command(command),
             input = next_of_network(
                 datagrams_in_a_row,
@@ -237,16 +242,19 @@ impl Task {
         }
     }
 
-    /// Datagrams that came before a websocket message are heard before it: the keys of somebody
-    /// who leaves go with the message. Beyond [`DATAGRAMS_BEFORE_MESSAGE`] they wait their turn.
-    fn hear_waiting(&mut self, now: SessionTime, datagram: &mut [u8]) {
-        let Some((generation, socket)) = &self.udp else { return };
-        for _ in 0..DATAGRAMS_BEFORE_MESSAGE {
-            let Some(length) = socket.try_recv(datagram) else { return };
+    /// Hears datagrams that have come already, `most` at most; returns how many there were.
+    ///
+    /// Those that came before a websocket message are heard before it: the keys of somebody who
+    /// leaves go with the message. Beyond [`DATAGRAMS_BEFORE_MESSAGE`] they wait their turn.
+    fn hear_waiting(&mut self, now: SessionTime, datagram: &mut [u8], most: usize) -> usize {
+        let Some((generation, socket)) = &self.udp else { return 0 };
+        for heard in 0..most {
+            let Some(length) = socket.try_recv(datagram) else { return heard };
             if let Some(bytes) = datagram.get_mut(..length) {
                 self.session.handle_datagram(now, *generation, bytes);
             }
         }
+        most
     }
 
     fn handle_provider(&mut self, now: SessionTime, lane: Lane, event: &SocketIn) {
