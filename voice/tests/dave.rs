@@ -276,6 +276,26 @@ fn a_speaking_event_that_the_keys_contradict_moves_no_speech() {
 }
 
 #[test]
+fn plaintext_of_a_disputed_stream_is_heard_only_where_there_is_nothing_else() {
+    let (mut room, mut ann, _) = three();
+    room.say(&mut ann);
+    let ssrc = ann.ssrc;
+    named(&mut room, BOB, ssrc);
+    room.text(json!({"op": 21, "d": {"protocol_version": 0, "transition_id": 7}}));
+    room.say(&mut ann);
+    let mut plain = room.packet(&mut ann, &SPEECH);
+    room.receive(&mut plain);
+    assert_eq!(room.ear.take(), [ANN; 2], "either of them could have sent it");
+    room.execute(7);
+    attributions(&mut room);
+    room.run_for(500);
+    let mut plain = room.packet(&mut ann, &SPEECH);
+    room.receive(&mut plain);
+    assert_eq!(room.ear.take(), [ANN]);
+    assert_eq!(attributions(&mut room), [(ANN, Attribution::Disputed)]);
+}
+
+#[test]
 fn whoever_is_named_wrongly_from_the_start_is_heard_by_the_key() {
     let (mut room, mut ann, _) = three();
     let wrong = 4_000;

@@ -303,8 +303,11 @@ impl Receiver {
             return stream.accept(&mut playout.voice(io), media.ready(kind, media.payload));
         }
         match io.dave.open(io.now, stream.user(), media.payload, &mut opened[..]) {
-            // Plaintext is evidence of nobody: not of one of two who may have sent it.
-            Opened::Plain if disputed(stream, io) => self.refuse_plaintext(io, media),
+            // Plaintext is evidence of nobody: not of one of two who may have sent it. Where there is
+            // nothing but plaintext, the last key decides, and the dispute is told.
+            Opened::Plain if io.dave.in_force() && disputed(stream) => {
+                self.refuse_plaintext(io, media);
+            }
             Opened::Plain => {
                 let kind = settled_kind(io, stream.user(), media.payload);
                 stream.accept(&mut playout.voice(io), media.ready(kind, media.payload));
@@ -592,8 +595,8 @@ fn earlier(due: &mut Option<(SessionTime, Timer)>, at: SessionTime, timer: Timer
 }
 
 /// Whether the server and the keys name different senders of a stream.
-fn disputed(stream: &Stream, io: &Io<'_>) -> bool {
-    stream.identity.attribution(io.dave.in_force()) == Attribution::Disputed
+fn disputed(stream: &Stream) -> bool {
+    stream.identity.attribution(true) == Attribution::Disputed
 }
 
 /// The server named `named`, the frames open with the key of `by_key`.
