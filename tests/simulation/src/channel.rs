@@ -193,9 +193,11 @@ impl Channel {
                     return Ok(());
                 }
                 // Nothing can be opened before op 4; what comes earlier has not arrived.
-                if let Some(number) = flight.number.filter(|_| self.oracle.has_session()) {
+                if self.oracle.has_session() {
                     let plain_taken = self.oracle.takes_plain(self.now);
-                    self.ledger.arrive(self.now, flight.user, number, plain_taken);
+                    let Flight { user, label, number, .. } = flight;
+                    let id = number.map(|number| (user, number));
+                    self.ledger.arrive(self.now, (label.ssrc, label.sequence), id, plain_taken);
                 }
                 self.attend(|seat, now| {
                     seat.call.handle_datagram(now, &mut datagram, &mut seat.ear);
@@ -428,9 +430,12 @@ impl Channel {
         }
     }
 
+    /// Puts a message on the call's websocket. Without one, or before the call has said whose it
+    /// is, what has a number is only kept.
     fn post(&mut self, post: Post) {
         let Some(seat) = &self.seat else { return };
-        if !seat.linked && !self.socket_open {
+        let ready = if post.numbered { seat.linked } else { self.socket_open };
+        if !ready {
             return;
         }
         let (life, link) = (seat.life, seat.link);
@@ -561,8 +566,15 @@ impl Channel {
         for (number, frame, arrived) in
             self.ledger.settle(now, &mut self.oracle, &mut self.report.frames)
         {
+            let around = self.ledger.around(frame.user, number);
             self.report.fail(now, || {
-                format!("frame {number} is lost, arrived {} µs: {frame:?}", arrived.as_micros())
+                format!(
+                    "{}'s frame {number} is lost, arrived {} µs, stay {}; \
+                     around it (SSRC, protection, µs of arrival and hearing):{around}",
+                    frame.user,
+                    arrived.as_micros(),
+                    frame.stay,
+                )
             });
         }
     }

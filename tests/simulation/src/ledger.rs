@@ -53,8 +53,8 @@ pub(crate) struct Ledger {
     frames: BTreeMap<(u64, u64), Frame>,
     /// How many frames each user has ever sent.
     sent: BTreeMap<u64, u64>,
-    /// The frame of each SSRC that arrived first.
-    began: BTreeMap<u32, u64>,
+    /// The sequence number of each SSRC that arrived first.
+    began: BTreeMap<u32, u16>,
 }
 
 impl Ledger {
@@ -91,14 +91,22 @@ impl Ledger {
         number
     }
 
-    /// A frame, or a copy of it, reaches the call.
-    pub(crate) fn arrive(&mut self, now: SessionTime, user: u64, number: u64, plain_taken: bool) {
-        if let Some(frame) = self.frames.get_mut(&(user, number))
+    /// A packet, or a copy of it, reaches the call; silence has no number.
+    pub(crate) fn arrive(
+        &mut self,
+        now: SessionTime,
+        (ssrc, sequence): (u32, u16),
+        id: Option<(u64, u64)>,
+        plain_taken: bool,
+    ) {
+        let began = *self.began.entry(ssrc).or_insert(sequence);
+        if let Some(frame) = id.and_then(|id| self.frames.get_mut(&id))
             && frame.arrived.is_none()
         {
             frame.arrived = Some(now);
             frame.plain_taken = plain_taken;
-            frame.overtaken = number < *self.began.entry(frame.ssrc).or_insert(number);
+            // Half the circle: nothing is that late.
+            frame.overtaken = began.wrapping_sub(sequence).wrapping_sub(1) < 1 << 15;
         }
     }
 
@@ -147,6 +155,17 @@ impl Ledger {
             frame.sent + REMEMBERED > now
         });
         lost
+    }
+
+    /// The frames sent around one: number, when it arrived, when it was heard.
+    pub(crate) fn around(&self, user: u64, number: u64) -> String {
+        let near = self.frames.range((user, number.saturating_sub(5))..=(user, number + 4));
+        let micros = |at: Option<SessionTime>| at.map(SessionTime::as_micros);
+        near.map(|((_, number), frame)| {
+            let Frame { ssrc, sending, arrived, heard, .. } = frame;
+            format!("\n    {number}: {ssrc} {sending:?} {:?} {:?}", micros(*arrived), micros(*heard))
+        })
+        .collect()
     }
 
     /// The call left: what it has not heard it need not hear any more.

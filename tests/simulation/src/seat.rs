@@ -71,6 +71,8 @@ impl Hear for Ear {
 #[derive(Clone, Debug)]
 pub(crate) struct Post {
     pub(crate) wire: Wire,
+    /// Whether it comes again if it is missed.
+    pub(crate) numbered: bool,
     /// What the oracle is to make of it.
     pub(crate) means: Means,
 }
@@ -218,7 +220,7 @@ impl Seat {
                 }
                 (d, _) => Wire::Text(json!({ "op": op, "seq": seq, "d": d }).to_string()),
             };
-            Post { wire, means }
+            Post { wire, numbered: true, means }
         })
     }
 
@@ -242,6 +244,7 @@ impl Seat {
         let d = json!({ "ssrc": ssrc, "ip": "127.0.0.1", "port": 9, "modes": [MODE] });
         self.number(|seq| Post {
             wire: Wire::Text(json!({ "op": 2, "seq": seq, "d": d }).to_string()),
+            numbered: true,
             means: Means::Nothing,
         })
     }
@@ -251,6 +254,7 @@ impl Seat {
         let d = json!({ "mode": MODE, "secret_key": KEY, "dave_protocol_version": version });
         self.number(|seq| Post {
             wire: Wire::Text(json!({ "op": 4, "seq": seq, "d": d }).to_string()),
+            numbered: true,
             means: Means::Description(version),
         })
     }
@@ -263,7 +267,8 @@ impl Seat {
 }
 
 fn unnumbered(op: u8, d: &Value) -> Post {
-    Post { wire: Wire::Text(json!({ "op": op, "d": d }).to_string()), means: Means::Nothing }
+    let wire = Wire::Text(json!({ "op": op, "d": d }).to_string());
+    Post { wire, numbered: false, means: Means::Nothing }
 }
 
 /// Reads a message of the call, as far as it matters here.
