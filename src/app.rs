@@ -4,10 +4,13 @@ use std::{future::Future, path::Path, sync::Arc};
 
 use clawvoice_config::Config;
 use clawvoice_session::{
-    ChannelId, GuildId, SessionKey,
+    ChannelId, GuildId, SessionKey, StageDoor,
     timeline::{Level, Record},
 };
-use clawvoice_text::shell::gateway::{self, CommandScope, GatewayChannels, GatewayFailure};
+use clawvoice_text::shell::{
+    gateway::{self, CommandScope, GatewayChannels, GatewayFailure},
+    stage::StageRequests,
+};
 use clawvoice_voice::{
     presence::{AutoJoin, Labels, PresenceSettings},
     shell::{
@@ -53,7 +56,7 @@ pub(crate) async fn run(
         &config,
         provider.as_ref(),
         clock,
-        PresenceChannels { events, requests, records },
+        PresenceChannels { events, requests, records, stage: stage_door(&config) },
     );
 
     let (stop, stopped) = tokio::sync::oneshot::channel();
@@ -185,6 +188,13 @@ fn labels(config: &Config, provider: Option<&RunningProvider>) -> Labels {
         realtime_model: provider.map(|p| p.model.clone()).unwrap_or_default(),
         realtime_voice: provider.map(|p| p.voice.clone()).unwrap_or_default(),
     }
+}
+
+/// What asks to speak in stages.
+fn stage_door(config: &Config) -> Option<Arc<dyn StageDoor>> {
+    let discord = &config.discord;
+    let base = discord.api_base_url.as_ref().map(ToString::to_string);
+    StageRequests::new(discord.token.as_ref()?, base.as_deref()).map(|door| Arc::new(door) as _)
 }
 
 fn gateway_settings(config: &Config) -> Result<gateway::GatewaySettings, Failure> {

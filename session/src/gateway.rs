@@ -20,6 +20,8 @@ pub enum VoiceGatewayEvent {
     State(VoiceStateChange),
     /// VOICE_SERVER_UPDATE for the bot.
     Server(VoiceServerChange),
+    /// A voice channel is there, or changed.
+    Channel(VoiceChannel),
     /// Everything known of a user's name, from a member or a message.
     Name {
         /// The guild the name is used in.
@@ -46,6 +48,21 @@ pub struct VoiceStateChange {
     pub channel: Option<ChannelId>,
     /// The voice session; for the bot itself, half of what a voice connection needs.
     pub session_id: String,
+    /// Nobody hears the user: the audience of a stage, or without the Speak permission.
+    pub suppressed: bool,
+}
+
+/// A voice or stage channel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct VoiceChannel {
+    /// The guild.
+    pub guild: GuildId,
+    /// The channel.
+    pub channel: ChannelId,
+    /// A stage: only those who were invited to speak are heard.
+    pub stage: bool,
+    /// Bits per second.
+    pub bitrate: u32,
 }
 
 /// Where the bot's voice server for a guild is.

@@ -11,13 +11,17 @@ mod gateway;
 mod generation;
 mod id;
 mod key;
+mod stage;
 mod time;
 pub mod timeline;
 mod voice_control;
 
-pub use gateway::{VoiceGatewayEvent, VoiceServerChange, VoiceStateChange, VoiceStateRequest};
+pub use gateway::{
+    VoiceChannel, VoiceGatewayEvent, VoiceServerChange, VoiceStateChange, VoiceStateRequest,
+};
 pub use generation::Generation;
 pub use id::{ChannelId, GuildId, IdError, UserId};
 pub use key::SessionKey;
+pub use stage::{StageAnswer, StageDoor};
 pub use time::SessionTime;
 pub use voice_control::{JoinFailure, JoinOutcome, LeaveOutcome, VoiceControl, VoiceStatus};

@@ -7,7 +7,8 @@
 use std::collections::HashMap;
 
 use clawvoice_session::{
-    ChannelId, GuildId, UserId, VoiceGatewayEvent, VoiceServerChange, VoiceStateChange,
+    ChannelId, GuildId, UserId, VoiceChannel, VoiceGatewayEvent, VoiceServerChange,
+    VoiceStateChange,
 };
 use secrecy::SecretString;
 use serde::{Deserialize, de::DeserializeOwned};
@@ -108,6 +109,17 @@ struct WireVoiceState {
     member: Option<WireMember>,
     #[serde(default)]
     session_id: String,
+    #[serde(default)]
+    suppress: bool,
+}
+
+#[derive(Deserialize)]
+struct WireVoiceChannel {
+    id: ChannelId,
+    guild_id: Option<GuildId>,
+    #[serde(rename = "type")]
+    kind: u64,
+    bitrate: Option<u32>,
 }
 
 #[derive(Deserialize)]
@@ -115,6 +127,8 @@ struct WireGuild<'a> {
     id: GuildId,
     #[serde(borrow, default)]
     members: Vec<&'a RawValue>,
+    #[serde(borrow, default)]
+    channels: Vec<&'a RawValue>,
     #[serde(borrow, default)]
     voice_states: Vec<&'a RawValue>,
 }
@@ -175,6 +189,11 @@ struct WireChannel {
 const APPLICATION_COMMAND: u64 = 2;
 /// Option type 1: a subcommand. Source: Discord, "Application Command Option Type".
 const SUBCOMMAND: u64 = 1;
+/// Channel types 2 and 13. Source: Discord, "Channel Types".
+const VOICE_CHANNEL: u64 = 2;
+const STAGE_CHANNEL: u64 = 13;
+/// Of a voice channel that does not say, bits per second.
+const DEFAULT_BITRATE: u32 = 64_000;
 /// Option type 7: a channel.
 const CHANNEL: u64 = 7;
 
@@ -194,6 +213,12 @@ pub(crate) fn read(text: &str) -> Result<Incoming, IncomingError> {
         }
         "RESUMED" => Incoming::Resumed,
         "GUILD_CREATE" => Incoming::Voice(guild(&parse(&event, data)?)),
+        "CHANNEL_CREATE" | "CHANNEL_UPDATE" => {
+            let channel: WireVoiceChannel = parse(&event, data)?;
+            let guild = channel.guild_id;
+            let known = guild.and_then(|guild| voice_channel(guild, &channel));
+            Incoming::Voice(known.into_iter().collect())
+        }
         "VOICE_STATE_UPDATE" => {
             let state: WireVoiceState = parse(&event, data)?;
             // Without a guild it is a call in a direct message, which bots cannot join.
@@ -223,7 +248,21 @@ fn guild(guild: &WireGuild<'_>) -> Vec<VoiceGatewayEvent> {
     let members = each::<WireMember>(&guild.members).filter_map(|member| name(guild.id, &member));
     let states =
         each::<WireVoiceState>(&guild.voice_states).flat_map(|state| voice_state(guild.id, state));
-    members.chain(states).collect()
+    // Before the states: what a state means depends on the channel.
+    let channels = each::<WireVoiceChannel>(&guild.channels)
+        .filter_map(|channel| voice_channel(guild.id, &channel));
+    members.chain(channels).chain(states).collect()
+}
+
+/// A voice or stage channel; other kinds have no voice.
+fn voice_channel(guild: GuildId, channel: &WireVoiceChannel) -> Option<VoiceGatewayEvent> {
+    let stage = match channel.kind {
+        VOICE_CHANNEL => false,
+        STAGE_CHANNEL => true,
+        _ => return None,
+    };
+    let bitrate = channel.bitrate.unwrap_or(DEFAULT_BITRATE);
+    Some(VoiceGatewayEvent::Channel(VoiceChannel { guild, channel: channel.id, stage, bitrate }))
 }
 
 /// The readable ones of a list.
@@ -238,6 +277,7 @@ fn voice_state(guild: GuildId, state: WireVoiceState) -> Vec<VoiceGatewayEvent> 
         user: state.user_id,
         channel: state.channel_id,
         session_id: state.session_id,
+        suppressed: state.suppress,
     });
     name.into_iter().chain([change]).collect()
 }

@@ -26,8 +26,12 @@ use crate::{
 /// Distance between two playout ticks: one Opus frame.
 const TICK: Duration = Duration::from_millis(20);
 
-/// A tick this late is not caught up in a burst: the clock starts anew from now.
+/// A clock this late starts anew from now: what would have to be caught up is more than listeners'
+/// jitter buffers take.
 const TICK_SLIP: Duration = Duration::from_millis(100);
+
+/// The least distance between two frames: a late clock catches up at twice its pace, not in a burst.
+const TICK_CATCH_UP: Duration = Duration::from_millis(10);
 
 /// What the shell does for the session.
 #[derive(Debug)]
@@ -128,9 +132,13 @@ pub struct VoiceSession {
     connection: CallSettings,
     generation: Generation,
     call: Call,
+    /// The channel's, for the calls to come.
+    bitrate: Option<u32>,
     conversation: Conversation,
     readiness: Readiness,
     next_tick: Option<SessionTime>,
+    /// When the next tick should be; `next_tick` is later while a late clock catches up.
+    tick_plan: SessionTime,
     frame: Box<[i16; FRAME_SAMPLES]>,
     media: Box<[u8; MAX_DATAGRAM_BYTES]>,
     media_len: Option<usize>,
@@ -157,9 +165,11 @@ impl VoiceSession {
             call: Call::new(connection.clone(), now),
             connection,
             generation: Generation::FIRST,
+            bitrate: None,
             conversation: Conversation::new(conversation, now),
             readiness: Readiness::default(),
             next_tick: None,
+            tick_plan: now,
             frame: Box::new([0; FRAME_SAMPLES]),
             media: Box::new([0; MAX_DATAGRAM_BYTES]),
             media_len: None,
@@ -218,6 +228,12 @@ impl VoiceSession {
         self.settle(now);
     }
 
+    /// The channel's bitrate, bits per second.
+    pub fn handle_bitrate(&mut self, bits: u32) {
+        self.bitrate = Some(bits);
+        self.call.set_bitrate(bits);
+    }
+
     /// Learns a user's name, and whether the account is a bot.
     pub fn handle_name(&mut self, user: UserId, label: String, bot: bool) {
         self.conversation.handle_name(user, label, bot);
@@ -239,6 +255,9 @@ impl VoiceSession {
         self.connection = CallSettings { endpoint, token, ..self.connection.clone() };
         self.generation = self.generation.next();
         self.call = Call::new(self.connection.clone(), now);
+        if let Some(bits) = self.bitrate {
+            self.call.set_bitrate(bits);
+        }
         self.settle(now);
     }
 
@@ -312,10 +331,14 @@ impl VoiceSession {
         let filled = self.call.can_send() && self.conversation.take_frame(now, &mut self.frame);
         let frame = filled.then_some(&*self.frame);
         self.media_len = self.call.handle_tick(now, frame, &mut self.media);
-        let planned = self.next_tick.unwrap_or(now);
-        let late = now.since(planned) > TICK_SLIP;
+        // Counted from the plan and not from now, or every late tick would put off all that follow.
+        self.tick_plan = match now.since(self.tick_plan) > TICK_SLIP {
+            true => now + TICK,
+            false => self.tick_plan + TICK,
+        };
+        let next = self.tick_plan.max(now + TICK_CATCH_UP);
         let goes_on = self.media_len.is_some() || self.conversation.wants_frame();
-        self.next_tick = goes_on.then(|| if late { now } else { planned } + TICK);
+        self.next_tick = goes_on.then_some(next);
     }
 
     /// Carries what one part has to say to the other, and collects what is for the shell.
@@ -328,6 +351,7 @@ impl VoiceSession {
         }
         if self.next_tick.is_none() && self.call.can_send() && self.conversation.wants_frame() {
             self.next_tick = Some(now);
+            self.tick_plan = now;
         }
         if self.readiness.call && self.readiness.front_end && !self.readiness.announced {
             self.readiness.announced = true;
@@ -361,6 +385,9 @@ impl VoiceSession {
             CallEvent::GroupRecovery { transition } => {
                 timeline::dave_group_recovery(now, place, transition)
             }
+            CallEvent::SpeakingContradicted { ssrc, named, by_key } => {
+                timeline::speaking_contradicted(now, place, ssrc, named, by_key)
+            }
             CallEvent::MemberJoined(_) => return,
             CallEvent::MemberLeft(user) => {
                 return self.conversation.handle_member_left(now, user);
@@ -368,6 +395,12 @@ impl VoiceSession {
             CallEvent::DecryptFailure { user: _, consecutive } => {
                 timeline::dave_decrypt_failures(now, place, consecutive.into())
             }
+            CallEvent::PathLost => timeline::connection_interrupted(
+                now,
+                place,
+                "nothing comes through by UDP; trying a new socket",
+            ),
+            CallEvent::RepeatedDecryptFailures => timeline::dave_rejoin(now, place),
             CallEvent::Reconnecting { code: _, plan } => {
                 timeline::connection_interrupted(now, place, &plan.to_string())
             }

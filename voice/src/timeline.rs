@@ -7,7 +7,7 @@
 //! PCM. Every `…Ms` field is whole milliseconds.
 
 use clawvoice_session::{
-    ChannelId, GuildId, SessionKey, SessionTime, UserId,
+    ChannelId, GuildId, SessionKey, SessionTime, StageAnswer, UserId,
     timeline::{Level, Record},
 };
 
@@ -626,6 +626,7 @@ pub fn session_statistics(
         .with("silence", packets.silence)
         .with("concealed", packets.concealed)
         .with("fec", packets.fec)
+        .with("silenced", packets.silenced)
         .with("late", packets.late)
         .with("duplicate", packets.duplicate)
         .with("held", packets.held)
@@ -637,9 +638,11 @@ pub fn session_statistics(
         .with("malformed", packets.malformed + packets.bad_padding)
         .with("unknownSender", packets.unknown_sender)
         .with("decodeFailed", packets.decode_failed)
+        .with("flooded", packets.flooded)
         .with("sent", call.sent.speech)
         .with("sendFailed", call.sent.failed)
         .with("epochs", call.gateway.epochs)
+        .with("speakingContradicted", call.gateway.speaking_contradicted)
         .with("resumes", call.gateway.resumes)
         .with("gatewayUnreadable", call.gateway.malformed)
         .with("providerUnreadable", conversation.decode.unreadable)
@@ -666,6 +669,46 @@ pub fn dave_epoch_ready(
 #[must_use]
 pub fn dave_group_recovery(at: SessionTime, place: Place, transition: u16) -> Record {
     warn(at, "DAVE group re-initialised").place(place).with("transition", transition)
+}
+
+/// The server named somebody as the sender of a stream whose frames open with another's key; they
+/// are heard as the latter's.
+#[must_use]
+pub fn speaking_contradicted(
+    at: SessionTime,
+    place: Place,
+    ssrc: u32,
+    named: UserId,
+    by_key: UserId,
+) -> Record {
+    warn(at, "SPEAKING event contradicts the keys")
+        .place(place)
+        .with("ssrc", ssrc)
+        .with("named", named.to_string())
+        .with("byKey", by_key.to_string())
+}
+
+/// Nobody hears the bot in its channel, or it is heard again.
+#[must_use]
+pub fn suppression(at: SessionTime, place: Place, suppressed: bool, stage: bool) -> Record {
+    let message = match (suppressed, stage) {
+        (false, _) => return info(at, "voice heard again").place(place),
+        (true, true) => "in the audience of a stage; asking to speak",
+        (true, false) => "the bot lacks the Speak permission in this channel",
+    };
+    warn(at, "voice suppressed").place(place).with("message", message)
+}
+
+/// What became of asking to speak in a stage.
+#[must_use]
+pub fn stage_answer(at: SessionTime, place: Place, answer: &StageAnswer) -> Record {
+    match answer {
+        StageAnswer::Speaks => info(at, "stage speaking").place(place),
+        StageAnswer::Asked => info(at, "stage request to speak sent").place(place),
+        StageAnswer::Refused(words) => {
+            warn(at, "stage request to speak failed").place(place).with("message", preview(words))
+        }
+    }
 }
 
 /// The voice websocket closed; the message says why and what happens next.

@@ -5,7 +5,7 @@
 mod room;
 
 use clawvoice_session::UserId;
-use clawvoice_voice::call::CallEvent;
+use clawvoice_voice::call::{Attribution, CallEvent, Plan};
 use room::{ANN, BOB, BOT, Room, SPEECH};
 use serde_json::json;
 
@@ -45,6 +45,7 @@ fn the_initial_group_is_in_force_at_once() {
     assert!(room.events.contains(&ready), "{:?}", room.events);
     for _ in 0..300 {
         room.say(&mut ann); // the nonce grows past one byte
+        room.run_for(20);
     }
     assert_eq!(room.ear.take(), [ANN; 300]);
     assert!(room.is_heard_by(&mut ann));
@@ -138,7 +139,7 @@ fn one_leaves_and_is_heard_to_the_last_packet() {
     assert!(room.is_heard_by(&mut ann));
     assert!(!room.is_heard_by(&mut bob), "who left does not hear on");
     room.run_for(1_000);
-    assert_eq!(room.ear.speaking, [(BOB, true), (ANN, true), (BOB, false), (ANN, false)]);
+    assert_eq!(room.ear.speaking, [(BOB, true), (ANN, true), (ANN, false), (BOB, false)]);
 }
 
 #[test]
@@ -239,29 +240,167 @@ fn a_copied_frame_takes_nobodys_stream_away() {
     assert_eq!(room.ear.speaking, [(ANN, true), (ANN, false)]);
 }
 
+/// Op 5.
+fn named(room: &mut Room, user: u64, ssrc: u32) {
+    room.text(json!({"op": 5, "d": {"user_id": user.to_string(), "ssrc": ssrc, "speaking": 1}}));
+}
+
+fn attributions(room: &mut Room) -> Vec<(u64, Attribution)> {
+    std::mem::take(&mut room.ear.attributions)
+}
+
 #[test]
-fn op_5_takes_back_what_a_key_named_too_early() {
+fn a_speaking_event_that_the_keys_contradict_moves_no_speech() {
     let (mut room, mut ann, mut bob) = three();
-    room.text(json!({"op": 13, "d": {"user_id": ANN.to_string()}}));
-    room.text(json!({"op": 11, "d": {"user_ids": [ANN.to_string()]}}));
-    // Before Ann is named again, a copy of her first word arrives under another SSRC.
-    let ssrc = std::mem::replace(&mut ann.ssrc, 9_999);
     room.say(&mut ann);
-    ann.ssrc = ssrc;
-    assert_eq!(room.ear.take(), [ANN]);
-    // Her old stream is still there and op 5 confirms it; the other one goes.
-    room.text(json!({"op": 5, "d": {"user_id": ANN.to_string(), "ssrc": ssrc, "speaking": 1}}));
+    room.say(&mut bob);
+    assert_eq!(
+        attributions(&mut room),
+        [(ANN, Attribution::Confirmed), (BOB, Attribution::Confirmed)]
+    );
+    let ssrc = ann.ssrc;
+    named(&mut room, BOB, ssrc);
+    let contradicted =
+        CallEvent::SpeakingContradicted { ssrc, named: UserId::new(BOB), by_key: UserId::new(ANN) };
+    assert_eq!(room.events, [contradicted]);
+    room.say(&mut ann);
+    room.say(&mut bob);
+    assert_eq!(room.ear.take(), [ANN, BOB, ANN, BOB], "each is heard as the one whose key opens");
+    assert_eq!(attributions(&mut room), [(ANN, Attribution::Disputed)], "and Ann has no rights");
+    named(&mut room, ANN, ssrc);
+    room.say(&mut ann);
+    assert_eq!(attributions(&mut room), [(ANN, Attribution::Confirmed)]);
+    let stats = room.call.stats();
+    assert_eq!(stats.gateway.speaking_contradicted, 1);
+    assert_eq!((stats.total.undecryptable, stats.total.held), (0, 0));
+}
+
+#[test]
+fn whoever_is_named_wrongly_from_the_start_is_heard_by_the_key() {
+    let (mut room, mut ann, _) = three();
+    let wrong = 4_000;
+    named(&mut room, BOB, wrong);
+    ann.ssrc = wrong;
+    for _ in 0..3 {
+        room.say(&mut ann);
+    }
+    assert_eq!(room.ear.take(), [ANN; 3]);
+    assert_eq!(attributions(&mut room), [(ANN, Attribution::Disputed)]);
+    let stats = room.call.stats();
+    assert_eq!(stats.gateway.speaking_contradicted, 1);
+    assert_eq!(stats.speakers[&UserId::new(ANN)].received, 3);
+    assert_eq!(stats.speakers[&UserId::new(BOB)].received, 0);
+}
+
+/// Every member can derive every key. Bob speaks with Ann's on the SSRC that is his.
+#[test]
+fn a_member_alone_cannot_take_anothers_rights() {
+    let (mut room, mut ann, mut bob) = three();
+    // Of a stream that both witnesses confirmed as Bob's nothing is heard as Ann's.
+    room.say(&mut bob);
+    let forged = ann.frame();
+    let mut packet = room.packet(&mut bob, &forged);
+    room.receive(&mut packet);
+    assert_eq!(room.ear.take(), [BOB]);
+    room.run_for(5_000);
+    assert_eq!(room.call.stats().total.undecryptable, 1);
+    // From the first packet on: it is heard under the key's name, and disputed.
+    named(&mut room, BOB, 4_000);
+    bob.ssrc = 4_000;
+    let forged = ann.frame();
+    let mut packet = room.packet(&mut bob, &forged);
+    attributions(&mut room);
+    room.receive(&mut packet);
+    assert_eq!(attributions(&mut room), [(ANN, Attribution::Disputed)]);
+    // Before the server has named anybody it is nobody's word but the key's.
+    bob.ssrc = 5_000;
     room.run_for(1_000);
-    let frame = bob.frame();
-    ann.ssrc = 9_999;
-    let mut foreign = room.packet(&mut ann, &frame);
-    room.receive(&mut foreign);
-    room.run_for(2_500);
-    assert_eq!(room.ear.take(), [0u64; 0]);
-    assert_eq!(room.call.stats().total.unknown_sender, 1, "9999 is nobody's");
-    ann.ssrc = ssrc;
+    let forged = ann.frame();
+    let mut packet = room.packet(&mut bob, &forged);
+    room.receive(&mut packet);
+    assert_eq!(attributions(&mut room), [(ANN, Attribution::ByKey)]);
+    named(&mut room, BOB, 5_000);
+    let forged = ann.frame();
+    let mut packet = room.packet(&mut bob, &forged);
+    room.receive(&mut packet);
+    assert_eq!(attributions(&mut room), [(ANN, Attribution::Disputed)]);
+    // And his own word under it is his again.
+    room.say(&mut bob);
+    assert_eq!(attributions(&mut room), [(BOB, Attribution::Confirmed)]);
+}
+
+#[test]
+fn an_ssrc_that_changes_without_a_word_is_followed_by_the_key() {
+    let (mut room, mut ann, _) = three();
+    room.say(&mut ann);
+    let (old, sequence) = (ann.ssrc, ann.sequence);
+    room.run_for(600);
+    ann.ssrc += 70;
+    for _ in 0..3 {
+        room.say(&mut ann);
+    }
+    assert_eq!(room.ear.take(), [ANN; 4]);
+    assert_eq!(attributions(&mut room), [(ANN, Attribution::Confirmed), (ANN, Attribution::ByKey)]);
+    // A wrong word about a foreign SSRC takes her nothing.
+    named(&mut room, ANN, 9_999);
+    room.say(&mut ann);
+    room.run_for(1_000);
+    room.say(&mut ann);
+    assert_eq!(room.ear.take(), [ANN; 2]);
+    // And she may come back under the old one.
+    room.run_for(600);
+    (ann.ssrc, ann.sequence) = (old, sequence);
     room.say(&mut ann);
     assert_eq!(room.ear.take(), [ANN]);
+    assert_eq!(room.call.stats().total.undecryptable, 0);
+}
+
+/// Ann and Bob in a group of their own at epoch 1, and a commit of Ann's that adds the call.
+fn invited() -> (Room, Vec<u8>) {
+    let mut room = Room::new();
+    let (mut ann, mut bob) = (room.human(ANN), room.human(BOB));
+    room.introduce(&ann);
+    room.introduce(&bob);
+    let append = davey::ProposalsOperationType::APPEND;
+    let add = room.server.add(0, &bob.dave.create_key_package().unwrap());
+    let made = ann.dave.process_proposals(append, &room::batch(&[add]), None).unwrap().unwrap();
+    ann.dave.process_commit(&made.commit).unwrap();
+    let add = room.server.add(1, &room.key_package);
+    let made = ann.dave.process_proposals(append, &room::batch(&[add]), None).unwrap().unwrap();
+    (room, made.welcome.unwrap())
+}
+
+#[test]
+fn a_welcome_may_have_somebody_who_left_just_now() {
+    let leave = json!({"op": 13, "d": {"user_id": BOB.to_string()}});
+    let (mut room, welcome) = invited();
+    room.text(leave.clone());
+    room.run_for(9_999);
+    room.welcome(6, &welcome);
+    assert_eq!(room.ready_for(), [6], "Bob's Remove is the next commit");
+
+    let (mut room, welcome) = invited();
+    room.text(leave);
+    room.run_for(10_000);
+    room.texts.clear();
+    room.welcome(6, &welcome);
+    assert_eq!(room.texts, [json!({"op": 31, "d": {"transition_id": 6}})], "long gone");
+}
+
+#[test]
+fn plaintext_that_waited_for_a_name_is_heard_before_the_frame_that_names_it() {
+    let (mut room, mut ann, _) = three();
+    room.run_for(1_000);
+    room.text(json!({"op": 21, "d": {"protocol_version": 0, "transition_id": 7}}));
+    ann.ssrc += 50;
+    let plain: Vec<_> = (0..3).map(|_| room.packet(&mut ann, &SPEECH)).collect();
+    for mut packet in plain.into_iter().rev() {
+        room.receive(&mut packet);
+    }
+    assert_eq!(room.ear.take(), [0u64; 0], "plaintext is evidence of nobody");
+    room.say(&mut ann);
+    assert_eq!(room.ear.take(), [ANN; 4]);
+    assert_eq!((room.call.stats().total.delivered, room.call.stats().total.late), (4, 0));
 }
 
 #[test]
@@ -364,6 +503,34 @@ fn a_diverged_group_is_repaired_once_and_not_for_a_few_frames() {
     assert!(room.events.iter().any(|event| {
         matches!(event, CallEvent::DecryptFailure { user, consecutive: 1 } if user.get() == ANN)
     }));
+}
+
+#[test]
+fn a_group_that_stays_diverged_is_left_after_it_was_repaired_in_place() {
+    let (mut room, mut ann, _) = three();
+    room.run_for(40_000);
+    let mut stranger = Room::new();
+    let mut other_ann = stranger.human(ANN);
+    stranger.first_group(&mut other_ann);
+    room.events.clear();
+    let mut frames = 0;
+    while !room.events.iter().any(|event| matches!(event, CallEvent::Ended(_))) {
+        let frame = other_ann.frame();
+        let mut packet = room.packet(&mut ann, &frame);
+        room.receive(&mut packet);
+        room.run_for(20);
+        frames += 1;
+        assert!(frames < 1_000, "{:?}", room.events);
+    }
+    let failure = |consecutive| CallEvent::DecryptFailure { user: UserId::new(ANN), consecutive };
+    let [repaired, first, second, third, rejoin, CallEvent::Ended(end)] = &room.events[..] else {
+        panic!("{:?}", room.events)
+    };
+    assert_eq!(*repaired, CallEvent::GroupRecovery { transition: 5 });
+    assert_eq!([first, second, third], [&failure(1), &failure(51), &failure(101)]);
+    assert_eq!(*rejoin, CallEvent::RepeatedDecryptFailures);
+    assert_eq!(end.next(), Plan::Rejoin);
+    assert_eq!(room.texts.len(), 1, "one op 31: {:?}", room.texts);
 }
 
 #[test]

@@ -4,3 +4,4 @@ mod base_url;
 pub mod gateway;
 mod rest;
 mod shard;
+pub mod stage;

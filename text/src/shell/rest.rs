@@ -5,9 +5,16 @@
 
 use std::{fmt::Write as _, future::IntoFuture, time::Duration};
 
-use clawvoice_session::GuildId;
+use clawvoice_session::{ChannelId, GuildId};
 use secrecy::{ExposeSecret as _, SecretString};
-use twilight_http::{Client, Error, error::ErrorType, response::ResponseFuture};
+use serde_json::{Value, json};
+use twilight_http::{
+    Client, Error,
+    error::ErrorType,
+    request::Request,
+    response::{ResponseFuture, marker::EmptyBody},
+    routing::Route,
+};
 use twilight_model::{
     application::command::{Command, CommandOption, CommandOptionType, CommandType},
     channel::{
@@ -198,6 +205,44 @@ impl Rest {
             retried(what, || interaction.set_guild_commands(guild, &commands)).await?;
             tracing::info!("registered {} slash command(s) in guild {guild}", commands.len());
         }
+        Ok(())
+    }
+
+    /// Steps out of a stage's audience; only its moderators may.
+    pub(super) async fn speak_in_stage(
+        &self,
+        guild: GuildId,
+        channel: ChannelId,
+    ) -> Result<(), RestFailure> {
+        let body = json!({ "channel_id": channel.to_string(), "suppress": false });
+        self.change_own_voice_state(guild, &body).await
+    }
+
+    /// Raises the hand in a stage's audience.
+    pub(super) async fn request_to_speak(
+        &self,
+        guild: GuildId,
+        channel: ChannelId,
+    ) -> Result<(), RestFailure> {
+        let now = jiff::Timestamp::now().to_string();
+        let body = json!({
+            "channel_id": channel.to_string(),
+            "request_to_speak_timestamp": now,
+        });
+        self.change_own_voice_state(guild, &body).await
+    }
+
+    /// twilight's own builder cannot say that somebody is *not* to be suppressed.
+    async fn change_own_voice_state(
+        &self,
+        guild: GuildId,
+        body: &Value,
+    ) -> Result<(), RestFailure> {
+        let what = "PATCH /guilds/{id}/voice-states/@me";
+        let route = Route::UpdateCurrentUserVoiceState { guild_id: guild.get() };
+        let request = Request::builder(&route).json(body).build();
+        let request = request.map_err(|error| RestFailure::new(what, &error))?;
+        retried(what, || self.client.request::<EmptyBody>(request.clone())).await?;
         Ok(())
     }
 

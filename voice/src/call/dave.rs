@@ -22,7 +22,7 @@ use davey::{
     errors::{ProcessCommitError, ProcessProposalsError, ProcessWelcomeError},
 };
 
-use super::{CallEvent, Outbox, Output, stats::GatewayStats};
+use super::{CallEvent, Outbox, Output, recovery::GroupState, stats::GatewayStats};
 use crate::wire::{dave as frame, gateway, rtp};
 
 /// After an upgrade, members' last plaintext frames are still taken for this long.
@@ -90,6 +90,8 @@ pub(crate) struct Dave {
     external_sender: Option<Vec<u8>>,
     /// Users that op 11 announced and op 13 has not taken back, and ourselves.
     roster: BTreeSet<u64>,
+    /// Users that op 13 took back, and when: a Welcome made before may still have them.
+    departed: BTreeMap<u64, SessionTime>,
     /// Transitions prepared and not executed. An op 22 that comes late is still carried out: the
     /// others switch on it too.
     pending: BTreeMap<u16, Prepared>,
@@ -103,6 +105,10 @@ pub(crate) struct Dave {
     /// When receive keys first became usable.
     ready_since: Option<SessionTime>,
     last_recovery: Option<SessionTime>,
+    /// Our group is being repaired: we are out of the old one and not yet added to the new one.
+    repairing: bool,
+    /// A key has opened a frame since the last transition.
+    proven: bool,
     plaintext_until: Option<SessionTime>,
 }
 
@@ -117,6 +123,7 @@ impl Dave {
             session: None,
             external_sender: None,
             roster: BTreeSet::from([user.get()]),
+            departed: BTreeMap::new(),
             pending: BTreeMap::new(),
             deferred: Vec::new(),
             seen_batches: Vec::new(),
@@ -125,6 +132,8 @@ impl Dave {
             group_changed: None,
             ready_since: None,
             last_recovery: None,
+            repairing: false,
+            proven: false,
             plaintext_until: None,
         }
     }
@@ -132,6 +141,11 @@ impl Dave {
     /// Whether op 4 has said which version is in force.
     pub(crate) fn started(&self) -> bool {
         self.started
+    }
+
+    /// Whether senders are to encrypt end to end now.
+    pub(crate) fn in_force(&self) -> bool {
+        self.version > 0
     }
 
     /// Whether a frame of ours would be understood: no DAVE in force, or a key to encrypt with.
@@ -179,8 +193,13 @@ impl Dave {
     }
 
     /// Op 13. Returns whether the user was in the call.
-    pub(crate) fn client_disconnect(&mut self, user: UserId) -> bool {
-        user != self.user && self.roster.remove(&user.get())
+    pub(crate) fn client_disconnect(&mut self, now: SessionTime, user: UserId) -> bool {
+        let was_there = user != self.user && self.roster.remove(&user.get());
+        if was_there {
+            self.departed.retain(|_, at| now.since(*at) < TRANSITION_LIMIT);
+            self.departed.insert(user.get(), now);
+        }
+        was_there
     }
 
     /// Op 21.
@@ -357,7 +376,10 @@ impl Dave {
         out: &mut Outbox,
         stats: &mut GatewayStats,
     ) -> Keys {
-        let expected: Vec<u64> = self.roster.iter().copied().collect();
+        // Who left since the commit was made is in its tree until the next one.
+        let left = self.departed.iter().filter(|(_, at)| now.since(**at) < TRANSITION_LIMIT);
+        let expected: Vec<u64> =
+            self.roster.iter().copied().chain(left.map(|(user, _)| *user)).collect();
         let Some(session) = &mut self.session else {
             stats.commits_ignored += 1;
             return Keys::Same;
@@ -397,6 +419,7 @@ impl Dave {
         self.seen_batches.clear();
         self.group_changed = Some(now);
         self.ready_since.get_or_insert(now);
+        self.repairing = false;
         stats.epochs += 1;
         self.prepared(now, transition, version, out, stats);
         tracing::debug!(epoch, transition, version, "epoch entered");
@@ -417,6 +440,7 @@ impl Dave {
         stats: &mut GatewayStats,
     ) {
         self.last_transition = transition;
+        self.proven = false;
         if transition == 0 {
             // A group that starts over leaves nothing under way.
             self.pending.clear();
@@ -480,6 +504,7 @@ impl Dave {
         };
         stats.recoveries += 1;
         self.last_recovery = Some(now);
+        self.repairing = true;
         self.group_changed = Some(now);
         out.push_back(Output::Text(gateway::invalid_commit_welcome(transition)));
         self.form_group(version, out);
@@ -509,6 +534,29 @@ impl Dave {
         }
     }
 
+    /// Repairs the group in place: op 31 for the last transition, and a new key package.
+    pub(crate) fn reinitialise(
+        &mut self,
+        now: SessionTime,
+        out: &mut Outbox,
+        stats: &mut GatewayStats,
+    ) {
+        tracing::warn!(transition = self.last_transition, "the group is repaired in place");
+        self.recover(now, self.last_transition, out, stats);
+    }
+
+    /// What a lost frame of `user` is judged by; `None`: not a member of our group, so that the
+    /// frame says nothing about it.
+    pub(crate) fn state_for(&self, now: SessionTime, user: UserId) -> Option<GroupState> {
+        let member = self.in_group(user) || (self.repairing && self.roster.contains(&user.get()));
+        member.then(|| GroupState {
+            last_transition: self.last_transition,
+            settled: self.version > 0 && self.under_way(now).next().is_none(),
+            proven: self.proven,
+            repaired: self.last_recovery,
+        })
+    }
+
     fn in_group(&self, user: UserId) -> bool {
         let id = user.get().to_be_bytes();
         self.session.as_ref().is_some_and(|session| {
@@ -534,13 +582,13 @@ impl Dave {
                 Opened::Refused
             };
         };
-        let Some(session) = &mut self.session else {
-            // Without a group an end that looks like a trailer is chance.
-            return if self.version == 0 { Opened::Plain } else { Opened::NoKey };
-        };
+        // Also where no group is in force: the others may not have executed a downgrade yet, and
+        // ciphertext in an Opus decoder is noise.
+        let Some(session) = &mut self.session else { return Opened::NoKey };
         match session.decrypt_into(user.get(), MediaType::AUDIO, packet, media) {
             Ok(bytes) => {
                 debug_assert_eq!(bytes, checked.media_bytes, "Opus frames carry the exact slice");
+                self.proven = true;
                 Opened::Decrypted(bytes)
             }
             Err(_) => Opened::NoKey,
@@ -554,7 +602,7 @@ impl Dave {
     }
 
     /// Plaintext is normal without DAVE, and tolerated around a change of version.
-    fn plaintext_allowed(&self, now: SessionTime) -> bool {
+    pub(crate) fn plaintext_allowed(&self, now: SessionTime) -> bool {
         self.version == 0
             || self.under_way(now).any(|version| version == 0)
             || self.plaintext_until.is_some_and(|until| now < until)

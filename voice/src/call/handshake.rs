@@ -3,6 +3,9 @@
 //! Two things run side by side and are kept apart: the *link* (one websocket, replaced on loss)
 //! and the *media* session behind it (SSRC, UDP, keys), which survives a lost link.
 //!
+//! Media that flows is watched (`path`): when our address changes or nothing comes through any more,
+//! the address is discovered and selected anew on the same session.
+//!
 //! ```text
 //! link:   Dialing → Greeting (op 0 or 7 sent) → Open → lost → Waiting → Dialing …   → Ended
 //! media:  None → Discovering (op 2) → Selecting (op 1) → Flowing (op 4)
@@ -18,6 +21,7 @@ use rand::{Rng, SeedableRng, rngs::SmallRng};
 use super::{
     CallEvent, CallSettings, EndReason, Outbox, Output, Timer,
     close::{Close, Plan, explain},
+    path::{Path, Step},
     stats::GatewayStats,
 };
 use crate::wire::{
@@ -40,6 +44,9 @@ const RESUME_ATTEMPTS: u32 = 5;
 const RESUME_BACKOFF: Duration = Duration::from_secs(1);
 /// Unanswered heartbeats that mean the link is dead.
 const MISSED_ACKS: u32 = 2;
+/// A heartbeat so long overdue means that the machine slept, and the server may have given us up:
+/// the answer is waited for no longer than this.
+const WAKE_ACK: Duration = Duration::from_secs(5);
 /// Our close code for a dead link: above 4000, so that the server keeps the session.
 const CLOSE_DEAD_LINK: u16 = 4_900;
 
@@ -55,9 +62,23 @@ enum Link {
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Media {
     None,
-    Discovering { ready: Ready, mode: Mode, attempts: u32, next: SessionTime },
-    Selecting { address: SocketAddr, mode: Mode },
-    Flowing,
+    Discovering { ready: Ready, remote: SocketAddr, mode: Mode, attempts: u32, next: SessionTime },
+    Selecting { ssrc: u32, remote: SocketAddr, address: SocketAddr, mode: Mode },
+    Flowing(Flow),
+}
+
+/// Media under way.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Flow {
+    ssrc: u32,
+    /// The voice server.
+    remote: SocketAddr,
+    /// Ours, as the server sees it and was told.
+    address: SocketAddr,
+    mode: Mode,
+    path: Path,
+    /// The address changed while no websocket was there to tell it.
+    unsaid: bool,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -111,7 +132,7 @@ impl Handshake {
 
     /// Whether op 4 came and the call goes on.
     pub(crate) fn flowing(&self) -> bool {
-        self.media == Media::Flowing
+        matches!(self.media, Media::Flowing(_))
     }
 
     fn dial(&mut self, settings: &CallSettings, now: SessionTime, resume: bool, out: &mut Outbox) {
@@ -191,47 +212,97 @@ impl Handshake {
         let Ok(ip) = ready.ip.parse() else {
             return self.end(None, "the server's UDP address is no address", Plan::Rejoin, out);
         };
-        out.push_back(Output::OpenUdp { remote: SocketAddr::new(ip, ready.port) });
-        out.push_back(Output::Datagram(discovery::request(ready.ssrc).to_vec()));
+        let remote = SocketAddr::new(ip, ready.port);
+        open_udp(remote, ready.ssrc, out);
         self.step_limit = None;
-        self.media = Media::Discovering { ready, mode, attempts: 1, next: now + DISCOVERY_RETRY };
+        let next = now + DISCOVERY_RETRY;
+        self.media = Media::Discovering { ready, remote, mode, attempts: 1, next };
     }
 
-    /// Takes a datagram if it answers our discovery.
+    /// Takes a datagram if it answers our discovery; every one shows that the path lives.
     pub(crate) fn handle_datagram(
         &mut self,
         now: SessionTime,
         datagram: &[u8],
         out: &mut Outbox,
     ) -> bool {
-        let Media::Discovering { ready, mode, .. } = &self.media else { return false };
-        let Some(address) = discovery::response(datagram, ready.ssrc) else { return false };
-        self.select(now, address, *mode, out);
-        true
+        match &mut self.media {
+            Media::Discovering { ready, mode, remote, .. } => {
+                let Some(address) = discovery::response(datagram, ready.ssrc) else { return false };
+                let (ssrc, remote, mode) = (ready.ssrc, *remote, *mode);
+                self.select(now, Media::Selecting { ssrc, remote, address, mode }, out);
+                true
+            }
+            Media::Flowing(flow) => {
+                let Some(address) = discovery::response(datagram, flow.ssrc) else {
+                    flow.path.received(now, datagram.len());
+                    return false;
+                };
+                let was_dead = flow.path.is_dead();
+                flow.path.answered(now);
+                if flow.address != address || was_dead {
+                    tracing::info!("our address as the voice server sees it has changed");
+                    flow.address = address;
+                    flow.unsaid = true;
+                    self.say_address(out);
+                }
+                true
+            }
+            Media::None | Media::Selecting { .. } => false,
+        }
     }
 
-    fn select(&mut self, now: SessionTime, address: SocketAddr, mode: Mode, out: &mut Outbox) {
-        self.media = Media::Selecting { address, mode };
+    fn select(&mut self, now: SessionTime, selecting: Media, out: &mut Outbox) {
+        self.media = selecting;
         self.step_limit = Some(now + STEP_LIMIT);
         self.keepalive = Some(now + KEEPALIVE);
-        if self.linked() {
+        self.say_address(out);
+    }
+
+    /// Op 1, if there is something to select and a websocket to say it on.
+    fn say_address(&mut self, out: &mut Outbox) {
+        let linked = self.linked();
+        let (address, mode) = match &mut self.media {
+            Media::Selecting { address, mode, .. } => (*address, *mode),
+            Media::Flowing(flow) if flow.unsaid => {
+                flow.unsaid = !linked;
+                (flow.address, flow.mode)
+            }
+            _ => return,
+        };
+        if linked {
             out.push_back(Output::Text(gateway::select_protocol(address, mode)));
         }
     }
 
-    /// Op 4: the mode, if it is one we know.
-    pub(crate) fn handle_description(&mut self, mode: &str, out: &mut Outbox) -> Option<Mode> {
-        if self.link == Link::Ended {
-            return None;
-        }
-        let known = Mode::from_name(mode);
-        if known.is_none() {
+    /// Op 4: the mode, if it is one we know. Comes again when the address was selected anew.
+    pub(crate) fn handle_description(
+        &mut self,
+        now: SessionTime,
+        mode: &str,
+        out: &mut Outbox,
+    ) -> Option<Mode> {
+        let (ssrc, remote, address) = match &self.media {
+            Media::Selecting { ssrc, remote, address, .. } => (*ssrc, *remote, *address),
+            Media::Flowing(flow) => (flow.ssrc, flow.remote, flow.address),
+            Media::None | Media::Discovering { .. } => {
+                tracing::debug!("a session description that was not asked for");
+                return None;
+            }
+        };
+        let Some(known) = Mode::from_name(mode) else {
             self.end(None, "the server chose an encryption mode we do not know", Plan::Fatal, out);
+            return None;
+        };
+        self.step_limit = None;
+        if let Media::Flowing(flow) = &mut self.media {
+            flow.mode = known;
         } else {
-            self.media = Media::Flowing;
-            self.step_limit = None;
+            let path = Path::new(now);
+            let flow = Flow { ssrc, remote, address, mode: known, path, unsaid: false };
+            self.media = Media::Flowing(flow);
         }
-        known
+        Some(known)
     }
 
     /// Op 9.
@@ -244,9 +315,7 @@ impl Handshake {
         self.step_limit = None;
         self.resumes = 0;
         stats.resumes += 1;
-        if let Media::Selecting { address, mode } = self.media {
-            out.push_back(Output::Text(gateway::select_protocol(address, mode)));
-        }
+        self.say_address(out);
     }
 
     /// The websocket closed, or could not be opened (`None`).
@@ -295,6 +364,13 @@ impl Handshake {
         self.link = Link::Waiting { until: now + wait };
     }
 
+    /// The session is over for a reason that is not the websocket's.
+    pub(crate) fn give_up(&mut self, words: &'static str, next: Plan, out: &mut Outbox) {
+        if self.link != Link::Ended {
+            self.end(None, words, next, out);
+        }
+    }
+
     fn end(&mut self, code: Option<u16>, words: &'static str, next: Plan, out: &mut Outbox) {
         if !matches!(self.link, Link::Waiting { .. } | Link::Ended) && code.is_none() {
             out.push_back(Output::CloseGateway { code: 1_000 });
@@ -337,7 +413,11 @@ impl Handshake {
         });
         let step = self.step_limit.map(|at| (at, Timer::Handshake));
         let keepalive = self.keepalive.map(|at| (at, Timer::Keepalive));
-        [redial, discovery, heartbeat, step, keepalive]
+        let path = match &self.media {
+            Media::Flowing(flow) => Some((flow.path.poll_timeout(), Timer::Path)),
+            _ => None,
+        };
+        [redial, discovery, heartbeat, step, keepalive, path]
             .into_iter()
             .flatten()
             .min_by_key(|(at, _)| *at)
@@ -362,6 +442,7 @@ impl Handshake {
                 Timer::Resume => self.dial(settings, now, true, out),
                 Timer::Discovery => self.discovery_due(settings, now, out),
                 Timer::Keepalive => self.keepalive_due(now, out),
+                Timer::Path => self.path_due(now, out, stats),
                 Timer::Gap | Timer::SpeakingStop | Timer::HeldFrames | Timer::StreamEnd => {
                     unreachable!("timers of the receive path are not kept here")
                 }
@@ -371,24 +452,56 @@ impl Handshake {
 
     fn heartbeat_due(&mut self, now: SessionTime, out: &mut Outbox, stats: &mut GatewayStats) {
         let Some(heartbeat) = &mut self.heartbeat else { return };
+        let slept = now.since(heartbeat.next) > heartbeat.interval;
         heartbeat.next = now + heartbeat.interval;
         stats.missed_acks += u64::from(heartbeat.unanswered > 0);
         self.beat(out);
+        if let Some(heartbeat) = &mut self.heartbeat
+            && slept
+        {
+            tracing::info!("the machine slept; asking whether the voice session is still there");
+            heartbeat.next = heartbeat.next.min(now + WAKE_ACK);
+            heartbeat.unanswered = MISSED_ACKS;
+        }
+    }
+
+    fn path_due(&mut self, now: SessionTime, out: &mut Outbox, stats: &mut GatewayStats) {
+        let Media::Flowing(flow) = &mut self.media else { return };
+        let (ssrc, remote) = (flow.ssrc, flow.remote);
+        let was_dead = flow.path.is_dead();
+        match flow.path.handle_timeout(now) {
+            None => {}
+            Some(Step::Probe) => {
+                out.push_back(Output::Datagram(discovery::request(ssrc).to_vec()));
+            }
+            Some(Step::Reopen) => {
+                if !was_dead {
+                    stats.paths_lost += 1;
+                    out.push_back(Output::Event(CallEvent::PathLost));
+                }
+                open_udp(remote, ssrc, out);
+            }
+            Some(Step::GiveUp) => {
+                self.end(None, "the voice server cannot be reached by UDP", Plan::Rejoin, out);
+            }
+        }
     }
 
     fn discovery_due(&mut self, settings: &CallSettings, now: SessionTime, out: &mut Outbox) {
-        let Media::Discovering { ready, mode, attempts, next } = &mut self.media else { return };
+        let Media::Discovering { ready, remote, mode, attempts, next } = &mut self.media else {
+            return;
+        };
         if *attempts < DISCOVERY_ATTEMPTS {
             *attempts += 1;
             *next = now + DISCOVERY_RETRY;
             out.push_back(Output::Datagram(discovery::request(ready.ssrc).to_vec()));
             return;
         }
-        let mode = *mode;
+        let (ssrc, remote, mode) = (ready.ssrc, *remote, *mode);
         match settings.udp_fallback {
             Some(address) => {
                 tracing::warn!(%address, "IP discovery got no answer; using the configured address");
-                self.select(now, address, mode, out);
+                self.select(now, Media::Selecting { ssrc, remote, address, mode }, out);
             }
             None => {
                 self.end(None, "the voice server does not answer by UDP", Plan::Rejoin, out);
@@ -403,4 +516,10 @@ impl Handshake {
         self.keepalive = Some(now + KEEPALIVE);
         out.push_back(Output::Datagram(datagram));
     }
+}
+
+/// A new socket, and the question from where the server sees it.
+fn open_udp(remote: SocketAddr, ssrc: u32, out: &mut Outbox) {
+    out.push_back(Output::OpenUdp { remote });
+    out.push_back(Output::Datagram(discovery::request(ssrc).to_vec()));
 }

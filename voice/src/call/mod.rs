@@ -21,7 +21,10 @@ mod close;
 mod dave;
 mod decode;
 mod handshake;
+mod loss;
+mod path;
 mod receive;
+mod recovery;
 mod send;
 mod stats;
 
@@ -34,17 +37,23 @@ use secrecy::SecretString;
 pub use self::{
     close::{Close, Plan, explain},
     decode::{FRAME_SAMPLES, MAX_SAMPLES, SAMPLE_RATE_HZ},
+    receive::Attribution,
     send::MAX_DATAGRAM_BYTES,
     stats::{CallStats, GatewayStats, PacketStats, SendStats},
 };
 use self::{
     dave::{Dave, Keys},
     handshake::Handshake,
+    loss::LossWatch,
     receive::{Io, Receiver},
+    recovery::{Recovery, Remedy},
     send::Sender,
     stats::Fate,
 };
-use crate::wire::gateway::{self, Incoming, IncomingBinary};
+use crate::wire::{
+    aead::{KEY_BYTES, Mode},
+    gateway::{self, Incoming, IncomingBinary},
+};
 
 /// Where a call delivers what it hears, in order, while it handles a datagram or a timeout.
 ///
@@ -55,6 +64,13 @@ pub trait Hear {
     /// `user` began to send audio. Called before the first [`Hear::audio`] of the talkspurt, and
     /// only with a user that is authenticated or announced as the packet's sender.
     fn speaking_started(&mut self, now: SessionTime, user: UserId);
+
+    /// How sure it is that what follows is `user`'s: told behind [`Hear::speaking_started`], and
+    /// again when it changes. Nobody's rights should hang on less than
+    /// [`Attribution::Confirmed`].
+    fn attributed(&mut self, now: SessionTime, user: UserId, attribution: Attribution) {
+        let _ = (now, user, attribution);
+    }
 
     /// Decoded speech of `user`: 24 kHz mono samples of one packet (its own duration, 20 ms = 480
     /// samples with Discord's clients) or of the concealment of a lost one.
@@ -147,6 +163,16 @@ pub enum CallEvent {
         /// The transition complained of.
         transition: u16,
     },
+    /// The server named one user as the sender of an SSRC (op 5), and its frames open with the key
+    /// of another. They are heard as the latter's.
+    SpeakingContradicted {
+        /// The SSRC.
+        ssrc: u32,
+        /// Whom the server named.
+        named: UserId,
+        /// Whose key opens the frames.
+        by_key: UserId,
+    },
     /// A user is in the call (op 11).
     MemberJoined(UserId),
     /// A user left it (op 13).
@@ -159,6 +185,12 @@ pub enum CallEvent {
         /// Frames lost in a row.
         consecutive: u32,
     },
+    /// Nothing comes through by UDP any more; a new socket and our new address are tried on the same
+    /// session.
+    PathLost,
+    /// Members' frames stay lost to encryption although the group was repaired in place; the call
+    /// ends with [`Plan::Rejoin`].
+    RepeatedDecryptFailures,
     /// The websocket was lost; media goes on while the session is resumed.
     Reconnecting {
         /// The close code, if there was one.
@@ -204,6 +236,8 @@ pub enum Timer {
     Discovery,
     /// The NAT mapping wants a datagram.
     Keepalive,
+    /// Nothing came for a while: does the path still live?
+    Path,
     /// The next attempt to resume.
     Resume,
     /// Packets have waited long enough for a missing one.
@@ -212,7 +246,7 @@ pub enum Timer {
     SpeakingStop,
     /// Held packets are to be tried again or given up.
     HeldFrames,
-    /// The stream of a user who left goes.
+    /// The stream of a user who left goes, or a decoder that was long not needed.
     StreamEnd,
 }
 
@@ -237,8 +271,12 @@ pub struct Call {
     settings: CallSettings,
     handshake: Handshake,
     dave: Dave,
+    recovery: Recovery,
     receiver: Receiver,
     sender: Option<Sender>,
+    loss: LossWatch,
+    /// Mode and key in use: setting them again would begin their nonces again.
+    transport: Option<(Mode, [u8; KEY_BYTES])>,
     early: VecDeque<Early>,
     stats: CallStats,
     out: Outbox,
@@ -263,8 +301,11 @@ impl Call {
         Self {
             handshake: Handshake::new(&settings, now, &mut out),
             dave: Dave::new(settings.user, settings.channel, settings.decryption_failure_tolerance),
+            recovery: Recovery::default(),
             receiver: Receiver::new(),
             sender,
+            loss: LossWatch::default(),
+            transport: None,
             early: VecDeque::new(),
             stats: CallStats::default(),
             out,
@@ -311,7 +352,9 @@ impl Call {
             Incoming::Description(description) => self.handle_description(now, &description),
             Incoming::Speaking { user, ssrc } => {
                 if user != self.settings.user {
-                    self.receiver.map(now, ssrc, user, stats);
+                    self.recovery.announced(now);
+                    let keys = self.dave.in_force();
+                    self.receiver.map(now, ssrc, user, keys, out, stats);
                 }
             }
             Incoming::ClientsConnect(users) => {
@@ -320,7 +363,7 @@ impl Call {
                 self.receiver.keys_changed(now);
             }
             Incoming::ClientDisconnect(user) => {
-                if self.dave.client_disconnect(user) {
+                if self.dave.client_disconnect(now, user) {
                     out.push_back(Output::Event(CallEvent::MemberLeft(user)));
                 }
                 self.receiver.user_left(now, user);
@@ -352,13 +395,20 @@ impl Call {
     }
 
     fn handle_description(&mut self, now: SessionTime, description: &gateway::Description) {
-        let Some(mode) = self.handshake.handle_description(&description.mode, &mut self.out) else {
+        let Some(mode) = self.handshake.handle_description(now, &description.mode, &mut self.out)
+        else {
             return;
         };
+        let transport = Some((mode, description.secret_key));
+        if self.transport == transport {
+            return tracing::debug!("the session description is repeated");
+        }
+        self.transport = transport;
         self.receiver.set_transport(mode, &description.secret_key);
         if let Some(sender) = &mut self.sender {
             sender.set_transport(mode, &description.secret_key);
         }
+        self.recovery.joined(now);
         self.dave.start(description.dave_protocol_version, &mut self.out);
         let dave_version = description.dave_protocol_version;
         self.out.push_back(Output::Event(CallEvent::Ready { dave_version }));
@@ -475,8 +525,23 @@ impl Call {
         run: impl FnOnce(&mut Receiver, &mut Io<'_>),
     ) {
         let linked = self.handshake.linked();
-        let Self { receiver, dave, stats, out, .. } = self;
-        run(receiver, &mut Io { now, linked, dave, stats, out, hear });
+        let Self { receiver, dave, recovery, stats, out, .. } = self;
+        run(receiver, &mut Io { now, linked, dave, recovery, stats, out, hear });
+        match self.recovery.take_remedy() {
+            None => {}
+            Some(Remedy::Reinitialise) => {
+                self.dave.reinitialise(now, &mut self.out, &mut self.stats.gateway);
+            }
+            Some(Remedy::Rejoin) => {
+                self.out.push_back(Output::Event(CallEvent::RepeatedDecryptFailures));
+                let words = "members' frames stay undecryptable";
+                self.handshake.give_up(words, Plan::Rejoin, &mut self.out);
+            }
+            Some(Remedy::GiveUp) => {
+                let words = "members' frames come unencrypted into every new group";
+                self.handshake.give_up(words, Plan::Fatal, &mut self.out);
+            }
+        }
     }
 
     /// Whether speech would be understood: media flows, and with DAVE there is a key to encrypt
@@ -488,6 +553,13 @@ impl Call {
             && self.dave.can_send()
     }
 
+    /// The channel's bitrate, bits per second (Discord, "Channel Object", `bitrate`).
+    pub fn set_bitrate(&mut self, bits: u32) {
+        if let Some(sender) = &mut self.sender {
+            sender.set_bitrate(bits);
+        }
+    }
+
     /// The playout clock's 20 ms tick: a frame of 24 kHz mono speech, or nothing to say.
     ///
     /// Returns the length of the datagram to send, if there is one. After speech come five
@@ -495,7 +567,7 @@ impl Call {
     /// carry out the outputs before the datagram is sent. Allocates nothing in steady state.
     pub fn handle_tick(
         &mut self,
-        _now: SessionTime,
+        now: SessionTime,
         pcm: Option<&[i16; FRAME_SAMPLES]>,
         datagram: &mut [u8; MAX_DATAGRAM_BYTES],
     ) -> Option<usize> {
@@ -504,8 +576,12 @@ impl Call {
             return None;
         }
         let linked = self.handshake.linked();
-        let Self { sender, dave, stats, out, .. } = self;
-        sender.as_mut()?.handle_tick(pcm, linked, dave, out, &mut stats.sent, datagram)
+        let Self { sender, dave, loss, stats, out, .. } = self;
+        let sender = sender.as_mut()?;
+        if let Some(percent) = loss.observe(now, &stats.total) {
+            sender.set_loss(percent);
+        }
+        sender.handle_tick(pcm, linked, dave, out, &mut stats.sent, datagram)
     }
 
     /// The next thing to do, in order; `None` when there is nothing left.

@@ -23,6 +23,7 @@ pub(crate) enum Fate {
     Duplicate,
     Late,
     DecodeFailed,
+    Flooded,
     Delivered,
 }
 
@@ -66,6 +67,8 @@ pub struct PacketStats {
     pub late: u64,
     /// Fate: libopus refused the packet.
     pub decode_failed: u64,
+    /// Fate: beyond what one sender may cost.
+    pub flooded: u64,
     /// Fate: decoded and delivered.
     pub delivered: u64,
     /// On the way: packets that waited for a sender or a key.
@@ -76,9 +79,10 @@ pub struct PacketStats {
     pub reordered: u64,
     /// Not packets: lost ones made up by Opus loss concealment, each of its sender's duration.
     pub concealed: u64,
-    /// Not packets: lost ones rebuilt from the redundancy (FEC) of the next packet, or made up
-    /// when it carried none.
+    /// Not packets: lost ones rebuilt from the redundancy (in-band FEC) of the next packet.
     pub fec: u64,
+    /// Not packets: lost ones for which there is silence, because concealment had faded.
+    pub silenced: u64,
 }
 
 impl PacketStats {
@@ -101,6 +105,7 @@ impl PacketStats {
             + self.duplicate
             + self.late
             + self.decode_failed
+            + self.flooded
             + self.delivered
     }
 
@@ -122,6 +127,7 @@ impl PacketStats {
             Fate::Duplicate => &mut self.duplicate,
             Fate::Late => &mut self.late,
             Fate::DecodeFailed => &mut self.decode_failed,
+            Fate::Flooded => &mut self.flooded,
             Fate::Delivered => &mut self.delivered,
         };
         *counter += 1;
@@ -152,6 +158,8 @@ pub struct GatewayStats {
     pub resumes: u64,
     /// Heartbeats that found the one before unanswered.
     pub missed_acks: u64,
+    /// Times that nothing came through by UDP any more and a new socket was opened.
+    pub paths_lost: u64,
     /// MLS epochs entered.
     pub epochs: u64,
     /// DAVE transitions executed.
@@ -162,7 +170,12 @@ pub struct GatewayStats {
     pub commits_ignored: u64,
     /// Invalid commit or welcome reported (op 31).
     pub recoveries: u64,
+    /// SPEAKING events (op 5) that the keys contradict.
+    pub speaking_contradicted: u64,
 }
+
+/// Speakers whose counters are kept after they left.
+const MAX_SPEAKERS: usize = 1_024;
 
 /// Every counter of one call. Plain data; reading it costs nothing.
 #[derive(Clone, Debug, Default)]
@@ -186,6 +199,22 @@ impl CallStats {
     /// The datagram turned out to be of `user`.
     pub(crate) fn attributed(&mut self, user: UserId) {
         self.speakers.entry(user).or_default().received += 1;
+    }
+
+    /// A datagram taken for one of `was` turned out to be of `is`.
+    pub(crate) fn reattributed(&mut self, was: UserId, is: UserId) {
+        if let Some(stats) = self.speakers.get_mut(&was) {
+            stats.received = stats.received.saturating_sub(1);
+        }
+        self.attributed(is);
+    }
+
+    /// The streams of `user` are gone: with very many speakers, its counters go too. The total
+    /// keeps what they counted.
+    pub(crate) fn forget(&mut self, user: UserId) {
+        if self.speakers.len() > MAX_SPEAKERS {
+            self.speakers.remove(&user);
+        }
     }
 
     /// The end of a packet's way.

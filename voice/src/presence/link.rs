@@ -27,6 +27,8 @@ pub struct SessionRequest {
     pub token: SecretString,
     /// `host:port` of the voice server, without a scheme.
     pub endpoint: String,
+    /// The channel's bitrate, bits per second, if the main gateway has told it.
+    pub bitrate: Option<u32>,
     /// Everybody whose name is known in the guild: user, label, whether it is a bot.
     pub names: Vec<(UserId, String, bool)>,
     /// The session's generation.
@@ -61,6 +63,8 @@ pub enum SessionCommand {
         /// Whether the account is a bot.
         bot: bool,
     },
+    /// The channel's bitrate changed, bits per second.
+    Bitrate(u32),
     /// Close everything and end.
     Leave,
 }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 
 use clawvoice_session::{
     ChannelId, Generation, GuildId, JoinFailure, JoinOutcome, LeaveOutcome, SessionKey,
-    SessionTime, UserId, VoiceGatewayEvent, VoiceStatus, timeline::Record,
+    SessionTime, StageAnswer, UserId, VoiceGatewayEvent, VoiceStatus, timeline::Record,
 };
 
 use super::{
@@ -13,6 +13,7 @@ use super::{
     names::Names,
     output::{Connection, Output, Ticket, Timer},
     phase::{Asker, Guild, Phase, Stage, Wanted},
+    rooms::Rooms,
     settings::PresenceSettings,
 };
 use crate::timeline::{self, Place, Route};
@@ -24,6 +25,7 @@ pub struct Presence {
     pub(super) user: Option<UserId>,
     pub(super) guilds: BTreeMap<GuildId, Guild>,
     pub(super) names: Names,
+    pub(super) rooms: Rooms,
     generation: Generation,
     pub(super) auto_join: AutoJoinRun,
     pub(super) stopped: bool,
@@ -39,6 +41,7 @@ impl Presence {
             user: None,
             guilds: BTreeMap::new(),
             names: Names::default(),
+            rooms: Rooms::default(),
             generation: Generation::default(),
             auto_join: AutoJoinRun::default(),
             stopped: false,
@@ -82,6 +85,7 @@ impl Presence {
                 self.own_state(now, change);
             }
             VoiceGatewayEvent::State(_) => {}
+            VoiceGatewayEvent::Channel(channel) => self.channel(channel),
             VoiceGatewayEvent::Server(change) => self.server(now, change),
             VoiceGatewayEvent::Name { guild, user, label, bot } => {
                 self.name(guild, user, &label, bot);
@@ -117,6 +121,7 @@ impl Presence {
                     session_id: connection.session_id,
                     token: connection.token,
                     endpoint: connection.endpoint,
+                    bitrate: self.rooms.bitrate(channel),
                     names: self.names.of(guild),
                     generation,
                 }));
@@ -145,6 +150,17 @@ impl Presence {
             SessionEvent::Ended { reason, plan } => self.session_ended(now, guild, &reason, plan),
         }
         self.go_on(now);
+    }
+
+    /// What became of an [`Output::AskToSpeak`].
+    pub fn handle_stage(
+        &mut self,
+        now: SessionTime,
+        guild: GuildId,
+        channel: ChannelId,
+        answer: &StageAnswer,
+    ) {
+        self.record(timeline::stage_answer(now, Place { guild, channel }, answer));
     }
 
     /// Time has passed.

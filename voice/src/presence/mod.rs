@@ -17,6 +17,7 @@ mod machine;
 mod names;
 mod output;
 mod phase;
+mod rooms;
 mod session_end;
 mod settings;
 #[cfg(test)]

@@ -107,6 +107,13 @@ pub enum Output {
         /// The guild.
         guild: GuildId,
     },
+    /// Ask Discord to let the bot speak in the stage channel it is in.
+    AskToSpeak {
+        /// The guild.
+        guild: GuildId,
+        /// The stage channel.
+        channel: ChannelId,
+    },
     /// Discord has taken the bot out by itself: forget what was collected.
     Forget {
         /// The guild.

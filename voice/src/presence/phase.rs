@@ -87,10 +87,23 @@ pub(super) enum Phase {
     Lost { channel: ChannelId },
 }
 
+impl Phase {
+    /// Whether the bot is in `channel`, or on its way in.
+    pub(super) fn is_in(&self, channel: ChannelId) -> bool {
+        match self {
+            Self::Joining(joining) => joining.channel == channel,
+            Self::Connected { channel: at, .. } => *at == channel,
+            _ => false,
+        }
+    }
+}
+
 /// One guild.
 #[derive(Debug, Default)]
 pub(super) struct Guild {
     pub(super) phase: Phase,
+    /// The channel in which nobody hears the bot.
+    pub(super) suppressed: Option<ChannelId>,
     /// Joins that wait for the current one.
     pub(super) queue: VecDeque<Wanted>,
     /// The bot's voice session as last told.

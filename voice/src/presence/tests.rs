@@ -1,5 +1,7 @@
 //! Presence in virtual time: what it does for what it is told, written as short lines.
 
+mod stage;
+
 use std::time::Duration;
 
 use clawvoice_session::{
@@ -88,6 +90,7 @@ impl Stage {
             user: BOT,
             channel,
             session_id: "vs".to_owned(),
+            suppressed: false,
         }))
     }
 
@@ -122,6 +125,7 @@ impl Stage {
                 user: BOT,
                 channel: self.joining_in(guild),
                 session_id: "vs".to_owned(),
+                suppressed: false,
             }),
         );
         self.said();
@@ -195,11 +199,13 @@ fn line(output: Output) -> String {
             SessionCommand::Name { user, label, bot } => {
                 format!("tell {generation} name {user} {label} {bot}")
             }
+            SessionCommand::Bitrate(bits) => format!("tell {generation} bitrate {bits}"),
             SessionCommand::Leave => format!("tell {generation} leave"),
         },
         Output::End { generation, .. } => format!("end {generation}"),
         Output::Leave { guild } => format!("leave {guild}"),
         Output::Forget { guild } => format!("forget {guild}"),
+        Output::AskToSpeak { guild, channel } => format!("ask to speak in {guild}/{channel}"),
         Output::Answer { ticket, result } => match result {
             Ok(outcome) => format!("answer {}: {outcome:?}", ticket.0),
             Err(failure) => format!("answer {}: {failure}", ticket.0),

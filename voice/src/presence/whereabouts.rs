@@ -4,7 +4,8 @@
 use std::{mem, time::Duration};
 
 use clawvoice_session::{
-    ChannelId, GuildId, JoinFailure, SessionTime, UserId, VoiceServerChange, VoiceStateChange,
+    ChannelId, GuildId, JoinFailure, SessionTime, UserId, VoiceChannel, VoiceServerChange,
+    VoiceStateChange,
     timeline::{Level, Record},
 };
 
@@ -72,7 +73,10 @@ impl Presence {
     pub(super) fn own_state(&mut self, now: SessionTime, change: VoiceStateChange) {
         let guild = change.guild;
         let it = self.guilds.entry(guild).or_default();
-        let Some(at) = change.channel else { return self.taken_out(now, guild) };
+        let Some(at) = change.channel else {
+            it.suppressed = None;
+            return self.taken_out(now, guild);
+        };
         let same_session = it.session_id == change.session_id;
         it.session_id.clone_from(&change.session_id);
         match &it.phase {
@@ -91,6 +95,40 @@ impl Presence {
             }
             Phase::Detached { channel, .. } if *channel != at => self.moved(now, guild, at),
             _ => {}
+        }
+        self.heed_suppression(now, Place { guild, channel: at }, change.suppressed);
+    }
+
+    /// Nobody hears the bot, or somebody does again. In a stage it asks to speak; elsewhere it can
+    /// only say why it is not heard.
+    fn heed_suppression(&mut self, now: SessionTime, place: Place, suppressed: bool) {
+        let Some(it) = self.guilds.get_mut(&place.guild) else { return };
+        let now_in = suppressed.then_some(place.channel);
+        if !it.phase.is_in(place.channel) || it.suppressed == now_in {
+            return;
+        }
+        let was = mem::replace(&mut it.suppressed, now_in);
+        let stage = self.rooms.is_stage(place.channel);
+        if suppressed && stage {
+            let Place { guild, channel } = place;
+            self.outputs.push_back(Output::AskToSpeak { guild, channel });
+        }
+        if suppressed || was == Some(place.channel) {
+            self.record(timeline::suppression(now, place, suppressed, stage));
+        }
+    }
+
+    pub(super) fn channel(&mut self, channel: VoiceChannel) {
+        if !self.rooms.learn(channel) {
+            return;
+        }
+        let VoiceChannel { guild, channel, bitrate, .. } = channel;
+        if let Some(it) = self.guilds.get(&guild)
+            && it.phase.is_in(channel)
+            && let Some(generation) = it.session()
+        {
+            let command = SessionCommand::Bitrate(bitrate);
+            self.outputs.push_back(Output::Tell { guild, generation, command });
         }
     }
 

@@ -5,6 +5,7 @@
 
 use std::{
     collections::{BTreeMap, HashMap},
+    fmt,
     num::NonZeroU64,
     sync::Arc,
     time::Duration,
@@ -12,8 +13,9 @@ use std::{
 
 use async_trait::async_trait;
 use clawvoice_session::{
-    ChannelId, Generation, GuildId, JoinFailure, JoinOutcome, LeaveOutcome, SessionTime, UserId,
-    VoiceControl, VoiceGatewayEvent, VoiceStateRequest, VoiceStatus, timeline::Record,
+    ChannelId, Generation, GuildId, JoinFailure, JoinOutcome, LeaveOutcome, SessionTime,
+    StageAnswer, StageDoor, UserId, VoiceControl, VoiceGatewayEvent, VoiceStateRequest,
+    VoiceStatus, timeline::Record,
 };
 use secrecy::{ExposeSecret as _, SecretString};
 use songbird::{
@@ -46,7 +48,6 @@ const CLOSE_WAIT: Duration = Duration::from_secs(1);
 const LEAVE_HOLD: Duration = Duration::from_millis(300);
 
 /// How presence and the rest of the process talk.
-#[derive(Debug)]
 pub struct PresenceChannels {
     /// What the main gateway tells.
     pub events: mpsc::Receiver<VoiceGatewayEvent>,
@@ -54,6 +55,14 @@ pub struct PresenceChannels {
     pub requests: mpsc::Sender<VoiceStateRequest>,
     /// Timeline records. When it is full, further ones are dropped, counted and logged.
     pub records: mpsc::Sender<Record>,
+    /// What asks to speak in stages; without it, nobody asks.
+    pub stage: Option<Arc<dyn StageDoor>>,
+}
+
+impl fmt::Debug for PresenceChannels {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PresenceChannels").field("stage", &self.stage.is_some()).finish()
+    }
 }
 
 /// Steers presence from anywhere; implements [`VoiceControl`].
@@ -135,6 +144,8 @@ pub fn start(
         machine: Presence::new(settings),
         requests: channels.requests,
         records: Records { sender: channels.records, dropped: 0 },
+        stage: channels.stage,
+        stage_requests: JoinSet::new(),
         starter,
         clock: Box::new(clock),
         user: None,
@@ -156,6 +167,9 @@ struct Task {
     machine: Presence,
     requests: mpsc::Sender<VoiceStateRequest>,
     records: Records,
+    stage: Option<Arc<dyn StageDoor>>,
+    /// Requests to speak that wait for Discord's answer.
+    stage_requests: JoinSet<(GuildId, ChannelId, StageAnswer)>,
     starter: Arc<dyn SessionStarter>,
     clock: Box<dyn Fn() -> SessionTime + Send + Sync>,
     user: Option<UserId>,
@@ -232,6 +246,9 @@ impl Task {
                     {
                         self.ending.remove(&guild);
                     }
+                }
+                Some(Ok((guild, channel, answer))) = self.stage_requests.join_next() => {
+                    self.machine.handle_stage((self.clock)(), guild, channel, &answer);
                 }
                 () = sleep_for(wake) => self.machine.handle_timeout((self.clock)()),
             }
@@ -317,6 +334,13 @@ impl Task {
                 }
                 Output::Forget { guild } => {
                     self.seats.remove(&guild);
+                }
+                Output::AskToSpeak { guild, channel } => {
+                    if let Some(door) = self.stage.clone() {
+                        self.stage_requests.spawn(async move {
+                            (guild, channel, door.speak(guild, channel).await)
+                        });
+                    }
                 }
                 Output::Answer { ticket, result } => {
                     if let Some(reply) = self.waiting.remove(&ticket) {
@@ -561,7 +585,8 @@ mod tests {
             connect_timeout: Duration::from_secs(30),
             labels: Labels::default(),
         };
-        let channels = PresenceChannels { events, requests: to_gateway, records: record };
+        let channels =
+            PresenceChannels { events, requests: to_gateway, records: record, stage: None };
         let began = Instant::now();
         let clock = move || SessionTime::ZERO + began.elapsed();
         let (handle, _) = start(settings, channels, Arc::new(FakeStarter(started)), clock);
@@ -591,7 +616,8 @@ mod tests {
 
         async fn state(&self, guild: GuildId, channel: Option<ChannelId>) {
             let session_id = format!("vs{guild}");
-            let change = VoiceStateChange { guild, user: BOT, channel, session_id };
+            let change =
+                VoiceStateChange { guild, user: BOT, channel, session_id, suppressed: false };
             self.gateway.send(VoiceGatewayEvent::State(change)).await.unwrap();
         }
 

@@ -122,6 +122,9 @@ impl SessionStarter for Sessions {
         };
         let conversation = (self.template.conversation)(&request);
         let mut session = VoiceSession::new(connection, conversation, now);
+        if let Some(bits) = request.bitrate {
+            session.handle_bitrate(bits);
+        }
         for (user, label, bot) in request.names {
             session.handle_name(user, label, bot);
         }
@@ -178,6 +181,9 @@ impl Task {
                 }
                 Input::Command(Some(SessionCommand::Name { user, label, bot })) => {
                     self.session.handle_name(user, label, bot);
+                }
+                Input::Command(Some(SessionCommand::Bitrate(bits))) => {
+                    self.session.handle_bitrate(bits);
                 }
                 Input::Command(Some(SessionCommand::Leave) | None) => break,
                 Input::Gateway(generation, event) => {

@@ -12,8 +12,8 @@ use std::num::NonZeroU16;
 use clawvoice_session::{ChannelId, GuildId, SessionTime, UserId};
 use clawvoice_voice::{
     call::{
-        Call, CallEvent, CallSettings, DECRYPTION_FAILURE_TOLERANCE, FRAME_SAMPLES, Hear,
-        MAX_DATAGRAM_BYTES, Output,
+        Attribution, Call, CallEvent, CallSettings, DECRYPTION_FAILURE_TOLERANCE, FRAME_SAMPLES,
+        Hear, MAX_DATAGRAM_BYTES, Output,
     },
     wire::{
         aead::{Mode, Transport},
@@ -50,6 +50,7 @@ pub const SPEECH: [u8; 60] = {
 pub struct Ear {
     pub packets: Vec<u64>,
     pub speaking: Vec<(u64, bool)>,
+    pub attributions: Vec<(u64, Attribution)>,
 }
 
 impl Ear {
@@ -62,6 +63,10 @@ impl Ear {
 impl Hear for Ear {
     fn speaking_started(&mut self, _now: SessionTime, user: UserId) {
         self.speaking.push((user.get(), true));
+    }
+
+    fn attributed(&mut self, _now: SessionTime, user: UserId, attribution: Attribution) {
+        self.attributions.push((user.get(), attribution));
     }
 
     fn audio(&mut self, _now: SessionTime, user: UserId, pcm: &[i16]) {

@@ -131,6 +131,12 @@ impl ReorderBuffer {
         }
     }
 
+    /// Gives back the memory of past gaps.
+    pub(crate) fn shrink(&mut self) {
+        self.spare = Vec::new();
+        self.waiting.shrink_to_fit();
+    }
+
     /// Packets missing before `sequence`; 0 if it is not ahead.
     pub(crate) fn missing_before(&self, sequence: u16) -> u16 {
         match self.next.map(|next| distance(sequence, next)) {

@@ -88,11 +88,21 @@ impl Held {
         packets
     }
 
+    /// Takes what was held of a stream from before `sequence`, ascending.
+    pub(crate) fn take_older(&mut self, ssrc: u32, sequence: u16) -> Vec<HeldPacket> {
+        let back = |packet: &HeldPacket| sequence.wrapping_sub(packet.sequence);
+        let older =
+            |packet: &HeldPacket| packet.ssrc == ssrc && (1..u16::MAX / 2).contains(&back(packet));
+        let mut taken = Vec::new();
+        while let Some(packet) = self.take_if(older) {
+            taken.push(packet);
+        }
+        taken.sort_by_key(|packet| std::cmp::Reverse(back(packet)));
+        taken
+    }
+
     /// Takes one packet for which `wanted` holds.
-    pub(crate) fn take_if(
-        &mut self,
-        mut wanted: impl FnMut(&HeldPacket) -> bool,
-    ) -> Option<HeldPacket> {
+    fn take_if(&mut self, mut wanted: impl FnMut(&HeldPacket) -> bool) -> Option<HeldPacket> {
         let at = self.packets.iter().position(&mut wanted)?;
         self.packets.remove(at)
     }

@@ -6,17 +6,23 @@
 //! those whose sender or key is not known yet (`held`). Decryption happens on arrival and never at
 //! playout, because the keys of somebody who leaves are gone by then.
 
+mod attribution;
+mod budget;
 mod buffer;
+mod gap_wait;
 mod held;
 mod policy;
 mod speakers;
 mod stream;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use clawvoice_session::{SessionTime, UserId};
 
+pub use self::attribution::Attribution;
 use self::{
+    attribution::{Identity, Naming},
+    budget::Budget,
     buffer::{Kind, Place},
     held::{Held, HeldPacket},
     policy::LEAVE_GRACE,
@@ -27,6 +33,7 @@ use super::{
     CallEvent, Hear, Outbox, Output, Timer,
     dave::{Dave, Opened},
     decode::MAX_SAMPLES,
+    recovery::Recovery,
     stats::{CallStats, Fate},
 };
 use crate::wire::{
@@ -50,6 +57,7 @@ pub(crate) struct Io<'a> {
     /// Whether the server can be asked for a recovery now.
     pub(crate) linked: bool,
     pub(crate) dave: &'a mut Dave,
+    pub(crate) recovery: &'a mut Recovery,
     pub(crate) stats: &'a mut CallStats,
     pub(crate) out: &'a mut Outbox,
     pub(crate) hear: &'a mut dyn Hear,
@@ -58,6 +66,8 @@ pub(crate) struct Io<'a> {
 /// What a stream needs to be heard.
 pub(crate) struct Voice<'a> {
     pub(crate) now: SessionTime,
+    /// Whether DAVE is in force, so that keys show who speaks.
+    pub(crate) keys: bool,
     pub(crate) stats: &'a mut CallStats,
     pub(crate) hear: &'a mut dyn Hear,
     pub(crate) speakers: &'a mut Speakers,
@@ -85,6 +95,11 @@ impl<'a> Media<'a> {
         }
     }
 
+    /// The packet without its encryption.
+    fn ready<'p>(&self, kind: Kind, payload: &'p [u8]) -> Packet<'p> {
+        Packet { sequence: self.sequence, timestamp: self.timestamp, kind, payload }
+    }
+
     fn held(self, user: Option<UserId>) -> HeldPacket {
         HeldPacket {
             arrived: self.arrived,
@@ -107,7 +122,8 @@ struct Playout {
 impl Playout {
     fn voice<'a>(&'a mut self, io: &'a mut Io<'_>) -> Voice<'a> {
         let Self { speakers, pcm } = self;
-        Voice { now: io.now, stats: io.stats, hear: io.hear, speakers, pcm }
+        let keys = io.dave.in_force();
+        Voice { now: io.now, keys, stats: io.stats, hear: io.hear, speakers, pcm }
     }
 }
 
@@ -118,6 +134,11 @@ pub(crate) struct Receiver {
     held: Held,
     /// Since when held packets deserve another try.
     replay_due: Option<SessionTime>,
+    /// What may be spent on trying keys for packets of nobody known.
+    strangers: Budget,
+    /// No stream has anything to do before. Looked up in all of them when it has come, and not for
+    /// every packet of hundreds.
+    streams_due: Option<(SessionTime, Timer)>,
     playout: Playout,
     /// Where end-to-end encryption is taken off.
     media: Box<[u8; MAX_MEDIA]>,
@@ -130,6 +151,8 @@ impl Receiver {
             streams: BTreeMap::new(),
             held: Held::default(),
             replay_due: None,
+            strangers: Budget::default(),
+            streams_due: None,
             playout: Playout { speakers: Speakers::default(), pcm: Box::new([0; MAX_SAMPLES]) },
             media: Box::new([0; MAX_MEDIA]),
         }
@@ -140,18 +163,48 @@ impl Receiver {
         self.transport = Some(Transport::new(mode, key));
     }
 
-    /// Op 5: whose packets these are. What was held for want of it is replayed before the next.
-    pub(crate) fn map(&mut self, now: SessionTime, ssrc: u32, user: UserId, stats: &mut CallStats) {
-        if let Some(stream) = self.streams.get_mut(&ssrc) {
-            if stream.user == user {
-                stream.announced = true;
-                stream.leaving = None;
-                return self.retire_others(now, ssrc, user);
+    /// Op 5: whose packets these are, says the server. `keys`: DAVE is in force, and a stream that
+    /// its user's key has opened stays theirs. What was held for want of a name is replayed before
+    /// the next packet.
+    pub(crate) fn map(
+        &mut self,
+        now: SessionTime,
+        ssrc: u32,
+        user: UserId,
+        keys: bool,
+        out: &mut Outbox,
+        stats: &mut CallStats,
+    ) {
+        match self.streams.get_mut(&ssrc).map(|stream| stream.identity.name(user, keys)) {
+            Some(Naming::Agrees) => {
+                if let Some(stream) = self.streams.get_mut(&ssrc) {
+                    stream.leaving = None;
+                }
+                self.retire_others(now, ssrc, user, keys);
             }
-            tracing::warn!(ssrc, was = %stream.user, is = %user, "SSRC has another user");
-            self.remove(ssrc, stats);
+            Some(Naming::Contradicts) => {
+                let by_key = self.streams.get(&ssrc).map_or(user, Stream::user);
+                contradicted(ssrc, user, by_key, out, stats);
+            }
+            Some(Naming::Moves) => {
+                self.remove(ssrc, stats);
+                self.announce(now, ssrc, user, keys, stats);
+            }
+            None => self.announce(now, ssrc, user, keys, stats),
         }
-        self.bind(now, ssrc, user, true, stats);
+    }
+
+    fn announce(
+        &mut self,
+        now: SessionTime,
+        ssrc: u32,
+        user: UserId,
+        keys: bool,
+        stats: &mut CallStats,
+    ) {
+        if self.bind(now, ssrc, Identity::announced(user), stats) {
+            self.retire_others(now, ssrc, user, keys);
+        }
         if self.held.has(ssrc) {
             self.replay_due.get_or_insert(now);
         }
@@ -159,8 +212,10 @@ impl Receiver {
 
     /// Op 13: the user left; packets on the way may still come.
     pub(crate) fn user_left(&mut self, now: SessionTime, user: UserId) {
-        for stream in self.streams.values_mut().filter(|stream| stream.user == user) {
-            stream.leaving.get_or_insert(now + LEAVE_GRACE);
+        let leaves = now + LEAVE_GRACE;
+        for stream in self.streams.values_mut().filter(|stream| stream.user() == user) {
+            stream.leaving.get_or_insert(leaves);
+            earlier(&mut self.streams_due, leaves, Timer::StreamEnd);
         }
     }
 
@@ -192,9 +247,13 @@ impl Receiver {
         let Ok(plaintext) = transport.open(datagram, header.clear_bytes) else {
             return io.stats.settle(None, Fate::TransportFailed);
         };
-        let user = self.streams.get(&header.ssrc).map(|stream| stream.user);
-        if let Some(user) = user {
-            io.stats.attributed(user);
+        let mut user = None;
+        if let Some(stream) = self.streams.get_mut(&header.ssrc) {
+            user = Some(stream.user());
+            io.stats.attributed(stream.user());
+            if !stream.budget.takes_packet(io.now) {
+                return io.stats.settle(user, Fate::Flooded);
+            }
         }
         let payload = match rtp::media(&header, &datagram[plaintext]) {
             Ok(payload) if payload.len() <= MAX_MEDIA => payload,
@@ -215,83 +274,133 @@ impl Receiver {
             Some(_) => self.handle_known(io, media, true),
             None => self.handle_unknown(io, media, true),
         }
+        self.note_dues(header.ssrc);
     }
 
     /// A packet of a mapped SSRC. `fresh`: it just arrived and was not held.
     fn handle_known(&mut self, io: &mut Io<'_>, media: Media<'_>, fresh: bool) {
         let Self { streams, held, playout, media: opened, .. } = self;
         let Some(stream) = streams.get_mut(&media.ssrc) else { return };
-        let user = Some(stream.user);
+        let user = Some(stream.user());
         match stream.order.place(media.sequence) {
             Place::Duplicate => return io.stats.settle(user, Fate::Duplicate),
-            Place::Late => return io.stats.settle(user, Fate::Late),
+            Place::Late => {
+                stream.came_late(io.now, media.sequence);
+                return io.stats.settle(user, Fate::Late);
+            }
             Place::Restart => stream.restart(&mut playout.voice(io)),
             Place::Next | Place::Ahead(_) => {}
         }
-        let packet = |kind, payload| Packet {
-            sequence: media.sequence,
-            timestamp: media.timestamp,
-            kind,
-            payload,
-        };
         if fresh && !held.is_empty() && held.contains(media.ssrc, media.sequence) {
             return io.stats.settle(user, Fate::Duplicate);
         }
         if let Some((kind, fate)) = speechless(media.payload) {
             // Behind frames that wait for a key it waits too, or it would end their wait.
             if !held.is_empty() && held.has(media.ssrc) {
-                if let Some(gone) = held.push(media.held(user)) {
-                    self.give_up(io, &gone);
-                }
-                return;
+                return self.hold(io, media, user);
             }
             io.stats.settle(user, fate);
-            return stream.accept(&mut playout.voice(io), packet(kind, media.payload));
+            return stream.accept(&mut playout.voice(io), media.ready(kind, media.payload));
         }
-        match io.dave.open(io.now, stream.user, media.payload, &mut opened[..]) {
+        match io.dave.open(io.now, stream.user(), media.payload, &mut opened[..]) {
+            // Plaintext is evidence of nobody: not of one of two who may have sent it.
+            Opened::Plain if disputed(stream, io) => self.refuse_plaintext(io, media),
             Opened::Plain => {
-                let speech = packet(Kind::Speech, media.payload);
-                stream.accept(&mut playout.voice(io), speech);
-            }
-            Opened::Decrypted(bytes) => {
-                stream.failures = 0;
-                stream.lost = 0;
-                give_up_older(held, stream, io, playout, media);
-                stream.ever_opened = true;
-                if !fresh {
-                    io.stats.note(user, |stats| stats.recovered += 1);
+                let kind = kind_of(media.payload);
+                if kind == Kind::Silence {
+                    io.stats.settle(user, Fate::Silence);
                 }
-                // An empty frame has no audio, like padding.
-                let (kind, opus) = match &opened[..bytes] {
-                    [] => (Kind::Empty, &[][..]),
-                    opus => (Kind::Speech, opus),
-                };
-                if kind == Kind::Empty {
-                    io.stats.settle(user, Fate::PaddingOnly);
-                }
-                stream.accept(&mut playout.voice(io), packet(kind, opus));
+                stream.accept(&mut playout.voice(io), media.ready(kind, media.payload));
             }
-            Opened::Refused => {
-                io.stats.settle(user, Fate::PlaintextRefused);
-                lost_frame(stream, io.out);
-                let voice = &mut playout.voice(io);
-                stream.skip(voice, media.sequence, media.timestamp);
-            }
+            Opened::Decrypted(bytes) => self.play_opened(io, media, bytes, fresh),
+            Opened::Refused => self.refuse_plaintext(io, media),
             Opened::NoKey => {
-                if fresh {
-                    stream.failures += 1;
-                    let failures = stream.failures;
-                    io.stats.note(user, |stats| stats.held += 1);
-                    if io.linked {
-                        let stats = &mut io.stats.gateway;
-                        io.dave.failed(io.now, stream.user, failures, io.out, stats);
-                    }
+                if let Some((other, bytes)) = self.try_others(io, media) {
+                    self.hand_over(io, media.ssrc, other);
+                    return self.play_opened(io, media, bytes, fresh);
                 }
-                if let Some(gone) = held.push(media.held(user)) {
-                    self.give_up(io, &gone);
-                }
+                self.wait_for_key(io, media, fresh);
             }
         }
+    }
+
+    /// Plays the frame in the scratch that the stream's user's key has opened: `bytes` of media. A
+    /// second decryption would be a replay.
+    fn play_opened(&mut self, io: &mut Io<'_>, media: Media<'_>, bytes: usize, fresh: bool) {
+        let Self { streams, held, playout, media: opened, .. } = self;
+        let Some(stream) = streams.get_mut(&media.ssrc) else { return };
+        let user = Some(stream.user());
+        let first = !stream.identity.opened();
+        settle_older(held, stream, io, playout, media);
+        stream.note_opened(io.now);
+        io.recovery.heard();
+        if !fresh {
+            io.stats.note(user, |stats| stats.recovered += 1);
+        }
+        let (kind, opus) = match &opened[..bytes] {
+            // An empty frame has no audio, like padding.
+            [] => (Kind::Empty, &[][..]),
+            opus => (kind_of(opus), opus),
+        };
+        match kind {
+            Kind::Empty => io.stats.settle(user, Fate::PaddingOnly),
+            Kind::Silence => io.stats.settle(user, Fate::Silence),
+            Kind::Speech => {}
+        }
+        stream.accept(&mut playout.voice(io), media.ready(kind, opus));
+        if first && let Some(user) = user {
+            // Now it is sure where the user sends.
+            self.retire_others(io.now, media.ssrc, user, false);
+        }
+    }
+
+    fn refuse_plaintext(&mut self, io: &mut Io<'_>, media: Media<'_>) {
+        let Self { streams, playout, .. } = self;
+        let Some(stream) = streams.get_mut(&media.ssrc) else { return };
+        io.stats.settle(Some(stream.user()), Fate::PlaintextRefused);
+        if lost_frame(stream, io.out)
+            && io.linked
+            && let Some(group) = io.dave.state_for(io.now, stream.user())
+        {
+            io.recovery.unencrypted(io.now, group);
+        }
+        stream.skip(&mut playout.voice(io), media.sequence, media.timestamp);
+    }
+
+    /// No key opens the frame, yet.
+    fn wait_for_key(&mut self, io: &mut Io<'_>, media: Media<'_>, fresh: bool) {
+        let Some(stream) = self.streams.get_mut(&media.ssrc) else { return };
+        let user = stream.user();
+        if fresh {
+            stream.failures += 1;
+            let failures = stream.failures;
+            io.stats.note(Some(user), |stats| stats.held += 1);
+            if io.linked {
+                io.dave.failed(io.now, user, failures, io.out, &mut io.stats.gateway);
+            }
+        }
+        self.hold(io, media, Some(user));
+    }
+
+    fn hold(&mut self, io: &mut Io<'_>, media: Media<'_>, user: Option<UserId>) {
+        if let Some(gone) = self.held.push(media.held(user)) {
+            self.give_up(io, &gone);
+        }
+    }
+
+    /// The frames of a stream open with the key of `user`, not of the one it was taken for.
+    fn hand_over(&mut self, io: &mut Io<'_>, ssrc: u32, user: UserId) {
+        let Some(stream) = self.streams.get_mut(&ssrc) else { return };
+        let (was, named) = (stream.user(), stream.identity.named());
+        tracing::debug!(ssrc, %was, %user, "the key shows another sender");
+        if let Some(named) = named.filter(|named| *named != user) {
+            contradicted(ssrc, named, user, io.out, io.stats);
+        }
+        stream.restart(&mut self.playout.voice(io));
+        self.remove(ssrc, io.stats);
+        self.bind(io.now, ssrc, Identity::by_key(user, named), io.stats);
+        self.retire_others(io.now, ssrc, user, false);
+        io.stats.reattributed(was, user);
     }
 
     /// A packet of an SSRC that op 5 has not named yet: a key may name it, else it waits.
@@ -302,97 +411,79 @@ impl Receiver {
         if fresh && self.held.contains(media.ssrc, media.sequence) {
             return io.stats.settle(None, Fate::Duplicate);
         }
-        if let Some((user, bytes)) = self.try_members(io, media.payload) {
+        if let Some((user, bytes)) = self.try_others(io, media) {
             tracing::debug!(ssrc = media.ssrc, %user, "sender found by its key");
-            if self.bind(io.now, media.ssrc, user, false, io.stats) {
+            if self.bind(io.now, media.ssrc, Identity::by_key(user, None), io.stats) {
+                self.retire_others(io.now, media.ssrc, user, false);
                 io.stats.attributed(user);
-                return self.first_opened(io, media, bytes, fresh);
+                return self.play_opened(io, media, bytes, fresh);
             }
         }
         if fresh {
             io.stats.note(None, |stats| stats.held += 1);
         }
-        if let Some(gone) = self.held.push(media.held(None)) {
-            self.give_up(io, &gone);
-        }
+        self.hold(io, media, None);
     }
 
-    /// Plays the packet that named its sender; its `bytes` of media are in the scratch, because a
-    /// second decryption would be a replay.
-    fn first_opened(&mut self, io: &mut Io<'_>, media: Media<'_>, bytes: usize, fresh: bool) {
-        let Self { streams, held, playout, media: opened, .. } = self;
-        let Some(stream) = streams.get_mut(&media.ssrc) else { return };
-        let user = Some(stream.user);
-        give_up_older(held, stream, io, playout, media);
-        stream.ever_opened = true;
-        if !fresh {
-            io.stats.note(user, |stats| stats.recovered += 1);
+    /// Tries the keys of the others in the call whose stream it may be. Whoever speaks under another
+    /// SSRC at this time does not send here: a frame of theirs is a copy, and its key tells who made
+    /// it, not who sent it. Only a protocol frame is tried: plaintext and silence would "open" for
+    /// anybody.
+    fn try_others(&mut self, io: &mut Io<'_>, media: Media<'_>) -> Option<(UserId, usize)> {
+        frame::check(media.payload)?;
+        let identity = self.streams.get(&media.ssrc).map(|stream| stream.identity);
+        let possible = |user: &UserId| identity.is_none_or(|identity| identity.may_be(*user));
+        let mut candidates = io.dave.others().filter(possible).peekable();
+        candidates.peek()?;
+        if !self.strangers.takes_packet(io.now) {
+            return None;
         }
-        let packet = Packet {
-            sequence: media.sequence,
-            timestamp: media.timestamp,
-            kind: if bytes == 0 { Kind::Empty } else { Kind::Speech },
-            payload: &opened[..bytes],
+        let elsewhere = |(ssrc, stream): (&u32, &Stream)| {
+            (*ssrc != media.ssrc && stream.in_use(io.now)).then(|| stream.user())
         };
-        if bytes == 0 {
-            io.stats.settle(user, Fate::PaddingOnly);
-        }
-        stream.accept(&mut playout.voice(io), packet);
-    }
-
-    /// Tries the keys of the others in the call who have no stream in use; those who have one move
-    /// by op 5. A frame of theirs under a foreign SSRC is a copy: its key tells who made it, and
-    /// nothing of who sent it here. Only a protocol frame is tried: plaintext and silence would
-    /// "open" for anybody.
-    fn try_members(&mut self, io: &mut Io<'_>, payload: &[u8]) -> Option<(UserId, usize)> {
-        frame::check(payload)?;
-        let taken = |user| self.streams.values().any(|stream| stream.holds(user));
-        let members: Vec<_> = io.dave.others().filter(|user| !taken(*user)).collect();
+        let speaking: BTreeSet<_> = self.streams.iter().filter_map(elsewhere).collect();
+        let members: Vec<_> = candidates.filter(|user| !speaking.contains(user)).collect();
         members.into_iter().find_map(|user| {
-            match io.dave.open(io.now, user, payload, &mut self.media[..]) {
+            match io.dave.open(io.now, user, media.payload, &mut self.media[..]) {
                 Opened::Decrypted(bytes) => Some((user, bytes)),
                 _ => None,
             }
         })
     }
 
-    /// Makes a stream for an SSRC. One that the user had before goes soon.
+    /// Makes a stream for an SSRC.
     fn bind(
         &mut self,
         now: SessionTime,
         ssrc: u32,
-        user: UserId,
-        announced: bool,
+        identity: Identity,
         stats: &mut CallStats,
     ) -> bool {
         if self.streams.len() >= MAX_STREAMS {
-            tracing::warn!(ssrc, %user, "too many streams");
+            tracing::warn!(ssrc, user = %identity.user(), "too many streams");
             return false;
         }
-        let stream = match Stream::new(user, announced) {
-            Ok(stream) => stream,
-            Err(error) => {
-                tracing::error!(%error, "no decoder");
-                return false;
-            }
-        };
-        stats.speakers.entry(user).or_default();
-        self.streams.insert(ssrc, stream);
-        self.retire_others(now, ssrc, user);
+        stats.speakers.entry(identity.user()).or_default();
+        self.streams.insert(ssrc, Stream::new(now, identity));
         true
     }
 
-    /// Lets the user's streams go, but for the one of this SSRC.
-    fn retire_others(&mut self, now: SessionTime, ssrc: u32, user: UserId) {
+    /// The user sends under `ssrc`: their other streams go soon. `unless_opened`: only those that
+    /// no key ever showed to be theirs, because the server's word may be wrong.
+    fn retire_others(&mut self, now: SessionTime, ssrc: u32, user: UserId, unless_opened: bool) {
         let others = self.streams.iter_mut().filter(|(other, _)| **other != ssrc);
-        for (_, old) in others.filter(|(_, stream)| stream.user == user) {
-            old.leaving.get_or_insert(now + LEAVE_GRACE);
+        for (_, old) in others.filter(|(_, stream)| stream.user() == user) {
+            if !(unless_opened && old.identity.opened()) {
+                old.leaving.get_or_insert(now + LEAVE_GRACE);
+                earlier(&mut self.streams_due, now + LEAVE_GRACE, Timer::StreamEnd);
+            }
         }
     }
 
     fn remove(&mut self, ssrc: u32, stats: &mut CallStats) {
         if let Some(mut stream) = self.streams.remove(&ssrc) {
             stream.discard(stats);
+            stats.forget(stream.user());
         }
     }
 
@@ -403,13 +494,19 @@ impl Receiver {
             let media = Media::of(&packet);
             match (self.streams.get(&packet.ssrc), packet.user) {
                 (Some(stream), None) => {
-                    io.stats.attributed(stream.user);
+                    io.stats.attributed(stream.user());
                     self.handle_known(io, media, false);
                 }
-                (Some(_), Some(_)) => self.handle_known(io, media, false),
+                (Some(stream), Some(was)) => {
+                    if stream.user() != was {
+                        io.stats.reattributed(was, stream.user());
+                    }
+                    self.handle_known(io, media, false);
+                }
                 (None, None) => self.handle_unknown(io, media, false),
                 (None, Some(_)) => self.give_up(io, &packet),
             }
+            self.note_dues(packet.ssrc);
         }
     }
 
@@ -434,20 +531,24 @@ impl Receiver {
         }
     }
 
+    /// What the stream has to do next may be earlier than what the others have.
+    fn note_dues(&mut self, ssrc: u32) {
+        if let Some(stream) = self.streams.get(&ssrc) {
+            for (at, timer) in dues(stream).into_iter().flatten() {
+                earlier(&mut self.streams_due, at, timer);
+            }
+        }
+    }
+
     /// The next deadline.
     pub(crate) fn poll_timeout(&self) -> Option<(SessionTime, Timer)> {
-        let streams = self.streams.values().flat_map(|stream| {
-            [
-                stream.gap_deadline().map(|at| (at, Timer::Gap)),
-                stream.leaving.map(|at| (at, Timer::StreamEnd)),
-            ]
-        });
         let dues = [
             self.replay_due.map(|at| (at, Timer::HeldFrames)),
             self.held.deadline().map(|at| (at, Timer::HeldFrames)),
             self.playout.speakers.deadline().map(|at| (at, Timer::SpeakingStop)),
+            self.streams_due,
         ];
-        streams.chain(dues).flatten().min_by_key(|(at, _)| *at)
+        dues.into_iter().flatten().min_by_key(|(at, _)| *at)
     }
 
     /// Does what is due.
@@ -455,24 +556,61 @@ impl Receiver {
         self.settle_dues(io);
         while let Some(packet) = self.held.take_expired(io.now) {
             self.give_up(io, &packet);
+            self.note_dues(packet.ssrc);
         }
-        for stream in self.streams.values_mut() {
-            stream.handle_timeout(&mut self.playout.voice(io));
+        if self.streams_due.is_some_and(|(at, _)| at <= io.now) {
+            self.serve_streams(io);
         }
         while let Some(user) = self.playout.speakers.take_stopped(io.now) {
             io.hear.speaking_stopped(io.now, user);
+        }
+        self.settle_dues(io);
+    }
+
+    fn serve_streams(&mut self, io: &mut Io<'_>) {
+        for stream in self.streams.values_mut() {
+            stream.handle_timeout(&mut self.playout.voice(io));
+            stream.rest(io.now);
         }
         let ended = |stream: &Stream| stream.leaving.is_some_and(|at| at <= io.now);
         while let Some(ssrc) = self.streams.iter().find(|(_, s)| ended(s)).map(|(ssrc, _)| *ssrc) {
             self.remove(ssrc, io.stats);
         }
-        self.settle_dues(io);
+        let all = self.streams.values().flat_map(|stream| dues(stream).into_iter().flatten());
+        self.streams_due = all.min_by_key(|(at, _)| *at);
     }
 
     /// Packets whose fate is not decided yet.
     pub(crate) fn in_flight(&self) -> usize {
         self.held.len() + self.streams.values().map(Stream::waiting).sum::<usize>()
     }
+}
+
+/// What a stream has to do, and when.
+fn dues(stream: &Stream) -> [Option<(SessionTime, Timer)>; 3] {
+    [
+        stream.gap_deadline().map(|at| (at, Timer::Gap)),
+        stream.leaving.map(|at| (at, Timer::StreamEnd)),
+        stream.idle_deadline().map(|at| (at, Timer::StreamEnd)),
+    ]
+}
+
+/// Lowers a deadline.
+fn earlier(due: &mut Option<(SessionTime, Timer)>, at: SessionTime, timer: Timer) {
+    if due.is_none_or(|(other, _)| at < other) {
+        *due = Some((at, timer));
+    }
+}
+
+/// Whether the server and the keys name different senders of a stream.
+fn disputed(stream: &Stream, io: &Io<'_>) -> bool {
+    stream.identity.attribution(io.dave.in_force()) == Attribution::Disputed
+}
+
+/// The server named `named`, the frames open with the key of `by_key`.
+fn contradicted(ssrc: u32, named: UserId, by_key: UserId, out: &mut Outbox, stats: &mut CallStats) {
+    stats.gateway.speaking_contradicted += 1;
+    out.push_back(Output::Event(CallEvent::SpeakingContradicted { ssrc, named, by_key }));
 }
 
 /// What a payload without speech is: padding only, or the silence that senders and servers put
@@ -485,49 +623,70 @@ fn speechless(payload: &[u8]) -> Option<(Kind, Fate)> {
     }
 }
 
-/// A frame of this stream was opened: what was held from before it will not open any more.
-fn give_up_older(
+/// Speech, or what is none: the end of a talkspurt, and discontinuous transmission (RFC 6716
+/// §2.1.9), which fills pauses with packets of a byte or two.
+fn kind_of(opus: &[u8]) -> Kind {
+    if opus == rtp::SILENCE || opus.len() <= 2 { Kind::Silence } else { Kind::Speech }
+}
+
+/// A frame of this stream was opened: what was held from before it will not open any more. What
+/// waited for a name only, unencrypted while that was allowed, is played.
+fn settle_older(
     held: &mut Held,
     stream: &mut Stream,
     io: &mut Io<'_>,
     playout: &mut Playout,
     opened: Media<'_>,
 ) {
-    let older = |packet: &HeldPacket| {
-        packet.ssrc == opened.ssrc
-            && opened.sequence.wrapping_sub(packet.sequence) < u16::MAX / 2
-            && packet.sequence != opened.sequence
-    };
-    while let Some(packet) = held.take_if(older) {
+    if held.is_empty() {
+        return;
+    }
+    for packet in held.take_older(opened.ssrc, opened.sequence) {
         if packet.user.is_none() {
-            io.stats.attributed(stream.user);
+            io.stats.attributed(stream.user());
         }
-        give_up_frame(stream, io, playout, &packet);
+        let plain = frame::check(&packet.payload).is_none()
+            && io.dave.plaintext_allowed(packet.arrived)
+            && kind_of(&packet.payload) == Kind::Speech;
+        if plain {
+            let media = Media::of(&packet);
+            stream.accept(&mut playout.voice(io), media.ready(Kind::Speech, media.payload));
+        } else {
+            give_up_frame(stream, io, playout, &packet);
+        }
     }
 }
 
 /// Decides what a frame was that never opened, and takes its place in the sequence.
 fn give_up_frame(stream: &mut Stream, io: &mut Io<'_>, playout: &mut Playout, packet: &HeldPacket) {
     if let Some((_, fate)) = speechless(&packet.payload) {
-        io.stats.settle(Some(stream.user), fate);
+        io.stats.settle(Some(stream.user()), fate);
         return stream.skip(&mut playout.voice(io), packet.sequence, packet.timestamp);
     }
     let joining = io.dave.ready_since().is_none_or(|since| packet.arrived <= since + PRE_JOIN);
-    if joining && !stream.ever_opened {
-        io.stats.settle(Some(stream.user), Fate::PreJoin);
+    if joining && !stream.identity.opened() {
+        io.stats.settle(Some(stream.user()), Fate::PreJoin);
     } else {
-        io.stats.settle(Some(stream.user), Fate::Undecryptable);
-        lost_frame(stream, io.out);
+        io.stats.settle(Some(stream.user()), Fate::Undecryptable);
+        if lost_frame(stream, io.out)
+            && io.linked
+            && let Some(group) = io.dave.state_for(io.now, stream.user())
+        {
+            io.recovery.undecryptable(io.now, group);
+        }
     }
     stream.skip(&mut playout.voice(io), packet.sequence, packet.timestamp);
 }
 
-/// Tells the owner of frames lost to encryption: the first of a run, then one a second.
-fn lost_frame(stream: &mut Stream, out: &mut Outbox) {
-    if stream.lost.is_multiple_of(FAILURE_EVENT_FRAMES) {
-        let user = stream.user;
+/// Tells the owner of frames lost to encryption: the first of a run, then one a second. Returns
+/// whether it was told.
+fn lost_frame(stream: &mut Stream, out: &mut Outbox) -> bool {
+    let tell = stream.lost.is_multiple_of(FAILURE_EVENT_FRAMES);
+    if tell {
+        let user = stream.user();
         let consecutive = stream.lost + 1;
         out.push_back(Output::Event(CallEvent::DecryptFailure { user, consecutive }));
     }
     stream.lost += 1;
+    tell
 }
