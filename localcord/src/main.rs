@@ -49,6 +49,9 @@ struct Serve {
     /// Where to write `ca.pem`, the certificate that clients trust; default: a temporary folder.
     #[arg(long, value_name = "DIR")]
     ca_dir: Option<PathBuf>,
+    /// Writes every RTP packet to a pcap file, without its transport encryption.
+    #[arg(long, value_name = "FILE")]
+    capture: Option<PathBuf>,
     /// Prints one line of JSON with every address and id instead of text.
     #[arg(long)]
     json: bool,
@@ -91,6 +94,7 @@ async fn run(serve: Serve) -> Result<(), StartError> {
         proxy_port: serve.proxy_port,
         world: serve.world,
         ca_dir: serve.ca_dir,
+        capture: serve.capture,
         ..ServerSettings::default()
     })
     .await?;

@@ -43,6 +43,8 @@ pub struct ServerSettings {
     pub world: Option<PathBuf>,
     /// The folder `ca.pem` is written to.
     pub ca_dir: Option<PathBuf>,
+    /// A pcap file that all RTP is written to from the start; see [`crate::voice::Capture`].
+    pub capture: Option<PathBuf>,
     /// How the main gateway behaves.
     pub gateway: GatewaySettings,
     /// How the voice server behaves; its port is [`ServerSettings::voice_port`].
@@ -58,6 +60,7 @@ impl Default for ServerSettings {
             proxy_port: None,
             world: None,
             ca_dir: None,
+            capture: None,
             gateway: GatewaySettings::default(),
             voice: VoiceSettings::default(),
         }
@@ -101,6 +104,14 @@ pub enum StartError {
         /// Why not.
         source: io::Error,
     },
+    /// The capture's file cannot be written.
+    #[error("cannot write the capture to {}: {source}", path.display())]
+    Capture {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        source: io::Error,
+    },
     /// No certificate could be made.
     #[error(transparent)]
     Authority(#[from] AuthorityError),
@@ -120,6 +131,7 @@ impl StartError {
             Self::Bind { .. } => Some("--bind must be an address of this machine"),
             Self::ReadWorld { .. } => Some("without --world a small default world is served"),
             Self::CaFile { .. } => Some("--ca-dir must be a folder that you may write to"),
+            Self::Capture { .. } => Some("--capture needs a folder that is there and writable"),
             Self::World { .. } | Self::Authority(_) | Self::Signals(_) => None,
         }
     }
@@ -175,6 +187,11 @@ impl Server {
             address: SocketAddr::new(bind, settings.voice_port),
             source,
         })?;
+
+        if let Some(path) = &settings.capture {
+            let failed = |source| StartError::Capture { path: path.clone(), source };
+            voice.capture().start(path).map_err(failed)?;
+        }
 
         let world = World::new(state.clone(), journal.clone());
         world.attach_voice(voice.clone());
@@ -352,6 +369,9 @@ impl Server {
             // It was aborted: there is nothing to learn from its end.
             let _ = task.await;
         }
+        let capture = self.voice().capture().clone();
+        // Waits for the disk; only a panic of the closure could go wrong.
+        let _ = tokio::task::spawn_blocking(move || capture.stop()).await;
     }
 }
 

@@ -337,3 +337,46 @@ async fn humans_follow_a_server_move_over_the_control_api() {
     assert_eq!(world.server.faults().current(), FaultSettings::default());
     world.server.shutdown().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_speech_goes_on_after_a_server_move() {
+    for (variant, keep_old_ms) in [("nullFirst", 0), ("update", 2_000)] {
+        let server = Server::start(ServerSettings::default()).await.unwrap();
+        let world = World { server, http: reqwest::Client::new() };
+        for human in [ADA, BEN] {
+            let join = json!({ "channel_id": LOUNGE.to_string() });
+            let path = format!("humans/{human}/voice?wait=true");
+            assert_eq!(world.post(&path, join).await.0, 200);
+        }
+        let speech = async {
+            let url = format!("{}/humans/{ADA}/speak?wait=true", world.server.control_url());
+            let spoken = world.http.post(url).body(INTERRUPT).send();
+            soon("the speech", spoken).await.unwrap().json::<Value>().await.unwrap()
+        };
+        let heard = async |connection: u32| {
+            let path = format!("humans/{BEN}/heard?from={ADA}&format=json&connection={connection}");
+            let url = format!("{}/{path}", world.server.control_url());
+            world.http.get(url).send().await.unwrap().json::<Value>().await.unwrap()
+        };
+        let moving = async {
+            while heard(0).await["frames"].as_array().is_none_or(|frames| frames.len() < 20) {
+                tokio::task::yield_now().await;
+            }
+            let asked = json!({ "variant": variant, "keepOldMs": keep_old_ms, "pauseMs": 1 });
+            assert_eq!(world.post("faults/server-move", asked).await.0, 200);
+        };
+        let (spoken, ()) = tokio::join!(speech, moving);
+        assert_eq!(spoken["frames_unsent"], 0, "{variant}: {spoken}");
+        let frames = async |connection: u32| -> u64 {
+            let heard = heard(connection).await;
+            let talkspurts = heard["talkspurts"].as_array().unwrap();
+            talkspurts.iter().map(|one| one["frames"].as_u64().unwrap()).sum()
+        };
+        let (before, after) = (frames(0).await, frames(1).await);
+        assert!(before >= 20 && after > 0, "{variant}: {before} {after}");
+        // One may have been lost with the old server.
+        let all = spoken["frames"].as_u64().unwrap();
+        assert!((all - 1..=all).contains(&(before + after)), "{variant}: {before} {after} {all}");
+        world.server.shutdown().await;
+    }
+}

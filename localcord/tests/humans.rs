@@ -12,7 +12,10 @@ use std::{
 use localcord::{
     authority::Authority,
     fault::{FaultSettings, Faults},
-    human::{Human, HumanError, HumanSettings, TransportMode, wav},
+    human::{
+        FrameDuration, Human, HumanError, HumanSettings, SpeechApplication, SpeechChannels,
+        SpeechCoding, TransportMode, wav,
+    },
     journal::Journal,
     similarity::{similarity, similarity_within},
     voice::{Ticket, VoiceInvite, VoiceServer},
@@ -48,7 +51,9 @@ impl Call {
 
     async fn join_with(&self, user_id: u64, transport_mode: TransportMode) -> Human {
         let invite = self.admit(user_id);
-        Human::join_with(invite, HumanSettings { transport_mode }).await.unwrap()
+        Human::join_with(invite, HumanSettings { transport_mode, ..HumanSettings::default() })
+            .await
+            .unwrap()
     }
 
     fn admit(&self, user_id: u64) -> VoiceInvite {
@@ -275,4 +280,49 @@ async fn nobody_at_the_endpoint_and_nonsense_to_say_are_errors() {
     invite.endpoint = free.local_addr().unwrap().to_string();
     drop(free);
     assert!(matches!(Human::join(invite).await, Err(HumanError::Connect(_))));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn speech_is_heard_in_whatever_frames_it_comes() {
+    let call = Call::new(true).await;
+    let alice = call.join(1).await;
+    let bob = call.join(2).await;
+    together(&[(1, &alice), (2, &bob)]).await;
+    let usual = SpeechCoding::default();
+    let voip = SpeechCoding {
+        application: SpeechApplication::Voip,
+        bitrate: 48_000,
+        fec: true,
+        expected_loss_percent: 10,
+        frame: FrameDuration::Ms60,
+        channels: SpeechChannels::Mono,
+    };
+    let cases = [
+        SpeechCoding { frame: FrameDuration::Ms2_5, bitrate: 160_000, ..usual },
+        SpeechCoding { frame: FrameDuration::Ms120, ..usual },
+        voip,
+    ];
+    let mut frames = 0;
+    for (n, coding) in cases.into_iter().enumerate() {
+        alice.set_speech_coding(coding).unwrap();
+        let spoken = alice.speak(INTERRUPT).await.unwrap();
+        frames += u64::from(spoken.frames) + 5;
+        hears(&bob, 1, frames).await;
+        let heard = bob.heard(1);
+        assert_eq!(heard.talkspurts.len(), n + 1, "{coding:?}");
+        let last = heard.talkspurts.last().unwrap();
+        let samples = usize::from(coding.frame.samples());
+        assert_eq!(last.samples, spoken.frames as usize * samples, "{coding:?}");
+        // Narrower than the original where SILK codes it, and through its high-pass filter.
+        let found = similarity_within(
+            &mono(INTERRUPT),
+            heard.talkspurt_pcm(last),
+            wav::SAMPLE_RATE,
+            0..=4800,
+        );
+        assert!(found.score >= 0.7, "{coding:?} {found:?}");
+    }
+    assert_eq!(bob.stats().senders[&1].packets_lost, 0);
+    let refused = alice.set_speech_coding(SpeechCoding { fec: true, ..usual });
+    assert!(matches!(refused, Err(HumanError::Coding(_))));
 }

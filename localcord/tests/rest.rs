@@ -562,6 +562,36 @@ async fn humans_talk_through_the_control_api() {
 }
 
 #[tokio::test]
+async fn a_bot_asks_to_speak_in_a_stage() {
+    let mut discord = Discord::new().await;
+    let world = discord.server.world().clone();
+    let path = format!("/guilds/{}/voice-states/@me", default::GUILD);
+    let code = async |discord: &Discord, body: Value| {
+        discord.send(Method::PATCH, &path, body).await.1["code"].clone()
+    };
+    assert_eq!(code(&discord, json!({ "suppress": true })).await, 10_065);
+    let stage = Some(default::STAGE);
+    world.set_voice_state(default::GUILD, default::BOT_USER, stage, false, false).unwrap();
+    for (body, expected) in [
+        (json!({ "suppress": false }), 50_013),
+        (json!({ "channel_id": default::LOUNGE.to_string(), "suppress": true }), 50_024),
+        (json!({ "channel_id": "x" }), 50_035),
+        (json!({ "suppress": "yes" }), 50_035),
+        (json!({ "request_to_speak_timestamp": "soon" }), 50_035),
+        (json!({ "request_to_speak_timestamp": "2020-01-01T00:00:00Z" }), 50_035),
+    ] {
+        assert_eq!(code(&discord, body.clone()).await, expected, "{body}");
+    }
+    assert_eq!(discord.event("VOICE_STATE_UPDATE").await["suppress"], true);
+    let at = "2100-01-01T00:00:00.000000+00:00";
+    let asks =
+        json!({ "channel_id": default::STAGE.to_string(), "request_to_speak_timestamp": at });
+    assert_eq!(discord.send(Method::PATCH, &path, asks).await.0, 204);
+    assert_eq!(discord.event("VOICE_STATE_UPDATE").await["request_to_speak_timestamp"], at);
+    assert_eq!(discord.get(&path).await.1["request_to_speak_timestamp"], at);
+}
+
+#[tokio::test]
 async fn the_journal_is_json_lines_from_a_position_on() {
     let discord = Discord::new().await;
     assert_eq!(discord.get("/users/@me").await.0, 200);

@@ -1,23 +1,27 @@
 //! What goes wrong: settings, and faults that happen once when they are asked for.
 
-use std::{str::FromStr, time::Duration};
+use std::{collections::HashMap, str::FromStr, sync::Arc, time::Duration};
 
 use axum::{Json, extract::State, http::StatusCode};
 use futures_util::future::join_all;
 use serde_json::{Value, json};
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
 
 use super::{Control, Refusal, humans::id_in};
 use crate::{
     fault::{FaultSettings, VoiceMessage},
-    human::Human,
+    human::{Human, Unspoken},
     rest::body::JsonBody,
+    voice::VoiceInvite,
 };
 
 /// The longest `keepOldMs` and `pauseMs`.
 const MOST_MS: u64 = 600_000;
 /// `pauseMs` unless told.
 const USUAL_PAUSE_MS: u64 = 200;
+
+/// How long a speech waits after a server move until everybody in the channel can hear the rest.
+const SPEAK_ON_TIME: Duration = Duration::from_secs(5);
 
 /// `GET faults`
 pub(super) async fn faults(State(control): State<Control>) -> Json<FaultSettings> {
@@ -172,39 +176,69 @@ pub(super) async fn move_server(
             .map_err(|error| Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, error.to_string()))?;
     }
     let invites = world.renew_invites(guild);
-    let humans: Vec<_> = invites
+    let connected: Vec<(VoiceInvite, Arc<Human>)> = invites
         .into_iter()
-        .filter(|invite| {
-            let human = control.humans.latest(invite.user_id);
-            human.is_some_and(|human| human.ended().is_none())
+        .filter_map(|invite| {
+            let human = control.humans.latest(invite.user_id)?;
+            human.ended().is_none().then_some((invite, human))
         })
-        .map(|invite| async { (invite.user_id, Human::join(invite).await) })
         .collect();
     let voice = control.voice.clone();
     let retire = async move {
         sleep(keep_old).await;
         voice.retire(guild);
     };
+    // What is left to say goes to the new connection: before the old one ends, if that is at once,
+    // otherwise when the new one is there.
+    let mut unspoken = HashMap::new();
     if keep_old.is_zero() {
+        for (invite, human) in &connected {
+            unspoken.insert(invite.user_id, human.take_unspoken().await);
+        }
         retire.await;
     } else {
         tokio::spawn(retire);
     }
+    let joining = connected.into_iter().map(|(invite, old)| async {
+        let (user, settings) = (invite.user_id, control.humans.settings(invite.user_id));
+        (user, old, Human::join_with(invite, settings).await)
+    });
     let mut moved = Vec::new();
-    for (human, joined) in join_all(humans).await {
+    for (user, old, joined) in join_all(joining).await {
         match joined {
             Ok(joined) => {
-                control.humans.keep(human, joined);
-                moved.push(human.to_string());
+                let joined = control.humans.keep(user, joined);
+                let rest = match unspoken.remove(&user) {
+                    Some(rest) => rest,
+                    None => old.take_unspoken().await,
+                };
+                if !rest.is_empty() {
+                    tokio::spawn(speak_on(control.clone(), user, joined, rest));
+                }
+                moved.push(user.to_string());
             }
             Err(error) => {
-                let data = json!({ "human": human.to_string(), "error": error.to_string() });
+                let data = json!({ "human": user.to_string(), "error": error.to_string() });
                 control.rest.journal.record("human", "lost", data);
             }
         }
     }
     let endpoint = control.voice.endpoint_in(guild);
     Ok(Json(json!({ "endpoint": endpoint, "humans": moved })))
+}
+
+/// Says the rest of a speech as soon as everybody in the channel can hear it.
+async fn speak_on(control: Control, user: u64, human: Arc<Human>, rest: Unspoken) {
+    let others: Vec<u64> = control.rest.world.read(|state| {
+        let own = state.voice_states.values().find(|voice| voice.user_id == user);
+        let there = own.map(|own| state.voice_states_in(own.channel_id));
+        let there = there.into_iter().flatten().map(|voice| voice.user_id);
+        there.filter(|other| *other != user).collect()
+    });
+    // Somebody who does not come back must not silence the others.
+    let _ = timeout(SPEAK_ON_TIME, human.shares_epoch_with(&others)).await;
+    control.rest.journal.record("human", "speaks_on", json!({ "human": user.to_string() }));
+    human.speak_on(rest).await;
 }
 
 fn ms_in(body: &Value, field: &str, usual: u64) -> Result<Duration, Refusal> {

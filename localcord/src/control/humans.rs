@@ -17,10 +17,12 @@ use tokio::time::timeout;
 
 use super::{Control, Refusal, Wait};
 use crate::{
-    human::Human,
+    human::{Human, HumanSettings, SpeechCoding},
     rest::{
         body::{JsonBody, MessageBody},
+        error::ApiError,
         messages,
+        voice_states::stage_change,
     },
 };
 
@@ -36,6 +38,8 @@ const LEAVE_TIME: Duration = Duration::from_secs(5);
 pub(super) struct Humans {
     connections: Mutex<HashMap<u64, Vec<Arc<Human>>>>,
     tokens: Mutex<HashMap<String, u64>>,
+    /// How humans speak who were told to, in all their stays in voice.
+    codings: Mutex<HashMap<u64, SpeechCoding>>,
     /// Held while somebody joins or leaves: one after the other.
     pub(super) moving: tokio::sync::Mutex<()>,
 }
@@ -70,6 +74,19 @@ impl Humans {
     pub(super) fn clear(&self) {
         self.lock().clear();
         self.tokens.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        self.codings.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+
+    /// How a human's next connection is set up.
+    pub(super) fn settings(&self, human: u64) -> HumanSettings {
+        let codings = self.codings.lock().unwrap_or_else(PoisonError::into_inner);
+        let speech = codings.get(&human).copied().unwrap_or_default();
+        HumanSettings { speech, ..HumanSettings::default() }
+    }
+
+    /// Has a human speak like that from now on.
+    pub(super) fn set_coding(&self, human: u64, coding: SpeechCoding) {
+        self.codings.lock().unwrap_or_else(PoisonError::into_inner).insert(human, coding);
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<u64, Vec<Arc<Human>>>> {
@@ -192,7 +209,8 @@ async fn join(
     let Some(invite) = invite else {
         return connected.ok_or_else(|| Refusal::new(StatusCode::CONFLICT, "not connected"));
     };
-    let joined = Human::join(invite).await.map_err(|error| {
+    let settings = control.humans.settings(human);
+    let joined = Human::join_with(invite, settings).await.map_err(|error| {
         world.drop_user_voice(human);
         Refusal::new(StatusCode::BAD_GATEWAY, error.to_string())
     })?;
@@ -219,6 +237,34 @@ async fn wait_for_epoch(
             "joined, but shares no epoch with everybody in the channel yet",
         )),
     }
+}
+
+/// `PATCH humans/{human}/voice-states/{user}`: what Discord's route of that name does, with this
+/// human's permissions.
+pub(super) async fn change_voice_state(
+    State(control): State<Control>,
+    Who(human): Who,
+    Path(names): Path<HashMap<String, String>>,
+    JsonBody(body): JsonBody,
+) -> Result<StatusCode, Refusal> {
+    let user = match names.get("user").map(String::as_str) {
+        Some("@me") => human,
+        name => name
+            .and_then(|id| id.parse().ok())
+            .ok_or_else(|| Refusal::bad("the user must be an id or @me"))?,
+    };
+    let change = stage_change(&body, user == human)?;
+    let world = &control.rest.world;
+    let guild = world.read(|state| {
+        let there = state.voice_states.keys().filter(|(_, in_voice)| *in_voice == user);
+        let of_both = |guild: &u64| {
+            state.guilds.get(guild).is_some_and(|guild| guild.members.contains_key(&human))
+        };
+        there.map(|(guild, _)| *guild).find(of_both)
+    });
+    let guild = guild.ok_or_else(ApiError::unknown_voice_state)?;
+    world.change_stage(human, guild, user, change).map_err(ApiError::from)?;
+    Ok(StatusCode::NO_CONTENT)
 }
 
 /// `GET humans/{human}/stats`

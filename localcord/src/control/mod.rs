@@ -10,11 +10,14 @@
 //! | `POST humans` | `{name}` → `{id, token}`; `humans/@me` is the one of `Authorization: <token>` |
 //! | `POST humans/{id}/voice` | `{channel_id}` joins or moves, `null` leaves; `?wait=true`: until it shares an epoch with everybody there |
 //! | `POST humans/{id}/speak` | a WAV; `?wait=true`: until it is spoken |
+//! | `PUT humans/{id}/speech` | [`crate::human::SpeechCoding`]: how it speaks |
 //! | `GET humans/{id}/heard` | `?from={user}` → WAV; `&format=json` → when and how long |
 //! | `GET humans/{id}/stats` | counters of its voice client |
 //! | `POST humans/{id}/messages` | as Discord's Create Message, plus `channel_id` or `user_id` |
 //! | `POST humans/{id}/commands` | `{name, options, channel_id}`; `?wait=true`: the answer |
 //! | `POST humans/{id}/components` | `{channel_id, message_id, custom_id, values}`; `?wait=true` |
+//! | `PATCH humans/{id}/voice-states/{user}` | as Discord's route, with that human's permissions |
+//! | `PATCH channels/{id}` | `{bitrate}` of a voice channel |
 //! | `GET channels/{id}/messages` | newest first, `?limit=&before=&after=` |
 //! | `GET journal` | `?since=N` → JSON lines; `&wait=true`: until there is one |
 //! | `GET/PUT faults` | [`crate::fault::FaultSettings`] |
@@ -22,11 +25,13 @@
 //! | `POST faults/voice-message` | `{user_id, message}` sends a [`crate::fault::VoiceMessage`] |
 //! | `POST faults/dave-version` | `{channel_id, version}`: 0 down to transport encryption, 1 up again |
 //! | `POST faults/server-move` | `{guild_id, variant, keepOldMs, pauseMs}`: another voice server; `variant`: `nullFirst`, `update`, `close4014`, `close4015`, `close4022`, `sameEndpoint` |
+//! | `PUT capture` | `{file}`: every RTP packet into a pcap file; `GET`: how it is doing; `DELETE`: ends it |
 //! | `POST gateway/reconnect`, `gateway/invalid-session` | op 7; op 9 (`{resumable}`) |
 //! | `GET state` | who and what is there, and the wall clock at the journal's zero |
 
 mod call;
 mod calls;
+mod capture;
 mod faults;
 mod humans;
 mod speech;
@@ -40,7 +45,7 @@ use axum::{
     http::{StatusCode, header::ORIGIN},
     middleware::{self, Next},
     response::{IntoResponse, Response},
-    routing::{get, post},
+    routing::{get, patch, post, put},
 };
 use serde::Deserialize;
 use serde_json::json;
@@ -98,9 +103,12 @@ pub(crate) fn router(control: &Control) -> Router {
             "/humans/{human}/speak",
             post(speech::speak).layer(DefaultBodyLimit::max(MOST_WAV_BYTES)),
         )
+        .route("/humans/{human}/speech", put(speech::set_coding))
         .route("/humans/{human}/heard", get(speech::heard))
         .route("/humans/{human}/commands", post(calls::command))
         .route("/humans/{human}/components", post(calls::component))
+        .route("/humans/{human}/voice-states/{user}", patch(humans::change_voice_state))
+        .route("/channels/{channel}", patch(state::change_channel))
         .route("/channels/{channel}/messages", get(state::messages))
         .route("/journal", get(state::journal))
         .route("/faults", get(faults::faults).put(faults::set_faults))
@@ -108,6 +116,7 @@ pub(crate) fn router(control: &Control) -> Router {
         .route("/faults/voice-message", post(faults::send_voice_message))
         .route("/faults/dave-version", post(faults::change_dave_version))
         .route("/faults/server-move", post(faults::move_server))
+        .route("/capture", get(capture::show).put(capture::start).delete(capture::stop))
         .route("/gateway/reconnect", post(state::reconnect))
         .route("/gateway/invalid-session", post(state::invalidate))
         .route("/state", get(state::overview))

@@ -12,9 +12,28 @@ use serde_json::{Value, json};
 
 use super::{Control, Refusal, Wait, humans::Who};
 use crate::{
-    human::{Heard, HumanError, Spoken},
+    human::{Heard, HumanError, SpeechCoding, Spoken},
     journal::Journal,
+    rest::body::JsonBody,
 };
+
+/// `PUT humans/{human}/speech`: how it speaks from the next frame on; what is left out is as usual.
+pub(super) async fn set_coding(
+    State(control): State<Control>,
+    Who(human): Who,
+    JsonBody(body): JsonBody,
+) -> Result<Json<SpeechCoding>, Refusal> {
+    let coding: SpeechCoding =
+        serde_json::from_value(body).map_err(|error| Refusal::bad(error.to_string()))?;
+    coding.check().map_err(|error| Refusal::bad(error.to_string()))?;
+    control.humans.set_coding(human, coding);
+    if let Some(connection) = control.humans.latest(human) {
+        connection
+            .set_speech_coding(coding)
+            .map_err(|error| Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, error.to_string()))?;
+    }
+    Ok(Json(coding))
+}
 
 /// `POST humans/{human}/speak`: a WAV; with `?wait=true` the answer comes when it is spoken.
 pub(super) async fn speak(

@@ -16,7 +16,7 @@ use super::{Control, Refusal, humans::name_of};
 use crate::{
     fault::FaultSettings,
     rest::{body::JsonBody, messages::ListQuery},
-    world,
+    world::{self, BitrateRefused},
 };
 
 /// How long `journal?wait=true` waits for an entry.
@@ -60,6 +60,25 @@ pub(super) async fn messages(
         }
         let found = query.pick(state, channel)?;
         Ok(Json(found.into_iter().map(|one| control.rest.shown(state, one)).collect()))
+    })
+}
+
+/// `PATCH channels/{channel}`: the bitrate of a voice or stage channel.
+pub(super) async fn change_channel(
+    State(control): State<Control>,
+    Path(channel): Path<u64>,
+    JsonBody(body): JsonBody,
+) -> Result<Json<Value>, Refusal> {
+    let fields = body.as_object().ok_or_else(|| Refusal::bad("the body must be an object"))?;
+    if let Some(unknown) = fields.keys().find(|field| *field != "bitrate") {
+        return Err(Refusal::bad(format!("unknown field `{unknown}`; only `bitrate` can change")));
+    }
+    let bitrate = body["bitrate"].as_u64().and_then(|bitrate| u32::try_from(bitrate).ok());
+    let bitrate = bitrate.ok_or_else(|| Refusal::bad(BitrateRefused::OutOfRange.to_string()))?;
+    let changed = control.rest.world.set_bitrate(channel, bitrate);
+    changed.map(Json).map_err(|refused| match refused {
+        BitrateRefused::UnknownChannel => Refusal::unknown("channel"),
+        _ => Refusal::bad(refused.to_string()),
     })
 }
 

@@ -12,11 +12,12 @@ use std::{
 
 use super::{
     HumanStats,
+    coding::SpeechCoding,
     dave::{Answer, Dave, Undecryptable},
     gateway::{self, FromServer},
     media::{Incoming, PacketError, Transport, TransportMode},
     recording::{Heard, Recording},
-    speech::{Spoken, Step, Voice},
+    speech::{Spoken, Step, Unsaid, Voice},
 };
 use crate::voice::VoiceInvite;
 
@@ -56,6 +57,7 @@ pub(crate) enum Output {
 pub(crate) struct Client {
     invite: VoiceInvite,
     preferred_mode: TransportMode,
+    coding: SpeechCoding,
     ssrc: u32,
     mode: TransportMode,
     discovery: Option<Discovery>,
@@ -95,12 +97,17 @@ struct Keepalive {
 impl Client {
     /// # Errors
     /// What went wrong, if no DAVE session could be made.
-    pub(crate) fn new(invite: VoiceInvite, preferred_mode: TransportMode) -> Result<Self, String> {
+    pub(crate) fn new(
+        invite: VoiceInvite,
+        preferred_mode: TransportMode,
+        coding: SpeechCoding,
+    ) -> Result<Self, String> {
         let dave = Dave::new(invite.user_id, invite.channel_id)?;
         let identify = Output::Text(gateway::identify(&invite));
         Ok(Self {
             invite,
             preferred_mode,
+            coding,
             ssrc: 0,
             mode: preferred_mode,
             discovery: None,
@@ -161,15 +168,32 @@ impl Client {
         stats
     }
 
-    /// Says interleaved 48 kHz stereo, after what is being said already. Before the handshake is
-    /// complete there is no voice to say it with: nothing happens.
-    pub(crate) fn handle_say(&mut self, now: Instant, id: u64, pcm: Vec<i16>) {
+    /// Says something after what is being said already. Before the handshake is complete there is
+    /// no voice to say it with: nothing happens.
+    pub(crate) fn handle_say(&mut self, now: Instant, speech: Unsaid) {
         let Some(voice) = self.voice.as_mut() else { return };
         if !self.announced {
             self.announced = true;
             self.outputs.push_back(Output::Text(gateway::speaking(self.ssrc, true)));
         }
-        voice.say(now, id, pcm);
+        voice.say(now, speech);
+    }
+
+    /// Stops speaking, and hands out what has not been said.
+    pub(crate) fn take_unsaid(&mut self) -> Vec<Unsaid> {
+        if std::mem::take(&mut self.announced) {
+            self.outputs.push_back(Output::Text(gateway::speaking(self.ssrc, false)));
+        }
+        self.voice.as_mut().map(Voice::take_unsaid).unwrap_or_default()
+    }
+
+    /// Codes what is said from now on like that.
+    ///
+    /// # Errors
+    /// libopus's.
+    pub(crate) fn set_coding(&mut self, coding: SpeechCoding) -> Result<(), opus2::Error> {
+        self.coding = coding;
+        self.voice.as_mut().map_or(Ok(()), |voice| voice.set_coding(coding))
     }
 
     /// A text message from the voice gateway.
@@ -263,7 +287,7 @@ impl Client {
             self.outputs.push_back(Output::Failed(problem));
             return;
         }
-        match Voice::new(self.ssrc, rand::random(), rand::random()) {
+        match Voice::new(self.ssrc, rand::random(), rand::random(), self.coding) {
             Ok(voice) => self.voice = Some(voice),
             Err(error) => self.outputs.push_back(Output::Failed(error.to_string())),
         }
@@ -341,6 +365,7 @@ impl Client {
             recording.stats.padding_only += 1;
             return;
         }
+        recording.stats.frames_received += 1;
         match self.dave.decrypt(now, user_id, &packet.payload) {
             Ok(opus) => recording.handle_frame(at, packet.timestamp, &opus),
             Err(Undecryptable::BeforeReady) => recording.stats.undecryptable_before_ready += 1,

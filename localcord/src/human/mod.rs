@@ -10,11 +10,13 @@
 //!                                          ├── gateway    messages
 //!                                          ├── dave       end-to-end encryption
 //!                                          ├── media      RTP and transport encryption
-//!                                          ├── speech     20 ms frames out
+//!                                          ├── speech     frames out, at their pace
+//!                                          │   └── coding how they are made
 //!                                          └── recording  frames in, laid out in time
 //! ```
 
 mod client;
+mod coding;
 mod dave;
 mod gateway;
 mod media;
@@ -40,9 +42,10 @@ use tokio_tungstenite::{connect_async_with_config, tungstenite::protocol::CloseF
 
 use self::{
     client::Client,
-    task::{Command, Shared, Shell},
+    task::{Command, Shared, Shell, Speech},
 };
 pub use self::{
+    coding::{FrameDuration, SpeechApplication, SpeechChannels, SpeechCoding, SpeechCodingError},
     media::TransportMode,
     recording::{FrameArrival, Heard, SenderStats, Talkspurt},
     speech::Spoken,
@@ -71,6 +74,12 @@ pub enum HumanError {
     /// No DAVE session could be set up.
     #[error("DAVE: {0}")]
     Dave(String),
+    /// Speech cannot be coded as asked.
+    #[error(transparent)]
+    Coding(#[from] SpeechCodingError),
+    /// libopus refuses what should be possible.
+    #[error("Opus: {0}")]
+    Opus(#[from] opus2::Error),
 }
 
 /// How a voice connection ended.
@@ -111,6 +120,8 @@ impl fmt::Display for Ended {
 pub struct HumanSettings {
     /// The transport encryption to ask for where the server offers it.
     pub transport_mode: TransportMode,
+    /// How it speaks.
+    pub speech: SpeechCoding,
 }
 
 /// What a human's client has counted.
@@ -154,6 +165,18 @@ pub struct HumanStats {
     pub senders: BTreeMap<u64, SenderStats>,
 }
 
+/// What a human was about to say. Dropped, it is not said.
+#[derive(Debug, Default)]
+pub struct Unspoken(Vec<Speech>);
+
+impl Unspoken {
+    /// Whether there is nothing left to say.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
 /// A user in a voice channel. Dropping it leaves the channel, without waiting for that.
 pub struct Human {
     shared: Arc<Shared>,
@@ -178,7 +201,7 @@ impl Human {
     /// Joins with the given settings.
     ///
     /// # Errors
-    /// As [`Self::join`].
+    /// As [`Self::join`], and if the speech coding is out of range.
     pub async fn join_with(
         invite: VoiceInvite,
         settings: HumanSettings,
@@ -189,9 +212,11 @@ impl Human {
     }
 
     async fn connect(invite: VoiceInvite, settings: HumanSettings) -> Result<Human, HumanError> {
+        settings.speech.check()?;
         let url = format!("ws://{}/?v=8", invite.endpoint);
         let (websocket, _) = connect_async_with_config(url, None, true).await.map_err(Box::new)?;
-        let client = Client::new(invite, settings.transport_mode).map_err(HumanError::Dave)?;
+        let client = Client::new(invite, settings.transport_mode, settings.speech)
+            .map_err(HumanError::Dave)?;
         let shared = Arc::new(Shared::new(client));
         let (joined, has_joined) = oneshot::channel();
         let (activity, activity_seen) = watch::channel(0);
@@ -217,13 +242,42 @@ impl Human {
             .expect("reading a WAV does not panic")?;
         let _turn = self.turn.lock().await;
         let (done, spoken) = oneshot::channel();
-        if self.commands.send(Command::Say { pcm, done }).await.is_err() {
+        let speech = Speech { pcm, so_far: None, done };
+        if self.commands.send(Command::Say(speech)).await.is_err() {
             return Err(self.end_error().await);
         }
         match spoken.await {
             Ok(spoken) => Ok(spoken),
             Err(_) => Err(self.end_error().await),
         }
+    }
+
+    /// Stops speaking and takes what has not been said away, for [`Self::speak_on`] of another
+    /// connection; whoever waits in [`Self::speak`] goes on waiting. Nothing if the connection has
+    /// ended.
+    pub async fn take_unspoken(&self) -> Unspoken {
+        let (taker, taken) = oneshot::channel();
+        // An error of either means that it has ended.
+        let _ = self.commands.send(Command::Yield(taker)).await;
+        Unspoken(taken.await.unwrap_or_default())
+    }
+
+    /// Says what another connection had not said yet. Returns before it is said; the call of
+    /// [`Self::speak`] that it was begun with returns then.
+    pub async fn speak_on(&self, unspoken: Unspoken) {
+        for speech in unspoken.0 {
+            // The connection has ended: whoever waits is told so.
+            let _ = self.commands.send(Command::Say(speech)).await;
+        }
+    }
+
+    /// Codes speech like that from the next frame on, also in the middle of a speech.
+    ///
+    /// # Errors
+    /// If Opus cannot do it, or FEC would not be in the packets; nothing has changed then.
+    pub fn set_speech_coding(&self, coding: SpeechCoding) -> Result<(), HumanError> {
+        coding.check()?;
+        Ok(self.shared.client().set_coding(coding)?)
     }
 
     /// Everything heard of a user so far; empty if that is nothing.

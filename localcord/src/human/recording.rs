@@ -13,12 +13,13 @@ use super::{
     wav::{self, SAMPLE_RATE, WavError},
 };
 
-/// Nothing heard for this long ends a talkspurt.
-const PAUSE: Duration = Duration::from_millis(200);
+/// Nothing heard for this long after the end of a frame ends a talkspurt.
+const PAUSE: Duration = Duration::from_millis(180);
 /// Longest Opus frame, samples per channel: 120 ms.
 const MAX_FRAME_SAMPLES: usize = 5760;
-/// Missing frames in a row that the decoder fills in, samples: 100 ms. The rest stays silent.
-const MAX_CONCEALED_SAMPLES: usize = 4800;
+/// Missing frames in a row that the decoder fills in, samples: 120 ms, the longest frame. The rest
+/// stays silent.
+const MAX_CONCEALED_SAMPLES: usize = MAX_FRAME_SAMPLES;
 /// Longest recording kept, samples: 20 minutes. What comes later is counted, not kept.
 const MAX_SAMPLES: usize = 20 * 60 * SAMPLE_RATE as usize;
 
@@ -87,6 +88,9 @@ impl Heard {
 /// What happened to one sender's packets.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct SenderStats {
+    /// Packets in order with a frame in them, decodable or not. With the lost ones, all that were
+    /// sent from the first to the last one received, if none was late.
+    pub frames_received: u64,
     /// Frames decoded, silence frames included.
     pub frames_decoded: u64,
     /// Of these, frames that meant silence.
@@ -95,6 +99,8 @@ pub struct SenderStats {
     pub decode_errors: u64,
     /// Sequence numbers that were skipped.
     pub packets_lost: u64,
+    /// Lost frames that the decoder filled in: those within a talkspurt, 120 ms in a row at most.
+    pub frames_concealed: u64,
     /// Packets that came after a later one, or twice; not decoded. A late one also counts as lost.
     pub packets_late: u64,
     /// Packets without a frame in them.
@@ -129,6 +135,7 @@ struct Stream {
 #[derive(Clone, Copy)]
 struct LastFrame {
     at: Instant,
+    length: Duration,
     silence: bool,
     /// Timestamp and place of the sample after it.
     next_timestamp: u32,
@@ -176,15 +183,15 @@ impl Recording {
         let Some(stream) = self.stream else { return };
         let silence = opus == SILENCE;
         let known = stream.last.filter(|last| !self.is_new_talkspurt(last, at, timestamp, silence));
-        if let Some(last) = known {
-            self.conceal(last, timestamp);
-        }
+        let concealed = known.map_or(0, |last| self.conceal(last, timestamp));
         let mut stereo = [0_i16; 2 * MAX_FRAME_SAMPLES];
         let Ok(samples) = self.decoder.decode(opus, &mut stereo, false) else {
             self.stats.decode_errors += 1;
             return;
         };
         self.stats.frames_decoded += 1;
+        // Those that are missing are taken to be as long as the one that came.
+        self.stats.frames_concealed += concealed.div_ceil(samples.max(1)) as u64;
         self.stats.silence_frames += u64::from(silence);
         let offset = match known {
             Some(last) => last.next_offset + distance(last.next_timestamp, timestamp).unwrap_or(0),
@@ -203,6 +210,8 @@ impl Recording {
         if let Some(stream) = self.stream.as_mut() {
             stream.last = Some(LastFrame {
                 at,
+                // At most 120 ms, and 48 samples are a millisecond.
+                length: Duration::from_micros(samples as u64 * 1_000 / 48),
                 silence,
                 next_timestamp: timestamp.wrapping_add(samples as u32),
                 next_offset: offset + samples,
@@ -223,21 +232,24 @@ impl Recording {
         let resumes = last.silence && !silence && since > Duration::from_millis(60);
         let follows =
             distance(last.next_timestamp, timestamp).is_some_and(|gap| gap <= SAMPLE_RATE as usize);
-        since > PAUSE || resumes || !follows
+        since > PAUSE + last.length || resumes || !follows
     }
 
-    /// Lets the decoder fill in what is missing before a frame of the same talkspurt.
-    fn conceal(&mut self, last: LastFrame, timestamp: u32) {
+    /// Lets the decoder fill in what is missing before a frame of the same talkspurt; how many
+    /// samples that were.
+    fn conceal(&mut self, last: LastFrame, timestamp: u32) -> usize {
         let missing = distance(last.next_timestamp, timestamp).unwrap_or(0);
         let missing = missing.min(MAX_CONCEALED_SAMPLES) / 120 * 120;
         if missing == 0 || last.silence {
-            return;
+            return 0;
         }
         let mut stereo = [0_i16; 2 * MAX_CONCEALED_SAMPLES];
         // No input makes libopus conceal as many samples as the output holds, in steps of 2.5 ms.
-        if let Ok(samples) = self.decoder.decode(&[], &mut stereo[..2 * missing], false) {
-            self.place(last.next_offset, &stereo[..2 * samples]);
-        }
+        let Ok(samples) = self.decoder.decode(&[], &mut stereo[..2 * missing], false) else {
+            return 0;
+        };
+        self.place(last.next_offset, &stereo[..2 * samples]);
+        samples
     }
 
     /// The place of a frame by its arrival, never before the end of what is there.
@@ -383,6 +395,27 @@ mod tests {
         assert_eq!(heard.pcm.len(), 9600);
         assert_eq!((heard.frames.len(), sender.recording.stats.packets_lost), (9, 1));
         assert!(heard.pcm[960 * 6..960 * 7].iter().any(|sample| *sample > 1000), "no hole");
+        assert_eq!(sender.recording.stats.frames_concealed, 1);
+    }
+
+    #[test]
+    fn frames_of_every_length_are_laid_out_and_concealed() {
+        for samples in [120, 240, 480, 960, 1_920, 2_880, 5_760] {
+            let mut sender = Sender::new();
+            let mut encoder = Encoder::new(48_000, Channels::Stereo, Application::Audio).unwrap();
+            let length = Duration::from_micros(samples * 1_000 / 48);
+            for n in 0..10_u16 {
+                let opus = encoder.encode_vec(&vec![3_000; 2 * samples as usize], 1_275).unwrap();
+                if n != 6 {
+                    let timestamp = u32::try_from(samples).unwrap() * u32::from(n);
+                    sender.send(length * n.into(), n, timestamp, &opus);
+                }
+            }
+            let (heard, stats) = (sender.recording.heard(), sender.recording.stats);
+            assert_eq!(heard.pcm.len(), 10 * samples as usize);
+            assert_eq!((heard.talkspurts.len(), heard.talkspurts[0].frames), (1, 9), "{samples}");
+            assert_eq!((stats.packets_lost, stats.frames_concealed), (1, 1), "{samples}");
+        }
     }
 
     #[test]

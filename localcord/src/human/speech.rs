@@ -1,26 +1,19 @@
-//! Speaking: 20 ms Opus frames at real-time pace, numbered and time-stamped for RTP.
+//! Speaking: Opus frames at real-time pace, numbered and time-stamped for RTP.
 
-use std::{
-    collections::VecDeque,
-    time::{Duration, Instant},
+use std::{collections::VecDeque, time::Instant};
+
+use super::{
+    coding::{FrameDuration, SpeechCoding, SpeechEncoder},
+    media::Outgoing,
 };
 
-use opus2::{Application, Bitrate, Channels, Encoder};
-
-use super::{media::Outgoing, wav::SAMPLE_RATE};
-
-/// One frame's length.
-const FRAME: Duration = Duration::from_millis(20);
-/// Samples per channel in one frame.
-const FRAME_SAMPLES: usize = 960;
-/// Discord's default bitrate of a voice channel, bits per second.
-const BITRATE: i32 = 64_000;
-/// Largest Opus frame, bytes (RFC 6716 section 3.4).
-const MAX_FRAME_BYTES: usize = 1275;
 /// Silence frames sent before a pause, so that no decoder goes on from the last sound.
 const TRAILING_SILENCE: u8 = 5;
 /// The Opus frame that means silence.
 pub(crate) const SILENCE: [u8; 3] = [0xF8, 0xFF, 0xFE];
+/// How long it lasts, whatever the speech before it was coded in: its first byte says so (RFC 6716
+/// section 3.1).
+const SILENCE_FRAME: FrameDuration = FrameDuration::Ms20;
 
 /// A piece of audio that was spoken.
 #[derive(Clone, Copy, Debug)]
@@ -29,20 +22,30 @@ pub struct Spoken {
     pub started_at: Instant,
     /// When the last frame of the speech was sent; the silence frames came after.
     pub finished_at: Instant,
-    /// Speech frames of 20 ms, without the silence frames.
+    /// Speech frames, as long as the speech coding says, without the silence frames.
     pub frames: u32,
     /// Of these, how many were not sent because the end-to-end encryption had no key: nobody
     /// else was in the channel yet.
     pub frames_unsent: u32,
 }
 
+/// A speech, or what is left of it.
+pub(crate) struct Unsaid {
+    pub(crate) id: u64,
+    /// Interleaved 48 kHz stereo.
+    pub(crate) pcm: Vec<i16>,
+    /// What has been said of it already; none if nothing.
+    pub(crate) so_far: Option<Spoken>,
+}
+
 /// The sending half of a human's voice: what is being said, what is still to be said.
 pub(crate) struct Voice {
-    encoder: Encoder,
+    encoder: SpeechEncoder,
     ssrc: u32,
     sequence: u16,
     timestamp: u32,
-    last_due: Option<Instant>,
+    /// When the last frame was due, and how long it was.
+    last: Option<(Instant, FrameDuration)>,
     queue: VecDeque<Speech>,
 }
 
@@ -68,23 +71,44 @@ pub(crate) enum Step {
 impl Voice {
     /// Starts numbering at the given sequence number and timestamp; RFC 3550 wants them random.
     ///
-    /// Opus is set up as WebRTC does for a stereo track: the audio application. At 64 kbit/s
-    /// that is CELT in every frame, the least forgiving of trailing bytes.
+    /// # Errors
+    /// libopus's.
+    pub(crate) fn new(
+        ssrc: u32,
+        sequence: u16,
+        timestamp: u32,
+        coding: SpeechCoding,
+    ) -> Result<Self, opus2::Error> {
+        let encoder = SpeechEncoder::new(coding)?;
+        Ok(Self { encoder, ssrc, sequence, timestamp, last: None, queue: VecDeque::new() })
+    }
+
+    /// Codes differently from the next frame on, also in the middle of a speech.
     ///
     /// # Errors
     /// libopus's.
-    pub(crate) fn new(ssrc: u32, sequence: u16, timestamp: u32) -> Result<Self, opus2::Error> {
-        let mut encoder = Encoder::new(SAMPLE_RATE, Channels::Stereo, Application::Audio)?;
-        encoder.set_bitrate(Bitrate::Bits(BITRATE))?;
-        Ok(Self { encoder, ssrc, sequence, timestamp, last_due: None, queue: VecDeque::new() })
+    pub(crate) fn set_coding(&mut self, coding: SpeechCoding) -> Result<(), opus2::Error> {
+        self.encoder = SpeechEncoder::new(coding)?;
+        Ok(())
     }
 
-    /// Queues interleaved 48 kHz stereo behind what is being said.
-    pub(crate) fn say(&mut self, now: Instant, id: u64, pcm: Vec<i16>) {
-        let spoken = Spoken { started_at: now, finished_at: now, frames: 0, frames_unsent: 0 };
+    /// Queues a speech behind what is being said.
+    pub(crate) fn say(&mut self, now: Instant, Unsaid { id, pcm, so_far }: Unsaid) {
+        let nothing = Spoken { started_at: now, finished_at: now, frames: 0, frames_unsent: 0 };
+        let spoken = so_far.unwrap_or(nothing);
         let silence_left = TRAILING_SILENCE;
         self.queue.push_back(Speech { id, pcm, position: 0, silence_left, due: None, spoken });
         self.begin_next(now);
+    }
+
+    /// Stops, and hands out what has not been said, in order.
+    pub(crate) fn take_unsaid(&mut self) -> Vec<Unsaid> {
+        let rest = |speech: Speech| Unsaid {
+            id: speech.id,
+            so_far: (speech.spoken.frames > 0).then_some(speech.spoken),
+            pcm: speech.pcm.get(speech.position..).unwrap_or_default().to_vec(),
+        };
+        self.queue.drain(..).map(rest).collect()
     }
 
     /// Speech waiting or under way.
@@ -104,28 +128,30 @@ impl Voice {
     pub(crate) fn handle_timeout(&mut self, now: Instant) -> Result<Option<Step>, opus2::Error> {
         let Some(speech) = self.queue.front_mut() else { return Ok(None) };
         let Some(due) = speech.due.filter(|due| *due <= now) else { return Ok(None) };
-        let (opus, audio_level) = if speech.position < speech.pcm.len() {
-            let end = (speech.position + 2 * FRAME_SAMPLES).min(speech.pcm.len());
+        let (length, opus, audio_level) = if speech.position < speech.pcm.len() {
+            let length = self.encoder.frame();
+            let samples = 2 * usize::from(length.samples());
+            let end = (speech.position + samples).min(speech.pcm.len());
             let mut frame = speech.pcm[speech.position..end].to_vec();
-            frame.resize(2 * FRAME_SAMPLES, 0);
+            frame.resize(samples, 0);
             speech.position = end;
             if speech.spoken.frames == 0 {
                 speech.spoken.started_at = now;
             }
             speech.spoken.finished_at = now;
             speech.spoken.frames += 1;
-            (self.encoder.encode_vec(&frame, MAX_FRAME_BYTES)?, audio_level(&frame))
+            (length, self.encoder.encode(&frame)?, audio_level(&frame))
         } else if speech.silence_left > 0 {
             speech.silence_left -= 1;
-            (SILENCE.to_vec(), 127)
+            (SILENCE_FRAME, SILENCE.to_vec(), 127)
         } else {
             let finished = Step::Finished { id: speech.id, spoken: speech.spoken };
             self.queue.pop_front();
             self.begin_next(now);
             return Ok(Some(finished));
         };
-        speech.due = Some(due + FRAME);
-        Ok(Some(Step::Frame { header: self.stamp(due, audio_level), opus }))
+        speech.due = Some(due + length.duration());
+        Ok(Some(Step::Frame { header: self.stamp(due, length, audio_level), opus }))
     }
 
     /// Notes that the frame just handed out could not be sent: no packet, so no sequence number.
@@ -143,18 +169,19 @@ impl Voice {
             && speech.due.is_none()
         {
             // One frame's length after the announcement, as if it had just been recorded.
-            speech.due = Some(now + FRAME);
+            speech.due = Some(now + self.encoder.frame().duration());
         }
     }
 
     /// Numbers a packet. A pause moves the timestamp on but not the sequence number.
-    fn stamp(&mut self, due: Instant, audio_level: u8) -> Outgoing {
-        let frames = self.last_due.replace(due).map_or(0, |last| {
-            let pause = due.saturating_duration_since(last);
-            ((pause + FRAME / 2).as_millis() / FRAME.as_millis()).max(1)
+    fn stamp(&mut self, due: Instant, length: FrameDuration, audio_level: u8) -> Outgoing {
+        let elapsed = self.last.replace((due, length)).map_or(0, |(last_due, last_length)| {
+            let pause = due.saturating_duration_since(last_due);
+            let unit = last_length.duration();
+            let frames = ((pause + unit / 2).as_micros() / unit.as_micros()).max(1);
+            // Wraps, as RTP timestamps do.
+            (frames as u32).wrapping_mul(last_length.samples().into())
         });
-        // Wraps, as RTP timestamps do.
-        let elapsed = (frames as u32).wrapping_mul(FRAME_SAMPLES as u32);
         self.timestamp = self.timestamp.wrapping_add(elapsed);
         let sequence = self.sequence;
         self.sequence = sequence.wrapping_add(1);
@@ -171,7 +198,19 @@ fn audio_level(frame: &[i16]) -> u8 {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
+
+    const FRAME: Duration = Duration::from_millis(20);
+
+    fn voice(sequence: u16, timestamp: u32) -> Voice {
+        Voice::new(7, sequence, timestamp, SpeechCoding::default()).unwrap()
+    }
+
+    fn say(voice: &mut Voice, now: Instant, id: u64, pcm: Vec<i16>) {
+        voice.say(now, Unsaid { id, pcm, so_far: None });
+    }
 
     /// Runs a voice in virtual time until `id` is finished.
     fn run(voice: &mut Voice, id: u64) -> (Vec<(Instant, Outgoing, Vec<u8>)>, Spoken) {
@@ -193,9 +232,9 @@ mod tests {
     #[test]
     fn frames_leave_every_20_ms_and_silence_follows() {
         let now = Instant::now();
-        let mut voice = Voice::new(7, u16::MAX, u32::MAX).unwrap();
+        let mut voice = voice(u16::MAX, u32::MAX);
         // Two and a half frames.
-        voice.say(now, 1, vec![1000; 960 * 5]);
+        say(&mut voice, now, 1, vec![1000; 960 * 5]);
         let (packets, spoken) = run(&mut voice, 1);
         assert_eq!((spoken.frames, spoken.frames_unsent), (3, 0));
         assert_eq!(spoken.started_at, now + FRAME);
@@ -213,10 +252,10 @@ mod tests {
     #[test]
     fn a_pause_moves_only_the_timestamp() {
         let now = Instant::now();
-        let mut voice = Voice::new(7, 100, 0).unwrap();
-        voice.say(now, 1, vec![1000; 1920]);
+        let mut voice = voice(100, 0);
+        say(&mut voice, now, 1, vec![1000; 1920]);
         let last = run(&mut voice, 1).0.last().map(|(at, header, _)| (*at, *header)).unwrap();
-        voice.say(last.0 + Duration::from_secs(2), 2, vec![1000; 1920]);
+        say(&mut voice, last.0 + Duration::from_secs(2), 2, vec![1000; 1920]);
         let next = run(&mut voice, 2).0[0].1;
         assert_eq!(next.sequence, last.1.sequence + 1);
         assert_eq!(next.timestamp, last.1.timestamp + 48_000 * 2 + 960);
@@ -225,8 +264,8 @@ mod tests {
     #[test]
     fn a_late_timer_catches_up() {
         let now = Instant::now();
-        let mut voice = Voice::new(7, 0, 0).unwrap();
-        voice.say(now, 1, vec![1000; 1920 * 10]);
+        let mut voice = voice(0, 0);
+        say(&mut voice, now, 1, vec![1000; 1920 * 10]);
         let late = now + FRAME * 4;
         let mut sent = 0;
         while let Some(Step::Frame { .. }) = voice.handle_timeout(late).unwrap() {
@@ -239,8 +278,8 @@ mod tests {
     #[test]
     fn unsent_frames_use_up_time_but_no_sequence_number() {
         let now = Instant::now();
-        let mut voice = Voice::new(7, 50, 0).unwrap();
-        voice.say(now, 1, vec![1000; 1920 * 2]);
+        let mut voice = voice(50, 0);
+        say(&mut voice, now, 1, vec![1000; 1920 * 2]);
         let Ok(Some(Step::Frame { header, .. })) = voice.handle_timeout(now + FRAME) else {
             panic!("no frame");
         };
@@ -254,11 +293,71 @@ mod tests {
     #[test]
     fn one_speech_waits_for_the_other() {
         let now = Instant::now();
-        let mut voice = Voice::new(7, 0, 0).unwrap();
-        voice.say(now, 1, vec![1000; 1920]);
-        voice.say(now, 2, vec![1000; 1920]);
+        let mut voice = voice(0, 0);
+        say(&mut voice, now, 1, vec![1000; 1920]);
+        say(&mut voice, now, 2, vec![1000; 1920]);
         let (first, _) = run(&mut voice, 1);
         let (second, _) = run(&mut voice, 2);
         assert_eq!((first.len(), second.len()), (6, 6));
+    }
+
+    #[test]
+    fn pace_and_timestamps_follow_the_frame_duration() {
+        for frame in FrameDuration::ALL {
+            let now = Instant::now();
+            let mut voice = voice(0, 0);
+            voice.set_coding(SpeechCoding { frame, ..SpeechCoding::default() }).unwrap();
+            let (samples, length) = (u32::from(frame.samples()), frame.duration());
+            // Two frames and a bit, then silence, then after a pause the same again.
+            say(&mut voice, now, 1, vec![1000; 2 * (2 * samples as usize + 10)]);
+            let (packets, spoken) = run(&mut voice, 1);
+            assert_eq!((spoken.frames, packets.len()), (3, 8), "{frame:?}");
+            for (n, (at, header, opus)) in packets.iter().enumerate() {
+                let (spoken, silent) = (n.min(3) as u32, n.saturating_sub(3) as u32);
+                assert_eq!(*at, now + length * (1 + spoken) + FRAME * silent, "{frame:?}");
+                assert_eq!(header.timestamp, samples * spoken + 960 * silent, "{frame:?}");
+                let found = opus2::packet::get_nb_samples(opus, 48_000).unwrap();
+                assert_eq!(found, if n < 3 { samples as usize } else { 960 }, "{frame:?}");
+            }
+            let last = packets.last().map(|(at, header, _)| (*at, header.timestamp)).unwrap();
+            say(&mut voice, last.0 + Duration::from_secs(1) - length, 2, vec![1000; 200]);
+            assert_eq!(run(&mut voice, 2).0[0].1.timestamp, last.1 + 48_000, "{frame:?}");
+        }
+    }
+
+    #[test]
+    fn a_coding_changes_in_the_middle_of_a_speech() {
+        let now = Instant::now();
+        let mut voice = voice(0, 0);
+        say(&mut voice, now, 1, vec![1000; 1920 * 4]);
+        assert!(matches!(voice.handle_timeout(now + FRAME), Ok(Some(Step::Frame { .. }))));
+        let frame = FrameDuration::Ms60;
+        voice.set_coding(SpeechCoding { frame, ..SpeechCoding::default() }).unwrap();
+        let (packets, spoken) = run(&mut voice, 1);
+        assert_eq!(spoken.frames, 2);
+        let timestamps: Vec<_> = packets.iter().map(|packet| packet.1.timestamp).collect();
+        assert_eq!(timestamps[..3], [960, 960 + 2880, 960 + 2880 + 960]);
+    }
+
+    #[test]
+    fn another_voice_says_the_rest() {
+        let now = Instant::now();
+        let (mut first, mut second) = (voice(0, 0), voice(100, 0));
+        say(&mut first, now, 1, vec![1000; 1920 * 5]);
+        say(&mut first, now, 2, vec![1000; 1920]);
+        for n in 1..=2 {
+            assert!(matches!(first.handle_timeout(now + FRAME * n), Ok(Some(Step::Frame { .. }))));
+        }
+        let later = now + Duration::from_secs(3);
+        for (unsaid, left) in first.take_unsaid().into_iter().zip([3, 1]) {
+            assert_eq!(unsaid.pcm.len(), 1920 * left);
+            second.say(later, unsaid);
+        }
+        assert!(!first.is_speaking() && first.poll_timeout().is_none());
+        let (packets, spoken) = run(&mut second, 1);
+        assert_eq!((packets.len(), packets[0].1.sequence), (3 + 5, 100));
+        assert_eq!((spoken.frames, spoken.started_at), (5, now + FRAME));
+        assert_eq!(spoken.finished_at, later + FRAME * 3);
+        assert_eq!(run(&mut second, 2).1.frames, 1);
     }
 }

@@ -24,7 +24,7 @@ use tokio_tungstenite::{
 use super::{
     Ended,
     client::{Client, Output},
-    speech::Spoken,
+    speech::{Spoken, Unsaid},
 };
 
 pub(crate) type WebSocket = WebSocketStream<MaybeTlsStream<TcpStream>>;
@@ -37,10 +37,22 @@ const PATIENCE: Duration = Duration::from_secs(2);
 
 /// What the owner of a human wants.
 pub(crate) enum Command {
-    /// Say interleaved 48 kHz stereo.
-    Say { pcm: Vec<i16>, done: oneshot::Sender<Spoken> },
+    /// Say something.
+    Say(Speech),
+    /// Stop speaking, and hand out what is left.
+    Yield(oneshot::Sender<Vec<Speech>>),
     /// Close the connection.
     Leave,
+}
+
+/// Something to say, and who waits for its end.
+#[derive(Debug)]
+pub(crate) struct Speech {
+    /// Interleaved 48 kHz stereo.
+    pub(crate) pcm: Vec<i16>,
+    /// What another connection has said of it.
+    pub(crate) so_far: Option<Spoken>,
+    pub(crate) done: oneshot::Sender<Spoken>,
 }
 
 /// What the task and its owner both see.
@@ -120,7 +132,11 @@ impl Shell {
                 }
                 () = until(due) => self.shared.client().handle_timeout(Instant::now()),
                 command = commands.recv() => match command {
-                    Some(Command::Say { pcm, done }) => self.say(pcm, done),
+                    Some(Command::Say(speech)) => self.say(speech),
+                    Some(Command::Yield(taker)) => {
+                        // Nobody left to take it: then nobody waits for its end either.
+                        let _ = taker.send(self.take_unsaid());
+                    }
                     Some(Command::Leave) | None => return Ok(self.leave().await),
                 },
             }
@@ -138,10 +154,22 @@ impl Shell {
         Ok(())
     }
 
-    fn say(&mut self, pcm: Vec<i16>, done: oneshot::Sender<Spoken>) {
+    fn say(&mut self, Speech { pcm, so_far, done }: Speech) {
         self.next_speech += 1;
-        self.speeches.insert(self.next_speech, done);
-        self.shared.client().handle_say(Instant::now(), self.next_speech, pcm);
+        let id = self.next_speech;
+        self.speeches.insert(id, done);
+        self.shared.client().handle_say(Instant::now(), Unsaid { id, pcm, so_far });
+    }
+
+    fn take_unsaid(&mut self) -> Vec<Speech> {
+        let unsaid = self.shared.client().take_unsaid();
+        unsaid
+            .into_iter()
+            .filter_map(|Unsaid { id, pcm, so_far }| {
+                let done = self.speeches.remove(&id)?;
+                Some(Speech { pcm, so_far, done })
+            })
+            .collect()
     }
 
     async fn do_outputs(&mut self) -> Result<(), Ended> {

@@ -3,19 +3,17 @@
 use axum::{
     Extension, Json,
     extract::{Path, Query, State},
-    http::StatusCode,
 };
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{
     Rest,
-    body::JsonBody,
     error::{ApiError, Form},
     gate::Caller,
     snowflake,
 };
-use crate::world::{self, Guild, Role, bits, intents, kind};
+use crate::world::{self, Guild, Role, bits, intents};
 
 /// Members in one answer.
 const MOST_MEMBERS: usize = 1000;
@@ -36,7 +34,7 @@ pub(super) fn joined<'a>(
 }
 
 /// The user of a path; `@me` is the caller.
-fn user_id(text: &str, caller: Caller) -> Result<u64, ApiError> {
+pub(super) fn user_id(text: &str, caller: Caller) -> Result<u64, ApiError> {
     if text == "@me" { Ok(caller.bot_id) } else { snowflake("user_id", text) }
 }
 
@@ -192,47 +190,4 @@ pub(super) async fn member(
         let guild = joined(state, caller, &guild)?;
         state.member_json(guild.id, user).map(Json).ok_or_else(ApiError::unknown_member)
     })
-}
-
-/// `GET /guilds/{guild}/voice-states/{user}`
-pub(super) async fn voice_state(
-    State(rest): State<Rest>,
-    Extension(caller): Extension<Caller>,
-    Path((guild, user)): Path<(String, String)>,
-) -> Answer {
-    let user = user_id(&user, caller)?;
-    rest.world.read(|state| {
-        let guild = joined(state, caller, &guild)?;
-        let voice = state.voice_states.get(&(guild.id, user));
-        let voice = voice.ok_or_else(ApiError::unknown_voice_state)?;
-        Ok(Json(state.voice_state_json(voice)))
-    })
-}
-
-/// `PATCH /guilds/{guild}/voice-states/{user}`: to speak in a stage, or stop. Needs
-/// MUTE_MEMBERS, except to suppress oneself.
-pub(super) async fn change_voice_state(
-    State(rest): State<Rest>,
-    Extension(caller): Extension<Caller>,
-    Path((guild, user)): Path<(String, String)>,
-    JsonBody(body): JsonBody,
-) -> Result<StatusCode, ApiError> {
-    let user = user_id(&user, caller)?;
-    let suppress = body.get("suppress").and_then(Value::as_bool);
-    let guild = rest.world.read(|state| {
-        let guild = joined(state, caller, &guild)?.id;
-        let voice = state.voice_states.get(&(guild, user));
-        let channel = voice.ok_or_else(ApiError::unknown_voice_state)?.channel_id;
-        if state.channels.get(&channel).is_none_or(|channel| channel.kind != kind::STAGE) {
-            return Err(ApiError::wrong_channel_type());
-        }
-        let moderator = state.may(caller.bot_id, channel, bits::MUTE_MEMBERS);
-        let steps_back = user == caller.bot_id && suppress != Some(false);
-        if moderator || steps_back { Ok(guild) } else { Err(ApiError::missing_permissions()) }
-    })?;
-    if rest.world.moderate_voice(guild, user, None, None, suppress) {
-        Ok(StatusCode::NO_CONTENT)
-    } else {
-        Err(ApiError::unknown_voice_state())
-    }
 }

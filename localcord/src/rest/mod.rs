@@ -23,6 +23,7 @@ mod query;
 mod rate_limit;
 mod reactions;
 mod users;
+pub(crate) mod voice_states;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -168,7 +169,7 @@ fn guild_routes() -> Router<Rest> {
         .route("/guilds/{guild}/threads/active", get(guilds::active_threads))
         .route(
             "/guilds/{guild}/voice-states/{user}",
-            get(guilds::voice_state).patch(guilds::change_voice_state),
+            get(voice_states::show).patch(voice_states::change),
         )
 }
 

@@ -165,7 +165,7 @@ impl Mangler {
                     numbers.skew += f64::from(since) * f64::from(ppm) / 1e6;
                 }
                 PacketChange::SequenceTo { value } => {
-                    numbers.sequence = value.wrapping_sub(sequence_of(packet));
+                    numbers.sequence = value.wrapping_sub(packet.sequence());
                 }
                 PacketChange::SequenceBy { value } => {
                     numbers.sequence = numbers.sequence.wrapping_add(value);
@@ -224,17 +224,13 @@ impl Mangler {
     }
 }
 
-fn sequence_of(packet: &Opened) -> u16 {
-    u16::from_be_bytes([packet.rest[0], packet.rest[1]])
-}
-
 fn timestamp_of(packet: &Opened) -> u32 {
     u32::from_be_bytes([packet.rest[2], packet.rest[3], packet.rest[4], packet.rest[5]])
 }
 
 impl Renumbering {
     fn apply(&self, packet: &mut Opened) {
-        let sequence = sequence_of(packet).wrapping_add(self.sequence);
+        let sequence = packet.sequence().wrapping_add(self.sequence);
         // Days of drift at any sensible rate stay far inside i32.
         let skew = (self.skew as i32).cast_unsigned();
         let timestamp = timestamp_of(packet).wrapping_add(self.timestamp).wrapping_add(skew);
@@ -398,7 +394,7 @@ mod tests {
             Sending::Packet { packet, .. } => Some(packet),
             _ => None,
         });
-        packets.map(|packet| (sequence_of(packet), timestamp_of(packet))).collect()
+        packets.map(|packet| (packet.sequence(), timestamp_of(packet))).collect()
     }
 
     #[test]

@@ -11,6 +11,7 @@
 //! Everything inside the box is sans-IO and told the time. The shell around it is one task per
 //! websocket, one for UDP and one for deadlines.
 
+mod capture;
 pub mod dave;
 mod gateway;
 mod hub;
@@ -45,15 +46,17 @@ use tokio::{
 };
 use tokio_rustls::TlsAcceptor;
 
+pub use self::{
+    capture::{Capture, CaptureReport},
+    settings::VoiceSettings,
+    sfu::Silenced,
+    ticket::{Ticket, VoiceInvite},
+};
 use self::{
     gateway::{CloseCode, Frame},
-    hub::{ConnectionId, Hub, Output},
+    hub::{ConnectionId, Hub, Output, Way},
     sfu::Treatment,
     site::{Blueprint, Site, Sites},
-};
-pub use self::{
-    settings::VoiceSettings,
-    ticket::{Ticket, VoiceInvite},
 };
 use crate::{
     fault::{Faults, VoiceMessage},
@@ -86,6 +89,7 @@ struct Core {
     udp: UdpSocket,
     /// A port that clients do not know, for packets from a wrong one.
     other_udp: UdpSocket,
+    capture: Capture,
     settings: VoiceSettings,
     journal: Journal,
     faults: Faults,
@@ -137,7 +141,8 @@ impl VoiceServer {
         journal: Journal,
         faults: Faults,
     ) -> io::Result<VoiceServer> {
-        let blueprint = Blueprint { settings, bind, tls, journal, faults };
+        let capture = Capture::default();
+        let blueprint = Blueprint { settings, bind, tls, journal, faults, capture };
         let first = Site::open(&blueprint).await?;
         Ok(Self { sites: Arc::new(Sites::new(blueprint, first)) })
     }
@@ -194,6 +199,14 @@ impl VoiceServer {
         self.sites.close_unused();
     }
 
+    /// Whether a user's audio is kept from the others, and why; it holds until the user leaves. The
+    /// journal counts what was kept back.
+    pub fn set_silenced(&self, guild_id: u64, user_id: u64, silenced: Option<Silenced>) {
+        for site in self.sites.all() {
+            site.core.drive(|hub, now_ms| hub.handle_silenced(now_ms, guild_id, user_id, silenced));
+        }
+    }
+
     /// The user left or was removed: closes the websocket with `close_code`, removes the user
     /// from the call and tells the others.
     pub fn dismiss(&self, guild_id: u64, user_id: u64, close_code: u16) {
@@ -234,6 +247,12 @@ impl VoiceServer {
         found
     }
 
+    /// The capture of all RTP that is received and sent.
+    #[must_use]
+    pub fn capture(&self) -> &Capture {
+        self.sites.capture()
+    }
+
     /// The MLS epoch of the call in a channel: 0 before its first group, `None` without a call
     /// or without DAVE.
     #[must_use]
@@ -256,7 +275,7 @@ impl std::fmt::Debug for VoiceServer {
 impl Core {
     /// Binds the ports and serves them until the tasks are dropped.
     async fn start(blueprint: &Blueprint) -> io::Result<(Arc<Self>, Tasks)> {
-        let Blueprint { settings, bind, tls, journal, faults } = blueprint;
+        let Blueprint { settings, bind, tls, journal, faults, capture } = blueprint;
         let (settings, bind, tls) = (settings.clone(), *bind, tls.clone());
         let (journal, faults) = (journal.clone(), faults.clone());
         let listener = TcpListener::bind((bind, settings.port)).await?;
@@ -269,6 +288,7 @@ impl Core {
             address: reachable(listener.local_addr()?),
             udp,
             other_udp,
+            capture: capture.clone(),
             settings,
             journal,
             faults,
@@ -296,6 +316,7 @@ impl Core {
         if state.faults_revision.replace(revision) != Some(revision) {
             state.hub.handle_faults(now_ms, &self.faults.shared());
         }
+        state.hub.set_capturing(self.capture.is_on());
         input(&mut state.hub, now_ms);
         while let Some(output) = state.hub.poll_output() {
             self.carry_out(&mut state.websockets, output);
@@ -330,7 +351,20 @@ impl Core {
                     tracing::debug!(%error, %to, "datagram lost");
                 }
             }
+            Output::Captured { way, rtp } => self.capture(way, rtp),
             Output::Journal { kind, name, data } => self.journal.record(kind, name, data),
+        }
+    }
+
+    fn capture(&self, way: Way, rtp: Option<Vec<u8>>) {
+        let socket = match way {
+            Way::To { other_port: true, .. } => &self.other_udp,
+            _ => &self.udp,
+        };
+        let Ok(own) = socket.local_addr().map(reachable) else { return };
+        match way {
+            Way::From(from) => self.capture.record(from, own, rtp),
+            Way::To { to, .. } => self.capture.record(own, to, rtp),
         }
     }
 

@@ -2,6 +2,12 @@
 //!
 //! Sans-IO. The DAVE payload passes untouched; only the transport layer is opened and made anew,
 //! with each receiver's key and nonce counter. Sequence number, timestamp and SSRC stay.
+//!
+//! Where a member's media goes: to the address of its last SELECT PROTOCOL (op 1), and from then
+//! on to another port of the same host when RTP comes from there that only the member can have
+//! sent: its tag is right, and its sequence number is ahead of all before, so that no copy of an
+//! old packet moves anything. IP discovery is answered at any time and moves nothing: it carries
+//! no proof of who asks.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -9,12 +15,13 @@ use std::{
 };
 
 use rand::{Rng, SeedableRng, rngs::StdRng};
+use serde::Serialize;
 
 use super::{
     mangle::{Mangler, Sending},
     transport::{
-        Additions, Cipher, Kind, Mode, OpenError, Opened, discovery_response, open, seal,
-        seal_sender_report,
+        Additions, Cipher, Kind, Mode, Opened, discovery_response, open, seal, seal_sender_report,
+        unsealed,
     },
 };
 use crate::fault::{Flow, Packet};
@@ -40,6 +47,16 @@ pub(crate) enum Verdict {
     NotSpeaking { ssrc: u32 },
 }
 
+/// Why a member's audio is not forwarded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Silenced {
+    /// Muted by a moderator.
+    Muted,
+    /// In a stage's audience, or without SPEAK.
+    Suppressed,
+}
+
 /// A datagram to send, and whose it is; from 0 is the server's own.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Datagram {
@@ -48,7 +65,7 @@ pub(crate) struct Datagram {
 }
 
 /// Packet counts of one member.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub(crate) struct Counts {
     /// Genuine RTP packets from the member.
     received: u64,
@@ -61,6 +78,10 @@ pub(crate) struct Counts {
     /// From the member: wrong tag, wrong address or malformed.
     refused: u64,
     rtcp: u64,
+    /// From the member and genuine, but not forwarded: it is server-muted.
+    muted: u64,
+    /// From the member and genuine, but not forwarded: it is suppressed.
+    suppressed: u64,
 }
 
 #[derive(Debug)]
@@ -70,6 +91,7 @@ struct Port {
     key: [u8; 32],
     media: Option<Media>,
     speaking: bool,
+    silenced: Option<Silenced>,
     counts: Counts,
     reported: Counts,
 }
@@ -80,6 +102,15 @@ struct Media {
     cipher: Cipher,
     address: SocketAddr,
     nonce: u32,
+    /// Highest sequence number that came from the member.
+    sequence: Option<u16>,
+}
+
+impl Media {
+    /// Whether a sequence number is ahead of all that came (RFC 1982 arithmetic).
+    fn is_ahead(&self, sequence: u16) -> bool {
+        self.sequence.is_none_or(|last| (1..0x8000).contains(&sequence.wrapping_sub(last)))
+    }
 }
 
 /// All members' media, by SSRC.
@@ -92,6 +123,8 @@ pub(crate) struct Sfu {
     pub(crate) mangler: Mangler,
     /// Datagrams that belong to nobody.
     pub(crate) strays: u64,
+    /// Whose media goes to another port of their host since the last look, and where.
+    pub(crate) moved: Vec<(u32, SocketAddr)>,
 }
 
 impl Sfu {
@@ -102,6 +135,7 @@ impl Sfu {
             rng: StdRng::seed_from_u64(seed),
             mangler: Mangler::default(),
             strays: 0,
+            moved: Vec::new(),
         }
     }
 
@@ -112,6 +146,7 @@ impl Sfu {
             key,
             media: None,
             speaking: false,
+            silenced: None,
             counts: Counts::default(),
             reported: Counts::default(),
         };
@@ -130,11 +165,16 @@ impl Sfu {
         }
     }
 
-    /// The member may send and receive from now on.
+    /// The member may send and receive from now on, or does so from another address or with another
+    /// mode.
     pub(crate) fn select(&mut self, ssrc: u32, mode: Mode, address: SocketAddr) {
         if let Some(port) = self.ports.get_mut(&ssrc) {
-            let nonce = port.media.as_ref().map_or(0, |media| media.nonce);
-            port.media = Some(Media { cipher: Cipher::new(mode, &port.key), address, nonce });
+            let cipher = Cipher::new(mode, &port.key);
+            match &mut port.media {
+                // The key stays, so the nonces must go on.
+                Some(media) => (media.cipher, media.address) = (cipher, address),
+                None => port.media = Some(Media { cipher, address, nonce: 0, sequence: None }),
+            }
         }
     }
 
@@ -142,6 +182,13 @@ impl Sfu {
     pub(crate) fn announce(&mut self, ssrc: u32) {
         if let Some(port) = self.ports.get_mut(&ssrc) {
             port.speaking = true;
+        }
+    }
+
+    /// Whether what the member sends is kept from the others.
+    pub(crate) fn set_silenced(&mut self, ssrc: u32, silenced: Option<Silenced>) {
+        if let Some(port) = self.ports.get_mut(&ssrc) {
+            port.silenced = silenced;
         }
     }
 
@@ -169,6 +216,23 @@ impl Sfu {
             }
         };
         port.map(|port| port.user)
+    }
+
+    /// RTP from a member without its transport encryption; the inner `None`: it cannot be taken
+    /// off. The outer one: not RTP of a member.
+    pub(crate) fn unsealed_from(&self, bytes: &[u8]) -> Option<Option<Vec<u8>>> {
+        let Kind::Rtp { ssrc } = Kind::of(bytes) else { return None };
+        let media = self.ports.get(&ssrc)?.media.as_ref();
+        Some(media.and_then(|media| unsealed(&media.cipher, bytes)))
+    }
+
+    /// The same of RTP to a member.
+    pub(crate) fn unsealed_to(&self, to: SocketAddr, bytes: &[u8]) -> Option<Option<Vec<u8>>> {
+        let Kind::Rtp { .. } = Kind::of(bytes) else { return None };
+        let media = self.ports.values().filter_map(|port| port.media.as_ref());
+        // Several at one address: sessions of different guilds, or one that is not forgotten yet.
+        let mut media = media.filter(|media| media.address == to);
+        Some(media.find_map(|media| unsealed(&media.cipher, bytes)))
     }
 
     /// Takes a datagram in and pushes what it causes onto `out`.
@@ -221,17 +285,37 @@ impl Sfu {
             self.strays += 1;
             return Verdict::Done;
         };
-        let opened = match &port.media {
-            // Only the owner's address and key may use an SSRC.
-            Some(media) if media.address == from => open(&media.cipher, bytes),
-            _ => Err(OpenError::Tag),
+        let opened = match &mut port.media {
+            // Only the owner's host and key may use an SSRC.
+            Some(media) if media.address.ip() == from.ip() => {
+                let opened = open(&media.cipher, bytes);
+                let sequence = opened.as_ref().map(Opened::sequence);
+                let is_ahead = sequence.is_ok_and(|sequence| media.is_ahead(sequence));
+                if is_ahead {
+                    media.sequence = sequence.ok();
+                }
+                if media.address != from && is_ahead {
+                    media.address = from;
+                    self.moved.push((ssrc, from));
+                }
+                opened.ok().filter(|_| media.address == from)
+            }
+            _ => None,
         };
-        let Ok(packet) = opened else {
+        let Some(packet) = opened else {
             port.counts.refused += 1;
             return Verdict::Done;
         };
         port.counts.received += 1;
         let verdict = if port.speaking { Verdict::Done } else { Verdict::NotSpeaking { ssrc } };
+        match port.silenced {
+            Some(Silenced::Muted) => port.counts.muted += 1,
+            Some(Silenced::Suppressed) => port.counts.suppressed += 1,
+            None => {}
+        }
+        if port.silenced.is_some() {
+            return verdict;
+        }
         let (user, channel) = (port.user, port.channel);
         self.forward(treatment, (ssrc, user), channel, &packet, out);
         verdict
@@ -374,10 +458,11 @@ mod tests {
     }
 
     #[test]
-    fn an_ssrc_belongs_to_its_key_and_address() {
+    fn an_ssrc_belongs_to_its_key_and_host() {
         let mut sfu = unit();
         let mut out = Vec::new();
-        sfu.handle_datagram(PLAIN, address(1_002), &wire(1), &mut out); // another address
+        let elsewhere = ([127, 0, 0, 2], 1_001).into();
+        sfu.handle_datagram(PLAIN, elsewhere, &wire(1), &mut out);
         let forged = seal(
             &Cipher::new(Mode::XChaCha20Poly1305, &[2; 32]),
             1,
@@ -388,6 +473,66 @@ mod tests {
         assert!(out.is_empty());
         assert_eq!(sfu.take_counts(), [(1, Counts { refused: 2, ..Counts::default() })]);
         assert_eq!(sfu.take_counts(), []);
+    }
+
+    #[test]
+    fn whoever_is_silenced_is_counted_and_hears_on() {
+        let mut sfu = unit();
+        let mut out = Vec::new();
+        for (silenced, counts) in [
+            (Silenced::Muted, Counts { received: 1, muted: 1, ..Counts::default() }),
+            (
+                Silenced::Suppressed,
+                Counts { received: 2, muted: 1, suppressed: 1, ..Counts::default() },
+            ),
+        ] {
+            sfu.set_silenced(1, Some(silenced));
+            sfu.handle_datagram(PLAIN, address(1_001), &wire(1), &mut out);
+            assert!(out.is_empty());
+            assert_eq!(sfu.take_counts(), [(1, counts)]);
+        }
+        sfu.set_silenced(2, Some(Silenced::Muted));
+        sfu.set_silenced(1, None);
+        sfu.handle_datagram(PLAIN, address(1_001), &wire(1), &mut out);
+        assert_eq!(out.len(), 2, "the muted one hears");
+    }
+
+    #[test]
+    fn media_follows_a_port_that_only_its_owner_can_have_sent_from() {
+        let mut sfu = unit();
+        let mut out = Vec::new();
+        sfu.handle_datagram(PLAIN, address(1_001), &wire(65_535), &mut out);
+        assert_eq!(out.len(), 2);
+        // Copies of old packets and forged ones, from another port: nothing.
+        let mut forged = wire(3);
+        forged[20] ^= 1;
+        for bytes in [wire(65_535), wire(60_000), forged] {
+            sfu.handle_datagram(PLAIN, address(7_000), &bytes, &mut out);
+        }
+        let mut ask = vec![0, 1, 0, 70, 0, 0, 0, 1];
+        ask.resize(74, 0);
+        out.clear();
+        sfu.handle_datagram(PLAIN, address(7_000), &ask, &mut out);
+        assert_eq!(out.remove(0).packet.to, address(7_000), "discovery is answered");
+        assert!(sfu.moved.is_empty() && out.is_empty());
+
+        // Out of order from the usual port is as good as ever.
+        sfu.handle_datagram(PLAIN, address(1_001), &wire(65_534), &mut out);
+        sfu.handle_datagram(PLAIN, address(7_000), &wire(0), &mut out);
+        assert_eq!((out.len(), std::mem::take(&mut sfu.moved)), (4, vec![(1, address(7_000))]));
+        out.clear();
+        let cipher = Cipher::new(Mode::XChaCha20Poly1305, &[2; 32]);
+        let mut answer = frame(0, b"dave");
+        answer.rest[9] = 2;
+        let answer = seal(&cipher, 1, &answer, Additions::default()).unwrap();
+        sfu.handle_datagram(PLAIN, address(1_002), &answer, &mut out);
+        assert_eq!(out[0].packet.to, address(7_000));
+        // SELECT PROTOCOL has the last word, and the nonces go on.
+        sfu.select(1, Mode::XChaCha20Poly1305, address(8_000));
+        sfu.handle_datagram(PLAIN, address(1_002), &answer, &mut out);
+        assert_eq!(out[2].packet.to, address(8_000));
+        let nonce = |wire: &[u8]| wire.last().copied().unwrap();
+        assert_eq!(nonce(&out[2].packet.bytes), nonce(&out[0].packet.bytes) + 1);
     }
 
     #[test]

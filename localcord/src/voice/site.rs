@@ -9,7 +9,7 @@ use std::{
 
 use tokio_rustls::TlsAcceptor;
 
-use super::{Core, Tasks, VoiceSettings};
+use super::{Capture, Core, Tasks, VoiceSettings};
 use crate::{fault::Faults, journal::Journal};
 
 /// What a voice server is made of.
@@ -19,6 +19,7 @@ pub(super) struct Blueprint {
     pub(super) tls: TlsAcceptor,
     pub(super) journal: Journal,
     pub(super) faults: Faults,
+    pub(super) capture: Capture,
 }
 
 /// One voice server: its own ports, SSRCs, keys and DAVE groups. It stops when it is dropped.
@@ -59,6 +60,10 @@ impl Sites {
         &self.first
     }
 
+    pub(super) fn capture(&self) -> &Capture {
+        &self.blueprint.capture
+    }
+
     /// The one that a guild is on.
     pub(super) fn of(&self, guild: u64) -> Arc<Site> {
         let moved = self.lock();
@@ -76,8 +81,9 @@ impl Sites {
     pub(super) async fn relocate(&self, guild: u64) -> io::Result<()> {
         let settings = VoiceSettings { port: 0, ..self.blueprint.settings.clone() };
         let (tls, journal) = (self.blueprint.tls.clone(), self.blueprint.journal.clone());
-        let faults = self.blueprint.faults.clone();
-        let blueprint = Blueprint { settings, tls, journal, faults, bind: self.blueprint.bind };
+        let (faults, capture) = (self.blueprint.faults.clone(), self.capture().clone());
+        let bind = self.blueprint.bind;
+        let blueprint = Blueprint { settings, bind, tls, journal, faults, capture };
         let site = Arc::new(Site::open(&blueprint).await?);
         let mut moved = self.lock();
         moved.last += 1;

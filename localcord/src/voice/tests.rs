@@ -239,6 +239,29 @@ impl Client {
         }
     }
 
+    /// Goes on from another UDP port, as behind a router that forgot the first one.
+    async fn rebind(&mut self) {
+        let server = self.udp.peer_addr().unwrap();
+        self.udp = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+        self.udp.connect(server).await.unwrap();
+    }
+
+    /// Asks for media at the present port, with the given mode.
+    async fn select_again(&mut self, mode: Mode) -> Value {
+        let (address, port) = discover(&self.udp, self.ssrc).await;
+        assert_eq!(port, self.udp.local_addr().unwrap().port());
+        let data = json!({ "address": address, "port": port, "mode": mode.name() });
+        self.json(1, json!({ "protocol": "udp", "data": data })).await;
+        loop {
+            let message = next_json(&mut self.socket).await.unwrap();
+            if message["op"] == 4 {
+                let key = serde_json::from_value(message["d"]["secret_key"].clone()).unwrap();
+                self.cipher = Cipher::new(mode, &key);
+                return message["d"].clone();
+            }
+        }
+    }
+
     fn epoch(&self) -> u64 {
         self.dave.epoch().map_or(0, |epoch| epoch.as_u64())
     }
@@ -331,6 +354,38 @@ async fn two_members_hear_each_other_in_both_modes_and_versions() {
         let epochs = journal.since(0).iter().filter(|e| e.name == "epoch").count();
         assert_eq!(epochs, 1);
     }
+}
+
+#[tokio::test]
+async fn audio_flows_on_when_a_port_changes_in_the_middle_of_a_call() {
+    let (server, journal, _) = server(VoiceSettings::default()).await;
+    let (mut first, mut second) = pair(&server, [8, 8], [Mode::Aes256Gcm; 2]).await;
+    first.json(5, json!({ "speaking": 1 })).await;
+    second.json(5, json!({ "speaking": 1 })).await;
+    until(&mut [&mut first, &mut second], |clients| {
+        clients.iter().all(|client| client.speakers.len() == 1)
+    })
+    .await;
+    // One that only listens says where it is now; the same key, another mode if it wants.
+    for mode in [Mode::Aes256Gcm, Mode::XChaCha20Poly1305] {
+        first.speak().await;
+        second.hear(1).await;
+        second.rebind().await;
+        let described = second.select_again(mode).await;
+        assert_eq!(described["mode"], mode.name());
+        first.speak().await;
+        second.hear(1).await;
+    }
+    // One that speaks need not say anything.
+    first.rebind().await;
+    first.speak().await;
+    second.hear(1).await;
+    second.speak().await;
+    first.hear(2).await;
+    let moved: Vec<_> = journal.since(0).into_iter().filter(|e| e.name == "moved").collect();
+    assert_eq!(moved.len(), 1);
+    assert_eq!(moved[0].data["address"], first.udp.local_addr().unwrap().to_string());
+    assert_eq!(server.epoch(CHANNEL), Some(1), "nothing else has changed");
 }
 
 #[tokio::test]

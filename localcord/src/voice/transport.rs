@@ -173,6 +173,13 @@ pub(crate) struct Opened {
     pub(crate) payload: Vec<u8>,
 }
 
+impl Opened {
+    /// The RTP sequence number.
+    pub(crate) fn sequence(&self) -> u16 {
+        u16::from_be_bytes([self.rest[0], self.rest[1]])
+    }
+}
+
 /// Opens an RTP packet.
 pub(crate) fn open(cipher: &Cipher, packet: &[u8]) -> Result<Opened, OpenError> {
     open_parts(cipher, packet).ok_or(OpenError::Malformed)?
@@ -207,6 +214,20 @@ fn open_parts(cipher: &Cipher, packet: &[u8]) -> Option<Result<Opened, OpenError
         payload.truncate(payload.len().checked_sub(count)?);
     }
     Some(Ok(Opened { second: packet[1], rest: packet[2..HEADER].try_into().ok()?, payload }))
+}
+
+/// An RTP packet as it is without its transport encryption: header, CSRCs, extension, payload and
+/// padding as they were, tag and nonce suffix gone. `None` if the tag is wrong, or the lengths do
+/// not fit.
+pub(crate) fn unsealed(cipher: &Cipher, packet: &[u8]) -> Option<Vec<u8>> {
+    let first = *packet.first()?;
+    let extension = if first & EXTENSION_BIT != 0 { 4 } else { 0 };
+    let clear = HEADER + 4 * usize::from(first & 0x0F) + extension;
+    let (rest, suffix) = packet.split_last_chunk::<SUFFIX>()?;
+    let (rest, tag) = rest.split_last_chunk::<TAG>()?;
+    let mut out = rest.to_vec();
+    let (aad, body) = out.split_at_mut_checked(clear)?;
+    cipher.open(*suffix, aad, body, tag).then_some(out)
 }
 
 /// What the server adds to a packet it forwards.
@@ -399,6 +420,38 @@ mod tests {
     }
 
     #[test]
+    fn unsealed_packets_keep_their_shape() {
+        for mode in Mode::ALL {
+            let cipher = Cipher::new(mode, &[3; 32]);
+            let shape = Shape {
+                csrcs: 2,
+                extension: Extension::Usual,
+                padding: Padding::Bytes(5),
+                flip_tag: false,
+            };
+            let wire = seal(&cipher, 1, &packet(&[7; 3]), shape).unwrap();
+            let plain = unsealed(&cipher, &wire).unwrap();
+            let head: &[u8] = &[0xB2, 0x78, 0, 7, 0, 0, 3, 192, 0, 0, 0, 9, 0, 0, 0, 1, 0, 0, 0, 2];
+            let rest = [0xBE, 0xDE, 0, 1, 0x10, 0x94, 0x90, 0, 7, 7, 7, 0, 0, 0, 0, 5];
+            assert_eq!(plain, [head, &rest].concat());
+            // Also what no receiver makes sense of.
+            for shape in [
+                Shape { padding: Padding::Count(200), ..Shape::default() },
+                Shape { extension: Extension::Truncated, ..Shape::default() },
+            ] {
+                let wire = seal(&cipher, 1, &packet(&[7; 3]), shape).unwrap();
+                assert_eq!(
+                    unsealed(&cipher, &wire).map(|plain| plain.len()),
+                    Some(wire.len() - 20)
+                );
+            }
+            let wire = seal(&cipher, 1, &packet(&[7; 3]), Shape { flip_tag: true, ..shape });
+            assert_eq!(unsealed(&cipher, &wire.unwrap()), None);
+            assert_eq!(unsealed(&cipher, &[0x9F; 30]), None);
+        }
+    }
+
+    #[test]
     fn a_sender_report_is_encrypted_after_its_first_eight_bytes() {
         let cipher = Cipher::new(Mode::XChaCha20Poly1305, &[3; 32]);
         let wire = seal_sender_report(&cipher, 9, 0x0102_0304).unwrap();
@@ -477,7 +530,9 @@ mod tests {
         #[test]
         fn never_panics(bytes in proptest::collection::vec(any::<u8>(), 0..100)) {
             let _ = Kind::of(&bytes);
-            let _ = open(&Cipher::new(Mode::Aes256Gcm, &[0; 32]), &bytes);
+            let cipher = Cipher::new(Mode::Aes256Gcm, &[0; 32]);
+            let _ = open(&cipher, &bytes);
+            let _ = unsealed(&cipher, &bytes);
         }
     }
 }

@@ -8,6 +8,7 @@
 //!
 //! Does not: know who is connected, nor check what a request looks like.
 
+pub mod channel;
 pub mod default;
 pub mod dispatch;
 pub mod file;
@@ -25,6 +26,7 @@ use serde_json::{Value, json};
 use tokio::sync::broadcast;
 
 pub use self::{
+    channel::BitrateRefused,
     dispatch::{Audience, Dispatch, intents},
     file::WorldError,
     json::timestamp,
@@ -32,10 +34,10 @@ pub use self::{
     message::{MessageChange, UnknownMessage},
     permissions::bits,
     state::{
-        Application, Channel, DISCORD_EPOCH_MS, Guild, Member, Message, Overwrite, Role, State,
-        Target, User, VoiceState, kind, snowflake, snowflake_ms,
+        Application, BITRATES, Channel, DISCORD_EPOCH_MS, Guild, Member, Message, Overwrite, Role,
+        State, Target, User, VoiceState, kind, snowflake, snowflake_ms,
     },
-    voice_state::VoiceDenied,
+    voice_state::{StageChange, StageDenied, VoiceDenied},
 };
 use crate::{journal::Journal, voice::VoiceServer};
 

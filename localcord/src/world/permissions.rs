@@ -57,6 +57,9 @@ pub mod bits {
     pub const CREATE_PRIVATE_THREADS: u64 = 1 << 36;
     /// Write in threads.
     pub const SEND_MESSAGES_IN_THREADS: u64 = 1 << 38;
+    /// What a moderator of a stage channel has (Discord's help page "Stage Channels FAQ"); joins it
+    /// as a speaker.
+    pub const STAGE_MODERATOR: u64 = MANAGE_CHANNELS | MUTE_MEMBERS | MOVE_MEMBERS;
     /// Every bit Discord has given a meaning (0 to 52).
     pub const ALL: u64 = (1 << 53) - 1;
     /// What `@everyone` may do in a new guild.

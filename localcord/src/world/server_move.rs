@@ -32,6 +32,7 @@ impl World {
         let endpoint = server.endpoint_in(guild_id);
         let mut invites = Vec::new();
         for (voice, dave) in voices {
+            let silenced = voice.silenced();
             let invite = VoiceInvite {
                 guild_id,
                 channel_id: voice.channel_id,
@@ -48,6 +49,7 @@ impl World {
                 token: invite.token.clone(),
                 dave,
             });
+            server.set_silenced(guild_id, invite.user_id, silenced);
             if self.read(|state| state.users.get(&invite.user_id).is_some_and(|user| user.bot)) {
                 let endpoint = Some(&*invite.endpoint);
                 self.tell_voice_server(guild_id, invite.user_id, &invite.token, endpoint);

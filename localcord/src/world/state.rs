@@ -10,6 +10,13 @@ use serde_json::Value;
 /// First second of 2015 in Unix milliseconds: where snowflakes begin to count.
 pub const DISCORD_EPOCH_MS: u64 = 1_420_070_400_000;
 
+/// Bitrate of a voice channel that nobody changed, bits per second.
+const USUAL_BITRATE: u32 = 64_000;
+
+/// What the bitrate of a voice channel can be, bits per second: up to 384 kbit/s in a guild with
+/// all boosts ("Modify Channel").
+pub const BITRATES: std::ops::RangeInclusive<u32> = 8_000..=384_000;
+
 /// Channel types ("Channel Types").
 pub mod kind {
     /// Text channel of a guild.
@@ -137,6 +144,8 @@ pub struct Channel {
     pub overwrites: Vec<Overwrite>,
     /// Most users in a voice channel; 0 is no limit.
     pub user_limit: u16,
+    /// Bits per second of a voice channel; [`Channel::bitrate`] knows what none means.
+    pub bitrate: Option<u32>,
     /// The users of a direct message.
     pub recipients: Vec<u64>,
     /// Who made a thread.
@@ -144,6 +153,13 @@ pub struct Channel {
 }
 
 impl Channel {
+    /// Bits per second that clients are to send in a voice channel: Discord's 64,000 unless it was
+    /// set.
+    #[must_use]
+    pub fn bitrate(&self) -> u32 {
+        self.bitrate.unwrap_or(USUAL_BITRATE)
+    }
+
     /// A thread takes its permissions from its parent.
     #[must_use]
     pub fn is_thread(&self) -> bool {
@@ -267,8 +283,10 @@ pub struct VoiceState {
     pub mute: bool,
     /// Deafened by a moderator.
     pub deaf: bool,
-    /// In a stage's audience: not heard.
+    /// In a stage's audience, or without SPEAK: not heard.
     pub suppress: bool,
+    /// Since when it asks to speak in a stage channel, Unix milliseconds.
+    pub request_to_speak_ms: Option<u64>,
 }
 
 impl std::fmt::Debug for VoiceState {

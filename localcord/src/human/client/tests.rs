@@ -16,6 +16,10 @@ fn invite(user_id: u64) -> VoiceInvite {
     }
 }
 
+fn new_client(invite: VoiceInvite, mode: TransportMode) -> Client {
+    Client::new(invite, mode, SpeechCoding::default()).unwrap()
+}
+
 fn outputs(client: &mut Client) -> Vec<Output> {
     std::iter::from_fn(|| client.poll_output()).collect()
 }
@@ -57,7 +61,7 @@ fn describe(client: &mut Client, now: Instant, mode: TransportMode, version: u16
 
 /// A client that has joined a call without end-to-end encryption.
 fn joined(user_id: u64, ssrc: u32, mode: TransportMode, now: Instant) -> Client {
-    let mut client = Client::new(invite(user_id), mode).unwrap();
+    let mut client = new_client(invite(user_id), mode);
     hello(&mut client, now);
     ready(&mut client, now, ssrc, &[mode.name()]);
     client.handle_datagram(now, &discovered(ssrc));
@@ -69,7 +73,7 @@ fn joined(user_id: u64, ssrc: u32, mode: TransportMode, now: Instant) -> Client 
 #[test]
 fn the_handshake_goes_in_order() {
     let now = Instant::now();
-    let mut client = Client::new(invite(1), TransportMode::Aes256Gcm).unwrap();
+    let mut client = new_client(invite(1), TransportMode::Aes256Gcm);
     let identify = &texts(&mut client)[0];
     assert_eq!(identify["op"], 0);
     assert_eq!(identify["d"]["server_id"], "10");
@@ -103,7 +107,7 @@ fn the_handshake_goes_in_order() {
 #[test]
 fn heartbeats_carry_the_last_sequence_and_two_unanswered_are_the_end() {
     let mut now = Instant::now();
-    let mut client = Client::new(invite(1), TransportMode::Aes256Gcm).unwrap();
+    let mut client = new_client(invite(1), TransportMode::Aes256Gcm);
     hello(&mut client, now);
     outputs(&mut client);
     let mut beats = Vec::new();
@@ -130,7 +134,7 @@ fn heartbeats_carry_the_last_sequence_and_two_unanswered_are_the_end() {
 #[test]
 fn a_lost_discovery_is_asked_again_and_then_given_up() {
     let mut now = Instant::now();
-    let mut client = Client::new(invite(1), TransportMode::Aes256Gcm).unwrap();
+    let mut client = new_client(invite(1), TransportMode::Aes256Gcm);
     ready(&mut client, now, 7, &[TransportMode::Aes256Gcm.name()]);
     outputs(&mut client);
     for _ in 1..DISCOVERY_TRIES {
@@ -146,11 +150,11 @@ fn a_lost_discovery_is_asked_again_and_then_given_up() {
 #[test]
 fn no_mode_in_common_or_another_than_asked_for_fails() {
     let now = Instant::now();
-    let mut client = Client::new(invite(1), TransportMode::Aes256Gcm).unwrap();
+    let mut client = new_client(invite(1), TransportMode::Aes256Gcm);
     ready(&mut client, now, 7, &["xsalsa20_poly1305"]);
     assert!(outputs(&mut client).iter().any(|output| matches!(output, Output::Failed(_))));
 
-    let mut client = Client::new(invite(1), TransportMode::Aes256Gcm).unwrap();
+    let mut client = new_client(invite(1), TransportMode::Aes256Gcm);
     ready(&mut client, now, 7, &[TransportMode::Aes256Gcm.name()]);
     describe(&mut client, now, TransportMode::XChaCha20Poly1305, 1);
     let sent = outputs(&mut client);
@@ -168,7 +172,7 @@ fn real_speech_survives_the_way() {
     let mut speaker = joined(1, 7, TransportMode::Aes256Gcm, now);
     let mut listener = joined(2, 8, TransportMode::Aes256Gcm, now);
     listener.handle_text(now, r#"{"op":5,"d":{"user_id":"1","ssrc":7,"speaking":1}}"#);
-    speaker.handle_say(now, 1, stereo);
+    speaker.handle_say(now, Unsaid { id: 1, pcm: stereo, so_far: None });
     while speaker.voice.as_ref().is_some_and(Voice::is_speaking) {
         now = speaker.poll_timeout().unwrap();
         speaker.handle_timeout(now);
@@ -190,7 +194,7 @@ fn a_speech_is_announced_sent_heard_and_ended() {
         let mut now = Instant::now();
         let mut speaker = joined(1, 7, mode, now);
         let mut listener = joined(2, 8, mode, now);
-        speaker.handle_say(now, 5, vec![3000; 1920 * 10]);
+        speaker.handle_say(now, Unsaid { id: 5, pcm: vec![3000; 1920 * 10], so_far: None });
         let mut sent = outputs(&mut speaker);
         assert!(
             matches!(&sent[..], [Output::Text(text)] if text.contains(r#""speaking":1"#)),

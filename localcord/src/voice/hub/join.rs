@@ -78,6 +78,7 @@ impl Hub {
         let dave = member.ticket.dave;
         let version = member.version;
         self.sfu.open_port(ssrc, id.1, channel, member.key);
+        self.sfu.set_silenced(ssrc, self.silenced.get(&id).copied());
         self.by_ssrc.insert(ssrc, id);
         self.members.insert(id, member);
         self.journal_message(id, "in", 0, json!({ "version": version }));

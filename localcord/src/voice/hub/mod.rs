@@ -29,7 +29,7 @@ use super::{
         parse_binary, parse_text,
     },
     settings::VoiceSettings,
-    sfu::{Datagram, Sfu},
+    sfu::{Datagram, Sfu, Silenced},
     ticket::Ticket,
 };
 use crate::fault::{Impair, VoiceBehaviour};
@@ -57,11 +57,24 @@ pub(crate) enum Output {
         /// From another port than the one READY named.
         other_port: bool,
     },
+    /// RTP for the capture, if one is wanted.
+    Captured {
+        way: Way,
+        /// Without its transport encryption; `None`: that could not be taken off.
+        rtp: Option<Vec<u8>>,
+    },
     Journal {
         kind: &'static str,
         name: &'static str,
         data: Value,
     },
+}
+
+/// Where a captured datagram came from or goes to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Way {
+    From(SocketAddr),
+    To { to: SocketAddr, other_port: bool },
 }
 
 #[derive(Debug)]
@@ -92,6 +105,8 @@ pub(crate) struct Hub {
     udp: SocketAddr,
     rng: StdRng,
     tickets: BTreeMap<MemberId, Issued>,
+    /// Whose audio is not forwarded, here or not here yet.
+    silenced: BTreeMap<MemberId, Silenced>,
     connections: BTreeMap<ConnectionId, Connection>,
     members: BTreeMap<MemberId, Member>,
     rooms: BTreeMap<u64, Room>,
@@ -103,6 +118,7 @@ pub(crate) struct Hub {
     behaviour: VoiceBehaviour,
     interference: Interference,
     impair: Impair,
+    capturing: bool,
     /// Answers to IP discovery that were lost, per user.
     lost_answers: HashMap<u64, u32>,
     next_fault_report_ms: Option<u64>,
@@ -119,6 +135,7 @@ impl Hub {
             udp,
             rng,
             tickets: BTreeMap::new(),
+            silenced: BTreeMap::new(),
             connections: BTreeMap::new(),
             members: BTreeMap::new(),
             rooms: BTreeMap::new(),
@@ -128,6 +145,7 @@ impl Hub {
             behaviour: VoiceBehaviour::default(),
             interference: Interference::default(),
             impair: Impair::default(),
+            capturing: false,
             lost_answers: HashMap::new(),
             next_fault_report_ms: None,
             outputs: VecDeque::new(),
@@ -203,9 +221,40 @@ impl Hub {
         }
     }
 
+    /// Whether a user's audio is kept from the others, until it leaves.
+    pub(crate) fn handle_silenced(
+        &mut self,
+        now_ms: u64,
+        guild: u64,
+        user: u64,
+        silenced: Option<Silenced>,
+    ) {
+        self.now_ms = now_ms;
+        let id = (guild, user);
+        let before = match silenced {
+            Some(why) => self.silenced.insert(id, why),
+            None => self.silenced.remove(&id),
+        };
+        if let Some(member) = self.members.get(&id) {
+            self.sfu.set_silenced(member.ssrc, silenced);
+        }
+        if before != silenced {
+            self.journal(
+                "voice",
+                "silenced",
+                json!({
+                    "guild_id": guild.to_string(),
+                    "user_id": user.to_string(),
+                    "why": silenced,
+                }),
+            );
+        }
+    }
+
     /// The user left or was removed.
     pub(crate) fn handle_dismissal(&mut self, now_ms: u64, guild: u64, user: u64, code: u16) {
         self.now_ms = now_ms;
+        self.silenced.remove(&(guild, user));
         self.tickets.remove(&(guild, user));
         self.remove_member(now_ms, (guild, user), CloseCode(code));
     }

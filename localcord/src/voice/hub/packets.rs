@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, net::SocketAddr};
 
 use serde_json::json;
 
-use super::{Hub, Output};
+use super::{Hub, Output, Way};
 use crate::{
     fault::Packet,
     voice::sfu::{Datagram, Treatment, Verdict},
@@ -13,13 +13,12 @@ use crate::{
 /// How often injected packet faults go into the journal, ms.
 const FAULT_REPORT_MS: u64 = 1_000;
 
-impl Output {
-    fn datagram(packet: Packet) -> Self {
-        Self::Datagram { to: packet.to, bytes: packet.bytes, other_port: packet.other_port }
-    }
-}
-
 impl Hub {
+    /// Whether RTP is wanted without its transport encryption, as [`Output::Captured`].
+    pub(crate) fn set_capturing(&mut self, capturing: bool) {
+        self.capturing = capturing;
+    }
+
     /// A datagram.
     pub(crate) fn handle_datagram(
         &mut self,
@@ -29,6 +28,11 @@ impl Hub {
         bytes: &[u8],
     ) {
         self.now_ms = now_ms;
+        if self.capturing
+            && let Some(rtp) = self.sfu.unsealed_from(bytes)
+        {
+            self.outputs.push_back(Output::Captured { way: Way::From(from), rtp });
+        }
         if self.impair.has_holes()
             && let Some(user) = self.sfu.owner(from, bytes)
             && self.impair.swallows(now_ms, user)
@@ -41,6 +45,13 @@ impl Hub {
             self.send_datagram(now_ms, datagram);
         }
         self.datagrams = datagrams;
+        for (ssrc, address) in std::mem::take(&mut self.sfu.moved) {
+            let Some((guild, user)) = self.by_ssrc.get(&ssrc).copied() else { continue };
+            let (guild, user) = (guild.to_string(), user.to_string());
+            let address = address.to_string();
+            let data = json!({ "guild_id": guild, "user_id": user, "address": address });
+            self.journal("udp", "moved", data);
+        }
         self.report_faults_later();
         self.next_report_ms.get_or_insert(now_ms + self.settings.report_interval_ms);
         if let Verdict::NotSpeaking { ssrc } = verdict
@@ -61,7 +72,7 @@ impl Hub {
             }
         }
         if self.impair.is_idle() {
-            return self.outputs.push_back(Output::datagram(packet));
+            return self.emit(packet);
         }
         self.impair.handle_packet(now_ms, flow, packet);
         self.release_packets(now_ms);
@@ -69,8 +80,19 @@ impl Hub {
 
     pub(super) fn release_packets(&mut self, now_ms: u64) {
         while let Some(packet) = self.impair.poll_packet(now_ms) {
-            self.outputs.push_back(Output::datagram(packet));
+            self.emit(packet);
         }
+    }
+
+    /// Puts a datagram on the wire.
+    fn emit(&mut self, packet: Packet) {
+        let Packet { to, bytes, other_port } = packet;
+        if self.capturing
+            && let Some(rtp) = self.sfu.unsealed_to(to, &bytes)
+        {
+            self.outputs.push_back(Output::Captured { way: Way::To { to, other_port }, rtp });
+        }
+        self.outputs.push_back(Output::Datagram { to, bytes, other_port });
     }
 
     fn report_faults_later(&mut self) {

@@ -109,6 +109,7 @@ impl Bench {
                     self.sent.push((to, bytes));
                     continue;
                 }
+                Output::Captured { .. } => continue,
                 Output::Journal { kind, name, data } => {
                     self.journal.push((kind, name, data));
                     continue;
@@ -303,6 +304,33 @@ fn what_select_protocol_refuses() {
     bench.text(1, &identify(1));
     bench.text(1, &select(6_001, Mode::Aes256Gcm));
     assert!(bench.take(1).last() == Some(&Seen::Closed(4016)));
+}
+
+#[test]
+fn select_protocol_comes_again_for_another_address_or_mode() {
+    let mut bench = Bench::quiet();
+    bench.join(1);
+    bench.take(1);
+    let key = bench.media(1).1;
+    for (port, mode) in [
+        (6_101, Mode::Aes256Gcm),
+        (6_101, Mode::XChaCha20Poly1305),
+        (6_102, Mode::XChaCha20Poly1305),
+    ] {
+        bench.text(1, &select(port, mode));
+        let seen = bench.take(1);
+        let [Seen::Json(description)] = &seen[..] else { panic!("one op 4") };
+        assert_eq!(description["op"], 4);
+        assert_eq!(description["d"]["mode"], mode.name());
+        assert_eq!(description["d"]["secret_key"], json!(key));
+        assert_eq!(description["d"]["dave_protocol_version"], 1);
+    }
+    bench.text(1, &select(6_103, Mode::Aes256Gcm));
+    bench.take(1);
+    let mut message = select(6_103, Mode::Aes256Gcm);
+    *message.pointer_mut("/d/data/mode").unwrap() = "xsalsa20_poly1305".into();
+    bench.text(1, &message);
+    assert!(bench.take(1) == [Seen::Closed(4016)]);
 }
 
 #[test]

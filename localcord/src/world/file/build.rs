@@ -11,7 +11,7 @@ use crate::world::{
     dispatch::intents,
     membership::new_token,
     permissions::bits,
-    state::{Channel, Guild, Overwrite, Role, State, Target, kind, snowflake_ms},
+    state::{BITRATES, Channel, Guild, Overwrite, Role, State, Target, kind, snowflake_ms},
 };
 
 /// Ids that the file leaves out count from here, in the order of the file.
@@ -196,8 +196,19 @@ impl Builder {
             position: i64::try_from(in_guild).unwrap_or(i64::MAX),
             overwrites,
             user_limit: file.user_limit,
+            bitrate: file.bitrate,
             ..Channel::default()
         };
+        if let Some(bitrate) = file.bitrate {
+            let place = place.field("bitrate");
+            if !channel.is_voice() {
+                return Err(place.wrong("only voice and stage channels have one".to_owned()));
+            }
+            if !BITRATES.contains(&bitrate) {
+                let (least, most) = (BITRATES.start(), BITRATES.end());
+                return Err(place.wrong(format!("must be between {least} and {most}")));
+            }
+        }
         self.state.channels.insert(id, channel);
         Ok(())
     }
@@ -293,7 +304,7 @@ mod tests {
                     roles: [{ name: "staff", permissions: ["MOVE_MEMBERS", "MUTE_MEMBERS"] }],
                     channels: [
                         { name: "Rooms", type: "category" },
-                        { name: "Lounge", type: "voice", id: 601, category: "Rooms", user_limit: 2,
+                        { name: "Lounge", type: "voice", id: 601, category: "Rooms", user_limit: 2, bitrate: 96000,
                           overwrites: [
                             { role: "@everyone", deny: ["CONNECT"] },
                             { member: "claw", allow: ["CONNECT"] },
@@ -311,6 +322,7 @@ mod tests {
         assert_eq!(bot.privileged_intents, intents::MESSAGE_CONTENT);
         assert_eq!(bot.flags, 1 << 19);
         assert_eq!((lounge.kind, lounge.user_limit, lounge.position), (kind::VOICE, 2, 1));
+        assert_eq!(lounge.bitrate(), 96_000);
         assert_eq!(lounge.parent_id.map(|id| state.channels[&id].name.as_str()), Some("Rooms"));
         assert_eq!(guild.members.len(), 3);
         assert!(state.may(bot.user_id, 601, bits::CONNECT | bits::SPEAK));

@@ -237,6 +237,8 @@ struct ChannelFile {
     /// 0: no limit.
     #[serde(default)]
     user_limit: u16,
+    /// Bits per second of a voice or stage channel.
+    bitrate: Option<u32>,
     #[serde(default)]
     overwrites: Vec<OverwriteFile>,
 }
@@ -335,6 +337,18 @@ mod tests {
                 2,
                 84,
                 "guilds[0].channels[1].id: 7 is used twice",
+            ),
+            (
+                with("channels: [{ name: 'x', type: 'voice', bitrate: 7999 }]"),
+                2,
+                77,
+                "guilds[0].channels[0].bitrate: must be between 8000 and 384000",
+            ),
+            (
+                with("channels: [{ name: 'x', bitrate: 64000 }]"),
+                2,
+                62,
+                "guilds[0].channels[0].bitrate: only voice and stage channels have one",
             ),
             (
                 with("channels: [{ name: 'x', category: 'C' }]"),

@@ -203,7 +203,7 @@ impl State {
         object["permission_overwrites"] =
             channel.overwrites.iter().map(|overwrite| overwrite.to_json()).collect();
         if channel.is_voice() {
-            object["bitrate"] = 64_000.into();
+            object["bitrate"] = channel.bitrate().into();
             object["user_limit"] = channel.user_limit.into();
             object["rtc_region"] = Value::Null;
         }
@@ -333,7 +333,7 @@ impl State {
             "self_stream": false,
             "self_video": false,
             "suppress": voice.suppress,
-            "request_to_speak_timestamp": null,
+            "request_to_speak_timestamp": voice.request_to_speak_ms.map(timestamp),
         })
     }
 

@@ -1,14 +1,17 @@
 //! Who is in which voice channel, and what lets them into the voice server.
 
+mod stage;
+
 use serde_json::{Value, json};
 
+pub use self::stage::{StageChange, StageDenied};
 use super::{
     World,
     dispatch::{Audience, Dispatch, intents},
     permissions::bits,
     state::{Channel, State, VoiceState, kind},
 };
-use crate::voice::{Ticket, VoiceInvite};
+use crate::voice::{Silenced, Ticket, VoiceInvite};
 
 /// The voice websocket's close code for everybody who is taken out of a channel: "Disconnected".
 const DISCONNECTED: u16 = 4014;
@@ -118,7 +121,8 @@ impl World {
         });
     }
 
-    /// What a moderator sets: server mute, server deafen, a stage's audience. `None` leaves a
+    /// What a moderator sets, whatever anybody's permissions: server mute, server deafen, a stage's
+    /// audience; [`World::change_stage`] asks for permissions. `None` leaves a
     /// flag as it is. Whether the user is in voice at all.
     pub fn moderate_voice(
         &self,
@@ -163,7 +167,8 @@ impl World {
     ) -> Result<VoiceInvite, VoiceDenied> {
         let channel = check(state, guild_id, user_id, channel_id)?;
         let stage = channel.kind == kind::STAGE;
-        let may_speak = state.may(user_id, channel_id, bits::MUTE_MEMBERS);
+        let to_be_heard = if stage { bits::STAGE_MODERATOR } else { bits::SPEAK };
+        let suppress = !state.may(user_id, channel_id, to_be_heard);
         let server = self.voice().ok_or(VoiceDenied::NoVoiceServer)?;
         let before = state.voice_states.get(&(guild_id, user_id)).cloned().unwrap_or_default();
         let (session_id, token) = (hex_secret(), hex_secret());
@@ -184,7 +189,8 @@ impl World {
                 session_id: session_id.clone(),
                 self_mute,
                 self_deaf,
-                suppress: stage && !may_speak,
+                suppress,
+                request_to_speak_ms: None,
                 ..before
             },
         );
@@ -207,6 +213,9 @@ impl World {
 
     fn put(&self, state: &mut State, voice: VoiceState) {
         let (guild_id, user_id) = (voice.guild_id, voice.user_id);
+        if let Some(server) = self.voice() {
+            server.set_silenced(guild_id, user_id, voice.silenced());
+        }
         state.voice_states.insert((guild_id, user_id), voice.clone());
         self.tell_voice_state(guild_id, state.voice_state_json(&voice));
     }
@@ -218,6 +227,18 @@ impl World {
             audience: Audience::Guild(guild_id),
             intents: intents::GUILD_VOICE_STATES,
         });
+    }
+}
+
+impl VoiceState {
+    /// Why nobody is to hear the user, if that is so.
+    #[must_use]
+    pub fn silenced(&self) -> Option<Silenced> {
+        if self.mute {
+            Some(Silenced::Muted)
+        } else {
+            self.suppress.then_some(Silenced::Suppressed)
+        }
     }
 }
 

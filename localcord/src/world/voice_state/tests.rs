@@ -167,3 +167,96 @@ fn without_a_voice_server_nobody_comes_in() {
     let refused = world.set_voice_state(GUILD, ADA, Some(LOUNGE), false, false);
     assert_eq!(refused, Err(VoiceDenied::NoVoiceServer));
 }
+
+/// What everybody in the guild sees of a change: (suppress, since when it asks to speak).
+fn seen(events: &mut Receiver<Arc<Dispatch>>) -> (bool, Value) {
+    let event = events.try_recv().unwrap();
+    assert_eq!(event.event, "VOICE_STATE_UPDATE");
+    (event.data["suppress"].as_bool().unwrap(), event.data["request_to_speak_timestamp"].clone())
+}
+
+#[tokio::test]
+async fn who_may_speak_in_a_stage_and_who_may_let_them() {
+    let (world, mut events) = world().await;
+    let change =
+        |actor: u64, user: u64, change: StageChange| world.change_stage(actor, GUILD, user, change);
+    let suppress =
+        |suppress: bool| StageChange { suppress: Some(suppress), ..StageChange::default() };
+    let request =
+        |at: Option<u64>| StageChange { request_to_speak_ms: Some(at), ..StageChange::default() };
+    let now = crate::world::state::now_ms();
+    assert_eq!(change(BOT_USER, BOT_USER, suppress(false)), Err(StageDenied::NotThere));
+    join(&world, BOT_USER, LOUNGE);
+    assert_eq!(change(BOT_USER, BOT_USER, suppress(true)), Err(StageDenied::NotAStage));
+    join(&world, BOT_USER, STAGE);
+    join(&world, BEN, STAGE);
+    names(&mut events);
+
+    for (actor, user, wanted, denied) in [
+        (BOT_USER, BOT_USER, suppress(false), StageDenied::MissingPermissions),
+        (BOT_USER, BEN, suppress(true), StageDenied::MissingPermissions),
+        (BEN, BOT_USER, request(None), StageDenied::MissingPermissions),
+        (ADA, BEN, request(Some(now)), StageDenied::MissingPermissions),
+        (BEN, BEN, request(Some(now - 120_000)), StageDenied::Past),
+        (ADA, CLEO, suppress(false), StageDenied::NotThere),
+    ] {
+        assert_eq!(change(actor, user, wanted), Err(denied), "{actor} {user} {wanted:?}");
+    }
+    let elsewhere = |channel| StageChange { channel_id: Some(channel), ..suppress(true) };
+    assert_eq!(change(BEN, BEN, elsewhere(LOUNGE)), Err(StageDenied::NotAStage));
+    assert_eq!(names(&mut events), [""; 0]);
+    assert_eq!(change(BEN, BEN, elsewhere(STAGE)), Ok(()));
+    assert_eq!(seen(&mut events), (true, Value::Null));
+
+    // Asking, and taking it back.
+    let later = now + 1_000;
+    let at = Value::from(crate::world::timestamp(later));
+    assert_eq!(change(BEN, BEN, request(Some(later))), Ok(()));
+    assert_eq!(seen(&mut events), (true, at.clone()));
+    assert_eq!(change(BEN, BEN, request(None)), Ok(()));
+    assert_eq!(seen(&mut events), (true, Value::Null));
+
+    // A moderator lets a bot speak, and invites a human to.
+    assert_eq!(change(BOT_USER, BOT_USER, request(Some(later))), Ok(()));
+    assert_eq!(seen(&mut events), (true, at));
+    assert_eq!(change(ADA, BOT_USER, suppress(false)), Ok(()));
+    assert_eq!(seen(&mut events), (false, Value::Null));
+    assert_eq!(change(ADA, BEN, suppress(false)), Ok(()));
+    let (suppressed, invited) = seen(&mut events);
+    assert!(!suppressed && invited.is_string());
+    assert_eq!(change(BEN, BEN, suppress(true)), Ok(()));
+    assert_eq!(seen(&mut events), (true, Value::Null));
+
+    // Without REQUEST_TO_SPEAK nobody asks; MUTE_MEMBERS alone lets one speak.
+    world.write(|state| {
+        let stage = state.channels.get_mut(&STAGE).unwrap();
+        let overwrite = |user, allow, deny| Overwrite { target: Target::Member(user), allow, deny };
+        stage.overwrites.push(overwrite(BEN, 0, bits::REQUEST_TO_SPEAK));
+        stage.overwrites.push(overwrite(CLEO, bits::MUTE_MEMBERS, 0));
+    });
+    assert_eq!(change(BEN, BEN, request(Some(later))), Err(StageDenied::MissingPermissions));
+    assert_eq!(change(BEN, BEN, request(None)), Ok(()));
+    join(&world, CLEO, STAGE);
+    names(&mut events);
+    assert!(world.read(|state| state.voice_states[&(GUILD, CLEO)].suppress));
+    assert_eq!(change(CLEO, CLEO, suppress(false)), Ok(()));
+    assert_eq!(seen(&mut events), (false, Value::Null));
+}
+
+#[tokio::test]
+async fn whoever_may_not_speak_in_a_voice_channel_is_suppressed() {
+    let (world, mut events) = world().await;
+    world.write(|state| {
+        let (target, deny) = (Target::Member(CLEO), bits::SPEAK);
+        let lounge = state.channels.get_mut(&LOUNGE).unwrap();
+        lounge.overwrites.push(Overwrite { target, allow: 0, deny });
+    });
+    for (user, suppressed) in [(BEN, false), (CLEO, true)] {
+        join(&world, user, LOUNGE);
+        assert_eq!(seen(&mut events).0, suppressed);
+    }
+    let told: Vec<_> = world.journal().since(0);
+    let told = told.iter().filter(|entry| entry.name == "silenced");
+    let told: Vec<_> = told.map(|entry| (&entry.data["user_id"], &entry.data["why"])).collect();
+    assert_eq!(told, [(&CLEO.to_string().into(), &"suppressed".into())]);
+}

@@ -450,3 +450,45 @@ fn retirement_removes_older_connections_or_everybody() {
     bench.text(9, &identify(1));
     assert!(bench.take(9).last() == Some(&Seen::Closed(4011)));
 }
+
+/// An IP discovery request of a user, from its usual port.
+fn discovery(bench: &mut Bench, user: u64) {
+    let mut ask = vec![0, 1, 0, 70];
+    ask.extend_from_slice(&bench.media(user).0.to_be_bytes());
+    ask.resize(DISCOVERY_LENGTH, 0);
+    datagram(bench, user, &ask);
+}
+
+fn datagram(bench: &mut Bench, user: u64, bytes: &[u8]) {
+    let from = ([127, 0, 0, 1], 6_000 + user as u16).into();
+    bench.hub.handle_datagram(bench.now_ms, Treatment::default(), from, bytes);
+    bench.drain();
+}
+
+#[test]
+fn a_black_hole_swallows_discovery_and_keepalives_in_its_direction() {
+    for (direction, answered, from, to) in
+        [("fromUser", false, 2, 0), ("toUser", false, 0, 1), ("both", false, 2, 0)]
+    {
+        let mut bench = Bench::quiet();
+        bench.join(1);
+        discovery(&mut bench, 1);
+        assert_eq!(bench.sent.len(), 1, "at any time of a connection");
+        bench.sent.clear();
+        set(&mut bench, json!({ "blackHoles": [{ "user": "1", "direction": direction }] }));
+        discovery(&mut bench, 1);
+        datagram(&mut bench, 1, &[7, 0, 0, 0, 0, 0, 0, 0]);
+        assert_eq!(!bench.sent.is_empty(), answered, "{direction}");
+        bench.pass(1_000);
+        let counted = |user: &str, other: &str| {
+            let counts = bench.journal.iter().filter(|entry| entry.1 == "udp");
+            let counts = counts.filter(|(_, _, data)| data["from"] == user && data["to"] == other);
+            counts.map(|(_, _, data)| data["counts"]["blackHole"].as_u64().unwrap()).sum::<u64>()
+        };
+        assert_eq!((counted("1", "0"), counted("0", "1")), (from, to), "{direction}");
+        // Another user's are answered.
+        bench.join(2);
+        discovery(&mut bench, 2);
+        assert_eq!(bench.sent.len(), 1, "{direction}");
+    }
+}
