@@ -3,14 +3,14 @@
 #
 #   fuzz/run.sh [target...]
 #
-#   FUZZ_SECONDS    seconds per target (10)
+#   FUZZ_SECONDS    seconds per target (60)
 #   FUZZ_SANITIZER  none, or address for the C library below as well; then slower (none)
 #
 # Finds are kept in fuzz/artifacts/<target>/, inputs that reach new code in fuzz/corpus/<target>/.
 set -euo pipefail
 cd "$(dirname "$0")"
 
-seconds=${FUZZ_SECONDS:-10}
+seconds=${FUZZ_SECONDS:-60}
 sanitizer=${FUZZ_SANITIZER:-none}
 
 if ! cargo fuzz --version >/dev/null 2>&1; then

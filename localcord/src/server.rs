@@ -204,7 +204,10 @@ impl Server {
             .merge(control::router(&control))
             .merge(gateway.router())
             .fallback(rest::not_found);
-        let mut tasks = Tasks(vec![tokio::spawn(listen::serve(listener, tls, router))]);
+        let mut tasks = Tasks(vec![
+            tokio::spawn(listen::serve(listener, tls, router)),
+            tokio::spawn(control::server_move::follow_faults(control.clone())),
+        ]);
 
         let proxy = match settings.proxy_port {
             Some(port) => {

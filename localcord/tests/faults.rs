@@ -266,6 +266,92 @@ async fn a_moved_guild_leaves_its_old_server_when_told() {
     assert!(new_alice.ended().is_none() && new_bob.ended().is_none());
 }
 
+/// The ops from 22 to 30 that a user was sent since an entry of the journal, with their transition.
+fn transitions(call: &Call, since: u64, user: u64) -> Vec<(u64, Value)> {
+    let entries = call.journal.since(since);
+    let user = json!(user.to_string());
+    let sent = entries.iter().filter(|entry| {
+        entry.kind == "dave" && entry.data["direction"] == "out" && entry.data["user_id"] == user
+    });
+    let ops = sent.filter_map(|entry| {
+        let op = entry.data["op"].as_u64().filter(|op| [22, 29, 30].contains(op))?;
+        Some((op, entry.data["d"]["transition_id"].clone()))
+    });
+    ops.collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn commits_welcomes_and_transitions_in_every_wrong_order() {
+    let after = |op: u8| json!({ "after": { "op": op } });
+    for (fault, user, joining, expected) in [
+        // 22 before 29.
+        (json!({ "op": 29, "user": "1", "action": after(22) }), 1, 1, vec![22, 29]),
+        // 22 twice.
+        (
+            json!({ "op": 22, "user": "1", "action": { "duplicate": { "copies": 1 } } }),
+            1,
+            1,
+            vec![29, 22, 22],
+        ),
+        // Two pending, executed in the wrong order.
+        (
+            json!({ "op": 22, "user": "1", "times": 1, "action": after(22) }),
+            1,
+            2,
+            vec![29, 29, 22, 22],
+        ),
+        // A commit and a welcome that do not come.
+        (json!({ "op": 29, "user": "1", "action": "withhold" }), 1, 1, vec![22]),
+        (json!({ "op": 30, "user": "3", "action": "withhold" }), 3, 1, vec![22]),
+        (json!({ "op": 30, "user": "3", "action": after(22) }), 3, 1, vec![22, 30]),
+    ] {
+        let call = Call::new().await;
+        let (alice, bob) = call.pair().await;
+        let since = call.journal.since(0).last().map_or(0, |entry| entry.seq);
+        let fast = json!({ "transitionDeadlineMs": 200 });
+        call.set(json!({ "messages": [fault.clone()], "voice": fast }));
+        let mut others = Vec::new();
+        for (n, user_id) in (3..3 + joining).enumerate() {
+            let epoch = u64::try_from(n).unwrap() + 2;
+            others.push(call.join(user_id).await);
+            let reached =
+                move |entry: &Entry| entry.name == "epoch" && entry.data["epoch"] == epoch;
+            soon("the epoch", call.journal.wait_for(since, reached)).await;
+        }
+        let complete = async {
+            while transitions(&call, since, user).len() < expected.len() {
+                let latest = call.journal.since(0).last().map_or(0, |entry| entry.seq);
+                call.journal.wait_for(latest, |entry| entry.kind == "dave").await;
+            }
+        };
+        // The last one may have come between the look and the wait: then this runs out, and the
+        // look below decides.
+        let _ = tokio::time::timeout(Duration::from_secs(1), complete).await;
+        let found = transitions(&call, since, user);
+        let ops: Vec<u64> = found.iter().map(|(op, _)| *op).collect();
+        assert_eq!(ops, expected, "{fault}");
+        if joining == 2 {
+            assert_eq!((&found[0].1, &found[1].1), (&found[3].1, &found[2].1), "{found:?}");
+        }
+        assert!(alice.ended().is_none() && bob.ended().is_none(), "{fault}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn speaking_that_names_the_wrong_user() {
+    let call = Call::new().await;
+    let (alice, bob) = call.pair().await;
+    let wrong = json!({ "merge": { "fields": { "user_id": "9" } } });
+    call.set(json!({ "messages": [{ "op": 5, "user": "2", "about": "1", "action": wrong }] }));
+    let spoken = alice.speak(INTERRUPT).await.unwrap();
+    let enough = u64::from(spoken.frames) / 2;
+    let blamed = move |stats: &HumanStats| {
+        stats.senders.get(&9).is_some_and(|sender| sender.frames_received >= enough)
+    };
+    soon("frames of nobody", bob.wait_until(blamed)).await.unwrap();
+    assert!(!bob.stats().senders.contains_key(&1));
+}
+
 /// A localcord and its control API.
 struct World {
     server: Server,
@@ -379,4 +465,34 @@ async fn a_speech_goes_on_after_a_server_move() {
         assert!((all - 1..=all).contains(&(before + after)), "{variant}: {before} {after} {all}");
         world.server.shutdown().await;
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn fault_settings_move_a_guild_as_often_as_they_are_set() {
+    let server = Server::start(ServerSettings::default()).await.unwrap();
+    let world = World { server, http: reqwest::Client::new() };
+    for human in [ADA, BEN] {
+        let join = json!({ "channel_id": LOUNGE.to_string() });
+        let path = format!("humans/{human}/voice?wait=true");
+        assert_eq!(world.post(&path, join).await.0, 200);
+    }
+    let url = format!("{}/faults", world.server.control_url());
+    let mut since = 0;
+    for (variant, moves) in [("update", 1), ("nullFirst", 2)] {
+        let one = json!({ "variant": variant, "afterMs": 20, "pauseMs": 1 });
+        let settings = json!({ "serverMoves": vec![one; moves] });
+        assert_eq!(world.http.put(&url).json(&settings).send().await.unwrap().status(), 200);
+        for _ in 0..moves {
+            let moved = |entry: &Entry| entry.name == "server_move";
+            let moved = soon("the move", world.server.journal().wait_for(since, moved)).await;
+            assert_eq!(moved.data["variant"], variant);
+            since = moved.seq;
+        }
+        let grouped = |entry: &Entry| {
+            entry.name == "epoch"
+                && entry.data["members"].as_array().is_some_and(|all| all.len() == 2)
+        };
+        soon("a group", world.server.journal().wait_for(since, grouped)).await;
+    }
+    world.server.shutdown().await;
 }

@@ -34,6 +34,7 @@ mod calls;
 mod capture;
 mod faults;
 mod humans;
+pub(crate) mod server_move;
 mod speech;
 mod state;
 
@@ -115,7 +116,7 @@ pub(crate) fn router(control: &Control) -> Router {
         .route("/faults/voice-close", post(faults::close_voice))
         .route("/faults/voice-message", post(faults::send_voice_message))
         .route("/faults/dave-version", post(faults::change_dave_version))
-        .route("/faults/server-move", post(faults::move_server))
+        .route("/faults/server-move", post(server_move::move_server))
         .route("/capture", get(capture::show).put(capture::start).delete(capture::stop))
         .route("/gateway/reconnect", post(state::reconnect))
         .route("/gateway/invalid-session", post(state::invalidate))

@@ -5,6 +5,7 @@
 //! udp ─────── loss, delay …     impair: the network, packet by packet
 //! packet ──── padding, RTP …    voice/mangle: what the server makes of a packet
 //! websocket ─ closes, opcodes   voice/hub/interfere: what becomes of a message
+//! call ────── downgrade, move   voice/hub/downgrade, control/server_move: whole calls
 //! ```
 //!
 //! What was done to packets goes into the journal once a second as `fault` `udp`, with counts per
@@ -13,25 +14,20 @@
 //! `PUT faults` replaces all settings; counters and random sequences begin anew, and messages that
 //! were withheld are sent. The same `seed` gives the same faults for the same input.
 
+mod call;
 pub(crate) mod impair;
 mod packet;
 mod udp;
 mod user;
 mod websocket;
 
-use std::sync::{
-    Arc, PoisonError, RwLock,
-    atomic::{AtomicU64, Ordering},
-};
+use std::sync::{Arc, PoisonError, RwLock};
 
 use serde::{Deserialize, Serialize};
+use tokio::sync::watch;
 
-pub(crate) use self::{
-    impair::{Counts, Impair, Packet},
-    user::{Flow, seed_of},
-    websocket::from_hex,
-};
 pub use self::{
+    call::{Downgrade, ServerMove, ServerMoveVariant},
     packet::{PacketChange, PacketFault, TrailerForgery},
     udp::{BlackHole, GilbertElliott, HoleDirection, JitterDistribution, UdpFault},
     websocket::{
@@ -39,13 +35,18 @@ pub use self::{
         VoiceClose, VoiceMessage,
     },
 };
+pub(crate) use self::{
+    impair::{Counts, Impair, Packet},
+    user::{Flow, seed_of},
+    websocket::from_hex,
+};
 
 /// Everything that currently goes wrong. The default is: nothing.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "camelCase")]
 pub struct FaultSettings {
-    /// Seed of everything random in [`FaultSettings::udp`], [`FaultSettings::packets`] and
-    /// [`FaultSettings::messages`].
+    /// Seed of everything random here: in [`FaultSettings::udp`], [`FaultSettings::packets`],
+    /// [`FaultSettings::messages`] and [`FaultSettings::udp_drop_percent`].
     pub seed: u64,
     /// Share of UDP voice packets the server drops on their way out, 0 to 100.
     pub udp_drop_percent: f64,
@@ -66,6 +67,11 @@ pub struct FaultSettings {
     pub inject: Vec<Injection>,
     /// How the voice server differs from its usual self.
     pub voice: VoiceBehaviour,
+    /// Calls without end-to-end encryption.
+    pub downgrades: Vec<Downgrade>,
+    /// Guilds that change their voice server. A localcord with its control API carries this out,
+    /// not a voice server alone.
+    pub server_moves: Vec<ServerMove>,
     /// REST answers that fail, first match wins.
     pub rest: Vec<RestFault>,
 }
@@ -83,6 +89,8 @@ impl FaultSettings {
         self.messages.iter().try_for_each(MessageFault::check)?;
         self.inject.iter().try_for_each(Injection::check)?;
         self.voice.check()?;
+        self.downgrades.iter().try_for_each(Downgrade::check)?;
+        self.server_moves.iter().try_for_each(ServerMove::check)?;
         let is_failure =
             |fault: &RestFault| fault.status == 429 || (500..600).contains(&fault.status);
         if !self.rest.iter().all(is_failure) {
@@ -119,8 +127,8 @@ pub struct RestFault {
 #[derive(Clone, Debug, Default)]
 pub struct Faults {
     inner: Arc<RwLock<Arc<FaultSettings>>>,
-    /// Counts the calls of [`Faults::set`].
-    revision: Arc<AtomicU64>,
+    /// Counts the calls of [`Faults::set`]; changes while `inner` is held.
+    revision: watch::Sender<u64>,
 }
 
 impl Faults {
@@ -137,13 +145,25 @@ impl Faults {
 
     /// Changes with every [`Faults::set`].
     pub(crate) fn revision(&self) -> u64 {
-        self.revision.load(Ordering::Acquire)
+        *self.revision.borrow()
+    }
+
+    /// The settings in force and their revision.
+    pub(crate) fn numbered(&self) -> (u64, Arc<FaultSettings>) {
+        let inner = self.inner.read().unwrap_or_else(PoisonError::into_inner);
+        (self.revision(), Arc::clone(&inner))
+    }
+
+    /// Wakes up with every [`Faults::set`].
+    pub(crate) fn subscribe(&self) -> watch::Receiver<u64> {
+        self.revision.subscribe()
     }
 
     /// Replaces the settings. The voice server takes them at its next message, packet or deadline.
     pub fn set(&self, settings: FaultSettings) {
-        *self.inner.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(settings);
-        self.revision.fetch_add(1, Ordering::Release);
+        let mut inner = self.inner.write().unwrap_or_else(PoisonError::into_inner);
+        *inner = Arc::new(settings);
+        self.revision.send_modify(|revision| *revision += 1);
     }
 
     /// Uses up one failure for a REST path, if one is set for it.
@@ -216,6 +236,8 @@ mod tests {
                 { "op": 23, "direction": "fromClient", "action": "drop" },
             ],
             "inject": [{ "at": "ready", "message": { "rawBinary": { "hex": "00 01" } } }],
+            "downgrades": [{ "channel": "10", "afterMs": 5, "forMs": 100 }, {}],
+            "serverMoves": [{ "variant": "close4022", "afterMs": 5, "keepOldMs": 9 }],
             "voice": { "heartbeatIntervalMs": 41.25, "firstSequence": 65533, "commitRace": "last" },
         }))
         .unwrap();
@@ -257,6 +279,9 @@ mod tests {
                 "hex",
             ),
             (json!({ "voice": { "heartbeatIntervalMs": 0 } }), "heartbeatIntervalMs"),
+            (json!({ "downgrades": [{ "forMs": 600_001 }] }), "forMs"),
+            (json!({ "serverMoves": [{ "variant": "sideways" }] }), "sideways"),
+            (json!({ "serverMoves": [{ "pauseMs": 600_001 }] }), "pauseMs"),
         ] {
             let refused = read(value.clone()).unwrap_err();
             assert!(refused.contains(word), "{value}: {refused}");

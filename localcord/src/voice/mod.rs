@@ -4,7 +4,7 @@
 //! websocket.rs ─ messages ─►┌ hub ────────────────────────┐
 //!                           │ gateway: framing, sequences │── frames, closes ─► websocket.rs
 //! udp.rs ────── datagrams ─►│ sfu: who hears what         │── datagrams ──────► udp.rs
-//! VoiceServer ── tickets ──►│ dave: proposals and commits │── journal
+//! VoiceServer ── tickets ──►│ dave: proposals and commits │── journal, capture
 //!                           └─────────────────────────────┘
 //! ```
 //!

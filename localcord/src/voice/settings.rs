@@ -32,7 +32,7 @@ pub struct VoiceSettings {
     pub offer_aes: bool,
     /// Also send the undocumented opcodes that reach bots on Discord (18 flags, 20 platform).
     pub undocumented_opcodes: bool,
-    /// Seed of packet loss and padding lengths.
+    /// Seed of padding lengths, and of packet loss until fault settings bring their own.
     pub seed: u64,
     /// How often packet counts go into the journal, milliseconds.
     pub report_interval_ms: u64,

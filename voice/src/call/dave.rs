@@ -31,6 +31,9 @@ const UPGRADE_PLAINTEXT: Duration = Duration::from_secs(10);
 const RECOVERY_QUIET: Duration = Duration::from_secs(3);
 /// At most one recovery in this time.
 const RECOVERY_INTERVAL: Duration = Duration::from_secs(10);
+/// Frames that come within this time after the first keys, from a sender never yet decrypted, are of
+/// the epoch before ours.
+const PRE_JOIN: Duration = Duration::from_secs(3);
 /// How long a prepared transition counts as under way. Members keep the keys of the epoch before for
 /// 10 s (DAVE whitepaper, "Sender Key Derivation"), so a change-over that takes longer has failed:
 /// from then on it neither lets plaintext in nor excuses frames that no key opens.
@@ -100,13 +103,13 @@ pub(crate) struct Dave {
     /// The last commit or welcome that was applied.
     applied: Vec<u8>,
     last_transition: u16,
-    /// When the last commit or welcome came.
+    /// When the last commit or welcome came, or the last key package went.
     group_changed: Option<SessionTime>,
+    /// When the first key package went out.
+    asked_since: Option<SessionTime>,
     /// When receive keys first became usable.
     ready_since: Option<SessionTime>,
     last_recovery: Option<SessionTime>,
-    /// Our group is being repaired: we are out of the old one and not yet added to the new one.
-    repairing: bool,
     /// A key has opened a frame since the last transition.
     proven: bool,
     plaintext_until: Option<SessionTime>,
@@ -130,9 +133,9 @@ impl Dave {
             applied: Vec::new(),
             last_transition: 0,
             group_changed: None,
+            asked_since: None,
             ready_since: None,
             last_recovery: None,
-            repairing: false,
             proven: false,
             plaintext_until: None,
         }
@@ -154,9 +157,14 @@ impl Dave {
             && (self.version == 0 || self.session.as_ref().is_some_and(DaveSession::can_encrypt))
     }
 
-    /// When receive keys first became usable.
-    pub(crate) fn ready_since(&self) -> Option<SessionTime> {
-        self.ready_since
+    /// Whether a frame that arrived at `arrived`, of a sender never yet decrypted, can be of an epoch
+    /// before ours.
+    pub(crate) fn joining(&self, arrived: SessionTime) -> bool {
+        match (self.ready_since, self.asked_since) {
+            (Some(ready), _) => arrived <= ready + PRE_JOIN,
+            (None, Some(asked)) => arrived <= asked + TRANSITION_LIMIT,
+            (None, None) => true,
+        }
     }
 
     /// Others in the call.
@@ -165,7 +173,7 @@ impl Dave {
     }
 
     /// Op 4: the version in force. With one above 0, our key package goes out.
-    pub(crate) fn start(&mut self, version: u16, out: &mut Outbox) {
+    pub(crate) fn start(&mut self, now: SessionTime, version: u16, out: &mut Outbox) {
         let again = self.started && version == self.version;
         self.started = true;
         if again {
@@ -173,7 +181,7 @@ impl Dave {
         }
         self.version = version;
         if version > 0 {
-            self.form_group(version, out);
+            self.form_group(now, version, out);
         }
     }
 
@@ -241,9 +249,15 @@ impl Dave {
     }
 
     /// Op 24 with epoch 1: a new group is to be formed; media keys in use stay until it is.
-    pub(crate) fn prepare_epoch(&mut self, version: u16, epoch: u64, out: &mut Outbox) {
+    pub(crate) fn prepare_epoch(
+        &mut self,
+        now: SessionTime,
+        version: u16,
+        epoch: u64,
+        out: &mut Outbox,
+    ) {
         if epoch == 1 && version > 0 {
-            self.form_group(version, out);
+            self.form_group(now, version, out);
         }
     }
 
@@ -419,7 +433,6 @@ impl Dave {
         self.seen_batches.clear();
         self.group_changed = Some(now);
         self.ready_since.get_or_insert(now);
-        self.repairing = false;
         stats.epochs += 1;
         self.prepared(now, transition, version, out, stats);
         tracing::debug!(epoch, transition, version, "epoch entered");
@@ -460,7 +473,10 @@ impl Dave {
     }
 
     /// Makes a local group from the known external sender and offers a new key package (op 26).
-    fn form_group(&mut self, version: u16, out: &mut Outbox) {
+    fn form_group(&mut self, now: SessionTime, version: u16, out: &mut Outbox) {
+        self.group_changed = Some(now);
+        self.asked_since.get_or_insert(now);
+        self.applied.clear();
         match self.renew(version) {
             Ok(package) => out.push_back(Output::Binary(gateway::key_package(&package))),
             Err(error) => tracing::error!(%error, version, "no DAVE group can be formed"),
@@ -504,10 +520,8 @@ impl Dave {
         };
         stats.recoveries += 1;
         self.last_recovery = Some(now);
-        self.repairing = true;
-        self.group_changed = Some(now);
         out.push_back(Output::Text(gateway::invalid_commit_welcome(transition)));
-        self.form_group(version, out);
+        self.form_group(now, version, out);
         out.push_back(Output::Event(CallEvent::GroupRecovery { transition }));
     }
 
@@ -525,7 +539,7 @@ impl Dave {
         if consecutive > self.tolerance
             && self.under_way(now).next().is_none()
             && self.version > 0
-            && self.in_group(user)
+            && self.shares_group(user)
             && quiet(self.group_changed, RECOVERY_QUIET)
             && quiet(self.last_recovery, RECOVERY_INTERVAL)
         {
@@ -548,13 +562,23 @@ impl Dave {
     /// What a lost frame of `user` is judged by; `None`: not a member of our group, so that the
     /// frame says nothing about it.
     pub(crate) fn state_for(&self, now: SessionTime, user: UserId) -> Option<GroupState> {
-        let member = self.in_group(user) || (self.repairing && self.roster.contains(&user.get()));
-        member.then(|| GroupState {
+        self.shares_group(user).then(|| GroupState {
             last_transition: self.last_transition,
             settled: self.version > 0 && self.under_way(now).next().is_none(),
             proven: self.proven,
             repaired: self.last_recovery,
         })
+    }
+
+    /// Whether our keys should open `user`'s frames: they are in our group; or they are in the call
+    /// and we are in no group, which lasts if the commit or the welcome that should let us in was
+    /// lost or damaged.
+    fn shares_group(&self, user: UserId) -> bool {
+        let alone = self
+            .session
+            .as_ref()
+            .is_some_and(|session| session.epoch().is_none_or(|epoch| epoch.as_u64() == 0));
+        self.in_group(user) || (alone && self.roster.contains(&user.get()))
     }
 
     fn in_group(&self, user: UserId) -> bool {
@@ -602,7 +626,7 @@ impl Dave {
     }
 
     /// Plaintext is normal without DAVE, and tolerated around a change of version.
-    pub(crate) fn plaintext_allowed(&self, now: SessionTime) -> bool {
+    fn plaintext_allowed(&self, now: SessionTime) -> bool {
         self.version == 0
             || self.under_way(now).any(|version| version == 0)
             || self.plaintext_until.is_some_and(|until| now < until)

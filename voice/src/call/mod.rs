@@ -385,7 +385,7 @@ impl Call {
                 self.after(now, keys);
             }
             Incoming::PrepareEpoch { version, epoch } => {
-                self.dave.prepare_epoch(version, epoch, out);
+                self.dave.prepare_epoch(now, version, epoch, out);
             }
             Incoming::Ignored { op } => {
                 tracing::trace!(op, "voice opcode ignored");
@@ -409,7 +409,7 @@ impl Call {
             sender.set_transport(mode, &description.secret_key);
         }
         self.recovery.joined(now);
-        self.dave.start(description.dave_protocol_version, &mut self.out);
+        self.dave.start(now, description.dave_protocol_version, &mut self.out);
         let dave_version = description.dave_protocol_version;
         self.out.push_back(Output::Event(CallEvent::Ready { dave_version }));
         for early in std::mem::take(&mut self.early) {

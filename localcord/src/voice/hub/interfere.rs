@@ -320,6 +320,7 @@ impl Hub {
     pub(crate) fn handle_faults(&mut self, now_ms: u64, faults: &FaultSettings) {
         self.now_ms = now_ms;
         self.impair.configure(now_ms, faults.seed, &faults.udp, &faults.black_holes);
+        self.sfu.reseed(faults.seed);
         self.sfu.mangler.configure(faults.seed, &faults.packets);
         self.behaviour = faults.voice.clone();
         self.lost_answers.clear();
@@ -342,6 +343,8 @@ impl Hub {
             }
         }
         self.configure_groups();
+        self.downgrades.configure(now_ms, &faults.downgrades);
+        self.apply_downgrades(now_ms);
     }
 
     /// Sends a message, unless the faults have other plans for it.

@@ -72,7 +72,7 @@ impl Hub {
     }
 
     /// READY, then who is there and who speaks; the others are told.
-    fn admit_member(&mut self, _now_ms: u64, id: MemberId, member: Member) {
+    fn admit_member(&mut self, now_ms: u64, id: MemberId, member: Member) {
         let ssrc = member.ssrc;
         let channel = member.ticket.channel_id;
         let dave = member.ticket.dave;
@@ -86,6 +86,7 @@ impl Hub {
         let group = self.group_settings();
         let room = self.rooms.entry(channel).or_insert_with(|| Room::new(channel, dave, group));
         let others = room.enter(id);
+        self.apply_downgrades(now_ms);
         if !others.is_empty() {
             let users: Vec<_> = others.iter().map(|(_, user)| user.to_string()).collect();
             self.send(id, Payload::Json { op: 11, d: json!({ "user_ids": users }) });

@@ -4,6 +4,8 @@
 //! with [`Hub::poll_output`]. A member outlives its websocket by the resume window: its SSRC, key,
 //! UDP address, DAVE leaf and unsent messages belong to the member, not to the connection.
 
+mod admission;
+mod downgrade;
 mod interfere;
 mod join;
 mod packets;
@@ -20,6 +22,7 @@ use rand::rngs::StdRng;
 use serde_json::{Value, json};
 
 use self::{
+    downgrade::Downgrades,
     interfere::{Fate, Interference, Target},
     room::Room,
 };
@@ -118,6 +121,7 @@ pub(crate) struct Hub {
     behaviour: VoiceBehaviour,
     interference: Interference,
     impair: Impair,
+    downgrades: Downgrades,
     capturing: bool,
     /// Answers to IP discovery that were lost, per user.
     lost_answers: HashMap<u64, u32>,
@@ -145,6 +149,7 @@ impl Hub {
             behaviour: VoiceBehaviour::default(),
             interference: Interference::default(),
             impair: Impair::default(),
+            downgrades: Downgrades::default(),
             capturing: false,
             lost_answers: HashMap::new(),
             next_fault_report_ms: None,
@@ -164,6 +169,8 @@ impl Hub {
         let groups = self.rooms.values().filter_map(Room::poll_timeout);
         let reports = self.next_report_ms.into_iter().chain(self.next_fault_report_ms);
         let faults = self.interference.poll_timeout().into_iter().chain(self.impair.poll_timeout());
+        let downgrades = self.downgrades.poll_timeout();
+        let faults = faults.chain(downgrades);
         heartbeats.chain(lost).chain(groups).chain(reports).chain(faults).min()
     }
 
@@ -175,88 +182,6 @@ impl Hub {
             .filter(|_| member.speaking.is_none())
             .map(|since| since + self.settings.speaking_grace_ms);
         resume.into_iter().chain(announce).min()
-    }
-
-    /// A new right to identify; the user's older connection in that guild is over.
-    pub(crate) fn handle_ticket(&mut self, now_ms: u64, ticket: Ticket) {
-        self.now_ms = now_ms;
-        let id = (ticket.guild_id, ticket.user_id);
-        self.remove_member(now_ms, id, CloseCode::DISCONNECTED);
-        self.journal(
-            "voice",
-            "admit",
-            json!({
-                "guild_id": id.0.to_string(),
-                "user_id": id.1.to_string(),
-                "channel_id": ticket.channel_id.to_string(),
-                "dave": ticket.dave,
-            }),
-        );
-        self.tickets.insert(id, Issued { ticket, used: false });
-    }
-
-    /// A new right to identify; the user's older connection goes on until that happens.
-    pub(crate) fn handle_ticket_beside(&mut self, now_ms: u64, ticket: Ticket) {
-        self.now_ms = now_ms;
-        let id = (ticket.guild_id, ticket.user_id);
-        let data = json!({ "guild_id": id.0.to_string(), "user_id": id.1.to_string() });
-        self.journal("voice", "admit_beside", data);
-        self.tickets.insert(id, Issued { ticket, used: false });
-    }
-
-    /// A guild was moved: removes those who are here with an older ticket than their latest, or
-    /// everybody, if the guild is on another server now.
-    pub(crate) fn handle_retirement(&mut self, now_ms: u64, guild: u64, everybody: bool) {
-        self.now_ms = now_ms;
-        if everybody {
-            self.tickets.retain(|id, _| id.0 != guild);
-        }
-        let is_old = |(id, member): &(&MemberId, &Member)| {
-            let latest = self.tickets.get(id).map(|issued| &issued.ticket.token);
-            id.0 == guild && latest != Some(&member.ticket.token)
-        };
-        let old: Vec<_> = self.members.iter().filter(is_old).map(|(id, _)| *id).collect();
-        for id in old {
-            self.remove_member(now_ms, id, CloseCode::DISCONNECTED);
-        }
-    }
-
-    /// Whether a user's audio is kept from the others, until it leaves.
-    pub(crate) fn handle_silenced(
-        &mut self,
-        now_ms: u64,
-        guild: u64,
-        user: u64,
-        silenced: Option<Silenced>,
-    ) {
-        self.now_ms = now_ms;
-        let id = (guild, user);
-        let before = match silenced {
-            Some(why) => self.silenced.insert(id, why),
-            None => self.silenced.remove(&id),
-        };
-        if let Some(member) = self.members.get(&id) {
-            self.sfu.set_silenced(member.ssrc, silenced);
-        }
-        if before != silenced {
-            self.journal(
-                "voice",
-                "silenced",
-                json!({
-                    "guild_id": guild.to_string(),
-                    "user_id": user.to_string(),
-                    "why": silenced,
-                }),
-            );
-        }
-    }
-
-    /// The user left or was removed.
-    pub(crate) fn handle_dismissal(&mut self, now_ms: u64, guild: u64, user: u64, code: u16) {
-        self.now_ms = now_ms;
-        self.silenced.remove(&(guild, user));
-        self.tickets.remove(&(guild, user));
-        self.remove_member(now_ms, (guild, user), CloseCode(code));
     }
 
     /// A fault: the websocket goes, the member stays for the resume window.
@@ -369,6 +294,7 @@ impl Hub {
             self.next_report_ms = None;
             self.report();
         }
+        self.apply_downgrades(now_ms);
         self.release_packets(now_ms);
         self.catch_up(now_ms);
         if self.next_fault_report_ms.is_some_and(|at| now_ms >= at) {

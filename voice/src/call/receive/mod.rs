@@ -45,9 +45,6 @@ use crate::wire::{
 const MAX_MEDIA: usize = 2_048;
 /// Streams at a time; more than a voice channel has users.
 const MAX_STREAMS: usize = 512;
-/// Frames lost within this time after the first keys came, from a sender never yet decrypted,
-/// are of the epoch before ours.
-const PRE_JOIN: std::time::Duration = std::time::Duration::from_secs(3);
 /// Between two [`CallEvent::DecryptFailure`]s of one user, in lost frames: a second of speech.
 const FAILURE_EVENT_FRAMES: u32 = 50;
 
@@ -142,6 +139,8 @@ pub(crate) struct Receiver {
     playout: Playout,
     /// Where end-to-end encryption is taken off.
     media: Box<[u8; MAX_MEDIA]>,
+    /// The same for frames that are played before the one in `media`.
+    older: Box<[u8; MAX_MEDIA]>,
 }
 
 impl Receiver {
@@ -155,6 +154,7 @@ impl Receiver {
             streams_due: None,
             playout: Playout { speakers: Speakers::default(), pcm: Box::new([0; MAX_SAMPLES]) },
             media: Box::new([0; MAX_MEDIA]),
+            older: Box::new([0; MAX_MEDIA]),
         }
     }
 
@@ -306,10 +306,7 @@ impl Receiver {
             // Plaintext is evidence of nobody: not of one of two who may have sent it.
             Opened::Plain if disputed(stream, io) => self.refuse_plaintext(io, media),
             Opened::Plain => {
-                let kind = kind_of(media.payload);
-                if kind == Kind::Silence {
-                    io.stats.settle(user, Fate::Silence);
-                }
+                let kind = settled_kind(io, stream.user(), media.payload);
                 stream.accept(&mut playout.voice(io), media.ready(kind, media.payload));
             }
             Opened::Decrypted(bytes) => self.play_opened(io, media, bytes, fresh),
@@ -327,26 +324,18 @@ impl Receiver {
     /// Plays the frame in the scratch that the stream's user's key has opened: `bytes` of media. A
     /// second decryption would be a replay.
     fn play_opened(&mut self, io: &mut Io<'_>, media: Media<'_>, bytes: usize, fresh: bool) {
-        let Self { streams, held, playout, media: opened, .. } = self;
+        let Self { streams, held, playout, media: opened, older, .. } = self;
         let Some(stream) = streams.get_mut(&media.ssrc) else { return };
         let user = Some(stream.user());
         let first = !stream.identity.opened();
-        settle_older(held, stream, io, playout, media);
+        settle_older(held, stream, io, playout, older, media);
         stream.note_opened(io.now);
         io.recovery.heard();
         if !fresh {
             io.stats.note(user, |stats| stats.recovered += 1);
         }
-        let (kind, opus) = match &opened[..bytes] {
-            // An empty frame has no audio, like padding.
-            [] => (Kind::Empty, &[][..]),
-            opus => (kind_of(opus), opus),
-        };
-        match kind {
-            Kind::Empty => io.stats.settle(user, Fate::PaddingOnly),
-            Kind::Silence => io.stats.settle(user, Fate::Silence),
-            Kind::Speech => {}
-        }
+        let opus = &opened[..bytes];
+        let kind = settled_kind(io, stream.user(), opus);
         stream.accept(&mut playout.voice(io), media.ready(kind, opus));
         if first && let Some(user) = user {
             // Now it is sure where the user sends.
@@ -623,38 +612,64 @@ fn speechless(payload: &[u8]) -> Option<(Kind, Fate)> {
     }
 }
 
-/// Speech, or what is none: the end of a talkspurt, and discontinuous transmission (RFC 6716
-/// §2.1.9), which fills pauses with packets of a byte or two.
+/// Speech, or what is none: nothing at all, like padding; the end of a talkspurt; and discontinuous
+/// transmission (RFC 6716 §2.1.9), which fills pauses with packets of a byte or two.
 fn kind_of(opus: &[u8]) -> Kind {
-    if opus == rtp::SILENCE || opus.len() <= 2 { Kind::Silence } else { Kind::Speech }
+    match opus {
+        [] => Kind::Empty,
+        opus if opus == rtp::SILENCE || opus.len() <= 2 => Kind::Silence,
+        _ => Kind::Speech,
+    }
 }
 
-/// A frame of this stream was opened: what was held from before it will not open any more. What
-/// waited for a name only, unencrypted while that was allowed, is played.
+/// A frame of this stream was opened: what was held from before it goes first. Most of it waited
+/// for a name only, and opens now, or was unencrypted while that was allowed. The rest will not
+/// open any more.
 fn settle_older(
     held: &mut Held,
     stream: &mut Stream,
     io: &mut Io<'_>,
     playout: &mut Playout,
+    older: &mut [u8; MAX_MEDIA],
     opened: Media<'_>,
 ) {
     if held.is_empty() {
         return;
     }
     for packet in held.take_older(opened.ssrc, opened.sequence) {
+        let user = stream.user();
         if packet.user.is_none() {
-            io.stats.attributed(stream.user());
+            io.stats.attributed(user);
         }
-        let plain = frame::check(&packet.payload).is_none()
-            && io.dave.plaintext_allowed(packet.arrived)
-            && kind_of(&packet.payload) == Kind::Speech;
-        if plain {
-            let media = Media::of(&packet);
-            stream.accept(&mut playout.voice(io), media.ready(Kind::Speech, media.payload));
-        } else {
-            give_up_frame(stream, io, playout, &packet);
+        let media = Media::of(&packet);
+        let frame = match speechless(media.payload) {
+            Some(_) => None,
+            None => match io.dave.open(packet.arrived, user, media.payload, older) {
+                Opened::Decrypted(bytes) => older.get(..bytes),
+                Opened::Plain => Some(media.payload),
+                Opened::NoKey | Opened::Refused => None,
+            },
+        };
+        match frame {
+            Some(opus) => {
+                io.stats.note(Some(user), |stats| stats.recovered += 1);
+                let kind = settled_kind(io, user, opus);
+                stream.accept(&mut playout.voice(io), media.ready(kind, opus));
+            }
+            None => give_up_frame(stream, io, playout, &packet),
         }
     }
+}
+
+/// What a frame without its encryption is; what is no speech is accounted for.
+fn settled_kind(io: &mut Io<'_>, user: UserId, opus: &[u8]) -> Kind {
+    let kind = kind_of(opus);
+    match kind {
+        Kind::Empty => io.stats.settle(Some(user), Fate::PaddingOnly),
+        Kind::Silence => io.stats.settle(Some(user), Fate::Silence),
+        Kind::Speech => {}
+    }
+    kind
 }
 
 /// Decides what a frame was that never opened, and takes its place in the sequence.
@@ -663,8 +678,7 @@ fn give_up_frame(stream: &mut Stream, io: &mut Io<'_>, playout: &mut Playout, pa
         io.stats.settle(Some(stream.user()), fate);
         return stream.skip(&mut playout.voice(io), packet.sequence, packet.timestamp);
     }
-    let joining = io.dave.ready_since().is_none_or(|since| packet.arrived <= since + PRE_JOIN);
-    if joining && !stream.identity.opened() {
+    if io.dave.joining(packet.arrived) && !stream.identity.opened() {
         io.stats.settle(Some(stream.user()), Fate::PreJoin);
     } else {
         io.stats.settle(Some(stream.user()), Fate::Undecryptable);

@@ -492,3 +492,45 @@ fn a_black_hole_swallows_discovery_and_keepalives_in_its_direction() {
         assert_eq!(bench.sent.len(), 1, "{direction}");
     }
 }
+
+#[test]
+fn calls_go_down_to_transport_encryption_and_up_again() {
+    let mut bench = Bench::quiet();
+    bench.join(1);
+    bench.take(1);
+    let transition = |bench: &mut Bench| match &bench.take(1)[..] {
+        [Seen::Json(message)] => {
+            (message["op"].as_u64().unwrap(), message["d"]["protocol_version"].clone())
+        }
+        other => panic!("{:?}", other.iter().map(Seen::op).collect::<Vec<_>>()),
+    };
+    let later = json!({ "channel": VOICE.to_string(), "afterMs": 100, "forMs": 200 });
+    set(&mut bench, json!({ "downgrades": [later] }));
+    bench.pass(99);
+    assert!(bench.take(1).is_empty());
+    assert_eq!(bench.hub.poll_timeout(), Some(100));
+    bench.pass(1);
+    assert_eq!(transition(&mut bench), (21, json!(0)));
+    assert_eq!(bench.hub.poll_timeout(), Some(300));
+    bench.pass(200);
+    assert_eq!(transition(&mut bench), (24, json!(1)));
+
+    // Until it is cleared, also for those who come meanwhile.
+    set(&mut bench, json!({ "downgrades": [{}] }));
+    assert_eq!(transition(&mut bench), (21, json!(0)));
+    bench.join(2);
+    let described = bench.take(2).into_iter().find(|seen| seen.op() == 4);
+    let Some(Seen::Json(description)) = described else { panic!("no op 4") };
+    assert_eq!(description["d"]["dave_protocol_version"], 0);
+    bench.take(1);
+    set(&mut bench, json!({}));
+    assert_eq!(bench.ops(2).last(), Some(&24));
+    assert_eq!(injected(&bench, "dave_version"), 4);
+
+    // A call that begins then begins without.
+    let mut bench = with(json!({ "downgrades": [{}] }));
+    bench.join(1);
+    let described = bench.take(1).into_iter().find(|seen| seen.op() == 4);
+    let Some(Seen::Json(description)) = described else { panic!("no op 4") };
+    assert_eq!(description["d"]["dave_protocol_version"], 0);
+}
