@@ -24,6 +24,7 @@ test: setup
 ## Each figure beside a peer or a limit; JSON in target/bench/.
 bench: setup
 	$(CARGO) bench --bench packet_path
+	$(CARGO) bench --bench endurance
 
 ## What CI checks besides the tests.
 check: setup

@@ -22,14 +22,33 @@ use clawvoice_voice::{
 };
 use localcord::voice::VoiceInvite;
 use secrecy::SecretString;
-use tokio::{sync::mpsc, task::JoinHandle};
+use tokio::{
+    sync::{mpsc, watch},
+    task::JoinHandle,
+};
 
-use crate::stage::{BOT, Stage};
+use crate::{
+    real_time::loudest,
+    stage::{BOT, Stage},
+};
 
 /// Larger than any datagram of the voice server.
 const MAX_UDP_BYTES: usize = 2_048;
 /// How long a move may be in coming after a close that means one.
 const MOVE_PATIENCE: Duration = Duration::from_secs(10);
+
+/// Nobody is heard any more: longer than anything is held and not yet given up for a new session.
+const QUIET: Duration = Duration::from_millis(700);
+
+/// Who speaks with which tone, Hz; nobody, where nothing is to be told apart.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Voices(Vec<(u64, f64)>);
+
+impl Voices {
+    pub(crate) fn new(voices: &[(u64, f64)]) -> Self {
+        Self(voices.to_vec())
+    }
+}
 
 /// What has been heard and done so far.
 #[derive(Clone, Debug, Default)]
@@ -42,9 +61,8 @@ pub(crate) struct Log {
     pub(crate) rejoins: u64,
     pub(crate) resumes: u64,
     pub(crate) recoveries: u64,
-    pub(crate) epoch: u64,
-    /// Why nothing more is tried.
-    pub(crate) over: Option<String>,
+    /// Pieces heard as one user with the tone of another.
+    pub(crate) wrong: u64,
 }
 
 /// Frames of one speaker.
@@ -53,11 +71,18 @@ pub(crate) struct Tally {
     pub(crate) decoded: u64,
     pub(crate) fec: u64,
     pub(crate) concealed: u64,
+    /// Packets of silence.
+    pub(crate) silence: u64,
 }
 
 impl Tally {
     fn of(stats: &PacketStats) -> Self {
-        Self { decoded: stats.delivered, fec: stats.fec, concealed: stats.concealed }
+        Self {
+            decoded: stats.delivered,
+            fec: stats.fec,
+            concealed: stats.concealed,
+            silence: stats.silence,
+        }
     }
 
     fn plus(self, other: Self) -> Self {
@@ -65,6 +90,7 @@ impl Tally {
             decoded: self.decoded + other.decoded,
             fec: self.fec + other.fec,
             concealed: self.concealed + other.concealed,
+            silence: self.silence + other.silence,
         }
     }
 }
@@ -73,6 +99,8 @@ impl Tally {
 pub(crate) struct Follower {
     log: Arc<Mutex<Log>>,
     moves: mpsc::UnboundedSender<VoiceInvite>,
+    /// Changes with everything heard.
+    activity: watch::Receiver<()>,
     task: JoinHandle<anyhow::Result<()>>,
 }
 
@@ -83,11 +111,30 @@ impl Drop for Follower {
 }
 
 impl Follower {
-    pub(crate) fn start(stage: Arc<Stage>) -> Self {
+    pub(crate) fn start(stage: Arc<Stage>, voices: Voices) -> Self {
         let log = Arc::new(Mutex::new(Log::default()));
         let (moves, moved) = mpsc::unbounded_channel();
-        let task = tokio::spawn(Listener::new(stage, Arc::clone(&log)).run(moved));
-        Self { log, moves, task }
+        let (heard, activity) = watch::channel(());
+        let ear = Ear { log: Arc::clone(&log), voices, heard };
+        let task = tokio::spawn(Listener::new(stage, Arc::clone(&log), ear).run(moved));
+        Self { log, moves, activity, task }
+    }
+
+    /// Until a user has been heard. Bound the wait.
+    pub(crate) async fn hears(&self, user: u64) {
+        let mut activity = self.activity.clone();
+        while !self.log().heard.contains_key(&user) {
+            if activity.changed().await.is_err() {
+                return;
+            }
+        }
+    }
+
+    /// Until nobody has been heard for a while. Bound the wait.
+    pub(crate) async fn quiet(&self) {
+        let mut activity = self.activity.clone();
+        activity.mark_unchanged();
+        while let Ok(Ok(())) = tokio::time::timeout(QUIET, activity.changed()).await {}
     }
 
     pub(crate) fn log(&self) -> Log {
@@ -102,14 +149,21 @@ impl Follower {
 }
 
 /// Notes when whom it hears.
-struct Ear(Arc<Mutex<Log>>);
+struct Ear {
+    log: Arc<Mutex<Log>>,
+    voices: Voices,
+    heard: watch::Sender<()>,
+}
 
 impl Hear for Ear {
     fn speaking_started(&mut self, _: SessionTime, _: UserId) {}
 
-    fn audio(&mut self, _: SessionTime, user: UserId, _: &[i16]) {
+    fn audio(&mut self, _: SessionTime, user: UserId, pcm: &[i16]) {
         let now = Instant::now();
-        let mut log = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let wrong = loudest(pcm, &self.voices.0).is_some_and(|speaker| speaker != user.get());
+        self.heard.send_replace(());
+        let mut log = self.log.lock().unwrap_or_else(PoisonError::into_inner);
+        log.wrong += u64::from(wrong);
         let (last, longest) = log.heard.entry(user.get()).or_insert((now, Duration::ZERO));
         *longest = (*longest).max(now - *last);
         *last = now;
@@ -133,10 +187,9 @@ struct Listener {
 }
 
 impl Listener {
-    fn new(stage: Arc<Stage>, log: Arc<Mutex<Log>>) -> Self {
+    fn new(stage: Arc<Stage>, log: Arc<Mutex<Log>>, ear: Ear) -> Self {
         let clock = SessionClock::start();
         let call = Call::new(settings(stage.admit(BOT)), clock.now());
-        let ear = Ear(Arc::clone(&log));
         let before = Log::default();
         Self { stage, log, ear, clock, call, gateway: None, udp: None, before, move_due: None }
     }
@@ -267,10 +320,9 @@ impl Listener {
 
     fn heed(&mut self, event: CallEvent) {
         match event {
-            CallEvent::EpochReady { epoch, .. } => self.lock().epoch = epoch,
             CallEvent::Ended(reason) => match reason.next() {
                 Plan::WaitForMove => self.move_due = Some(self.clock.now() + MOVE_PATIENCE),
-                Plan::Fatal => self.lock().over = Some(reason.to_string()),
+                Plan::Fatal => {}
                 _ => self.rejoin(),
             },
             _ => {}

@@ -1,7 +1,9 @@
 //! A voice server with one channel, in this process, and who may come in.
 
 use std::{
+    io,
     net::{IpAddr, Ipv4Addr},
+    path::Path,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -31,6 +33,7 @@ pub(crate) struct Stage {
     pub(crate) server: VoiceServer,
     pub(crate) faults: Faults,
     pub(crate) tls: Arc<ClientConfig>,
+    authority: Authority,
     tickets: AtomicU64,
 }
 
@@ -43,7 +46,12 @@ impl Stage {
         let journal = Journal::default();
         let acceptor = authority.acceptor()?;
         let server = VoiceServer::start(bind, acceptor, journal, faults.clone()).await?;
-        Ok(Self { server, faults, tls, tickets: AtomicU64::new(0) })
+        Ok(Self { server, faults, tls, authority, tickets: AtomicU64::new(0) })
+    }
+
+    /// Writes down the certificate to trust, for another process.
+    pub(crate) fn write_ca(&self, path: &Path) -> io::Result<()> {
+        self.authority.write_pem(path)
     }
 
     /// A right to come in that ends what the user has; what it comes in with.
@@ -89,10 +97,7 @@ impl Stage {
 }
 
 /// Bounds a wait.
-pub(crate) async fn soon<T>(
-    what: &str,
-    future: impl Future<Output = T>,
-) -> anyhow::Result<T> {
+pub(crate) async fn soon<T>(what: &str, future: impl Future<Output = T>) -> anyhow::Result<T> {
     tokio::time::timeout(PATIENCE, future)
         .await
         .with_context(|| format!("waited too long for {what}"))

@@ -19,7 +19,7 @@ use serde::Serialize;
 
 use self::rows::{ANN, BEN, CYD, Move, Row, Target, Trigger};
 use crate::{
-    follower::{Follower, Log},
+    follower::{Follower, Log, Voices},
     report,
     stage::{BOT, CHANNEL, GUILD, Stage, soon},
 };
@@ -27,14 +27,12 @@ use crate::{
 const ANSWER: &[u8] = include_bytes!("../../../fixtures/audio/answer.wav");
 /// How long Ann speaks.
 const SPEECH: Duration = Duration::from_secs(10);
-/// When the trigger is pulled, after she began.
+/// When the trigger is pulled, after she was first heard.
 const TRIGGER: Duration = Duration::from_millis(1_500);
 /// Between the two messages of a move that is told in two.
 const MOVE_PAUSE: Duration = Duration::from_millis(200);
 /// Rows at a time.
 const AT_ONCE: usize = 12;
-/// She is heard no more: longer than anything is held, shorter than patience.
-const QUIET: Duration = Duration::from_millis(700);
 
 /// What a row has shown.
 #[derive(Debug, Serialize)]
@@ -86,15 +84,34 @@ pub(crate) fn measure() -> anyhow::Result<()> {
 fn print(outcomes: &[Outcome]) {
     println!(
         "{:26} {:30} {:>6} {:>7} {:>5} {:>9} {:>5} {:>8} {:>6} {:>6} {:>5}  target",
-        "fault", "strength", "frames", "decoded", "FEC", "concealed", "lost", "gap ms", "rejoin",
-        "resume", "op 31",
+        "fault",
+        "strength",
+        "frames",
+        "decoded",
+        "FEC",
+        "concealed",
+        "lost",
+        "gap ms",
+        "rejoin",
+        "resume",
+        "op 31",
     );
     for row in outcomes {
         println!(
             "{:26} {:30} {:>6} {:>7} {:>5} {:>9} {:>5} {:>8} {:>6} {:>6} {:>5}  {} {}",
-            row.fault, row.strength, row.frames, row.decoded, row.fec, row.concealed, row.lost,
-            row.recovery_ms, if row.rejoins > 0 { "yes" } else { "no" }, row.resumes,
-            row.recoveries, row.target, if row.met { "met" } else { "MISSED" },
+            row.fault,
+            row.strength,
+            row.frames,
+            row.decoded,
+            row.fec,
+            row.concealed,
+            row.lost,
+            row.recovery_ms,
+            if row.rejoins > 0 { "yes" } else { "no" },
+            row.resumes,
+            row.recoveries,
+            row.target,
+            if row.met { "met" } else { "MISSED" },
         );
     }
 }
@@ -140,13 +157,13 @@ async fn run(row: Row, speech: &[u8]) -> anyhow::Result<Outcome> {
         None => SpeechCoding::default(),
     };
     let settings = HumanSettings { speech: coding, ..HumanSettings::default() };
-    let follower = Follower::start(Arc::clone(&stage));
+    let follower = Follower::start(Arc::clone(&stage), Voices::default());
     let ann = Arc::new(stage.human(ANN, settings).await?);
     let ben = Arc::new(stage.human(BEN, settings).await?);
     for human in [&ann, &ben] {
-        let others = [BOT, ANN, BEN].into_iter().filter(|user| {
-            *user != if Arc::ptr_eq(human, &ann) { ANN } else { BEN }
-        });
+        let others = [BOT, ANN, BEN]
+            .into_iter()
+            .filter(|user| *user != if Arc::ptr_eq(human, &ann) { ANN } else { BEN });
         let others: Vec<u64> = others.collect();
         soon("a common epoch", human.shares_epoch_with(&others)).await??;
     }
@@ -155,26 +172,15 @@ async fn run(row: Row, speech: &[u8]) -> anyhow::Result<Outcome> {
     let mut cast = Cast { stage, settings, ann, ben, cyd: None };
     let speaker = Arc::clone(&cast.ann);
     let (spoken, pulled) = tokio::join!(speaker.speak(speech), async {
+        soon("the first words", follower.hears(ANN)).await?;
         tokio::time::sleep(TRIGGER).await;
         cast.pull(row.trigger, &row, &follower).await
     });
     pulled?;
     let spoken = spoken?;
-    soon("the end of what is heard", quiet(&follower)).await?;
+    soon("the end of what is heard", follower.quiet()).await?;
     let log = follower.log();
     Ok(judge(row, u64::from(spoken.frames - spoken.frames_unsent), spoken.finished_at, &log))
-}
-
-/// Until Ann has not been heard for a while.
-async fn quiet(follower: &Follower) {
-    let began = Instant::now();
-    loop {
-        let last = follower.log().heard.get(&ANN).map_or(began, |(last, _)| *last).max(began);
-        match QUIET.checked_sub(last.elapsed()) {
-            Some(left) if !left.is_zero() => tokio::time::sleep(left).await,
-            _ => return,
-        }
-    }
 }
 
 impl Cast {

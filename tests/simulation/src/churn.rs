@@ -37,7 +37,10 @@ pub(crate) enum Happening {
     /// The call leaves, and another one of the same user comes.
     CallRejoins,
     /// Op 5 names the wrong user for an SSRC, and is put right later or not at all.
-    Misname { ssrc_of: u64, named: u64 },
+    Misname {
+        ssrc_of: u64,
+        named: u64,
+    },
 }
 
 impl Happening {
@@ -88,8 +91,10 @@ pub(crate) fn next(
     present: &[u64],
     plain: bool,
 ) -> Option<Happening> {
-    let visitors: Vec<u64> = VISITORS.iter().copied().filter(|user| present.contains(user)).collect();
-    let absent: Vec<u64> = VISITORS.iter().copied().filter(|user| !present.contains(user)).collect();
+    let visitors: Vec<u64> =
+        VISITORS.iter().copied().filter(|user| present.contains(user)).collect();
+    let absent: Vec<u64> =
+        VISITORS.iter().copied().filter(|user| !present.contains(user)).collect();
     let some = |rng: &mut SmallRng, of: &[u64]| of.choose(rng).copied();
     let several = |rng: &mut SmallRng, of: &[u64]| {
         let many = rng.random_range(2..=4);

@@ -163,7 +163,11 @@ impl Ledger {
         let micros = |at: Option<SessionTime>| at.map(SessionTime::as_micros);
         near.map(|((_, number), frame)| {
             let Frame { ssrc, sending, arrived, heard, .. } = frame;
-            format!("\n    {number}: {ssrc} {sending:?} {:?} {:?}", micros(*arrived), micros(*heard))
+            format!(
+                "\n    {number}: {ssrc} {sending:?} {:?} {:?}",
+                micros(*arrived),
+                micros(*heard)
+            )
         })
         .collect()
     }

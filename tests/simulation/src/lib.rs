@@ -52,7 +52,7 @@ impl Settings {
     /// All kinds of events, a network that loses and repeats a little.
     #[must_use]
     pub const fn new(seed: u64, events: u64) -> Self {
-        Self { seed, events, loss: 0.003, duplicates: 0.01, plaintext: true, misnaming: false }
+        Self { seed, events, loss: 0.003, duplicates: 0.01, plaintext: true, misnaming: true }
     }
 }
 

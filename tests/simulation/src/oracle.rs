@@ -95,9 +95,8 @@ impl Oracle {
         match (message, entering) {
             (Message::AnnounceCommit { transition_id, .. }, Some(entering)) => {
                 let key = entering.key;
-                let follows = self
-                    .group
-                    .is_some_and(|at| at.group == key.group && at.epoch + 1 == key.epoch);
+                let follows =
+                    self.group.is_some_and(|at| at.group == key.group && at.epoch + 1 == key.epoch);
                 if follows || key.epoch == 1 {
                     self.enter(now, *transition_id, entering);
                 }
@@ -163,7 +162,8 @@ impl Oracle {
 
     /// Whether a frame without end-to-end encryption that arrives now is to be taken.
     pub(crate) fn takes_plain(&self, now: SessionTime) -> bool {
-        let recent = |(at, version): &(SessionTime, u16)| *version == 0 && now.since(*at) < RETENTION;
+        let recent =
+            |(at, version): &(SessionTime, u16)| *version == 0 && now.since(*at) < RETENTION;
         self.version == Some(0)
             || self.pending.values().any(recent)
             || self.plain_until.is_some_and(|until| now < until)
@@ -201,12 +201,7 @@ impl Oracle {
     }
 
     /// From when on a key of `user` opens a frame that arrived then.
-    fn opened(
-        &self,
-        arrived: SessionTime,
-        key: Key,
-        user: u64,
-    ) -> Result<SessionTime, Unpromised> {
+    fn opened(&self, arrived: SessionTime, key: Key, user: u64) -> Result<SessionTime, Unpromised> {
         let epoch = self.epochs.get(&key).ok_or(Unpromised::NoKey)?;
         if epoch.since > arrived + PATIENCE {
             return Err(Unpromised::NoKey);

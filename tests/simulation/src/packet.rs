@@ -53,9 +53,8 @@ impl Sealer {
         let extension_words = if rng.random_bool(0.5) { rng.random_range(0..4u16) } else { 0 };
         let extended = extension_words > 0 || rng.random_bool(0.1);
         let padding: u8 = if rng.random_bool(0.125) { rng.random_range(1..60) } else { 0 };
-        let flags = VERSION
-            | if extended { EXTENSION } else { 0 }
-            | if padding > 0 { PADDING } else { 0 };
+        let flags =
+            VERSION | if extended { EXTENSION } else { 0 } | if padding > 0 { PADDING } else { 0 };
         let mut packet = vec![flags, OPUS];
         packet.extend_from_slice(&label.sequence.to_be_bytes());
         packet.extend_from_slice(&label.timestamp.to_be_bytes());

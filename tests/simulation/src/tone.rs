@@ -134,8 +134,9 @@ pub fn is_quiet(pcm: &[i16]) -> bool {
     behind.iter().all(|sample| sample.unsigned_abs() < 1_000)
 }
 
-/// The peak of one tone in `pcm` (Goertzel's algorithm).
-fn peak(pcm: &[i16], hz: f64) -> f64 {
+/// The peak of one tone in `pcm`, 24 kHz (Goertzel's algorithm).
+#[must_use]
+pub fn peak(pcm: &[i16], hz: f64) -> f64 {
     let coefficient = 2.0 * (TAU * hz / 24_000.0).cos();
     let (mut before, mut last) = (0.0, 0.0);
     for sample in pcm {
@@ -173,8 +174,9 @@ mod tests {
     fn silence_and_noise_say_nothing() {
         assert!(is_quiet(&[0; HEARD_SAMPLES]));
         assert_eq!(classify(&[0; HEARD_SAMPLES]), None);
-        let noise: Vec<i16> =
-            (0..HEARD_SAMPLES as i64).map(|at| (at * at * 7_919 % 20_011 - 10_000) as i16).collect();
+        let noise: Vec<i16> = (0..HEARD_SAMPLES as i64)
+            .map(|at| (at * at * 7_919 % 20_011 - 10_000) as i16)
+            .collect();
         assert_eq!(classify(&noise), None);
         assert!(!is_quiet(&noise));
     }
