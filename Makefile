@@ -22,7 +22,7 @@ test: setup
 	$(CARGO) test --workspace --doc --quiet
 
 ## Each figure beside a peer or a limit; JSON in target/bench/.
-BENCHES := media
+BENCHES := media endurance
 bench: setup
 	$(CARGO) bench $(addprefix --bench ,$(BENCHES))
 

@@ -1,0 +1,52 @@
+//! What survives: random membership in virtual time, and every fault over real sockets.
+//!
+//! ```text
+//! nothing_lost  10,000 random events in virtual time around one call (tests/simulation)
+//! real_time     200 of them over real sockets, with localcord, its humans and songbird
+//! fault_matrix  localcord, its humans and our call on sockets: a row for each fault
+//! ```
+//!
+//! `cargo bench --bench endurance -- fault_matrix` runs one section. Prints tables and writes
+//! sections of `target/bench/media.json`.
+
+#![allow(clippy::print_stdout, reason = "the table is what a benchmark is for")]
+
+mod follower;
+#[allow(dead_code, reason = "what it costs is another benchmark's")]
+#[path = "../media/listener.rs"]
+mod listener;
+mod matrix;
+mod nothing_lost;
+mod real_time;
+#[path = "../report/mod.rs"]
+mod report;
+mod songbird;
+mod stage;
+#[allow(dead_code, reason = "what packets wait is another benchmark's")]
+#[path = "../media/waits.rs"]
+mod waits;
+
+const SECTIONS: [(&str, fn() -> anyhow::Result<()>); 3] = [
+    ("nothing_lost", nothing_lost::measure),
+    ("real_time", real_time::measure),
+    ("fault_matrix", matrix::measure),
+];
+
+fn main() -> anyhow::Result<()> {
+    if let Ok(which) = std::env::var(listener::WHICH) {
+        return listener::run(&which);
+    }
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    // `cargo test --all-targets` runs this, too, unoptimised: the crate's own tests do that.
+    if !arguments.iter().any(|argument| argument == "--bench") {
+        return Ok(());
+    }
+    let asked = |name: &str| arguments.iter().any(|argument| argument == name);
+    let all = !SECTIONS.iter().any(|(name, _)| asked(name));
+    for (name, measure) in SECTIONS {
+        if all || asked(name) {
+            measure()?;
+        }
+    }
+    Ok(())
+}
