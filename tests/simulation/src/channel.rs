@@ -544,7 +544,7 @@ impl Channel {
                 }
             };
             let speaker = user_of(said.voice);
-            if speaker != user {
+            if speaker != user && !self.may_be_mistaken(speaker) {
                 self.report.frames.wrong_user += 1;
                 self.report.fail(now, || format!("{speaker} is heard as {user}"));
             }
@@ -577,6 +577,15 @@ impl Channel {
                 )
             });
         }
+    }
+
+    /// Whether nobody can tell whose the speech of this user is: op 5 named another one, and there
+    /// is no key to contradict it.
+    fn may_be_mistaken(&self, user: u64) -> bool {
+        self.speakers.get(&user).is_some_and(|speaker| {
+            speaker.member.sending() == Sending::Plain
+                && self.oracle.is_misnamed(speaker.ssrc, user)
+        })
     }
 
     fn grant(&mut self, wish: Wish) {

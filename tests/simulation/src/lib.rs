@@ -44,7 +44,7 @@ pub struct Settings {
     pub duplicates: f64,
     /// Whether the call is taken down to transport encryption and back up now and then.
     pub plaintext: bool,
-    /// Whether op 5 may name the wrong user: nobody's speech may be lost or moved by it.
+    /// Whether op 5 may name the wrong user: no encrypted speech may be lost or moved by it.
     pub misnaming: bool,
 }
 

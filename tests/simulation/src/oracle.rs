@@ -174,8 +174,12 @@ impl Oracle {
         let patience = arrived + PATIENCE;
         let opened = match frame.sending {
             Sending::Nothing => return Err(Unpromised::NoKey),
-            Sending::Plain if frame.plain_taken => None,
-            Sending::Plain => return Err(Unpromised::Plaintext),
+            Sending::Plain if !frame.plain_taken => return Err(Unpromised::Plaintext),
+            // Without encryption there is no other witness than the one that said somebody else.
+            Sending::Plain if self.is_misnamed(frame.ssrc, frame.user) => {
+                return Err(Unpromised::Unnamed);
+            }
+            Sending::Plain => None,
             Sending::With(key) => Some(self.opened(arrived, key, frame.user)?),
         };
         let stay = (frame.user, frame.stay);
@@ -198,6 +202,11 @@ impl Oracle {
             return Err(Unpromised::Overtaken);
         }
         Ok(())
+    }
+
+    /// Whether op 5 has named another user for an SSRC of `user`.
+    pub(crate) fn is_misnamed(&self, ssrc: u32, user: u64) -> bool {
+        self.named.range((ssrc, 0)..=(ssrc, u64::MAX)).any(|((_, named), _)| *named != user)
     }
 
     /// From when on a key of `user` opens a frame that arrived then.
