@@ -15,7 +15,7 @@ use clawvoice_voice::{
         Plan,
     },
     shell::{
-        clock::SessionClock,
+        clock::{Alarm, SessionClock},
         socket::{Socket, SocketHandle, SocketIn, SocketOut, SocketRequest},
         udp::VoiceSocket,
     },
@@ -196,13 +196,14 @@ impl Listener {
 
     async fn run(mut self, mut moved: mpsc::UnboundedReceiver<VoiceInvite>) -> anyhow::Result<()> {
         let mut datagram = [0; MAX_UDP_BYTES];
+        let mut alarm = Alarm::new(self.clock);
         loop {
             while let Some(output) = self.call.poll_output() {
                 self.carry_out(output).await?;
             }
             self.publish();
             let due = [self.call.poll_timeout().map(|(at, _)| at), self.move_due];
-            let due = due.into_iter().flatten().min();
+            alarm.set(due.into_iter().flatten().min());
             tokio::select! {
                 biased;
                 bytes = receive(self.udp.as_ref(), &mut datagram) => {
@@ -215,7 +216,7 @@ impl Listener {
                 invite = moved.recv() => {
                     self.call_anew(invite.context("nobody wants to listen any more")?);
                 }
-                () = self.clock.sleep_until(due) => {
+                () = alarm.rung() => {
                     let now = self.clock.now();
                     self.call.handle_timeout(now, &mut self.ear);
                     if self.move_due.is_some_and(|at| at <= now) {

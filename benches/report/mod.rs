@@ -20,6 +20,7 @@ use anyhow::Context;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
+#[allow(unused_imports, reason = "each benchmark uses its own part")]
 pub(crate) use self::{
     record::{Record, median, percentile, rounded},
     table::Table,
