@@ -16,11 +16,10 @@ const SPEECH: [u8; 4] = [0xFC, 0x00, 0x01, 0x02];
 const MAX_PACKETS: usize = 2_000;
 /// Below this a packet is overtaken by less than the shortest wait.
 const DELAYS: u8 = 39;
-/// Gaps of so many packets are bridged for sure, and of so many for sure not: the speaker has
 /// Gaps of so many packets are bridged for sure, and of so many for sure not, whatever the delays of
-/// the packets around them: the speaker has stopped 100 ms behind their last packet.
+/// the packets around them and their waits: the speaker stops 100 ms behind the last one heard.
 const BRIDGED: u64 = 2;
-const TOO_LONG: u64 = 6;
+const TOO_LONG: u64 = 9;
 
 libfuzzer_sys::fuzz_target!(|data: &[u8]| {
     let mut input = Input::new(data);
