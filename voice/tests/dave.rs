@@ -425,6 +425,22 @@ fn an_ssrc_that_changes_in_mid_word_loses_nothing() {
 }
 
 #[test]
+fn the_last_words_under_an_ssrc_nobody_named_are_heard_late_and_not_lost() {
+    let (mut room, mut ann, _) = three();
+    room.say(&mut ann);
+    ann.ssrc += 70;
+    for _ in 0..4 {
+        room.run_for(20);
+        room.say(&mut ann);
+    }
+    assert_eq!(room.ear.take(), [ANN], "it could be a copy of what she says elsewhere");
+    room.run_for(419);
+    assert_eq!(room.ear.take(), [0u64; 0]);
+    room.run_for(1);
+    assert_eq!(room.ear.take(), [ANN; 4], "500 ms after her last word under the old one");
+}
+
+#[test]
 fn plaintext_that_waited_for_a_name_is_heard_before_the_frame_that_names_it() {
     let (mut room, mut ann, _) = three();
     room.run_for(1_000);

@@ -15,7 +15,7 @@ mod policy;
 mod speakers;
 mod stream;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use clawvoice_session::{SessionTime, UserId};
 
@@ -206,7 +206,7 @@ impl Receiver {
             self.retire_others(now, ssrc, user, keys);
         }
         if self.held.has(ssrc) {
-            self.replay_due.get_or_insert(now);
+            self.try_again(now);
         }
     }
 
@@ -222,7 +222,7 @@ impl Receiver {
     /// Keys or the roster changed: held packets deserve another try before the next one.
     pub(crate) fn keys_changed(&mut self, now: SessionTime) {
         if !self.held.is_empty() {
-            self.replay_due.get_or_insert(now);
+            self.try_again(now);
         }
     }
 
@@ -425,22 +425,35 @@ impl Receiver {
         frame::check(media.payload)?;
         let identity = self.streams.get(&media.ssrc).map(|stream| stream.identity);
         let possible = |user: &UserId| identity.is_none_or(|identity| identity.may_be(*user));
-        let mut candidates = io.dave.others().filter(possible).peekable();
-        candidates.peek()?;
-        if !self.strangers.takes_packet(io.now) {
+        let candidates: Vec<_> = io.dave.others().filter(possible).collect();
+        if candidates.is_empty() || !self.strangers.takes_packet(io.now) {
             return None;
         }
         let elsewhere = |(ssrc, stream): (&u32, &Stream)| {
-            (*ssrc != media.ssrc && stream.in_use(io.now)).then(|| stream.user())
+            let until = stream.in_use_until().filter(|until| *until > io.now)?;
+            (*ssrc != media.ssrc).then(|| (stream.user(), until))
         };
-        let speaking: BTreeSet<_> = self.streams.iter().filter_map(elsewhere).collect();
-        let members: Vec<_> = candidates.filter(|user| !speaking.contains(user)).collect();
-        members.into_iter().find_map(|user| {
+        let speaking: BTreeMap<_, _> = self.streams.iter().filter_map(elsewhere).collect();
+        let opened = candidates.iter().find_map(|&user| {
+            if speaking.contains_key(&user) {
+                return None;
+            }
             match io.dave.open(io.now, user, media.payload, &mut self.media[..]) {
                 Opened::Decrypted(bytes) => Some((user, bytes)),
                 _ => None,
             }
-        })
+        });
+        let until = candidates.iter().filter_map(|user| speaking.get(user)).min();
+        if let (None, Some(until)) = (opened, until) {
+            // It may be the last one of its stream: nothing else would have it tried again.
+            self.try_again(*until);
+        }
+        opened
+    }
+
+    /// Held packets deserve another try then.
+    fn try_again(&mut self, at: SessionTime) {
+        self.replay_due = Some(self.replay_due.map_or(at, |due| due.min(at)));
     }
 
     /// Makes a stream for an SSRC.
@@ -518,7 +531,7 @@ impl Receiver {
 
     /// What has to happen before a newer packet is looked at.
     fn settle_dues(&mut self, io: &mut Io<'_>) {
-        if self.replay_due.is_some() {
+        if self.replay_due.is_some_and(|at| at <= io.now) {
             self.replay(io);
         }
     }

@@ -93,9 +93,9 @@ impl Stream {
         self.lost = 0;
     }
 
-    /// Whether the user's key opened a frame of this stream lately: it is where they speak.
-    pub(crate) fn in_use(&self, now: SessionTime) -> bool {
-        self.last_opened.is_some_and(|at| now.since(at) <= IN_USE)
+    /// Until when this is where the user speaks: their key opened a frame of it lately.
+    pub(crate) fn in_use_until(&self) -> Option<SessionTime> {
+        self.last_opened.map(|at| at + IN_USE)
     }
 
     /// Takes a packet whose sequence number is new: plays it if it is its turn, else keeps it.
