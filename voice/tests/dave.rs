@@ -441,6 +441,38 @@ fn the_last_words_under_an_ssrc_nobody_named_are_heard_late_and_not_lost() {
 }
 
 #[test]
+fn words_between_two_changes_of_the_ssrc_are_not_lost() {
+    let (mut room, mut ann, _) = three();
+    room.say(&mut ann);
+    for _ in 0..2 {
+        ann.ssrc += 70;
+        for _ in 0..4 {
+            room.run_for(20);
+            room.say(&mut ann);
+        }
+    }
+    // Named under the last one, she speaks on.
+    let ssrc = ann.ssrc;
+    named(&mut room, ANN, ssrc);
+    for _ in 0..50 {
+        room.run_for(20);
+        room.say(&mut ann);
+    }
+    assert_eq!(room.ear.take(), [ANN; 59]);
+}
+
+#[test]
+fn whoever_comes_back_at_once_is_found_by_the_key_at_once() {
+    let (mut room, mut ann, _) = three();
+    room.say(&mut ann);
+    room.text(json!({"op": 13, "d": {"user_id": ANN.to_string()}}));
+    room.text(json!({"op": 11, "d": {"user_ids": [ANN.to_string()]}}));
+    ann.ssrc += 70;
+    room.say(&mut ann);
+    assert_eq!(room.ear.take(), [ANN; 2]);
+}
+
+#[test]
 fn plaintext_that_waited_for_a_name_is_heard_before_the_frame_that_names_it() {
     let (mut room, mut ann, _) = three();
     room.run_for(1_000);

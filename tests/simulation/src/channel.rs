@@ -21,7 +21,7 @@ use crate::{
     report::Report,
     seat::{self, BOT, CHANNEL, Means, Piece, Post, Request, Seat, Wire, Wish},
     server::{Entering, Server, Told},
-    tone::Tones,
+    tone::{Said, Tones},
 };
 
 const FRAME: Duration = Duration::from_millis(20);
@@ -544,7 +544,7 @@ impl Channel {
                 }
             };
             let speaker = user_of(said.voice);
-            if speaker != user && !self.may_be_mistaken(speaker) {
+            if speaker != user && !self.may_be_mistaken(speaker, said) {
                 self.report.frames.wrong_user += 1;
                 self.report.fail(now, || format!("{speaker} is heard as {user}"));
             }
@@ -579,12 +579,11 @@ impl Channel {
         }
     }
 
-    /// Whether nobody can tell whose the speech of this user is: op 5 named another one, and there
+    /// Whether nobody can tell whose this speech of the user is: op 5 named another one, and there
     /// is no key to contradict it.
-    fn may_be_mistaken(&self, user: u64) -> bool {
-        self.speakers.get(&user).is_some_and(|speaker| {
-            speaker.member.sending() == Sending::Plain
-                && self.oracle.is_misnamed(speaker.ssrc, user)
+    fn may_be_mistaken(&self, user: u64, said: Said) -> bool {
+        self.ledger.frame(user, said).is_some_and(|frame| {
+            frame.sending == Sending::Plain && self.oracle.is_misnamed(frame.ssrc, user)
         })
     }
 
@@ -776,7 +775,12 @@ impl Channel {
         for user in SPEAKERS {
             let sending = self.speakers.get(&user).map(|speaker| speaker.member.sending());
             let heard = self.last_heard.get(&user).copied().unwrap_or_default();
-            if self.now.since(heard) > ALIVE {
+            let nameless = self.speakers.get(&user).is_some_and(|speaker| {
+                speaker.member.sending() == Sending::Plain
+                    && (self.oracle.is_misnamed(speaker.ssrc, user)
+                        || !self.oracle.is_named(speaker.ssrc, user))
+            });
+            if self.now.since(heard) > ALIVE && !nameless {
                 self.report.fail(self.now, || {
                     format!("{user} is not heard any more, sending {sending:?}")
                 });

@@ -53,7 +53,7 @@ pub(crate) struct Ledger {
     frames: BTreeMap<(u64, u64), Frame>,
     /// How many frames each user has ever sent.
     sent: BTreeMap<u64, u64>,
-    /// The sequence number of each SSRC that arrived first.
+    /// The sequence number of the speech of each SSRC that arrived first.
     began: BTreeMap<u32, u16>,
 }
 
@@ -99,10 +99,11 @@ impl Ledger {
         id: Option<(u64, u64)>,
         plain_taken: bool,
     ) {
-        let began = *self.began.entry(ssrc).or_insert(sequence);
+        // Silence of a stream that nobody named yet is nobody's, and begins nothing.
         if let Some(frame) = id.and_then(|id| self.frames.get_mut(&id))
             && frame.arrived.is_none()
         {
+            let began = *self.began.entry(ssrc).or_insert(sequence);
             frame.arrived = Some(now);
             frame.plain_taken = plain_taken;
             // Half the circle: nothing is that late.
@@ -110,11 +111,21 @@ impl Ledger {
         }
     }
 
-    /// The call gave a frame out as speech of `user`.
-    pub(crate) fn hear(&mut self, now: SessionTime, user: u64, said: Said) -> Hearing {
+    /// The number of the frame of `user` that says this.
+    fn number(&self, user: u64, said: Said) -> Option<u64> {
         let next = self.next(user);
         let back = (next + MARKS - 1 - said.mark) % MARKS;
-        let Some(number) = next.checked_sub(1 + back) else { return Hearing::Unknown };
+        next.checked_sub(1 + back)
+    }
+
+    /// The frame of `user` that says this.
+    pub(crate) fn frame(&self, user: u64, said: Said) -> Option<&Frame> {
+        self.frames.get(&(user, self.number(user, said)?))
+    }
+
+    /// The call gave a frame out as speech of `user`.
+    pub(crate) fn hear(&mut self, now: SessionTime, user: u64, said: Said) -> Hearing {
+        let Some(number) = self.number(user, said) else { return Hearing::Unknown };
         match self.frames.get_mut(&(user, number)) {
             Some(frame) if frame.arrived.is_some() => match frame.heard.replace(now) {
                 None => Hearing::New,

@@ -209,6 +209,11 @@ impl Oracle {
         self.named.range((ssrc, 0)..=(ssrc, u64::MAX)).any(|((_, named), _)| *named != user)
     }
 
+    /// Whether anything has named `user` for an SSRC.
+    pub(crate) fn is_named(&self, ssrc: u32, user: u64) -> bool {
+        self.named.contains_key(&(ssrc, user))
+    }
+
     /// From when on a key of `user` opens a frame that arrived then.
     fn opened(&self, arrived: SessionTime, key: Key, user: u64) -> Result<SessionTime, Unpromised> {
         let epoch = self.epochs.get(&key).ok_or(Unpromised::NoKey)?;

@@ -430,7 +430,7 @@ impl Receiver {
             return None;
         }
         let elsewhere = |(ssrc, stream): (&u32, &Stream)| {
-            let until = stream.in_use_until().filter(|until| *until > io.now)?;
+            let until = stream.in_use_until(media.arrived).filter(|until| *until > io.now)?;
             (*ssrc != media.ssrc).then(|| (stream.user(), until))
         };
         let speaking: BTreeMap<_, _> = self.streams.iter().filter_map(elsewhere).collect();

@@ -45,8 +45,8 @@ pub(crate) struct Stream {
     /// None before the first packet and after a long absence.
     decoder: Option<OpusDecoder>,
     last_packet: SessionTime,
-    /// When the user's key last opened a frame.
-    last_opened: Option<SessionTime>,
+    /// When the user's key first and last opened a frame.
+    opened: Option<(SessionTime, SessionTime)>,
     /// The media time behind the last packet played.
     expected_timestamp: u32,
     /// Duration of the last speech packet, in 1/48000 s.
@@ -71,7 +71,7 @@ impl Stream {
             gap_wait: GapWait::default(),
             decoder: None,
             last_packet: now,
-            last_opened: None,
+            opened: None,
             expected_timestamp: 0,
             packet_units: FRAME_UNITS,
             in_talkspurt: false,
@@ -88,14 +88,17 @@ impl Stream {
     /// A frame of the stream was opened by its user's key.
     pub(crate) fn note_opened(&mut self, now: SessionTime) {
         self.identity.note_opened();
-        self.last_opened = Some(now);
+        let first = self.opened.map_or(now, |(first, _)| first);
+        self.opened = Some((first, now));
         self.failures = 0;
         self.lost = 0;
     }
 
-    /// Until when this is where the user speaks: their key opened a frame of it lately.
-    pub(crate) fn in_use_until(&self) -> Option<SessionTime> {
-        self.last_opened.map(|at| at + IN_USE)
+    /// Until when the user counts as speaking here, and not where a packet came from at `arrived`:
+    /// their key has opened frames of this stream since before, and lately. Not once they left.
+    pub(crate) fn in_use_until(&self, arrived: SessionTime) -> Option<SessionTime> {
+        let (_, last) = self.opened.filter(|(first, _)| *first <= arrived)?;
+        self.leaving.is_none().then(|| last + IN_USE)
     }
 
     /// Takes a packet whose sequence number is new: plays it if it is its turn, else keeps it.
