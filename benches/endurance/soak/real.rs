@@ -283,9 +283,9 @@ async fn trouble(server: Arc<Server>, tally: Arc<Tally>) -> anyhow::Result<()> {
         } else {
             next_leave += TOOTH;
             if let Err(error) = vc(&server, "leave").await {
-                eprintln!("/vc leave: {error:#}");
+                println!("  /vc leave: {error:#}");
             }
-            vc_until_joined(&server).await.inspect_err(|error| eprintln!("{error:#}"))?;
+            vc_until_joined(&server).await.inspect_err(|error| println!("  {error:#}"))?;
             Tally::add(&tally.rejoins, 1);
         }
     }
