@@ -4,7 +4,7 @@
 CARGO ?= cargo
 TARGET_DIR := $(or $(CARGO_TARGET_DIR),target)
 
-.PHONY: demo test bench check fuzz foreign setup
+.PHONY: demo test bench soak check fuzz foreign setup
 
 ## The whole thing on localhost: two humans and an agent in an encrypted voice channel.
 demo: setup
@@ -25,6 +25,11 @@ test: setup
 BENCHES := media endurance
 bench: setup
 	$(CARGO) bench $(addprefix --bench ,$(BENCHES))
+
+## A day in virtual time and 20 minutes of the real program: its memory must stay flat.
+soak: setup
+	$(CARGO) build --release --bin clawvoice
+	$(CARGO) bench --bench endurance -- soak_virtual soak_real 20
 
 ## What CI checks besides the tests.
 check: setup

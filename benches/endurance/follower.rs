@@ -320,13 +320,11 @@ impl Listener {
     }
 
     fn heed(&mut self, event: CallEvent) {
-        match event {
-            CallEvent::Ended(reason) => match reason.next() {
-                Plan::WaitForMove => self.move_due = Some(self.clock.now() + MOVE_PATIENCE),
-                Plan::Fatal => {}
-                _ => self.rejoin(),
-            },
-            _ => {}
+        let CallEvent::Ended(reason) = event else { return };
+        match reason.next() {
+            Plan::WaitForMove => self.move_due = Some(self.clock.now() + MOVE_PATIENCE),
+            Plan::Fatal => {}
+            _ => self.rejoin(),
         }
     }
 }

@@ -4,10 +4,12 @@
 //! nothing_lost  10,000 random events in virtual time around one call (tests/simulation)
 //! real_time     200 of them over real sockets, with localcord, its humans and songbird
 //! fault_matrix  localcord, its humans and our call on sockets: a row for each fault
+//! soak_virtual  a day of conversation in virtual time: what a session holds
+//! soak_real     minutes of the release binary among people who come and go: its memory
 //! ```
 //!
-//! `cargo bench --bench endurance -- fault_matrix` runs one section. Prints tables and writes
-//! sections of `target/bench/media.json`.
+//! `cargo bench --bench endurance -- fault_matrix` runs one section; the soaks run only when asked
+//! for by name. Prints tables and writes sections of `target/bench/media.json`.
 
 #![allow(clippy::print_stdout, reason = "the table is what a benchmark is for")]
 
@@ -20,17 +22,27 @@ mod nothing_lost;
 mod real_time;
 #[path = "../report/mod.rs"]
 mod report;
+mod soak;
 mod songbird;
+#[allow(dead_code, reason = "the speech of another benchmark")]
+#[path = "../media/speech.rs"]
+mod speech;
 mod stage;
 #[allow(dead_code, reason = "what packets wait is another benchmark's")]
 #[path = "../media/waits.rs"]
 mod waits;
 
-const SECTIONS: [(&str, fn() -> anyhow::Result<()>); 3] = [
+type Section = (&'static str, fn() -> anyhow::Result<()>);
+
+const SECTIONS: [Section; 3] = [
     ("nothing_lost", nothing_lost::measure),
     ("real_time", real_time::measure),
     ("fault_matrix", matrix::measure),
 ];
+
+/// Minutes each: only by name.
+const SOAKS: [Section; 2] =
+    [("soak_virtual", soak::virtual_day::measure), ("soak_real", soak::real::measure)];
 
 fn main() -> anyhow::Result<()> {
     if let Ok(which) = std::env::var(listener::WHICH) {
@@ -42,9 +54,14 @@ fn main() -> anyhow::Result<()> {
         return Ok(());
     }
     let asked = |name: &str| arguments.iter().any(|argument| argument == name);
-    let all = !SECTIONS.iter().any(|(name, _)| asked(name));
+    let all = !SECTIONS.iter().chain(&SOAKS).any(|(name, _)| asked(name));
     for (name, measure) in SECTIONS {
         if all || asked(name) {
+            measure()?;
+        }
+    }
+    for (name, measure) in SOAKS {
+        if asked(name) {
             measure()?;
         }
     }
