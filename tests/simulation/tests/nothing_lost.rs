@@ -6,7 +6,7 @@
 use clawvoice_simulation::{Settings, run};
 
 /// Enough to meet each kind of event, few enough for an unoptimised build.
-const EVENTS: u64 = 150;
+const EVENTS: u64 = 100;
 
 #[track_caller]
 fn assert_nothing_lost(seed: u64) {
