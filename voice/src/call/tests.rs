@@ -914,6 +914,20 @@ fn an_ssrc_may_change_its_user_and_a_user_the_ssrc() {
 }
 
 #[test]
+fn whoever_is_named_for_anothers_ssrc_is_heard_on_under_their_own() {
+    let mut bench = Bench::flowing(0);
+    bench.speaking(ANN, 11);
+    for sequence in 0..100u16 {
+        bench.run_to(ms(20 * u64::from(sequence)));
+        if sequence == 10 {
+            bench.speaking(ANN, 12);
+        }
+        bench.hear(11, sequence, u32::from(sequence) * 960, &SPEECH);
+    }
+    assert_eq!((bench.total().delivered, bench.total().held), (100, 0));
+}
+
+#[test]
 fn what_is_no_speech_is_counted_and_skipped() {
     let mut bench = Bench::flowing(0);
     bench.speaking(ANN, 11);

@@ -39,7 +39,7 @@ impl Receiver {
                 if let Some(stream) = self.streams.get_mut(&ssrc) {
                     stream.leaving = None;
                 }
-                self.retire_others(now, ssrc, user, keys);
+                self.retire_others(now, ssrc, user, true);
             }
             Some(Naming::Contradicts) => {
                 let by_key = self.streams.get(&ssrc).map_or(user, Stream::user);
@@ -47,22 +47,15 @@ impl Receiver {
             }
             Some(Naming::Moves) => {
                 self.remove(ssrc, stats);
-                self.announce(now, ssrc, user, keys, stats);
+                self.announce(now, ssrc, user, stats);
             }
-            None => self.announce(now, ssrc, user, keys, stats),
+            None => self.announce(now, ssrc, user, stats),
         }
     }
 
-    fn announce(
-        &mut self,
-        now: SessionTime,
-        ssrc: u32,
-        user: UserId,
-        keys: bool,
-        stats: &mut CallStats,
-    ) {
+    fn announce(&mut self, now: SessionTime, ssrc: u32, user: UserId, stats: &mut CallStats) {
         if self.bind(now, ssrc, Identity::announced(user), stats) {
-            self.retire_others(now, ssrc, user, keys);
+            self.retire_others(now, ssrc, user, true);
         }
         if self.held.has(ssrc) {
             self.try_again(now);
@@ -161,18 +154,12 @@ impl Receiver {
         true
     }
 
-    /// The user sends under `ssrc`: their other streams go soon. `unless_opened`: only those that
-    /// no key ever showed to be theirs, because the server's word may be wrong.
-    pub(super) fn retire_others(
-        &mut self,
-        now: SessionTime,
-        ssrc: u32,
-        user: UserId,
-        unless_opened: bool,
-    ) {
+    /// The user sends under `ssrc`: their other streams go soon. `told`: only the server says so,
+    /// and may be wrong; then those stay that a key has shown to be theirs or that are heard now.
+    pub(super) fn retire_others(&mut self, now: SessionTime, ssrc: u32, user: UserId, told: bool) {
         let others = self.streams.iter_mut().filter(|(other, _)| **other != ssrc);
         for (_, old) in others.filter(|(_, stream)| stream.user() == user) {
-            if !(unless_opened && old.identity.opened()) {
+            if !(told && (old.identity.opened() || old.is_heard(now))) {
                 old.leaving.get_or_insert(now + LEAVE_GRACE);
                 earlier(&mut self.streams_due, now + LEAVE_GRACE, Timer::StreamEnd);
             }

@@ -327,6 +327,11 @@ impl Stream {
         self.in_talkspurt = false;
     }
 
+    /// Whether something came of it lately.
+    pub(crate) fn is_heard(&self, now: SessionTime) -> bool {
+        self.decoder.is_some() && now.since(self.last_packet) <= IN_USE
+    }
+
     /// When a gap is to be given up.
     pub(crate) fn gap_deadline(&self) -> Option<SessionTime> {
         self.order.waiting_since().map(|since| since + self.gap_wait.limit())
