@@ -643,6 +643,31 @@ fn a_first_group_whose_commit_was_damaged_is_asked_for_again() {
 }
 
 #[test]
+fn an_upgrade_whose_commit_was_damaged_is_asked_for_again() {
+    let (mut room, mut ann, _) = three();
+    room.text(json!({"op": 21, "d": {"protocol_version": 0, "transition_id": 7}}));
+    room.execute(7);
+    room.text(json!({"op": 24, "d": {"protocol_version": 1, "epoch": 1}}));
+    ann.dave = room.human(ANN).dave;
+    let add = room.server.add(0, &ann.dave.create_key_package().unwrap());
+    room.propose(&[add]);
+    let (mut commit, welcome) = room.commit.take().unwrap();
+    ann.dave.process_welcome(&welcome.unwrap(), None).unwrap();
+    ann.dave.prepare_transition(9, 1).unwrap();
+    ann.dave.execute_transition(9).unwrap();
+    let last = commit.len() - 1;
+    commit[last] ^= 1;
+    room.announce(9, &commit);
+    room.execute(9);
+    room.texts.clear();
+    for _ in 0..200 {
+        room.say(&mut ann);
+        room.run_for(20);
+    }
+    assert_eq!(room.texts, [json!({"op": 31, "d": {"transition_id": 7}})], "deaf for 4 s");
+}
+
+#[test]
 fn a_transition_that_is_never_executed_holds_up_recovery_for_10_s() {
     let (mut room, mut ann, _) = three();
     room.text(json!({"op": 21, "d": {"protocol_version": 1, "transition_id": 7}}));

@@ -538,7 +538,6 @@ impl Dave {
         let quiet = |since: Option<SessionTime>, span| since.is_none_or(|at| now.since(at) >= span);
         if consecutive > self.tolerance
             && self.under_way(now).next().is_none()
-            && self.version > 0
             && self.shares_group(user)
             && quiet(self.group_changed, RECOVERY_QUIET)
             && quiet(self.last_recovery, RECOVERY_INTERVAL)
@@ -564,7 +563,7 @@ impl Dave {
     pub(crate) fn state_for(&self, now: SessionTime, user: UserId) -> Option<GroupState> {
         self.shares_group(user).then(|| GroupState {
             last_transition: self.last_transition,
-            settled: self.version > 0 && self.under_way(now).next().is_none(),
+            settled: self.under_way(now).next().is_none(),
             proven: self.proven,
             repaired: self.last_recovery,
         })
