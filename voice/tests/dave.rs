@@ -489,6 +489,24 @@ fn plaintext_that_waited_for_a_name_is_heard_before_the_frame_that_names_it() {
 }
 
 #[test]
+fn plaintext_that_overtook_the_frame_that_names_it_is_heard_after_it() {
+    let (mut room, mut ann, _) = three();
+    room.run_for(1_000);
+    room.text(json!({"op": 21, "d": {"protocol_version": 0, "transition_id": 7}}));
+    ann.ssrc += 50;
+    let frame = ann.frame();
+    let mut encrypted = room.packet(&mut ann, &frame);
+    let mut plain = room.packet(&mut ann, &SPEECH);
+    room.receive(&mut plain);
+    room.receive(&mut encrypted);
+    room.run_for(20);
+    let mut next = room.packet(&mut ann, &SPEECH);
+    room.receive(&mut next);
+    assert_eq!(room.ear.take(), [ANN; 3]);
+    assert_eq!(room.call.stats().total.unknown_sender, 0);
+}
+
+#[test]
 fn proposals_wait_for_the_announcement_of_their_user() {
     let mut room = Room::new();
     let mut ann = room.human(ANN);

@@ -23,8 +23,7 @@ use crate::{
 
 impl Receiver {
     /// Op 5: whose packets these are, says the server. `keys`: DAVE is in force, and a stream that
-    /// its user's key has opened stays theirs. What was held for want of a name is replayed before
-    /// the next packet.
+    /// its user's key has opened stays theirs.
     pub(crate) fn map(
         &mut self,
         now: SessionTime,
@@ -56,9 +55,6 @@ impl Receiver {
     fn announce(&mut self, now: SessionTime, ssrc: u32, user: UserId, stats: &mut CallStats) {
         if self.bind(now, ssrc, Identity::announced(user), stats) {
             self.retire_others(now, ssrc, user, true);
-        }
-        if self.held.has(ssrc) {
-            self.try_again(now);
         }
     }
 
@@ -137,7 +133,7 @@ impl Receiver {
         opened
     }
 
-    /// Makes a stream for an SSRC.
+    /// Makes a stream for an SSRC. What was held for want of it is replayed before the next packet.
     fn bind(
         &mut self,
         now: SessionTime,
@@ -151,6 +147,9 @@ impl Receiver {
         }
         stats.speakers.entry(identity.user()).or_default();
         self.streams.insert(ssrc, Stream::new(now, identity));
+        if self.held.has(ssrc) {
+            self.try_again(now);
+        }
         true
     }
 

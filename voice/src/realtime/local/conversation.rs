@@ -12,8 +12,9 @@ use super::{
 /// Most items that are kept. Beyond it the oldest goes, as a model's window would let it go.
 const MAX_ITEMS: usize = 1_000;
 
-/// Most samples of audio over all items: twenty minutes. Beyond it the oldest item's goes.
-const MAX_SAMPLES: usize = 20 * 60 * 1_000 * SAMPLES_PER_MS;
+/// Most samples of audio over all items but the newest: a minute, enough for whoever retrieves an
+/// item that has just ended. Beyond it the oldest item's goes.
+const MAX_SAMPLES: usize = 60 * 1_000 * SAMPLES_PER_MS;
 
 /// Longest id a client may choose.
 const MAX_ID: usize = 32;
@@ -363,7 +364,8 @@ impl Conversation {
         self.items.drain(..surplus);
         let mut total: usize =
             self.items.iter().filter_map(Item::audio).map(|(_, samples)| samples.len()).sum();
-        for item in &mut self.items {
+        let Some((_, older)) = self.items.split_last_mut() else { return };
+        for item in older {
             if total <= MAX_SAMPLES {
                 break;
             }
@@ -595,5 +597,14 @@ mod tests {
         let kept: Vec<usize> =
             conversation.items.iter().filter_map(Item::audio).map(|(_, s)| s.len()).collect();
         assert_eq!(kept, [0, MAX_SAMPLES / 2, MAX_SAMPLES / 2]);
+    }
+
+    #[test]
+    fn the_newest_audio_is_kept_however_long_it_is() {
+        let mut conversation = Conversation::default();
+        let parts = vec![Part::Audio { samples: vec![1; MAX_SAMPLES + 1], transcript: None }];
+        let kind = Kind::Message { role: Role::User, parts };
+        conversation.push(Item::new("long".into(), "completed", kind));
+        assert_eq!(conversation.last_user_audio().map(<[i16]>::len), Some(MAX_SAMPLES + 1));
     }
 }
