@@ -5,8 +5,9 @@
 //! config ← session ← { voice, text } ← src
 //! ```
 //!
-//! Does not: open sockets, read clocks, know twilight, songbird or a provider.
+//! Does not: know twilight, songbird or a speech provider.
 
+pub mod agent;
 mod gateway;
 mod generation;
 mod id;
