@@ -12,14 +12,20 @@
 //! Does not: connect, decode Opus, know Discord's wire or a configuration file.
 
 mod barge_in;
+mod consult;
 mod hearing;
+mod instructions;
 mod interrupt;
 mod lane;
 mod playback;
 mod pool;
 mod provider;
+mod question;
+pub(crate) mod run_control;
 mod settings;
+mod speech;
 mod turn;
+mod wake;
 
 #[cfg(test)]
 mod tests;
@@ -28,8 +34,10 @@ use std::collections::{BTreeMap, VecDeque};
 
 use clawvoice_session::{SessionTime, UserId, timeline::Record};
 
+pub use instructions::{ProfileFile, Prompt};
 pub use lane::Lane;
-pub use settings::{ConsultPolicy, ConversationSettings, Mode, TurnEnd, Vad};
+pub use settings::{ConsultPolicy, ConversationSettings, Mode, ToolPolicy, TurnEnd, Vad};
+pub use wake::WakeScope;
 
 use crate::{
     call::Hear,

@@ -49,6 +49,29 @@ impl ConsultPolicy {
     }
 }
 
+/// What the agent may do when the front end asks it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ToolPolicy {
+    /// What the speaker's own rights allow; owners everything.
+    Owner,
+    /// Six reading tools.
+    SafeReadOnly,
+    /// The front end has no consult tool.
+    None,
+}
+
+impl ToolPolicy {
+    /// The policy's configuration word.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Owner => "owner",
+            Self::SafeReadOnly => "safe-read-only",
+            Self::None => "none",
+        }
+    }
+}
+
 /// Who finds the end of a speaker's turn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TurnEnd {
