@@ -41,7 +41,7 @@ pub use wake::WakeScope;
 
 use crate::{
     call::Hear,
-    realtime::openai::DecodeStats,
+    realtime::{DecodeStats, ServerEvent},
     timeline::{self, Role},
 };
 use lane::Slot;
@@ -149,6 +149,9 @@ pub struct Conversation {
     slots: Vec<Slot>,
     playback: Playback,
     outputs: VecDeque<Output>,
+    /// Frames being encoded, and events being read; empty in between.
+    frames: Vec<String>,
+    events: Vec<(String, ServerEvent)>,
     next_lane: u32,
     next_event: u64,
     ready: bool,
@@ -175,6 +178,8 @@ impl Conversation {
             turns: Vec::new(),
             slots: Vec::new(),
             outputs: VecDeque::new(),
+            frames: Vec::new(),
+            events: Vec::new(),
             next_lane: 0,
             next_event: 0,
             ready: false,
@@ -303,7 +308,7 @@ impl Conversation {
     pub fn stats(&self) -> Stats {
         let mut stats = self.stats;
         for slot in &self.slots {
-            add(&mut stats.decode, slot.decoder.stats());
+            stats.decode.add(slot.codec.stats());
         }
         stats
     }
@@ -360,10 +365,4 @@ impl Conversation {
         self.next_event += 1;
         format!("{kind}_{}", self.next_event)
     }
-}
-
-fn add(sum: &mut DecodeStats, more: DecodeStats) {
-    sum.unreadable += more.unreadable;
-    sum.bad_audio += more.bad_audio;
-    sum.unknown += more.unknown;
 }
