@@ -3,8 +3,17 @@
 use std::fs::File;
 
 use base64::{Engine, engine::general_purpose::STANDARD};
-use serde_json::{Value, json};
-use tokio_tungstenite::{MaybeTlsStream, connect_async, tungstenite::client::IntoClientRequest};
+use futures_util::{SinkExt, StreamExt};
+use secrecy::ExposeSecret;
+use serde_json::Value;
+use tokio_tungstenite::{
+    MaybeTlsStream, WebSocketStream, connect_async,
+    tungstenite::{
+        Error, Message,
+        client::IntoClientRequest,
+        http::{HeaderValue, header},
+    },
+};
 
 use super::*;
 
@@ -133,7 +142,7 @@ async fn the_demo_script_plays() {
     let settings = LocalProviderSettings {
         behaviour: LocalBehaviour::Script(path.into()),
         speed: 100.0,
-        record_dir: None,
+        ..LocalProviderSettings::default()
     };
     let provider = LocalProvider::start(settings).await.expect("the script loads");
     let key = provider.api_key().expose_secret().to_owned();
