@@ -19,7 +19,7 @@ use crate::{
         MAX_DATAGRAM_BYTES,
     },
     conversation::{self, Conversation, ConversationSettings, Lane},
-    realtime::openai::Closed,
+    realtime::Closed,
     timeline::{self, Place},
 };
 
@@ -108,8 +108,8 @@ pub enum ProviderEvent<'a> {
     Opened,
     /// A text frame.
     Text(&'a str),
-    /// A binary frame, which the protocol does not have.
-    Binary,
+    /// A binary frame.
+    Binary(&'a [u8]),
     /// It is gone.
     Closed(&'a Closed),
 }
@@ -220,7 +220,9 @@ impl VoiceSession {
             ProviderEvent::Text(text) => {
                 self.conversation.handle_provider_text(now, lane, text);
             }
-            ProviderEvent::Binary => self.conversation.handle_provider_binary(now, lane),
+            ProviderEvent::Binary(bytes) => {
+                self.conversation.handle_provider_binary(now, lane, bytes);
+            }
             ProviderEvent::Closed(closed) => {
                 self.conversation.handle_provider_closed(now, lane, closed);
             }

@@ -5,14 +5,14 @@ use std::time::Duration;
 use clawvoice_session::{SessionTime, UserId};
 
 use super::{
-    Conversation, Output,
+    Conversation,
     lane::{Create, Silence},
     settings::TurnEnd,
     turn::{Admission, Turn},
 };
 use crate::{
     call::Hear,
-    realtime::openai,
+    realtime::Command,
     timeline::{self, Heard, Speaker},
 };
 
@@ -136,8 +136,8 @@ impl Conversation {
     fn send_audio(&mut self, index: usize, pcm: &[i16]) {
         let Some(slot) = self.slots.get_mut(index) else { return };
         if slot.is_ready() {
-            let message = openai::append(pcm);
-            self.outputs.push_back(Output::Provider { lane: slot.lane, message });
+            let lane = slot.lane;
+            self.send(lane, &Command::Append(pcm));
         } else {
             self.stats.input_samples_dropped += slot.keep(pcm) as u64;
         }
@@ -204,7 +204,6 @@ impl Conversation {
 
     /// Ends a turn ourselves: the audio so far is one, and gets an answer. Silence alone is none.
     fn commit(&mut self, index: usize) {
-        let event_id = self.event_id("commit");
         let auto_respond = self.settings.auto_respond();
         let Some(slot) = self.slots.get_mut(index).filter(|slot| slot.has_speech) else { return };
         if !slot.is_ready() {
@@ -216,7 +215,7 @@ impl Conversation {
         if auto_respond {
             slot.create = Create::Wanted;
         }
-        self.outputs.push_back(Output::Provider { lane, message: openai::commit(&event_id) });
+        self.send(lane, &Command::Commit);
         self.create_if_wanted(index);
     }
 
@@ -226,8 +225,7 @@ impl Conversation {
         let lane = slot.lane;
         let commit_wanted = std::mem::take(&mut slot.commit_wanted);
         for piece in slot.take_pending() {
-            let message = openai::append(&piece);
-            self.outputs.push_back(Output::Provider { lane, message });
+            self.send(lane, &Command::Append(&piece));
         }
         if commit_wanted {
             self.commit(index);

@@ -3,13 +3,13 @@
 use clawvoice_session::{SessionTime, UserId};
 
 use super::{
-    Conversation, Output,
+    Conversation,
     barge_in::{ItemProgress, Repair, Verdict, judge, repairs},
     lane::Lane,
     playback::Answer,
 };
 use crate::{
-    realtime::openai,
+    realtime::Command,
     timeline::{self, Heard, Speaker, StopReason},
 };
 
@@ -161,7 +161,6 @@ impl Conversation {
         let answer = self.playback.of_lane(lane).find(|answer| answer.response == response);
         let is_orphaned = answer.is_some_and(|answer| answer.orphaned);
         let mut items = answer.map(Answer::progress).unwrap_or_default();
-        let cancel_id = self.event_id("cancel");
         let slot = self.slots.iter_mut().find(|slot| slot.lane == lane);
         let is_connected = slot.is_some();
         let active = slot.and_then(|slot| slot.response(Some(response)));
@@ -172,8 +171,7 @@ impl Conversation {
             let must_cancel = !active.cut && !cancelled_by_provider;
             active.cut = true;
             if must_cancel {
-                let message = openai::response_cancel(&cancel_id, response);
-                self.outputs.push_back(Output::Provider { lane, message });
+                self.send(lane, &Command::Cancel { response });
                 self.line(timeline::interrupt_requested(now, BARGE_IN));
             }
         }
@@ -193,20 +191,17 @@ impl Conversation {
         is_done: bool,
     ) {
         for repair in repairs(items, is_done) {
-            let (message, record) = match repair {
+            let record = match &repair {
                 Repair::Truncate { item, content_index, audio_end_ms } => {
-                    let id = self.event_id("truncate");
-                    (
-                        openai::truncate_item(&id, &item, content_index, audio_end_ms),
-                        timeline::audio_truncated(now, BARGE_IN, audio_end_ms),
-                    )
+                    let (content_index, audio_end_ms) = (*content_index, *audio_end_ms);
+                    self.send(lane, &Command::Truncate { item, content_index, audio_end_ms });
+                    timeline::audio_truncated(now, BARGE_IN, audio_end_ms)
                 }
                 Repair::Delete { item } => {
-                    let id = self.event_id("delete");
-                    (openai::delete_item(&id, &item), timeline::item_deleted(now, BARGE_IN))
+                    self.send(lane, &Command::Delete { item });
+                    timeline::item_deleted(now, BARGE_IN)
                 }
             };
-            self.outputs.push_back(Output::Provider { lane, message });
             self.line(record);
         }
     }

@@ -7,7 +7,7 @@ use std::{collections::VecDeque, time::Duration};
 
 use clawvoice_session::{SessionTime, UserId};
 
-use crate::realtime::openai::{Decoder, ItemKind};
+use crate::realtime::{Codec, ItemKind};
 
 /// Audio kept for a connection that is not configured yet, in samples: 5 s, oldest dropped first.
 const MAX_PENDING: usize = 5 * 24_000;
@@ -94,7 +94,7 @@ pub(super) struct Slot {
     pub(super) link: Link,
     pub(super) attempts: u32,
     pub(super) used_at: SessionTime,
-    pub(super) decoder: Decoder,
+    pub(super) codec: Box<dyn Codec>,
     /// Unreadable frames in a row.
     pub(super) unreadable: u32,
     pub(super) responses: Vec<Response>,
@@ -114,17 +114,17 @@ pub(super) struct Slot {
 impl Slot {
     pub(super) fn new(
         lane: Lane,
-        user: Option<UserId>,
+        codec: Box<dyn Codec>,
         now: SessionTime,
         until: SessionTime,
     ) -> Self {
         Self {
             lane,
-            user,
+            user: None,
             link: Link::Connecting { until },
             attempts: 0,
             used_at: now,
-            decoder: Decoder::new(),
+            codec,
             unreadable: 0,
             responses: Vec::new(),
             create: Create::Idle,
@@ -139,7 +139,7 @@ impl Slot {
 
     /// Forgets the connection, keeps the speaker and the audio that waits for the next one.
     pub(super) fn reset(&mut self) {
-        self.decoder = Decoder::new();
+        self.codec.renew();
         self.unreadable = 0;
         self.responses.clear();
         self.create = Create::Idle;
@@ -237,9 +237,11 @@ impl Slot {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::realtime::Profile;
 
     fn slot() -> Slot {
-        Slot::new(Lane::new(0), None, SessionTime::ZERO, SessionTime::ZERO)
+        let codec = Profile::default().codec();
+        Slot::new(Lane::new(0), codec, SessionTime::ZERO, SessionTime::ZERO)
     }
 
     // Scenario 1.

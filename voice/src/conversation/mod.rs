@@ -12,14 +12,20 @@
 //! Does not: connect, decode Opus, know Discord's wire or a configuration file.
 
 mod barge_in;
+mod consult;
 mod hearing;
+mod instructions;
 mod interrupt;
 mod lane;
 mod playback;
 mod pool;
 mod provider;
+mod question;
+pub(crate) mod run_control;
 mod settings;
+mod speech;
 mod turn;
+mod wake;
 
 #[cfg(test)]
 mod tests;
@@ -28,12 +34,14 @@ use std::collections::{BTreeMap, VecDeque};
 
 use clawvoice_session::{SessionTime, UserId, timeline::Record};
 
+pub use instructions::{ProfileFile, Prompt};
 pub use lane::Lane;
-pub use settings::{ConsultPolicy, ConversationSettings, Mode, TurnEnd, Vad};
+pub use settings::{ConsultPolicy, ConversationSettings, Mode, ToolPolicy, TurnEnd, Vad};
+pub use wake::WakeScope;
 
 use crate::{
     call::Hear,
-    realtime::openai::DecodeStats,
+    realtime::{DecodeStats, ServerEvent},
     timeline::{self, Role},
 };
 use lane::Slot;
@@ -141,6 +149,9 @@ pub struct Conversation {
     slots: Vec<Slot>,
     playback: Playback,
     outputs: VecDeque<Output>,
+    /// Frames being encoded, and events being read; empty in between.
+    frames: Vec<String>,
+    events: Vec<(String, ServerEvent)>,
     next_lane: u32,
     next_event: u64,
     ready: bool,
@@ -167,6 +178,8 @@ impl Conversation {
             turns: Vec::new(),
             slots: Vec::new(),
             outputs: VecDeque::new(),
+            frames: Vec::new(),
+            events: Vec::new(),
             next_lane: 0,
             next_event: 0,
             ready: false,
@@ -295,7 +308,7 @@ impl Conversation {
     pub fn stats(&self) -> Stats {
         let mut stats = self.stats;
         for slot in &self.slots {
-            add(&mut stats.decode, slot.decoder.stats());
+            stats.decode.add(slot.codec.stats());
         }
         stats
     }
@@ -352,10 +365,4 @@ impl Conversation {
         self.next_event += 1;
         format!("{kind}_{}", self.next_event)
     }
-}
-
-fn add(sum: &mut DecodeStats, more: DecodeStats) {
-    sum.unreadable += more.unreadable;
-    sum.bad_audio += more.bad_audio;
-    sum.unknown += more.unknown;
 }

@@ -10,7 +10,7 @@ use clawvoice_session::SessionTime;
 
 use super::{barge_in::ItemProgress, lane::Lane, turn::duration_ms};
 use crate::{
-    realtime::openai::AudioDelta,
+    realtime::AudioDelta,
     timeline::{OutputState, Played, StopReason, millis},
 };
 

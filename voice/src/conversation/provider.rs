@@ -9,9 +9,9 @@ use super::{
     playback::{Answer, Overflow},
 };
 use crate::{
-    realtime::openai::{
-        self, AudioDelta, Closed, Failure, FunctionCall, MAX_EVENT_BYTES, ResponseStatus,
-        ServerEvent, Treatment, UPDATE_EVENT_ID,
+    realtime::{
+        AudioDelta, CONFIGURE_EVENT_ID, Closed, Command, Failure, Frame, FunctionCall, ItemStatus,
+        MAX_EVENT_BYTES, ResponseStatus, ServerEvent, Treatment,
     },
     timeline::{self, Direction, Role, StopReason},
 };
@@ -28,37 +28,44 @@ impl Conversation {
         if self.find_slot(lane).is_none() {
             return;
         }
-        let message = self.settings.session_update();
-        self.outputs.push_back(Output::Provider { lane, message });
+        self.configure(lane);
         self.line(timeline::lifecycle(now, Level::Info, Direction::Client, "session.update"));
     }
 
     /// A text frame came.
     pub fn handle_provider_text(&mut self, now: SessionTime, lane: Lane, text: &str) {
+        self.handle_frame(now, lane, Frame::Text(text));
+    }
+
+    /// A binary frame came.
+    pub fn handle_provider_binary(&mut self, now: SessionTime, lane: Lane, bytes: &[u8]) {
+        self.handle_frame(now, lane, Frame::Binary(bytes));
+    }
+
+    fn handle_frame(&mut self, now: SessionTime, lane: Lane, frame: Frame<'_>) {
         let Some(index) = self.find_slot(lane) else {
             self.stats.late_frames += 1;
             return;
         };
-        if text.len() > MAX_EVENT_BYTES {
+        if frame.len() > MAX_EVENT_BYTES {
             self.recycle(now, index, "the provider sent a frame over 16 MiB");
             self.settle(now);
             return;
         }
         let Some(slot) = self.slots.get_mut(index) else { return };
-        match slot.decoder.decode(text) {
-            Ok((kind, event)) => {
-                slot.unreadable = 0;
-                self.log_event(now, &kind, &event);
-                self.handle_event(now, index, event);
-            }
+        let mut events = std::mem::take(&mut self.events);
+        match slot.codec.decode(frame, &mut events) {
+            Ok(()) => slot.unreadable = 0,
             Err(_) => self.handle_unreadable(now, index),
         }
+        for (kind, event) in events.drain(..) {
+            // An earlier event of the frame may have ended the connection.
+            let Some(index) = self.find_slot(lane) else { break };
+            self.log_event(now, &kind, &event);
+            self.handle_event(now, index, event);
+        }
+        self.events = events;
         self.settle(now);
-    }
-
-    /// A binary frame came; the protocol has none.
-    pub fn handle_provider_binary(&mut self, now: SessionTime, lane: Lane) {
-        self.handle_provider_text(now, lane, "");
     }
 
     /// A connection is gone or could not be made.
@@ -94,9 +101,11 @@ impl Conversation {
         self.touch(now, index, &event);
         match event {
             ServerEvent::SessionUpdated => self.handle_configured(now, index),
-            ServerEvent::SpeechStarted => self.interrupt_by_provider(now, index),
-            ServerEvent::UserTranscript(text) => self.transcribe(now, index, Role::User, text),
-            ServerEvent::AssistantTranscript { response, text } => {
+            ServerEvent::SpeechStarted { .. } => self.interrupt_by_provider(now, index),
+            ServerEvent::UserTranscript { text, .. } => {
+                self.transcribe(now, index, Role::User, text);
+            }
+            ServerEvent::AssistantTranscript { response, text, .. } => {
                 let heard = self
                     .slots
                     .get_mut(index)
@@ -106,8 +115,10 @@ impl Conversation {
                     self.transcribe(now, index, Role::Assistant, text);
                 }
             }
-            ServerEvent::ResponseCreated(id) => self.handle_created(now, index, id),
-            ServerEvent::ResponseDone { response, status, failure } => {
+            ServerEvent::ResponseCreated { response, .. } => {
+                self.handle_created(now, index, response);
+            }
+            ServerEvent::ResponseDone { response, status, failure, .. } => {
                 self.handle_done(now, index, response.as_deref(), status, &failure);
             }
             ServerEvent::OutputItemAdded { response, item, kind } => {
@@ -119,8 +130,14 @@ impl Conversation {
             ServerEvent::FunctionCall(call) => self.handle_call(now, &call),
             ServerEvent::Error(failure) => self.handle_error(now, index, &failure),
             ServerEvent::SessionCreated
-            | ServerEvent::SpeechStopped
-            | ServerEvent::Committed
+            | ServerEvent::SpeechStopped { .. }
+            | ServerEvent::Committed { .. }
+            | ServerEvent::UserTranscriptPartial { .. }
+            | ServerEvent::UserTranscriptFailed { .. }
+            | ServerEvent::ToolCallsCancelled { .. }
+            | ServerEvent::Interrupted
+            | ServerEvent::GoAway { .. }
+            | ServerEvent::RateLimits(_)
             | ServerEvent::BadAudio
             | ServerEvent::Noted { .. }
             | ServerEvent::Unknown => {}
@@ -327,7 +344,7 @@ impl Conversation {
 
     /// No tool is offered to the front end, so a call is one it made up.
     fn handle_call(&mut self, now: SessionTime, call: &FunctionCall) {
-        if call.completed {
+        if call.status == ItemStatus::Completed {
             self.stats.calls_unanswered += 1;
             let message = format!("the front end called {:?}, which it was not offered", call.name);
             self.complain(now, "unknown_tool", &message);
@@ -336,7 +353,7 @@ impl Conversation {
 
     fn handle_error(&mut self, now: SessionTime, index: usize, failure: &Failure) {
         let Some(slot) = self.slots.get_mut(index) else { return };
-        if failure.event_id == UPDATE_EVENT_ID && !slot.is_ready() {
+        if failure.event_id == CONFIGURE_EVENT_ID && !slot.is_ready() {
             let why = format!("the provider refused the session: {}", failure.message);
             self.fail(now, why);
             return;
@@ -386,9 +403,7 @@ impl Conversation {
             if ended.is_some_and(|response| response.cut) {
                 continue;
             }
-            let event_id = self.event_id("cancel");
-            let message = openai::response_cancel(&event_id, &id);
-            self.outputs.push_back(Output::Provider { lane, message });
+            self.send(lane, &Command::Cancel { response: &id });
             let played = self.playback.complete(now, lane, &id).unwrap_or_default();
             let place = self.settings.place();
             self.line(timeline::playback_watchdog_fired(now, place, "response-timeout", played));

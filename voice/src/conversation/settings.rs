@@ -5,7 +5,7 @@ use std::time::Duration;
 use clawvoice_session::{ChannelId, GuildId, UserId};
 
 use crate::{
-    realtime::openai,
+    realtime::{Profile, SessionSettings, ToolDefinition, TurnDetection},
     timeline::{Bridge, BridgePolicy, Place},
 };
 
@@ -49,6 +49,29 @@ impl ConsultPolicy {
     }
 }
 
+/// What the agent may do when the front end asks it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ToolPolicy {
+    /// What the speaker's own rights allow; owners everything.
+    Owner,
+    /// Six reading tools.
+    SafeReadOnly,
+    /// The front end has no consult tool.
+    None,
+}
+
+impl ToolPolicy {
+    /// The policy's configuration word.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Owner => "owner",
+            Self::SafeReadOnly => "safe-read-only",
+            Self::None => "none",
+        }
+    }
+}
+
 /// Who finds the end of a speaker's turn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TurnEnd {
@@ -86,8 +109,12 @@ pub struct ConversationSettings {
     pub consult_policy: ConsultPolicy,
     /// The realtime provider's id, as in the configuration.
     pub provider_id: String,
-    /// The realtime model, for the log.
+    /// The realtime model.
     pub model: String,
+    /// The provider's protocol, and how the server deviates from it.
+    pub profile: Profile,
+    /// The functions that the front end is offered.
+    pub tools: Vec<ToolDefinition>,
     /// The realtime voice; empty leaves the provider's default.
     pub voice: String,
     /// The front end's system prompt.
@@ -132,6 +159,8 @@ impl ConversationSettings {
             consult_policy: ConsultPolicy::Auto,
             provider_id: "openai".into(),
             model: "gpt-realtime-2.1".into(),
+            profile: Profile::default(),
+            tools: Vec::new(),
             voice: "alloy".into(),
             instructions: "You are a voice assistant in a Discord voice channel. Answer the \
                            speaker briefly and naturally, in the language they speak."
@@ -191,22 +220,24 @@ impl ConversationSettings {
         }
     }
 
-    pub(super) fn session_update(&self) -> String {
+    pub(super) fn session(&self) -> SessionSettings<'_> {
         let turn_detection = match self.turn_end {
-            TurnEnd::ProviderVad => openai::TurnDetection::Server {
+            TurnEnd::ProviderVad => TurnDetection::Server {
                 threshold: self.vad.threshold,
                 prefix_padding_ms: self.vad.prefix_padding_ms,
                 silence_duration_ms: self.vad.silence_duration_ms,
                 create_response: self.auto_respond(),
                 interrupt_response: self.interrupt_response_on_input_audio,
             },
-            TurnEnd::Own => openai::TurnDetection::Own,
+            TurnEnd::Own => TurnDetection::Own,
         };
-        openai::session_update(&openai::SessionSettings {
+        SessionSettings {
+            model: &self.model,
             instructions: &self.instructions,
             voice: &self.voice,
             transcription_model: self.transcription_model.as_deref(),
             turn_detection,
-        })
+            tools: &self.tools,
+        }
     }
 }

@@ -27,7 +27,7 @@ use crate::{
     call::CallSettings,
     conversation::{ConversationSettings, Lane},
     presence::link::{SessionCommand, SessionEvent, SessionHandle, SessionRequest, SessionStarter},
-    realtime::openai::{Closed, MAX_EVENT_BYTES},
+    realtime::{Closed, MAX_EVENT_BYTES},
     session::{GatewayEvent, Output, ProviderEvent, VoiceSession},
 };
 
@@ -263,7 +263,9 @@ impl Task {
             SocketIn::Text(text) => {
                 self.session.handle_provider(now, lane, ProviderEvent::Text(text));
             }
-            SocketIn::Binary(_) => self.session.handle_provider(now, lane, ProviderEvent::Binary),
+            SocketIn::Binary(bytes) => {
+                self.session.handle_provider(now, lane, ProviderEvent::Binary(bytes));
+            }
             SocketIn::Closed { .. } | SocketIn::Failed { .. } => {
                 self.lanes.retain(|(name, _)| *name != lane);
                 self.session.handle_provider(now, lane, ProviderEvent::Closed(&closed(event)));

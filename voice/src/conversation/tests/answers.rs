@@ -179,7 +179,7 @@ fn what_cannot_be_read_is_skipped_and_ten_in_a_row_recycle_the_connection() {
     room.delta(0, "r1", "i1", 500);
     assert!(room.tick(), "the answer goes on");
     for _ in 0..9 {
-        room.talk.handle_provider_binary(room.now, Lane::new(0));
+        room.talk.handle_provider_binary(room.now, Lane::new(0), &[1]);
     }
     room.drain();
     assert!(room.closed.is_empty());

@@ -13,7 +13,7 @@ use clawvoice_session::{ChannelId, GuildId, SessionTime, UserId, timeline::Level
 use serde_json::{Value, json};
 
 use super::{Conversation, ConversationSettings, Lane, Output, Timer};
-use crate::{call::Hear, realtime::openai::Closed};
+use crate::{call::Hear, realtime::Closed};
 
 const BOT: UserId = UserId::new(9);
 const ADA: UserId = UserId::new(11);
