@@ -79,6 +79,8 @@ pub(super) struct Names {
     pub(super) item: String,
     pub(super) call: String,
     pub(super) user_item: String,
+    /// Of the last client event that has one.
+    pub(super) client_event: String,
 }
 
 impl Names {
@@ -141,6 +143,13 @@ impl Emitter {
     /// Takes a fault that waits for an event; gives back one that is an act.
     pub(super) fn arm(&mut self, fault: Fault) -> Option<Fault> {
         self.faults.arm(fault)
+    }
+
+    /// A client event names itself.
+    pub(super) fn learn_client_event(&mut self, event: &Value) {
+        if let Some(id) = event["event_id"].as_str() {
+            self.names.client_event = id.to_owned();
+        }
     }
 
     /// The ids named last.

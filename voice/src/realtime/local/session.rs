@@ -147,6 +147,7 @@ impl LocalSession {
         };
         if let Some(player) = &mut self.player {
             player.handle_event(&event);
+            self.emitter.learn_client_event(&event);
         }
         if let Err(refusal) = self.dispatch(now, &event) {
             self.emitter.note(now, "error", json!({ "code": refusal.code }));

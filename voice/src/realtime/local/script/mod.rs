@@ -70,8 +70,9 @@
 //! too. An `expect` that is not met in time (10 s) and an `assert` that does not hold end the scenario
 //! with a note `script.unmet`; at its end stands `script.done`, and a connection that ends before
 //! leaves `script.unfinished`. `send` takes a text, too, and sends it as it is. In its texts,
-//! `$response`, `$item`, `$call` and `$userItem` are the ids that events have named last, and
-//! `$tone:200` is 200 ms of audio in base64.
+//! `$response`, `$item`, `$call` and `$userItem` are the ids that events have named last,
+//! `$clientEvent` the `event_id` of the client's last event that has one, and `$tone:200` is 200 ms of
+//! audio in base64.
 //!
 //! Faults are `"dropTcp"`, `{close: 1011}`, `"expire"`, `{stall: 300}`, `"unknownEvent"`,
 //! `{hugeDelta: 1000000}`, `"badBase64"`, `"oddBytes"`, `"splitUtf8"`, `"duplicate"`,

@@ -94,6 +94,7 @@ fn fill(value: &mut Value, names: &Names) {
                 "$item" => names.item.clone(),
                 "$call" => names.call.clone(),
                 "$userItem" => names.user_item.clone(),
+                "$clientEvent" => names.client_event.clone(),
                 other => {
                     let ms = other.strip_prefix("$tone:").and_then(|ms| ms.parse::<usize>().ok());
                     let Some(ms) = ms else { return };
