@@ -8,7 +8,10 @@ use crate::{
     check,
     cursor::{Field, Section},
     error::Problem,
-    schema::voice::{self, Voice},
+    schema::{
+        people,
+        voice::{self, Voice},
+    },
     secret::secret,
 };
 
@@ -30,9 +33,7 @@ const LEFT_ALONE: &[&str] = &[
     "mentionAliases",
     "mentionPatterns",
     "dmPolicy",
-    "allowFrom",
     "defaultTo",
-    "dm",
     "groupPolicy",
     "guilds",
     "contextVisibility",
@@ -90,6 +91,10 @@ pub struct Discord {
     pub application_id: Option<DiscordId>,
     /// `apiBaseUrl`. Default `None`: Discord itself.
     pub api_base_url: Option<BaseUrl>,
+    /// `allowFrom`: who may talk to the bot, as far as it names Discord ids.
+    pub allow_from: Option<Vec<DiscordId>>,
+    /// `dm.allowFrom`, likewise.
+    pub dm_allow_from: Option<Vec<DiscordId>>,
     /// `intents`.
     pub intents: Intents,
     /// `commands`.
@@ -179,11 +184,15 @@ pub(crate) fn read(section: &Section<'_, '_>, native_above: Option<bool>) -> Dis
         section.fail_missing("token", &hint);
     }
     let voice = voice::read(&section.section("voice"));
+    let direct = section.section("dm");
+    direct.finish_leniently();
     let discord = Discord {
         enabled,
         token,
         application_id: section.field("applicationId").and_then(|field| id(&field)),
         api_base_url: section.field("apiBaseUrl").and_then(|field| base_url(&field)),
+        allow_from: section.field("allowFrom").and_then(|field| people::allowed(&field)),
+        dm_allow_from: direct.field("allowFrom").and_then(|field| people::allowed(&field)),
         intents: intents(&section.section("intents"), voice.enabled),
         commands: commands(&section.section("commands"), native_above),
         voice,
