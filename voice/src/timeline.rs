@@ -6,9 +6,20 @@
 //! Byte fields: `discordBytes` counts 48 kHz stereo 16-bit PCM, `realtimeBytes` 24 kHz mono 16-bit
 //! PCM. Every `…Ms` field is whole milliseconds.
 
+mod agent;
+
 use clawvoice_session::{
     ChannelId, GuildId, SessionKey, SessionTime, StageAnswer, UserId,
     timeline::{Level, Record},
+};
+
+pub use agent::{
+    agent_turn_answer, agent_turn_silent, agent_turn_start, consult_answer, consult_failed,
+    consult_joined, consult_requested, consult_reused, exact_speech_consult_bypassed,
+    exact_speech_dequeued, exact_speech_queued, forced_consult_answer, forced_consult_failed,
+    forced_consult_preserving, forced_consult_skipped, forced_consult_starting,
+    run_control_handled, speaker_unauthorized, wake_acknowledged, wake_armed, wake_follow_up,
+    wake_ignored, wake_matched,
 };
 
 use crate::{call::CallStats, conversation};
@@ -532,6 +543,12 @@ pub enum StopReason {
     PlaybackWatchdog,
     /// More audio than the bounded queue takes.
     OutputAudioOverflow,
+    /// More answers than may wait to be spoken.
+    ExactSpeechOverflow,
+    /// A speaker controlled the active run; its outcome is spoken instead.
+    ActiveRunControl,
+    /// The outcome of a control is said a second time.
+    DuplicateActiveRunControl,
 }
 
 impl StopReason {
@@ -545,6 +562,9 @@ impl StopReason {
             Self::SessionClose => "session-close",
             Self::PlaybackWatchdog => "playback-watchdog",
             Self::OutputAudioOverflow => "output-audio-overflow",
+            Self::ExactSpeechOverflow => "exact-speech-overflow",
+            Self::ActiveRunControl => "active-run-control",
+            Self::DuplicateActiveRunControl => "duplicate-active-run-control",
         }
     }
 }
