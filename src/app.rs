@@ -5,6 +5,7 @@ use std::{future::Future, path::Path, sync::Arc};
 use clawvoice_config::Config;
 use clawvoice_session::{
     ChannelId, GuildId, SessionKey, StageDoor,
+    agent::{Agent, AgentEvent, Ask, AskedBy, Control, ControlOutcome, RunId, RunReport},
     timeline::{Level, Record},
 };
 use clawvoice_text::shell::{
@@ -22,6 +23,7 @@ use clawvoice_voice::{
 use tokio::{sync::mpsc, task::JoinHandle};
 
 use crate::{
+    conversation,
     printer::Failure,
     provider::{self, RunningProvider},
     timeline::TimelineWriter,
@@ -134,7 +136,7 @@ fn start_voice(
     channels: PresenceChannels,
 ) -> (PresenceHandle, JoinHandle<()>) {
     let voice = &config.discord.voice;
-    let conversation = provider::conversation(config, provider);
+    let conversation = conversation::settings(config, provider, None);
     let labels = labels(config, provider);
     let settings = PresenceSettings {
         enabled: voice.enabled && provider.is_some(),
@@ -150,9 +152,30 @@ fn start_voice(
         connect_timeout: voice.connect_timeout,
         provider: provider.map(|provider| provider.endpoint.clone()).unwrap_or_default(),
         conversation,
+        agent: Arc::new(NoAgent),
     };
     let starter = Arc::new(Sessions::new(template, clock));
     presence::start(settings, channels, starter, move || clock.now())
+}
+
+/// Stands where no agent is.
+struct NoAgent;
+
+#[async_trait::async_trait]
+impl Agent for NoAgent {
+    async fn ask(&self, ask: Ask, reports: mpsc::Sender<RunReport>) {
+        let event = AgentEvent::Failed("there is no agent".to_owned());
+        // An asker that is gone needs no answer.
+        let _ = reports.send(RunReport { run: ask.run, event }).await;
+    }
+
+    async fn control(&self, _: &SessionKey, _: Control) -> ControlOutcome {
+        ControlOutcome::NoActiveRun
+    }
+
+    async fn cancel(&self, _: &SessionKey, _: RunId) {}
+
+    async fn note(&self, _: &SessionKey, _: AskedBy, _: String, _: String) {}
 }
 
 fn auto_join(entry: &clawvoice_config::AutoJoin) -> AutoJoin {
@@ -166,23 +189,19 @@ fn labels(config: &Config, provider: Option<&RunningProvider>) -> Labels {
     use clawvoice_config::{AgentSession, SessionTarget};
     let agent = config.agent.id.clone();
     let voice = &config.discord.voice;
-    let (mode, target, supervisor) = match voice.agent_session {
-        AgentSession::Voice => ("voice", None, None),
-        AgentSession::Target(SessionTarget::Channel(id)) => (
-            "target",
-            Some(format!("channel:{id}")),
-            Some(SessionKey::channel(&agent, ChannelId::new(id.get()))),
-        ),
-        AgentSession::Target(SessionTarget::User(id)) => {
-            ("target", Some(format!("user:{id}")), None)
+    let (mode, target) = match voice.agent_session {
+        AgentSession::Voice => ("voice", None),
+        AgentSession::Target(SessionTarget::Channel(id)) => {
+            ("target", Some(format!("channel:{id}")))
         }
+        AgentSession::Target(SessionTarget::User(id)) => ("target", Some(format!("user:{id}"))),
     };
     Labels {
         mode: provider::mode_word(voice.mode).to_owned(),
         agent,
         agent_session_mode: mode.to_owned(),
         agent_session_target: target,
-        supervisor_session: supervisor,
+        supervisor_session: conversation::supervisor(config),
         voice_model: voice.model.clone().unwrap_or_default(),
         realtime_provider: provider.map(|p| p.id.clone()).unwrap_or_default(),
         realtime_model: provider.map(|p| p.model.clone()).unwrap_or_default(),

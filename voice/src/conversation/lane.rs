@@ -99,6 +99,10 @@ pub(super) struct Slot {
     pub(super) unreadable: u32,
     pub(super) responses: Vec<Response>,
     pub(super) create: Create,
+    /// A call got a result that is to be spoken about, once no other call is outstanding.
+    pub(super) respond_wanted: bool,
+    /// What the speaker said last, until it is answered.
+    pub(super) said: String,
     /// Whether the last response was already asked for a second time.
     pub(super) retried: bool,
     /// Up to when the provider has been given audio.
@@ -128,6 +132,8 @@ impl Slot {
             unreadable: 0,
             responses: Vec::new(),
             create: Create::Idle,
+            respond_wanted: false,
+            said: String::new(),
             retried: false,
             fed_until: now,
             silence: None,
@@ -143,6 +149,7 @@ impl Slot {
         self.unreadable = 0;
         self.responses.clear();
         self.create = Create::Idle;
+        self.respond_wanted = false;
         self.retried = false;
         // A configured connection has taken all that was said; silence and the turn's end are worth
         // something only after words.
@@ -156,6 +163,11 @@ impl Slot {
 
     pub(super) fn is_ready(&self) -> bool {
         self.link == Link::Ready
+    }
+
+    /// Whether a response may be asked for.
+    pub(super) fn is_free(&self) -> bool {
+        self.is_ready() && self.responses.is_empty() && self.create == Create::Idle
     }
 
     /// Keeps audio for a connection to come; gives how many old samples were dropped for it.

@@ -131,8 +131,19 @@ impl Conversation {
     /// or that the room has begun to hear, play out.
     fn forget(&mut self, index: usize) -> Option<Lane> {
         let next = self.name_lane();
+        let old = self.slots.get(index)?.lane;
+        self.consults.lane_lost(old);
+        let is_said = self.speech.response().is_some_and(|(lane, response)| {
+            let answers = self.playback.of_lane(lane);
+            let mut said = answers.filter(|answer| answer.response == response);
+            lane == old && said.any(|answer| answer.complete || answer.is_started())
+        });
+        self.speech.lost(old, is_said);
+        if let Some(gate) = &mut self.wake {
+            gate.reset();
+        }
+        self.playback.replace_lane(old, next);
         let slot = self.slots.get_mut(index)?;
-        self.playback.replace_lane(slot.lane, next);
         slot.reset();
         slot.lane = next;
         self.stats.reconnects += 1;
