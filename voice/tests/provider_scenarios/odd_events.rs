@@ -104,18 +104,18 @@ fn provider_scenario_32_deltas_in_another_order_lose_nothing() {
 
 #[test]
 fn provider_scenario_34_a_response_that_never_ends_is_closed() {
-    let mut world = World::new(&format!(
-        "{{ connections: [{{ connection: 0, steps: [
-            {{ wait: {{ audioMs: 3800 }} }},
-            {{ send: {{ type: 'response.created', response: {{ id: 'r' }} }} }},
-            {{ send: {{ type: 'response.output_item.added', response_id: 'r', output_index: 0,
-                item: {{ id: 'i', type: 'message', role: 'assistant', status: 'in_progress' }} }} }},
-            {{ send: {{ type: 'response.output_audio.delta', response_id: 'r', item_id: 'i',
-                output_index: 0, content_index: 0, delta: '$tone:2000' }} }},
-            {{ expect: {{ type: 'response.cancel', withinMs: 40000 }} }},
-            {{ wait: {{ audioMs: 3800 }} }}, {{ audio: {{ tone: 440, ms: 1000 }} }}, {{ wait: 'idle' }},
-        ] }}] }}"
-    ));
+    let mut world = World::new(
+        "{ connections: [{ connection: 0, steps: [
+            { wait: { audioMs: 3800 } },
+            { send: { type: 'response.created', response: { id: 'r' } } },
+            { send: { type: 'response.output_item.added', response_id: 'r', output_index: 0,
+                item: { id: 'i', type: 'message', role: 'assistant', status: 'in_progress' } } },
+            { send: { type: 'response.output_audio.delta', response_id: 'r', item_id: 'i',
+                output_index: 0, content_index: 0, delta: '$tone:2000' } },
+            { expect: { type: 'response.cancel', withinMs: 40000 } },
+            { wait: { audioMs: 3800 } }, { audio: { tone: 440, ms: 1000 } }, { wait: 'idle' },
+        ] }] }",
+    );
     world.says(ADA, &ask());
     world.until("the watchdog", |world| world.has_record("watchdog"));
     let delta = world.received_at("response.output_audio.delta")[0];
