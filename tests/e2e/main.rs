@@ -25,6 +25,7 @@ mod interruption;
 mod members;
 mod provider_faults;
 mod provider_garbage;
+mod provider_hearing;
 mod provider_refusals;
 mod secrets;
 mod stage;

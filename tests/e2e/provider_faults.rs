@@ -107,7 +107,7 @@ async fn provider_scenario_29_a_giant_delta_end_to_end() {
 }
 
 #[tokio::test]
-async fn provider_scenario_32_deltas_out_of_order_end_to_end() {
+async fn deltas_out_of_order_lose_nothing_end_to_end() {
     answered_after("{ fault: { reorder: [2, 4] } },", 1_000).await;
 }
 
