@@ -518,11 +518,9 @@ impl Day {
                     self.lanes.remove(&lane);
                     return;
                 }
-                // Faults and a voice of the owner's are not asked for.
-                local::Output::Note(_)
-                | local::Output::Fragments(..)
-                | local::Output::Drop
-                | local::Output::Say { .. } => {}
+                local::Output::Note(_) => {}
+                // Only scripts do, and voices of the owner's.
+                local::Output::Fragments(..) | local::Output::Drop | local::Output::Say { .. } => {}
             }
         }
     }

@@ -30,7 +30,7 @@ use tokio_tungstenite::{
         Error, Message,
         client::IntoClientRequest,
         handshake::client::Request,
-        http::{HeaderName, HeaderValue},
+        http::{HeaderName, HeaderValue, header},
         protocol::{CloseFrame, WebSocketConfig, frame::coding::CloseCode},
     },
 };
@@ -90,6 +90,9 @@ pub enum SocketIn {
     Failed {
         /// The HTTP status the upgrade was refused with.
         status: Option<u16>,
+        /// How long the server asks to stay away: its `Retry-After` in seconds (RFC 9110 10.2.3). A
+        /// date there is not read.
+        retry_after: Option<Duration>,
         /// In words.
         reason: String,
     },
@@ -160,10 +163,12 @@ async fn run(
             let (code, reason) = carry(stream, &mut from_owner, &to_owner).await;
             SocketIn::Closed { code, reason }
         }
-        Ok(Err(refusal)) => SocketIn::Failed { status: refusal.status, reason: refusal.reason },
+        Ok(Err(Refusal { status, retry_after, reason })) => {
+            SocketIn::Failed { status, retry_after, reason }
+        }
         Err(_) => {
             let reason = format!("no answer within {} ms", limit.as_millis());
-            SocketIn::Failed { status: None, reason }
+            SocketIn::Failed { status: None, retry_after: None, reason }
         }
     };
     // The owner may be gone; then nobody wants to know.
@@ -173,12 +178,13 @@ async fn run(
 /// Why a websocket could not be opened.
 struct Refusal {
     status: Option<u16>,
+    retry_after: Option<Duration>,
     reason: String,
 }
 
 impl From<String> for Refusal {
     fn from(reason: String) -> Self {
-        Self { status: None, reason }
+        Self { status: None, retry_after: None, reason }
     }
 }
 
@@ -198,7 +204,14 @@ async fn open(request: SocketRequest) -> Result<Stream, Refusal> {
         Ok((stream, _)) => Ok(stream),
         Err(Error::Http(response)) => {
             let status = response.status();
-            Err(Refusal { status: Some(status.as_u16()), reason: format!("HTTP status {status}") })
+            let retry_after = response.headers().get(header::RETRY_AFTER);
+            let retry_after =
+                retry_after.and_then(|value| value.to_str().ok()?.trim().parse().ok());
+            Err(Refusal {
+                status: Some(status.as_u16()),
+                retry_after: retry_after.map(Duration::from_secs),
+                reason: format!("HTTP status {status}"),
+            })
         }
         Err(error) => Err(error.to_string().into()),
     }
@@ -372,18 +385,26 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_refused_upgrade_names_the_http_status() {
-        let (listener, url) = server().await;
-        let mut handle = Socket::connect(request(url));
-        let (mut tcp, _) = listener.accept().await.unwrap();
-        tcp.write_all(b"HTTP/1.1 401 Unauthorized\r\ncontent-length: 0\r\n\r\n").await.unwrap();
-        match next(&mut handle).await {
-            SocketIn::Failed { status, reason } => {
-                assert_eq!((status, reason.as_str()), (Some(401), "HTTP status 401 Unauthorized"));
+    async fn a_refused_upgrade_names_the_http_status_and_when_to_come_back() {
+        for (answer, expected) in [
+            ("401 Unauthorized\r\n", (401, None)),
+            ("429 Too Many Requests\r\nRetry-After: 3\r\n", (429, Some(Duration::from_secs(3)))),
+            ("503 Busy\r\nRetry-After: Wed, 21 Oct 2026 07:28:00 GMT\r\n", (503, None)),
+        ] {
+            let (listener, url) = server().await;
+            let mut handle = Socket::connect(request(url));
+            let (mut tcp, _) = listener.accept().await.unwrap();
+            let answer = format!("HTTP/1.1 {answer}content-length: 0\r\n\r\n");
+            tcp.write_all(answer.as_bytes()).await.unwrap();
+            match next(&mut handle).await {
+                SocketIn::Failed { status: Some(status), retry_after, reason } => {
+                    assert_eq!((status, retry_after), expected);
+                    assert!(reason.starts_with(&format!("HTTP status {status}")), "{reason}");
+                }
+                other => panic!("expected a failure, got {other:?}"),
             }
-            other => panic!("expected a failure, got {other:?}"),
+            assert_eq!(handle.incoming.recv().await, None);
         }
-        assert_eq!(handle.incoming.recv().await, None);
     }
 
     #[tokio::test]
@@ -394,7 +415,11 @@ mod tests {
         let mut handle = Socket::connect(silent);
         assert_eq!(
             next(&mut handle).await,
-            SocketIn::Failed { status: None, reason: "no answer within 50 ms".into() }
+            SocketIn::Failed {
+                status: None,
+                retry_after: None,
+                reason: "no answer within 50 ms".into()
+            }
         );
         drop(listener);
         let mut handle = Socket::connect(request(url));

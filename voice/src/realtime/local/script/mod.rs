@@ -69,7 +69,8 @@
 //! what does not fit is passed over. `where` compares JSON pointers; `null` fits a missing value,
 //! too. An `expect` that is not met in time (10 s) and an `assert` that does not hold end the scenario
 //! with a note `script.unmet`; at its end stands `script.done`, and a connection that ends before
-//! leaves `script.unfinished`. `send` takes a text, too, and sends it as it is. In its texts,
+//! leaves `script.unfinished`. `audio` (or `respond`) while another response runs is out of band.
+//! `send` takes a text, too, and sends it as it is. In its texts,
 //! `$response`, `$item`, `$call` and `$userItem` are the ids that events have named last,
 //! `$clientEvent` the `event_id` of the client's last event that has one, and `$tone:200` is 200 ms of
 //! audio in base64.
