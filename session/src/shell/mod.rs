@@ -5,3 +5,4 @@ pub mod brain;
 mod http;
 mod run;
 pub mod store;
+pub mod workspace;
