@@ -4,7 +4,7 @@ use std::{future::Future, path::Path, sync::Arc};
 
 use clawvoice_config::Config;
 use clawvoice_session::{
-    ChannelId, GuildId, SessionKey, StageDoor,
+    ChannelId, GuildId, StageDoor,
     agent::Agent,
     timeline::{Level, Record},
 };
@@ -23,7 +23,7 @@ use clawvoice_voice::{
 use tokio::{sync::mpsc, task::JoinHandle};
 
 use crate::{
-    agent,
+    agent, conversation,
     printer::Failure,
     provider::{self, RunningProvider},
     timeline::TimelineWriter,
@@ -146,7 +146,7 @@ fn start_voice(
     channels: PresenceChannels,
 ) -> (PresenceHandle, JoinHandle<()>) {
     let voice = &config.discord.voice;
-    let conversation = provider::conversation(config, provider);
+    let conversation = conversation::settings(config, provider, config.agent.workspace.as_deref());
     let labels = labels(config, provider);
     let settings = PresenceSettings {
         enabled: voice.enabled && provider.is_some(),
@@ -179,23 +179,19 @@ fn labels(config: &Config, provider: Option<&RunningProvider>) -> Labels {
     use clawvoice_config::{AgentSession, SessionTarget};
     let agent = config.agent.id.clone();
     let voice = &config.discord.voice;
-    let (mode, target, supervisor) = match voice.agent_session {
-        AgentSession::Voice => ("voice", None, None),
-        AgentSession::Target(SessionTarget::Channel(id)) => (
-            "target",
-            Some(format!("channel:{id}")),
-            Some(SessionKey::channel(&agent, ChannelId::new(id.get()))),
-        ),
-        AgentSession::Target(SessionTarget::User(id)) => {
-            ("target", Some(format!("user:{id}")), None)
+    let (mode, target) = match voice.agent_session {
+        AgentSession::Voice => ("voice", None),
+        AgentSession::Target(SessionTarget::Channel(id)) => {
+            ("target", Some(format!("channel:{id}")))
         }
+        AgentSession::Target(SessionTarget::User(id)) => ("target", Some(format!("user:{id}"))),
     };
     Labels {
         mode: provider::mode_word(voice.mode).to_owned(),
         agent,
         agent_session_mode: mode.to_owned(),
         agent_session_target: target,
-        supervisor_session: supervisor,
+        supervisor_session: conversation::supervisor(config),
         voice_model: voice.model.clone().unwrap_or_default(),
         realtime_provider: provider.map(|p| p.id.clone()).unwrap_or_default(),
         realtime_model: provider.map(|p| p.model.clone()).unwrap_or_default(),

@@ -7,6 +7,7 @@ mod agent;
 mod app;
 mod cli;
 mod commands;
+mod conversation;
 mod printer;
 mod provider;
 mod timeline;

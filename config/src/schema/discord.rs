@@ -1,6 +1,6 @@
 //! `channels.discord`: the account, where Discord is, and what of it is switched on.
 
-use std::fmt;
+use std::{collections::BTreeMap, fmt};
 
 use secrecy::{ExposeSecret, SecretString};
 
@@ -9,6 +9,7 @@ use crate::{
     cursor::{Field, Section},
     error::Problem,
     schema::{
+        guilds::{self, Guild},
         people,
         voice::{self, Voice},
     },
@@ -35,7 +36,6 @@ const LEFT_ALONE: &[&str] = &[
     "dmPolicy",
     "defaultTo",
     "groupPolicy",
-    "guilds",
     "contextVisibility",
     "historyLimit",
     "dmHistoryLimit",
@@ -99,6 +99,8 @@ pub struct Discord {
     pub intents: Intents,
     /// `commands`.
     pub commands: Commands,
+    /// `guilds`, by id.
+    pub guilds: BTreeMap<DiscordId, Guild>,
     /// `voice`.
     pub voice: Voice,
 }
@@ -195,6 +197,7 @@ pub(crate) fn read(section: &Section<'_, '_>, native_above: Option<bool>) -> Dis
         dm_allow_from: direct.field("allowFrom").and_then(|field| people::allowed(&field)),
         intents: intents(&section.section("intents"), voice.enabled),
         commands: commands(&section.section("commands"), native_above),
+        guilds: guilds::read(&section.section("guilds")),
         voice,
     };
     section.leave_alone(LEFT_ALONE);

@@ -2,6 +2,7 @@
 
 pub(crate) mod agents;
 pub(crate) mod discord;
+pub(crate) mod guilds;
 pub(crate) mod models;
 pub(crate) mod people;
 pub(crate) mod realtime;
@@ -25,7 +26,7 @@ pub struct Config {
     /// file's folder. Default `~/.clawvoice/state/sessions.sqlite`. `{agentId}` in it becomes the
     /// agent's id, as in OpenClaw.
     pub session_store: PathBuf,
-    /// `commands.ownerAllowFrom`: the users who own the agent. See [`Config::is_owner`].
+    /// `commands.ownerAllowFrom`: the users who own the agent. See [`Config::owner_ids`].
     pub owners: Option<Vec<discord::DiscordId>>,
     /// `channels.discord`.
     pub discord: discord::Discord,
@@ -34,15 +35,14 @@ pub struct Config {
 }
 
 impl Config {
-    /// Whether the user owns the agent: listed in `commands.ownerAllowFrom` if that is written,
-    /// else in `channels.discord.allowFrom`, else in `channels.discord.dm.allowFrom`. Ids only: a
-    /// name can be taken by anybody.
+    /// Who owns the agent: `commands.ownerAllowFrom` if that is written, else
+    /// `channels.discord.allowFrom`, else `channels.discord.dm.allowFrom`. Ids only: a name can be
+    /// taken by anybody.
     #[must_use]
-    pub fn is_owner(&self, user: u64) -> bool {
+    pub fn owner_ids(&self) -> &[discord::DiscordId] {
         let discord = &self.discord;
         let listed = [&self.owners, &discord.allow_from, &discord.dm_allow_from];
-        let first = listed.into_iter().flatten().next();
-        first.is_some_and(|owners| owners.iter().any(|owner| owner.get() == user))
+        listed.into_iter().flatten().next().map(Vec::as_slice).unwrap_or_default()
     }
 }
 

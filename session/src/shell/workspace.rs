@@ -1,12 +1,12 @@
 //! The agent's own files: what makes its system prompt.
 
-use std::path::Path;
+use std::{fs::File, io::Read as _, path::Path};
 
 /// Files of the workspace that every run is told, in this order. The names are OpenClaw's.
 const FILES: &[&str] = &["AGENTS.md", "SOUL.md", "TOOLS.md", "IDENTITY.md", "USER.md"];
 
-/// The most of one file, in characters.
-const MOST: usize = 20_000;
+/// The most of one file, in bytes.
+const MOST: u64 = 64 << 10;
 
 /// The system prompt of an agent called `name`: who it is, how messages look, and the files of its
 /// workspace. A file that is not there is left out; one that cannot be read is logged.
@@ -24,7 +24,7 @@ pub fn system_prompt(name: Option<&str>, workspace: Option<&Path>) -> String {
     );
     for file in workspace.into_iter().flat_map(|folder| FILES.iter().map(|file| folder.join(file)))
     {
-        let text = match std::fs::read_to_string(&file) {
+        let text = match read(&file) {
             Ok(text) => text,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => continue,
             Err(error) => {
@@ -32,13 +32,19 @@ pub fn system_prompt(name: Option<&str>, workspace: Option<&Path>) -> String {
                 continue;
             }
         };
-        let text: String = text.trim().chars().take(MOST).collect();
+        let text = text.trim();
         if !text.is_empty() {
             let name = file.file_name().unwrap_or_default().to_string_lossy();
             prompt.push_str(&format!("\n\n# {name}\n\n{text}"));
         }
     }
     prompt
+}
+
+fn read(file: &Path) -> std::io::Result<String> {
+    let mut bytes = Vec::new();
+    File::open(file)?.take(MOST).read_to_end(&mut bytes)?;
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 
 #[cfg(test)]
