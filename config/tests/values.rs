@@ -399,7 +399,7 @@ fn owners() {
             "{{ commands: {{ {commands} }}, channels: {{ discord: {{ token: 'a.b.c', {discord} }} }} }}"
         );
         let config = taken(&text, &[]);
-        [1, 2, 3].map(|user| config.owner_ids().iter().any(|owner| owner.get() == user))
+        [1, 2, 3].map(|user| config.is_owner(user))
     };
     let listed = "ownerAllowFrom: ['discord:1', 'telegram:2', '<@!3>']";
     assert_eq!(owns("", ""), [false; 3]);

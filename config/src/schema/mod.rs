@@ -26,7 +26,7 @@ pub struct Config {
     /// file's folder. Default `~/.clawvoice/state/sessions.sqlite`. `{agentId}` in it becomes the
     /// agent's id, as in OpenClaw.
     pub session_store: PathBuf,
-    /// `commands.ownerAllowFrom`: the users who own the agent. See [`Config::owner_ids`].
+    /// `commands.ownerAllowFrom`: the users who own the agent. See [`Config::is_owner`].
     pub owners: Option<Vec<discord::DiscordId>>,
     /// `channels.discord`.
     pub discord: discord::Discord,
@@ -35,11 +35,17 @@ pub struct Config {
 }
 
 impl Config {
-    /// Who owns the agent: `commands.ownerAllowFrom` if that is written, else
-    /// `channels.discord.allowFrom`, else `channels.discord.dm.allowFrom`. Ids only: a name can be
-    /// taken by anybody.
+    /// Whether the user owns the agent: listed in `commands.ownerAllowFrom` if that is written,
+    /// else in `channels.discord.allowFrom`, else in `channels.discord.dm.allowFrom`. Ids only: a
+    /// name can be taken by anybody.
     #[must_use]
-    pub fn owner_ids(&self) -> &[discord::DiscordId] {
+    pub fn is_owner(&self, user: u64) -> bool {
+        self.owners_in_force().iter().any(|owner| owner.get() == user)
+    }
+
+    /// The owners' ids; see [`Self::is_owner`].
+    #[must_use]
+    pub fn owners_in_force(&self) -> &[discord::DiscordId] {
         let discord = &self.discord;
         let listed = [&self.owners, &discord.allow_from, &discord.dm_allow_from];
         listed.into_iter().flatten().next().map(Vec::as_slice).unwrap_or_default()
