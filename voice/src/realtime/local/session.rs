@@ -378,7 +378,7 @@ impl LocalSession {
             "item_id": item_id,
         }));
         self.announce(&json, previous.as_deref());
-        if self.object.transcribes() {
+        if self.object.transcribes() && self.behaviour_transcribes() {
             self.transcribe(&item_id, seconds);
         }
     }

@@ -7,6 +7,7 @@
 //!   heardBy: {                     // transcripts of speech that is like one of these recordings
 //!     "../audio/ask.wav": "What is the weather like?",
 //!   },
+//!   transcribes: true,             // false: no transcripts; a scenario may send them
 //!   turns: [
 //!     {
 //!       heard: "What is the time?",              // transcript of the user's speech, whatever was said;
@@ -200,6 +201,7 @@ pub struct Script {
     /// Responses are made by turns; else by the scenario alone.
     answers: bool,
     recogniser: Arc<Recogniser>,
+    transcribes: bool,
     tones: bool,
     scenarios: Vec<Arc<Scenario>>,
 }
@@ -213,6 +215,7 @@ impl Script {
             at_end,
             answers: true,
             recogniser: Arc::default(),
+            transcribes: true,
             tones: false,
             scenarios: Vec::new(),
         })
@@ -256,6 +259,7 @@ impl Script {
             turns,
             at_end: file.at_end,
             recogniser: Arc::new(recogniser),
+            transcribes: file.transcribes.unwrap_or(true),
             tones: file.voice == VoiceFile::Tones,
             scenarios,
         })
@@ -302,6 +306,11 @@ impl Script {
     /// The words of a recording like this one.
     pub(super) fn recognise(&self, samples: &[i16]) -> Option<&str> {
         self.recogniser.recognise(samples)
+    }
+
+    /// Whether speech is transcribed when the client wants it.
+    pub(super) fn transcribes(&self) -> bool {
+        self.transcribes
     }
 
     /// Whose voice speaks, if `owner` has one.
@@ -363,6 +372,7 @@ struct ScriptFile {
     turns: Vec<TurnFile>,
     #[serde(default)]
     heard_by: BTreeMap<String, String>,
+    transcribes: Option<bool>,
     #[serde(default)]
     voice: VoiceFile,
     #[serde(default)]

@@ -189,6 +189,14 @@ impl LocalSession {
         }
     }
 
+    /// Whether the script leaves transcripts to the session.
+    pub(super) fn behaviour_transcribes(&self) -> bool {
+        match &self.settings.behaviour {
+            Behaviour::Script(script) => script.transcribes(),
+            Behaviour::Parrot => true,
+        }
+    }
+
     /// What the user's item is said to have been.
     pub(super) fn transcript_of(&self, item_id: &str, seconds: f64) -> String {
         let scripted = match &self.settings.behaviour {

@@ -74,6 +74,8 @@ impl Client {
     fn drain(&mut self) {
         while let Some(output) = self.session.poll_output() {
             match output {
+                // A scenario may send what is no event.
+                Output::Text(text) if text == "nonsense" => {}
                 Output::Text(text) => {
                     let event: Value = serde_json::from_str(&text).expect("events are JSON");
                     assert!(event["event_id"].is_string() && event["type"].is_string(), "{event}");
@@ -123,6 +125,8 @@ impl Client {
             self.now = self.now.max(at);
             self.session.handle_timeout(self.now);
             self.drain();
+            let again = self.session.poll_timeout();
+            assert!(again.is_none_or(|(at, _)| at > self.now), "{again:?} is due still");
         }
         self.now = end;
     }

@@ -42,8 +42,67 @@ fn event() -> impl Strategy<Value = Value> {
     })
 }
 
+fn step() -> impl Strategy<Value = &'static str> {
+    prop::sample::select(vec![
+        "{ expect: { type: 'response.create', withinMs: 100 } }",
+        "{ expect: { type: 'response.cancel', withinMs: 100000 } }",
+        "{ wait: { ms: 40 } }",
+        "{ wait: { ms: 0 } }",
+        "{ wait: { audioMs: 60 } }",
+        "{ wait: { clientEvent: 'input_audio_buffer.append' } }",
+        "{ wait: 'idle' }",
+        "{ audio: { tone: 440, ms: 250, transcript: 'né n' } }",
+        "{ audio: [{ stallMs: 30, say: 'one two' }, { toolCall: { name: 'f' } }] }",
+        "{ audio: { error: { code: 'c', message: 'm' } } }",
+        "{ send: { type: 'x', of: ['$response', '$item', '$call', '$userItem', '$tone:5'] } }",
+        "{ send: 'nonsense' }",
+        "{ fault: 'badBase64' }",
+        "{ fault: 'oddBytes' }",
+        "{ fault: 'splitUtf8' }",
+        "{ fault: 'duplicate' }",
+        "{ fault: 'unknownEvent' }",
+        "{ fault: { reorder: [1, 2] } }",
+        "{ fault: { legacyNames: true } }",
+        "{ fault: { stall: 70 } }",
+        "{ fault: { hugeDelta: 999 } }",
+        "{ fault: 'expire' }",
+        "{ fault: { close: 1011 } }",
+        "{ fault: 'dropTcp' }",
+        "{ assert: { event: 'response.create', times: 1 } }",
+        "{ assert: { truncateMs: 100, within: 50 } }",
+    ])
+}
+
+/// A client that takes any text.
+fn play(scenario: &[&str], events: Vec<(Value, u64)>, voice: Voice) -> Client {
+    let text = format!("{{ connections: [{{ steps: [{}] }}] }}", scenario.join(", "));
+    let script = Script::parse(&text, |_| Err(String::new())).expect("a valid script");
+    let mut client = Client::new(Behaviour::Script(Arc::new(script)));
+    client.session.settings.voice = voice;
+    for (event, wait) in events {
+        client.send(event);
+        client.wait(wait);
+    }
+    client
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn every_scenario_comes_to_one_end(
+        scenario in prop::collection::vec(step(), 0..12),
+        events in prop::collection::vec((event(), 0..200u64), 0..20),
+        owner: bool,
+    ) {
+        let voice = if owner { Voice::Owner } else { Voice::Tones };
+        let mut client = play(&scenario, events, voice);
+        client.wait(200_000);
+        client.session.finish(client.now);
+        client.drain();
+        prop_assert_eq!(client.outcomes().len(), 1, "{:?} {:?}", client.outcomes(), scenario);
+        prop_assert!(!(client.dropped && client.closed.is_some()));
+    }
 
     #[test]
     fn any_text_is_survived(texts in prop::collection::vec(any::<String>(), 0..20)) {

@@ -311,7 +311,7 @@ fn a_parrot_speaks_the_newest_message_or_the_input_of_the_response() {
     for (input, param) in [
         (json!({}), "response.input"),
         (json!([{ "type": "item_reference", "id": "x" }]), "response.input"),
-        (json!([{ "type": "message", "role": "user" }]), "response.input[0].item.content"),
+        (json!([{ "type": "message", "role": "user" }]), "response.input[0].content"),
     ] {
         client.send(ask_with(input));
         assert_eq!(client.error()["param"], param);
