@@ -177,6 +177,8 @@ impl Conversation {
         }
         if is_connected && !is_orphaned {
             self.repair(now, lane, &items, is_done);
+        } else if let Some(slot) = self.slots.iter_mut().find(|slot| slot.lane == lane) {
+            slot.history.cut(&items);
         }
         self.playback.remove(now, lane, response, reason);
         self.settle(now);
@@ -190,6 +192,9 @@ impl Conversation {
         items: &[ItemProgress],
         is_done: bool,
     ) {
+        if let Some(slot) = self.slots.iter_mut().find(|slot| slot.lane == lane) {
+            slot.history.cut(items);
+        }
         for repair in repairs(items, is_done) {
             let record = match &repair {
                 Repair::Truncate { item, content_index, audio_end_ms } => {

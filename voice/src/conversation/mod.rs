@@ -13,7 +13,10 @@
 
 mod barge_in;
 mod consult;
+mod continuity;
+mod errors;
 mod hearing;
+mod history;
 mod instructions;
 mod interrupt;
 mod lane;
@@ -25,6 +28,7 @@ pub(crate) mod run_control;
 mod settings;
 mod speech;
 mod turn;
+mod unanswered;
 mod wake;
 
 #[cfg(test)]
@@ -35,6 +39,8 @@ use std::collections::{BTreeMap, VecDeque};
 use clawvoice_session::{SessionTime, UserId, timeline::Record};
 
 pub use instructions::{ProfileFile, Prompt};
+use rand::{SeedableRng as _, rngs::SmallRng};
+
 pub use lane::Lane;
 pub use settings::{ConsultPolicy, ConversationSettings, Mode, ToolPolicy, TurnEnd, Vad};
 pub use wake::WakeScope;
@@ -44,6 +50,8 @@ use crate::{
     realtime::{DecodeStats, ServerEvent},
     timeline::{self, Role},
 };
+use errors::RecentErrors;
+use history::History;
 use lane::Slot;
 use playback::{Note, Playback};
 use turn::{Admission, Turn};
@@ -105,6 +113,8 @@ pub enum Timer {
     ConnectTimeout,
     /// A lost provider connection is tried again.
     Reconnect,
+    /// A provider connection has reached its age.
+    Rotation,
     /// A provider connection was not used for long.
     LaneIdle,
 }
@@ -156,7 +166,12 @@ pub struct Conversation {
     next_event: u64,
     ready: bool,
     closed: bool,
-    last_error: Option<(String, String, SessionTime)>,
+    errors: RecentErrors,
+    /// Until when the provider wants no new connection.
+    blocked_until: Option<SessionTime>,
+    /// What was said with speakers whose connection is closed.
+    histories: VecDeque<(UserId, History)>,
+    rng: SmallRng,
     stats: Stats,
 }
 
@@ -171,6 +186,7 @@ impl Conversation {
     /// first.
     #[must_use]
     pub fn new(settings: ConversationSettings, now: SessionTime) -> Self {
+        let rng = SmallRng::seed_from_u64(settings.seed);
         let mut conversation = Self {
             playback: Playback::new(settings.prebuffer),
             settings,
@@ -184,7 +200,10 @@ impl Conversation {
             next_event: 0,
             ready: false,
             closed: false,
-            last_error: None,
+            errors: RecentErrors::default(),
+            blocked_until: None,
+            histories: VecDeque::new(),
+            rng,
             stats: Stats::default(),
         };
         let starting = timeline::bridge_starting(

@@ -215,6 +215,15 @@ pub enum ServerEvent {
     Audio(AudioDelta),
     /// Assistant audio that cannot be read; dropped.
     BadAudio,
+    /// More words of an assistant item; they run ahead of its audio.
+    AssistantTranscriptPartial {
+        /// The response.
+        response: Option<String>,
+        /// The item.
+        item: Option<String>,
+        /// What is added to the words before.
+        delta: String,
+    },
     /// The final transcript of an assistant item.
     AssistantTranscript {
         /// The response.

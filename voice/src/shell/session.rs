@@ -120,7 +120,8 @@ impl SessionStarter for Sessions {
             seed: rand::random(),
             udp_fallback: None,
         };
-        let conversation = (self.template.conversation)(&request);
+        let mut conversation = (self.template.conversation)(&request);
+        conversation.seed = rand::random();
         let mut session = VoiceSession::new(connection, conversation, now);
         if let Some(bits) = request.bitrate {
             session.handle_bitrate(bits);
@@ -431,7 +432,7 @@ fn gateway_event(event: &SocketIn) -> GatewayEvent<'_> {
             tracing::debug!(?code, %reason, "voice gateway closed");
             GatewayEvent::Closed(*code)
         }
-        SocketIn::Failed { status, reason } => {
+        SocketIn::Failed { status, reason, .. } => {
             tracing::warn!(?status, %reason, "voice gateway not reached");
             GatewayEvent::Closed(None)
         }
@@ -443,8 +444,8 @@ fn closed(event: &SocketIn) -> Closed {
         SocketIn::Closed { code: Some(code), reason } => {
             Closed::Frame { code: *code, reason: reason.clone() }
         }
-        SocketIn::Failed { status: Some(status), .. } => {
-            Closed::Refused { status: *status, retry_after: None }
+        SocketIn::Failed { status: Some(status), retry_after, .. } => {
+            Closed::Refused { status: *status, retry_after: *retry_after }
         }
         SocketIn::Closed { reason, .. } | SocketIn::Failed { reason, .. } => {
             Closed::Lost(reason.clone())

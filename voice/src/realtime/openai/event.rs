@@ -161,6 +161,15 @@ impl Decoder {
                     None => text(event, "text"),
                 },
             },
+            "response.output_audio_transcript.delta"
+            | "response.audio_transcript.delta"
+            | "response.output_text.delta"
+            | "response.text.delta"
+            | "conversation.output_transcript.delta" => ServerEvent::AssistantTranscriptPartial {
+                response: id(event, "response_id"),
+                item: id(event, "item_id"),
+                delta: text(event, "delta"),
+            },
             "response.function_call_arguments.done" => ServerEvent::FunctionCall(FunctionCall {
                 response: id(event, "response_id"),
                 item: id(event, "item_id"),
@@ -359,7 +368,7 @@ fn failure(error: &Value) -> Failure {
 
 /// Known events that need no action, under current and older names.
 fn is_noted(kind: &str) -> bool {
-    const NOTED: [&str; 31] = [
+    const NOTED: [&str; 26] = [
         "conversation.created",
         "conversation.item.added",
         "conversation.item.created",
@@ -368,7 +377,6 @@ fn is_noted(kind: &str) -> bool {
         "conversation.item.input_audio_transcription.segment",
         "conversation.item.retrieved",
         "conversation.item.truncated",
-        "conversation.output_transcript.delta",
         "input_audio_buffer.cleared",
         "input_audio_buffer.dtmf_event_received",
         "input_audio_buffer.timeout_triggered",
@@ -376,14 +384,10 @@ fn is_noted(kind: &str) -> bool {
         "output_audio_buffer.started",
         "output_audio_buffer.stopped",
         "response.audio.done",
-        "response.audio_transcript.delta",
         "response.content_part.added",
         "response.content_part.done",
         "response.function_call_arguments.delta",
         "response.output_audio.done",
-        "response.output_audio_transcript.delta",
-        "response.output_text.delta",
-        "response.text.delta",
         "response.mcp_call_arguments.delta",
         "response.mcp_call_arguments.done",
         "response.mcp_call.in_progress",
@@ -417,9 +421,8 @@ mod tests {
         Decoder::new().decode(&event.to_string()).unwrap().1
     }
 
-    // Scenario 36: current and older names mean the same.
     #[test]
-    fn legacy_names_are_read_like_the_ga_ones() {
+    fn provider_scenario_36_legacy_names_are_read_like_the_ga_ones() {
         let audio = STANDARD.encode([1, 0, 2, 0]);
         let ga = decode(&json!({
             "type": "response.output_audio.delta", "event_id": "e", "response_id": "r",
@@ -467,9 +470,8 @@ mod tests {
         }
     }
 
-    // Scenario 28.
     #[test]
-    fn a_stray_byte_joins_the_same_items_next_delta() {
+    fn provider_scenario_28_a_stray_byte_joins_the_same_items_next_delta() {
         let mut decoder = Decoder::new();
         let mut pcm = |item: &str, bytes: &[u8]| {
             let event = json!({"type": "response.output_audio.delta", "response_id": "r",
@@ -488,9 +490,8 @@ mod tests {
         assert_eq!(pcm("a", &[0, 6, 0]), [5, 6]);
     }
 
-    // Scenario 27.
     #[test]
-    fn bad_base64_is_dropped_and_counted() {
+    fn provider_scenario_27_bad_base64_is_dropped_and_counted() {
         let mut decoder = Decoder::new();
         for bad in [json!("@@@"), json!("A"), json!(7), Value::Null] {
             let event = json!({"type": "response.output_audio.delta", "delta": bad});
@@ -505,14 +506,19 @@ mod tests {
         ));
     }
 
-    // Scenarios 35 and 37.
     #[test]
-    fn unknown_events_and_frames_that_are_no_events_are_counted() {
+    fn provider_scenario_35_unknown_events_and_further_fields_are_ignored() {
         let mut decoder = Decoder::new();
         let unknown = r#"{"type":"response.smell.delta","delta":1}"#;
         assert_eq!(decoder.decode(unknown).unwrap().1, ServerEvent::Unknown);
         let extra = r#"{"type":"session.updated","session":[],"future":{"a":1}}"#;
         assert_eq!(decoder.decode(extra).unwrap().1, ServerEvent::SessionUpdated);
+        assert_eq!(decoder.stats().unknown, 1);
+    }
+
+    #[test]
+    fn provider_scenario_37_frames_that_are_no_events_are_skipped_and_counted() {
+        let mut decoder = Decoder::new();
         for (frame, error) in [
             ("", Unreadable::NotJson),
             ("{", Unreadable::NotJson),
@@ -523,7 +529,7 @@ mod tests {
         ] {
             assert_eq!(decoder.decode(frame), Err(error), "{frame}");
         }
-        assert_eq!(decoder.stats(), DecodeStats { unreadable: 6, bad_audio: 0, unknown: 1 });
+        assert_eq!(decoder.stats(), DecodeStats { unreadable: 6, bad_audio: 0, unknown: 0 });
     }
 
     #[test]
