@@ -543,6 +543,12 @@ pub enum StopReason {
     PlaybackWatchdog,
     /// More audio than the bounded queue takes.
     OutputAudioOverflow,
+    /// More answers than may wait to be spoken.
+    ExactSpeechOverflow,
+    /// A speaker controlled the active run; its outcome is spoken instead.
+    ActiveRunControl,
+    /// The outcome of a control is said a second time.
+    DuplicateActiveRunControl,
 }
 
 impl StopReason {
@@ -556,6 +562,9 @@ impl StopReason {
             Self::SessionClose => "session-close",
             Self::PlaybackWatchdog => "playback-watchdog",
             Self::OutputAudioOverflow => "output-audio-overflow",
+            Self::ExactSpeechOverflow => "exact-speech-overflow",
+            Self::ActiveRunControl => "active-run-control",
+            Self::DuplicateActiveRunControl => "duplicate-active-run-control",
         }
     }
 }

@@ -462,6 +462,9 @@ impl Day {
             | Output::GatewayBinary(_)
             | Output::CloseGateway { .. }
             | Output::OpenUdp { .. }
+            | Output::Ask(_)
+            | Output::Control { .. }
+            | Output::Note { .. }
             | Output::Ready => {}
         }
         Ok(())

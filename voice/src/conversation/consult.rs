@@ -113,10 +113,16 @@ pub(super) struct Consults {
 }
 
 impl Consults {
+    /// `first_run`: number of the first run.
+    pub(super) fn new(first_run: u64) -> Self {
+        Self { next_run: first_run, ..Self::default() }
+    }
+
     /// A fresh name for a run.
     pub(super) fn name_run(&mut self) -> RunId {
+        let run = RunId::new(self.next_run);
         self.next_run += 1;
-        RunId::new(self.next_run)
+        run
     }
 
     /// A transcript that goes to the agent unless the front end asks by itself. `false`: refused.
@@ -153,6 +159,13 @@ impl Consults {
         self.entries.iter().any(|consult| {
             consult.user == user && !consult.forced && same_question(&consult.question, question)
         })
+    }
+
+    /// Whether the agent was asked this just now.
+    pub(super) fn is_known(&mut self, now: SessionTime, user: UserId, question: &str) -> bool {
+        self.forget(now);
+        let asked = |consult: &Consult| same_question(&consult.question, question);
+        self.entries.iter().any(|consult| consult.user == user && asked(consult))
     }
 
     /// Consults whose wait is over: their runs start.
@@ -241,6 +254,11 @@ impl Consults {
             progress_told: false,
         });
         Verdict::Start(run)
+    }
+
+    /// Notes a call that is answered without a run; `false`: it came before.
+    pub(super) fn note_stray(&mut self, call: &Call) -> bool {
+        self.note_call(call)
     }
 
     /// A run is over: who hears of it. `None`: not ours, or nobody waits any more.

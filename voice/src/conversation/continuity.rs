@@ -157,6 +157,17 @@ impl Conversation {
     fn forget(&mut self, now: SessionTime, index: usize) -> Option<Lane> {
         let next = self.name_lane();
         let trailing = self.settings.trailing_silence();
+        let old = self.slots.get(index)?.lane;
+        self.consults.lane_lost(old);
+        let is_said = self.speech.response().is_some_and(|(lane, response)| {
+            let answers = self.playback.of_lane(lane);
+            let mut said = answers.filter(|answer| answer.response == response);
+            lane == old && said.any(|answer| answer.complete || answer.is_started())
+        });
+        self.speech.lost(old, is_said);
+        if let Some(gate) = &mut self.wake {
+            gate.reset();
+        }
         let slot = self.slots.get_mut(index)?;
         // Of an answer that is not whole nothing comes any more; one that is not heard goes.
         for answer in self.playback.of_lane(slot.lane).filter(|answer| !answer.complete) {
@@ -252,15 +263,15 @@ impl Conversation {
             }
             ServerEvent::UserTranscriptFailed { .. } => slot.unanswered.answered(),
             ServerEvent::ResponseCreated { .. } => slot.unanswered.answer_begins(),
-            ServerEvent::AssistantTranscriptPartial { response, item, delta } => {
-                if slot.is_heard(response.as_deref()) {
-                    slot.history.add(Role::Assistant, item.as_deref(), delta);
-                }
+            ServerEvent::AssistantTranscriptPartial { response, item, delta }
+                if slot.is_heard(response.as_deref()) =>
+            {
+                slot.history.add(Role::Assistant, item.as_deref(), delta);
             }
-            ServerEvent::AssistantTranscript { response, item, text } => {
-                if slot.is_heard(response.as_deref()) && !text.trim().is_empty() {
-                    slot.history.finish(Role::Assistant, item.as_deref(), text);
-                }
+            ServerEvent::AssistantTranscript { response, item, text }
+                if slot.is_heard(response.as_deref()) && !text.trim().is_empty() =>
+            {
+                slot.history.finish(Role::Assistant, item.as_deref(), text);
             }
             ServerEvent::GoAway { time_left } => {
                 slot.rotate_at = slot.rotate_at.min(now);

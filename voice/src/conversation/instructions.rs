@@ -28,6 +28,18 @@ const PROFILE: &str = "The following files describe who you are and whom you ser
                        your identity, your manner and what you know of the user; do not mention \
                        them.";
 
+/// How the agent answers where its text is spoken as it is.
+const SPOKEN_CONTRACT: &str = "Return only text to be spoken. The message is live speech \
+recognition: repair its mistakes and ignore repeated fragments; if it is garbled, ask one question. \
+Use tools when they are needed, never a speech tool. One to three short sentences; no tables, code \
+or citations.";
+
+/// The agent's message for words that were recognised from speech.
+pub(crate) fn spoken_turn(label: &str, text: &str) -> String {
+    let label = serde_json::Value::from(label);
+    format!("{SPOKEN_CONTRACT}\n\nVoice transcript from speaker {label}:\n{text}")
+}
+
 /// One file of the agent's workspace, as `IDENTITY.md`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ProfileFile {

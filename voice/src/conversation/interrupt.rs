@@ -38,7 +38,7 @@ impl Conversation {
         if !must_check {
             return;
         }
-        if self.settings.barge_in {
+        if self.settings.barges_in() {
             let label = self.label(user);
             let speaker = Speaker { user, label: &label };
             let output = self.playback.output();
@@ -46,7 +46,7 @@ impl Conversation {
             self.line(timeline::barge_in_by_audio(now, place, speaker, output, heard));
         }
         let stopped = self.request_stop(now, user, ACTIVE_SPEAKER_AUDIO);
-        let barge_in = self.settings.barge_in;
+        let barge_in = self.settings.barges_in();
         if let Some(turn) = self.turns.iter_mut().find(|turn| turn.user == user) {
             turn.set_checked(serial, !stopped && barge_in);
             if stopped {
@@ -58,7 +58,7 @@ impl Conversation {
     /// The provider's turn detection heard speech on a speaker's connection, and has cancelled that
     /// connection's response.
     pub(super) fn interrupt_by_provider(&mut self, now: SessionTime, index: usize) {
-        if !(self.settings.barge_in && self.settings.interrupt_response_on_input_audio) {
+        if !(self.settings.barges_in() && self.settings.provider_interrupts()) {
             return;
         }
         let Some(slot) = self.slots.get_mut(index) else { return };
@@ -87,7 +87,7 @@ impl Conversation {
         let place = self.settings.place();
         let output = self.playback.output();
         let min = self.settings.min_barge_in_audio_end_ms;
-        match judge(self.settings.barge_in, self.playback.heard(), min) {
+        match judge(self.settings.barges_in(), self.playback.heard(), min) {
             Verdict::Disabled => {
                 if output.active {
                     self.line(timeline::barge_in_disabled(now, place, reason));
@@ -145,6 +145,24 @@ impl Conversation {
             self.playback.of_lane(lane).map(|answer| answer.response.clone()).collect();
         for response in answers {
             self.cut(now, lane, &response, StopReason::BargeIn, false);
+        }
+    }
+
+    /// Ends every answer in the room.
+    pub(super) fn stop_everything(&mut self, now: SessionTime, reason: StopReason) {
+        while let Some((lane, response)) = self.head_name() {
+            self.cut(now, lane, &response, reason, false);
+        }
+        // Those of which no audio has come yet.
+        let silent: Vec<(Lane, String)> = self
+            .slots
+            .iter()
+            .flat_map(|slot| slot.responses.iter().map(|response| (slot.lane, response)))
+            .filter(|(_, response)| !response.cut)
+            .map(|(lane, response)| (lane, response.id.clone()))
+            .collect();
+        for (lane, response) in silent {
+            self.cut(now, lane, &response, reason, false);
         }
     }
 

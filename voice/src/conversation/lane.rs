@@ -107,6 +107,10 @@ pub(super) struct Slot {
     pub(super) unreadable: u32,
     pub(super) responses: Vec<Response>,
     pub(super) create: Create,
+    /// A call got a result that is to be spoken about, once no other call is outstanding.
+    pub(super) respond_wanted: bool,
+    /// What the speaker said last, until it is answered.
+    pub(super) said: String,
     /// Whether the last response was already asked for a second time.
     pub(super) retried: bool,
     /// What was said so far, for the next connection.
@@ -146,6 +150,8 @@ impl Slot {
             unreadable: 0,
             responses: Vec::new(),
             create: Create::Idle,
+            respond_wanted: false,
+            said: String::new(),
             retried: false,
             fed_until: now,
             silence: None,
@@ -162,6 +168,7 @@ impl Slot {
         self.unreadable = 0;
         self.responses.clear();
         self.create = Create::Idle;
+        self.respond_wanted = false;
         self.retried = false;
         self.ready_at = None;
         // A configured connection has taken all that was said; what it did not answer is said
@@ -184,12 +191,18 @@ impl Slot {
     }
 
     /// Whether the room hears what comes of that response.
-    pub(super) fn is_heard(&mut self, response: Option<&str>) -> bool {
-        self.response(response).is_none_or(|response| !response.cut)
+    pub(super) fn is_heard(&self, response: Option<&str>) -> bool {
+        let named = |id| self.responses.iter().find(|response| response.id == id);
+        response.and_then(named).is_none_or(|response| !response.cut)
     }
 
     pub(super) fn is_ready(&self) -> bool {
         self.link == Link::Ready
+    }
+
+    /// Whether a response may be asked for.
+    pub(super) fn is_free(&self) -> bool {
+        self.is_ready() && self.responses.is_empty() && self.create == Create::Idle
     }
 
     /// Keeps audio for a connection to come; gives how many old samples were dropped for it.

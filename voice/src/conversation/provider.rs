@@ -10,8 +10,8 @@ use super::{
 };
 use crate::{
     realtime::{
-        AudioDelta, CONFIGURE_EVENT_ID, Closed, Command, Failure, Frame, FunctionCall, ItemStatus,
-        MAX_EVENT_BYTES, ResponseStatus, ServerEvent, Treatment,
+        AudioDelta, CONFIGURE_EVENT_ID, Closed, Command, Failure, Frame, MAX_EVENT_BYTES,
+        ResponseStatus, ServerEvent, Treatment,
     },
     timeline::{self, Direction, Role, StopReason},
 };
@@ -99,9 +99,13 @@ impl Conversation {
         match event {
             ServerEvent::SessionUpdated => self.handle_configured(now, index),
             ServerEvent::SpeechStarted { .. } => self.interrupt_by_provider(now, index),
-            ServerEvent::UserTranscript { text, .. } => {
-                self.transcribe(now, index, Role::User, text);
+            ServerEvent::UserTranscript { text, .. } => self.hear_words(now, index, text),
+            ServerEvent::UserTranscriptPartial { text, .. } => {
+                if let Some(user) = self.slots.get(index).and_then(|slot| slot.user) {
+                    self.handle_partial(now, user, &text);
+                }
             }
+            ServerEvent::ToolCallsCancelled { ids } => self.withdraw_calls(index, &ids),
             ServerEvent::AssistantTranscript { response, text, .. } => {
                 let heard = self
                     .slots
@@ -109,6 +113,7 @@ impl Conversation {
                     .and_then(|slot| slot.response(response.as_deref()))
                     .is_none_or(|response| !response.cut);
                 if heard {
+                    self.note_answer(now, index, response.as_deref(), &text);
                     self.transcribe(now, index, Role::Assistant, text);
                 }
             }
@@ -124,15 +129,13 @@ impl Conversation {
                 }
             }
             ServerEvent::Audio(delta) => self.handle_audio(now, index, &delta),
-            ServerEvent::FunctionCall(call) => self.handle_call(now, &call),
+            ServerEvent::FunctionCall(call) => self.handle_call(now, index, &call),
             ServerEvent::Error(failure) => self.handle_error(now, index, &failure),
             ServerEvent::SessionCreated
             | ServerEvent::SpeechStopped { .. }
             | ServerEvent::Committed { .. }
-            | ServerEvent::UserTranscriptPartial { .. }
             | ServerEvent::UserTranscriptFailed { .. }
             | ServerEvent::AssistantTranscriptPartial { .. }
-            | ServerEvent::ToolCallsCancelled { .. }
             | ServerEvent::Interrupted
             | ServerEvent::GoAway { .. }
             | ServerEvent::RateLimits(_)
@@ -184,6 +187,19 @@ impl Conversation {
         self.outputs.push_back(Output::Transcript { user, role, text });
     }
 
+    /// Final words of a speaker.
+    fn hear_words(&mut self, now: SessionTime, index: usize, text: String) {
+        let user = self.slots.get(index).and_then(|slot| slot.user);
+        let words = text.trim().to_owned();
+        self.transcribe(now, index, Role::User, text);
+        if let Some(user) = user.filter(|_| !words.is_empty()) {
+            if let Some(slot) = self.slots.get_mut(index) {
+                slot.said.clone_from(&words);
+            }
+            self.handle_transcript(now, user, &words);
+        }
+    }
+
     fn handle_created(&mut self, now: SessionTime, index: usize, id: Option<String>) {
         self.end_unnamed(now, index);
         let id = match id {
@@ -192,6 +208,7 @@ impl Conversation {
         };
         if let Some(slot) = self.slots.get_mut(index) {
             slot.create = Create::Idle;
+            self.speech.begun(slot.lane, &id);
             slot.begin(id, now);
         }
     }
@@ -225,7 +242,7 @@ impl Conversation {
             self.stats.late_audio += 1;
             return;
         };
-        if let Err(Overflow) = self.playback.push(lane, &response, delta) {
+        if let Err(Overflow) = self.playback.push(now, lane, &response, delta) {
             let message = "an answer is longer than the two minutes or 32 answers that may wait";
             self.complain(now, StopReason::OutputAudioOverflow.as_str(), message);
             self.cut(now, lane, &response, StopReason::OutputAudioOverflow, false);
@@ -331,6 +348,7 @@ impl Conversation {
             Treatment::Limited if !slot.retried => {
                 slot.retried = true;
                 slot.create = Create::Wanted;
+                self.speech.unbind(slot.lane);
                 self.complain(now, &failure.code, "the provider is busy; asking once more");
             }
             _ => {
@@ -338,15 +356,6 @@ impl Conversation {
                 let message = format!("an answer is lost: {}", failure.message);
                 self.complain(now, &failure.code, &message);
             }
-        }
-    }
-
-    /// No tool is offered to the front end, so a call is one it made up.
-    fn handle_call(&mut self, now: SessionTime, call: &FunctionCall) {
-        if call.status == ItemStatus::Completed {
-            self.stats.calls_unanswered += 1;
-            let message = format!("the front end called {:?}, which it was not offered", call.name);
-            self.complain(now, "unknown_tool", &message);
         }
     }
 
@@ -362,7 +371,9 @@ impl Conversation {
             Treatment::Ignore => {}
             Treatment::CancelRaced => self.line(timeline::interrupt_raced(now)),
             Treatment::RetryCreate => {
-                if slot.create == Create::InFlight {
+                let lane = slot.lane;
+                // A response that began meanwhile was taken for the one we had asked for.
+                if slot.create == Create::InFlight || self.speech.unbind(lane) {
                     slot.create = Create::Wanted;
                 }
             }
@@ -378,6 +389,10 @@ impl Conversation {
                 }
                 if answers("create_") && slot.create == Create::InFlight {
                     slot.create = Create::Idle;
+                    // Asked for again it would be refused again.
+                    if self.speech.is_asked_on(slot.lane) {
+                        self.speech.release();
+                    }
                 }
                 if answers("truncate_") || answers("delete_") {
                     self.stats.repairs_refused += 1;

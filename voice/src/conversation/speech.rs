@@ -115,9 +115,14 @@ impl ExactSpeech {
         }
     }
 
-    /// The request for the head was refused: it is asked for again later.
-    pub(super) fn ask_again(&mut self) {
-        self.stage = Stage::Waiting;
+    /// The response that was taken for the head's is not: the next one on that connection is.
+    /// `false`: it was taken for nothing of ours.
+    pub(super) fn unbind(&mut self, lane: Lane) -> bool {
+        let is_bound = matches!(&self.stage, Stage::Spoken(at, _) if *at == lane);
+        if is_bound {
+            self.stage = Stage::Asked(lane);
+        }
+        is_bound
     }
 
     /// The connection that was to say the head is gone. `audible`: some of it was heard, so that it
@@ -143,18 +148,6 @@ impl ExactSpeech {
     pub(super) fn clear_waiting(&mut self) -> usize {
         let kept = usize::from(self.stage != Stage::Waiting).min(self.entries.len());
         self.entries.drain(kept..).count()
-    }
-
-    /// Drops what waits for a user who cannot be reached any more; gives how many went.
-    pub(super) fn drop_waiting_of(&mut self, user: UserId) -> usize {
-        let before = self.entries.len();
-        let mut index = 0;
-        let kept = usize::from(self.stage != Stage::Waiting);
-        self.entries.retain(|entry| {
-            index += 1;
-            index <= kept || entry.user != user
-        });
-        before - self.entries.len()
     }
 
     /// The words that are, or were last, to be said, if `text` is them.

@@ -156,7 +156,7 @@ impl WakeGate {
         })
     }
 
-    /// Forgets who may go on without a name.
+    /// Forgets who may go on without a name: what they say next may come from another connection.
     pub(crate) fn reset(&mut self) {
         self.armed = None;
     }

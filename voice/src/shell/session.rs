@@ -10,7 +10,7 @@ use std::{
     time::Duration,
 };
 
-use clawvoice_session::{Generation, SessionTime};
+use clawvoice_session::{Generation, SessionTime, agent::Agent};
 use rustls::ClientConfig;
 use secrecy::SecretString;
 use tokio::{
@@ -19,6 +19,7 @@ use tokio::{
 };
 
 use super::{
+    agent::{AgentLink, FromAgent},
     clock::{Alarm, SessionClock},
     socket::{Socket, SocketHandle, SocketIn, SocketOut, SocketRequest},
     udp::VoiceSocket,
@@ -84,6 +85,8 @@ pub struct SessionTemplate {
     pub connect_timeout: Duration,
     /// The realtime provider.
     pub provider: ProviderEndpoint,
+    /// Who is asked.
+    pub agent: Arc<dyn Agent>,
     /// The conversation's settings, for the place and bot user of a session.
     pub conversation: Box<dyn Fn(&SessionRequest) -> ConversationSettings + Send + Sync>,
 }
@@ -134,6 +137,7 @@ impl SessionStarter for Sessions {
             clock: self.clock,
             alarm: Alarm::new(self.clock),
             session,
+            agent: AgentLink::new(Arc::clone(&self.template.agent)),
             gateway: None,
             udp: None,
             lanes: Vec::new(),
@@ -152,6 +156,7 @@ struct Task {
     clock: SessionClock,
     alarm: Alarm,
     session: VoiceSession,
+    agent: AgentLink,
     gateway: Option<(Generation, SocketHandle)>,
     udp: Option<(Generation, VoiceSocket)>,
     lanes: Vec<(Lane, SocketHandle)>,
@@ -168,6 +173,7 @@ enum Input {
     Gateway(Generation, SocketIn),
     Provider(Lane, SocketIn),
     Datagram(Generation, usize),
+    Agent(FromAgent),
     Timeout,
 }
 
@@ -202,6 +208,10 @@ impl Task {
                     let room = DATAGRAMS_IN_A_ROW.saturating_sub(self.datagrams_in_a_row);
                     self.datagrams_in_a_row += self.hear_waiting(now, &mut *datagram, room);
                 }
+                Input::Agent(FromAgent::Report(report)) => self.session.handle_agent(now, report),
+                Input::Agent(FromAgent::Control { ticket, outcome }) => {
+                    self.session.handle_control(now, ticket, &outcome);
+                }
                 Input::Timeout => self.session.handle_timeout(now),
             }
             over = self.drain().await;
@@ -228,7 +238,7 @@ impl Task {
         from_owner: &mut mpsc::Receiver<SessionCommand>,
         datagram: &mut [u8],
     ) -> Input {
-        let Self { gateway, udp, lanes, session, alarm, datagrams_in_a_row, .. } = self;
+        let Self { gateway, udp, lanes, session, agent, alarm, datagrams_in_a_row, .. } = self;
         alarm.set(session.poll_timeout().map(|(at, _)| at));
         tokio::select! {
             // Time first: a tick that is due goes before whatever has queued up.
@@ -240,6 +250,7 @@ impl Task {
                 receive(udp.as_ref(), datagram),
                 next_of_websockets(gateway, lanes),
             ) => input,
+            report = agent.recv() => Input::Agent(report),
         }
     }
 
@@ -305,6 +316,13 @@ impl Task {
                     }
                 }
                 Output::Provider { lane, message } => self.send_provider(lane, message),
+                Output::Ask(ask) => self.agent.ask(ask),
+                Output::Control { ticket, session, control } => {
+                    self.agent.control(ticket, session, control);
+                }
+                Output::Note { session, by, said, answered } => {
+                    self.agent.note(session, by, said, answered);
+                }
                 Output::Record(record) => self.tell(SessionEvent::Record(record)).await,
                 Output::Ready => self.tell(SessionEvent::Ready).await,
                 Output::Failed(failure) => {
