@@ -23,6 +23,7 @@ use clawvoice_voice::{
 use tokio::{sync::mpsc, task::JoinHandle};
 
 use crate::{
+    conversation,
     printer::Failure,
     provider::{self, RunningProvider},
     timeline::TimelineWriter,
@@ -135,7 +136,7 @@ fn start_voice(
     channels: PresenceChannels,
 ) -> (PresenceHandle, JoinHandle<()>) {
     let voice = &config.discord.voice;
-    let conversation = provider::conversation(config, provider);
+    let conversation = conversation::settings(config, provider, None);
     let labels = labels(config, provider);
     let settings = PresenceSettings {
         enabled: voice.enabled && provider.is_some(),
@@ -188,23 +189,19 @@ fn labels(config: &Config, provider: Option<&RunningProvider>) -> Labels {
     use clawvoice_config::{AgentSession, SessionTarget};
     let agent = config.agent.id.clone();
     let voice = &config.discord.voice;
-    let (mode, target, supervisor) = match voice.agent_session {
-        AgentSession::Voice => ("voice", None, None),
-        AgentSession::Target(SessionTarget::Channel(id)) => (
-            "target",
-            Some(format!("channel:{id}")),
-            Some(SessionKey::channel(&agent, ChannelId::new(id.get()))),
-        ),
-        AgentSession::Target(SessionTarget::User(id)) => {
-            ("target", Some(format!("user:{id}")), None)
+    let (mode, target) = match voice.agent_session {
+        AgentSession::Voice => ("voice", None),
+        AgentSession::Target(SessionTarget::Channel(id)) => {
+            ("target", Some(format!("channel:{id}")))
         }
+        AgentSession::Target(SessionTarget::User(id)) => ("target", Some(format!("user:{id}"))),
     };
     Labels {
         mode: provider::mode_word(voice.mode).to_owned(),
         agent,
         agent_session_mode: mode.to_owned(),
         agent_session_target: target,
-        supervisor_session: supervisor,
+        supervisor_session: conversation::supervisor(config),
         voice_model: voice.model.clone().unwrap_or_default(),
         realtime_provider: provider.map(|p| p.id.clone()).unwrap_or_default(),
         realtime_model: provider.map(|p| p.model.clone()).unwrap_or_default(),

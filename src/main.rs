@@ -6,6 +6,7 @@
 mod app;
 mod cli;
 mod commands;
+mod conversation;
 mod printer;
 mod provider;
 mod timeline;

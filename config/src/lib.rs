@@ -27,6 +27,7 @@ pub use schema::{
     Config,
     agents::Agent,
     discord::{BaseUrl, Commands, Discord, DiscordId, Intents},
+    guilds::{Guild, GuildChannel},
     realtime::{
         BootstrapFile, ConsultPolicy, LocalBehaviour, LocalProvider, Provider, Realtime,
         SelectedProvider, ToolPolicy,

@@ -2,6 +2,7 @@
 
 pub(crate) mod agents;
 pub(crate) mod discord;
+pub(crate) mod guilds;
 pub(crate) mod realtime;
 pub(crate) mod voice;
 
