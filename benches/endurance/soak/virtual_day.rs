@@ -464,9 +464,6 @@ impl Day {
             | Output::GatewayBinary(_)
             | Output::CloseGateway { .. }
             | Output::OpenUdp { .. }
-            | Output::Ask(_)
-            | Output::Control { .. }
-            | Output::Note { .. }
             | Output::Ready => {}
         }
         Ok(())
