@@ -4,6 +4,7 @@ pub(crate) mod agents;
 pub(crate) mod discord;
 pub(crate) mod guilds;
 pub(crate) mod realtime;
+pub(crate) mod server;
 pub(crate) mod voice;
 
 use crate::{cursor::Section, error::Warning};

@@ -15,7 +15,7 @@ use super::{
     turn::Admission,
 };
 use crate::{
-    realtime::{Closed, Command, ServerEvent},
+    realtime::{Closed, Command, ServerEvent, TranscriptionUsage},
     timeline::{self, Direction, Role},
 };
 
@@ -244,6 +244,7 @@ impl Conversation {
 
     /// Notes what an event says about the conversation so far, before anything acts on it.
     pub(super) fn remember(&mut self, now: SessionTime, index: usize, event: &ServerEvent) {
+        self.count_usage(now, event);
         let commits_itself = self.settings.turn_end == super::TurnEnd::ProviderVad;
         let Some(slot) = self.slots.get_mut(index) else { return };
         match event {
@@ -282,6 +283,27 @@ impl Conversation {
             }
             _ => {}
         }
+    }
+
+    fn count_usage(&mut self, now: SessionTime, event: &ServerEvent) {
+        let used = match event {
+            ServerEvent::ResponseDone { usage: Some(usage), .. } | ServerEvent::Used(usage) => {
+                usage
+            }
+            ServerEvent::UserTranscript { usage: Some(usage), .. } => {
+                match usage {
+                    TranscriptionUsage::Tokens(usage) => self.stats.transcription_usage.add(*usage),
+                    TranscriptionUsage::Duration(time) => {
+                        self.stats.transcribed = self.stats.transcribed.saturating_add(*time);
+                    }
+                }
+                return;
+            }
+            _ => return,
+        };
+        self.stats.usage.add(*used);
+        let record = timeline::realtime_usage(now, self.settings.place(), used);
+        self.line(record);
     }
 
     /// When a connection is to be replaced by a new one: as soon as nothing goes on over it once

@@ -189,8 +189,9 @@ impl Conversation {
             let must_cancel = !active.cut && !cancelled_by_provider;
             active.cut = true;
             if must_cancel {
-                self.send(lane, &Command::Cancel { response });
-                self.line(timeline::interrupt_requested(now, BARGE_IN));
+                if self.send(lane, &Command::Cancel { response }) {
+                    self.line(timeline::interrupt_requested(now, BARGE_IN));
+                }
             }
         }
         if is_connected && !is_orphaned {
@@ -214,18 +215,21 @@ impl Conversation {
             slot.history.cut(items);
         }
         for repair in repairs(items, is_done) {
-            let record = match &repair {
+            let (is_told, record) = match &repair {
                 Repair::Truncate { item, content_index, audio_end_ms } => {
                     let (content_index, audio_end_ms) = (*content_index, *audio_end_ms);
-                    self.send(lane, &Command::Truncate { item, content_index, audio_end_ms });
-                    timeline::audio_truncated(now, BARGE_IN, audio_end_ms)
+                    let command = Command::Truncate { item, content_index, audio_end_ms };
+                    let record = timeline::audio_truncated(now, BARGE_IN, audio_end_ms);
+                    (self.send(lane, &command), record)
                 }
                 Repair::Delete { item } => {
-                    self.send(lane, &Command::Delete { item });
-                    timeline::item_deleted(now, BARGE_IN)
+                    let record = timeline::item_deleted(now, BARGE_IN);
+                    (self.send(lane, &Command::Delete { item }), record)
                 }
             };
-            self.line(record);
+            if is_told {
+                self.line(record);
+            }
         }
     }
 }

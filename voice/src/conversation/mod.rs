@@ -38,7 +38,10 @@ mod wake;
 #[cfg(test)]
 mod tests;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::{
+    collections::{BTreeMap, VecDeque},
+    time::Duration,
+};
 
 use clawvoice_session::{
     SessionKey, SessionTime, UserId,
@@ -56,7 +59,7 @@ pub use wake::WakeScope;
 
 use crate::{
     call::Hear,
-    realtime::{DecodeStats, ServerEvent},
+    realtime::{self, DecodeStats, ServerEvent},
     timeline::{self, Role},
 };
 use agent::PendingControl;
@@ -187,6 +190,12 @@ pub struct Stats {
     pub reconnects: u64,
     /// Tokens of the agent's runs.
     pub agent_usage: Usage,
+    /// Tokens of the front end's answers.
+    pub usage: realtime::Usage,
+    /// Tokens of transcriptions that are billed by tokens.
+    pub transcription_usage: realtime::Usage,
+    /// Length of the audio of transcriptions that are billed by time.
+    pub transcribed: Duration,
     /// What the decoders skipped.
     pub decode: DecodeStats,
 }

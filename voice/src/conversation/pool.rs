@@ -32,12 +32,17 @@ impl Conversation {
         Some(index)
     }
 
-    /// Tells a connection something, if it is still ours.
-    pub(super) fn send(&mut self, lane: Lane, command: &Command<'_>) {
+    /// Tells a connection something, if it is still ours and its provider has a message for it.
+    /// Gives whether it was told.
+    pub(super) fn send(&mut self, lane: Lane, command: &Command<'_>) -> bool {
         let event_id = command.word().map(|word| self.event_id(word)).unwrap_or_default();
-        let Some(slot) = self.slots.iter_mut().find(|slot| slot.lane == lane) else { return };
+        let Some(slot) = self.slots.iter_mut().find(|slot| slot.lane == lane) else {
+            return false;
+        };
         slot.codec.encode(&event_id, command, &mut self.frames);
+        let is_told = !self.frames.is_empty();
         self.send_frames(lane);
+        is_told
     }
 
     /// Tells a connection who it is to be.

@@ -139,6 +139,7 @@ impl Conversation {
             | ServerEvent::Interrupted
             | ServerEvent::GoAway { .. }
             | ServerEvent::RateLimits(_)
+            | ServerEvent::Used(_)
             | ServerEvent::BadAudio
             | ServerEvent::Noted { .. }
             | ServerEvent::Unknown => {}

@@ -248,6 +248,9 @@ pub enum ServerEvent {
         /// In how long, if it said so.
         time_left: Option<Duration>,
     },
+    /// What was used since the last such event. Only providers that do not say so at an answer's
+    /// end.
+    Used(Usage),
     /// How much may still be asked of the provider.
     RateLimits(Vec<RateLimit>),
     /// An error.

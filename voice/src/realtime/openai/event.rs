@@ -596,7 +596,8 @@ mod tests {
 
     #[test]
     fn provider_scenario_43_a_cumulative_transcript_says_nothing_twice() {
-        let mut decoder = Decoder::of(&Profile { cumulative_transcripts: true });
+        let mut decoder =
+            Decoder::of(&Profile { cumulative_transcripts: true, ..Profile::default() });
         let mut said = |kind: &str, field: &str, text: &str| {
             let kind = format!("conversation.item.input_audio_transcription.{kind}");
             let event = json!({"type": kind, "item_id": "a", field: text});
