@@ -221,7 +221,7 @@ fn read_file(path: &Path, name: &str) -> Option<ProfileFile> {
     }
 }
 
-fn millis(duration: std::time::Duration) -> u32 {
+fn millis(duration: Duration) -> u32 {
     u32::try_from(duration.as_millis()).unwrap_or(u32::MAX)
 }
 

@@ -188,10 +188,8 @@ impl Conversation {
             items.extend(unheard(announced, &items));
             let must_cancel = !active.cut && !cancelled_by_provider;
             active.cut = true;
-            if must_cancel {
-                if self.send(lane, &Command::Cancel { response }) {
-                    self.line(timeline::interrupt_requested(now, BARGE_IN));
-                }
+            if must_cancel && self.send(lane, &Command::Cancel { response }) {
+                self.line(timeline::interrupt_requested(now, BARGE_IN));
             }
         }
         if is_connected && !is_orphaned {

@@ -1,11 +1,12 @@
 //! Client events.
 
-use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde_json::{Value, json};
 
 use super::Profile;
 use crate::{
-    realtime::{CONFIGURE_EVENT_ID, SAMPLE_RATE, SessionSettings, ToolDefinition, TurnDetection},
+    realtime::{
+        CONFIGURE_EVENT_ID, SAMPLE_RATE, SessionSettings, ToolDefinition, TurnDetection, pcm,
+    },
     timeline::Role,
 };
 
@@ -90,24 +91,13 @@ fn tool(tool: &ToolDefinition) -> Value {
     })
 }
 
-/// Samples that fill whole base64 groups, so that a frame is encoded piece by piece without
-/// padding inside.
-const PIECE: usize = 480;
-
 /// `input_audio_buffer.append` with 24 kHz mono samples. Allocates only the text.
-pub(super) fn append(pcm: &[i16]) -> String {
+pub(super) fn append(samples: &[i16]) -> String {
     const HEAD: &str = r#"{"type":"input_audio_buffer.append","audio":""#;
     const TAIL: &str = r#""}"#;
-    let base64_len = (pcm.len() * 2).div_ceil(3) * 4;
-    let mut text = String::with_capacity(HEAD.len() + base64_len + TAIL.len());
+    let mut text = String::with_capacity(HEAD.len() + pcm::base64_len(samples) + TAIL.len());
     text.push_str(HEAD);
-    for piece in pcm.chunks(PIECE) {
-        let mut bytes = [0_u8; PIECE * 2];
-        for (pair, sample) in bytes.chunks_exact_mut(2).zip(piece) {
-            pair.copy_from_slice(&sample.to_le_bytes());
-        }
-        STANDARD.encode_string(bytes.split_at(piece.len() * 2).0, &mut text);
-    }
+    pcm::push_base64(samples, &mut text);
     text.push_str(TAIL);
     text
 }
@@ -183,6 +173,7 @@ pub(super) fn delete_item(event_id: &str, item: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use base64::{Engine as _, engine::general_purpose::STANDARD};
     use proptest::prelude::*;
 
     use super::*;

@@ -2,30 +2,18 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use base64::{
-    Engine as _, alphabet,
-    engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig},
-};
 use serde_json::Value;
 
 use super::Profile;
 use crate::realtime::{
     AudioDelta, DecodeStats, Failure, FunctionCall, ItemKind, ItemStatus, RateLimit,
-    ResponseStatus, ServerEvent, TranscriptionUsage, Unreadable, Usage,
+    ResponseStatus, ServerEvent, TranscriptionUsage, Unreadable, Usage, pcm::PcmReader,
 };
 
-/// Items of which a stray byte is kept for the next delta; more are forgotten, oldest first.
-const MAX_CARRIES: usize = 8;
 /// User items of which the transcript so far is kept; more are forgotten, oldest first.
 const MAX_TRANSCRIPTS: usize = 8;
 /// Longest transcript that is kept of one item, in bytes.
 const MAX_TRANSCRIPT_BYTES: usize = 64 * 1024;
-
-/// Base64 with or without padding, as compatible servers differ in it.
-const BASE64: GeneralPurpose = GeneralPurpose::new(
-    &alphabet::STANDARD,
-    GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
-);
 
 /// What was said of the few last user items.
 #[derive(Debug, Default)]
@@ -50,7 +38,7 @@ impl ItemTexts {
 /// of the same item.
 #[derive(Debug, Default)]
 pub struct Decoder {
-    carries: Vec<(String, u8)>,
+    pcm: PcmReader,
     /// What partials have said of a user item.
     partials: ItemTexts,
     /// What final transcripts have said of a user item.
@@ -222,11 +210,10 @@ impl Decoder {
 
     fn audio(&mut self, event: &Value) -> ServerEvent {
         let payload = event["delta"].as_str().or_else(|| event["data"].as_str());
-        let Some(Ok(bytes)) = payload.map(|payload| BASE64.decode(payload)) else {
+        let item = text(event, "item_id");
+        let Some(pcm) = payload.and_then(|payload| self.pcm.read(&item, payload)) else {
             return ServerEvent::BadAudio;
         };
-        let item = text(event, "item_id");
-        let pcm = self.samples(&item, &bytes);
         let content_index = event["content_index"].as_u64().and_then(|c| u32::try_from(c).ok());
         ServerEvent::Audio(AudioDelta {
             response: id(event, "response_id"),
@@ -234,31 +221,6 @@ impl Decoder {
             content_index: content_index.unwrap_or(0),
             pcm,
         })
-    }
-
-    fn samples(&mut self, item: &str, bytes: &[u8]) -> Vec<i16> {
-        let mut pcm = Vec::with_capacity(bytes.len() / 2 + 1);
-        let mut rest = bytes;
-        if let Some(at) = self.carries.iter().position(|(of, _)| of == item)
-            && let Some((second, tail)) = rest.split_first()
-        {
-            let (_, first) = self.carries.remove(at);
-            pcm.push(i16::from_le_bytes([first, *second]));
-            rest = tail;
-        }
-        let pairs = rest.chunks_exact(2);
-        if let [stray] = pairs.remainder() {
-            if self.carries.len() == MAX_CARRIES {
-                self.carries.remove(0);
-            }
-            self.carries.push((item.to_owned(), *stray));
-        }
-        for pair in pairs {
-            if let [low, high] = pair {
-                pcm.push(i16::from_le_bytes([*low, *high]));
-            }
-        }
-        pcm
     }
 }
 
@@ -411,7 +373,10 @@ fn id(value: &Value, name: &str) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD};
+    use base64::{
+        Engine as _,
+        engine::general_purpose::{STANDARD, STANDARD_NO_PAD},
+    };
     use proptest::prelude::*;
     use serde_json::json;
 
@@ -672,24 +637,6 @@ mod tests {
             for frame in &frames {
                 let _ = decoder.decode(frame);
             }
-        }
-
-        #[test]
-        fn however_audio_is_cut_no_byte_is_lost(
-            pcm in proptest::collection::vec(any::<i16>(), 0..200),
-            cuts in proptest::collection::vec(0_usize..400, 0..10),
-        ) {
-            let bytes: Vec<u8> = pcm.iter().flat_map(|s| s.to_le_bytes()).collect();
-            let mut cuts: Vec<usize> = cuts.into_iter().map(|c| c.min(bytes.len())).collect();
-            cuts.push(0);
-            cuts.push(bytes.len());
-            cuts.sort_unstable();
-            let mut decoder = Decoder::new();
-            let mut back = Vec::new();
-            for pair in cuts.windows(2) {
-                back.extend(decoder.samples("item", &bytes[pair[0]..pair[1]]));
-            }
-            prop_assert_eq!(back, pcm);
         }
     }
 }
