@@ -4,6 +4,7 @@ use std::{
     collections::BTreeSet,
     path::Path,
     sync::atomic::{AtomicU64, Ordering},
+    time::Duration,
 };
 
 use clawvoice_config::{
@@ -47,7 +48,16 @@ struct Base {
     config: Config,
     model: String,
     voice: String,
+    /// What only a running provider knows.
+    provider: Option<ProviderSettings>,
     profile: Vec<ProfileFile>,
+}
+
+/// How the provider in use is spoken to.
+struct ProviderSettings {
+    profile: clawvoice_voice::realtime::Profile,
+    transcription_model: Option<String>,
+    session_limit: Duration,
 }
 
 impl Base {
@@ -58,6 +68,11 @@ impl Base {
             config: config.clone(),
             model: provider.map(|provider| provider.model.clone()).unwrap_or_default(),
             voice: provider.map(|provider| provider.voice.clone()).unwrap_or_default(),
+            provider: provider.map(|provider| ProviderSettings {
+                profile: provider.profile.clone(),
+                transcription_model: provider.transcription_model.clone(),
+                session_limit: provider.session_limit,
+            }),
             profile: profile.unwrap_or_default(),
         }
     }
@@ -94,6 +109,13 @@ impl Base {
         }
         settings.model.clone_from(&self.model);
         settings.voice.clone_from(&self.voice);
+        if let Some(provider) = &self.provider {
+            settings.profile = provider.profile.clone();
+            settings.transcription_model.clone_from(&provider.transcription_model);
+            // Of an hour: due after 55 minutes, and at the end of the 59th in any case.
+            settings.rotate_after = provider.session_limit * 11 / 12;
+            settings.session_limit = provider.session_limit * 59 / 60;
+        }
         settings.capture_silence_grace = voice.capture_silence_grace;
         settings.barge_in = realtime.barges_in();
         settings.instructions = Prompt {
@@ -198,7 +220,7 @@ fn read_file(path: &Path, name: &str) -> Option<ProfileFile> {
     }
 }
 
-fn millis(duration: std::time::Duration) -> u32 {
+fn millis(duration: Duration) -> u32 {
     u32::try_from(duration.as_millis()).unwrap_or(u32::MAX)
 }
 

@@ -33,6 +33,7 @@ pub use schema::{
         BootstrapFile, ConsultPolicy, LocalBehaviour, LocalProvider, Provider, Realtime,
         SelectedProvider, ToolPolicy,
     },
+    server::{AuthHeader, Azure, Server, Transcription},
     voice::{AgentSession, AutoJoin, SessionTarget, Voice, VoiceChannel, VoiceMode},
 };
 pub use span::Position;

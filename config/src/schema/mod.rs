@@ -6,6 +6,7 @@ pub(crate) mod guilds;
 pub(crate) mod models;
 pub(crate) mod people;
 pub(crate) mod realtime;
+pub(crate) mod server;
 pub(crate) mod voice;
 
 use std::{collections::BTreeMap, path::PathBuf};

@@ -119,18 +119,15 @@ mod tests {
         let cases: [(&str, Vec<ItemProgress>, bool, Vec<Repair>); 8] = [
             ("mid-answer", vec![item("a", 9_000, 3_000)], false, vec![truncate("a", 3_000)]),
             ("done, 4 s queued", vec![item("a", 9_000, 5_000)], true, vec![truncate("a", 5_000)]),
-            // Scenario 4.
             ("heard whole", vec![item("a", 9_000, 9_000)], true, vec![]),
-            // Scenario 6.
             ("no audio", vec![item("a", 0, 0)], false, vec![delete("a")]),
-            // Scenario 7.
             (
                 "second of three",
                 vec![item("a", 1_000, 1_000), item("b", 4_000, 700), item("c", 2_000, 0)],
                 false,
                 vec![truncate("b", 700), delete("c")],
             ),
-            // Scenario 8: never closer to the end than the margin.
+            // Never closer to the end than the margin.
             ("at the very end", vec![item("a", 5_000, 4_980)], true, vec![truncate("a", 4_915)]),
             ("starved", vec![item("a", 2_000, 2_000)], false, vec![truncate("a", 1_915)]),
             ("tiny", vec![item("a", 40, 20)], false, vec![truncate("a", 1)]),

@@ -123,7 +123,8 @@ impl SessionStarter for Sessions {
             seed: rand::random(),
             udp_fallback: None,
         };
-        let conversation = (self.template.conversation)(&request);
+        let mut conversation = (self.template.conversation)(&request);
+        conversation.seed = rand::random();
         let mut session = VoiceSession::new(connection, conversation, now);
         if let Some(bits) = request.bitrate {
             session.handle_bitrate(bits);

@@ -14,7 +14,10 @@
     reason = "sockets, tasks and their time limits belong to the shell"
 )]
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
 
 use futures_util::{SinkExt, StreamExt};
 use rustls::{ClientConfig, RootCertStore};
@@ -30,7 +33,7 @@ use tokio_tungstenite::{
         Error, Message,
         client::IntoClientRequest,
         handshake::client::Request,
-        http::{HeaderName, HeaderValue, header},
+        http::{HeaderMap, HeaderName, HeaderValue, header::RETRY_AFTER},
         protocol::{CloseFrame, WebSocketConfig, frame::coding::CloseCode},
     },
 };
@@ -90,8 +93,7 @@ pub enum SocketIn {
     Failed {
         /// The HTTP status the upgrade was refused with.
         status: Option<u16>,
-        /// How long the server asks to stay away: its `Retry-After` in seconds (RFC 9110 10.2.3). A
-        /// date there is not read.
+        /// How long the peer wants no further attempt, if its refusal says so.
         retry_after: Option<Duration>,
         /// In words.
         reason: String,
@@ -188,6 +190,15 @@ impl From<String> for Refusal {
     }
 }
 
+/// `Retry-After` (RFC 9110 10.2.3), as seconds or as a date that lies ahead of `now`.
+fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
+    let value = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
+    if let Ok(seconds) = value.parse() {
+        return Some(Duration::from_secs(seconds));
+    }
+    httpdate::parse_http_date(value).ok()?.duration_since(now).ok()
+}
+
 async fn open(request: SocketRequest) -> Result<Stream, Refusal> {
     let tls = request.tls.clone();
     let config = WebSocketConfig::default()
@@ -204,12 +215,9 @@ async fn open(request: SocketRequest) -> Result<Stream, Refusal> {
         Ok((stream, _)) => Ok(stream),
         Err(Error::Http(response)) => {
             let status = response.status();
-            let retry_after = response.headers().get(header::RETRY_AFTER);
-            let retry_after =
-                retry_after.and_then(|value| value.to_str().ok()?.trim().parse().ok());
             Err(Refusal {
                 status: Some(status.as_u16()),
-                retry_after: retry_after.map(Duration::from_secs),
+                retry_after: retry_after(response.headers(), SystemTime::now()),
                 reason: format!("HTTP status {status}"),
             })
         }
@@ -385,25 +393,41 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_refused_upgrade_names_the_http_status_and_when_to_come_back() {
-        for (answer, expected) in [
-            ("401 Unauthorized\r\n", (401, None)),
-            ("429 Too Many Requests\r\nRetry-After: 3\r\n", (429, Some(Duration::from_secs(3)))),
-            ("503 Busy\r\nRetry-After: Wed, 21 Oct 2026 07:28:00 GMT\r\n", (503, None)),
-        ] {
+    async fn provider_scenario_22_a_refused_upgrade_names_the_http_status_and_when_to_come_back() {
+        let refusals = [
+            ("401 Unauthorized", "", 401, None),
+            ("429 Too Many Requests", "retry-after: 3\r\n", 429, Some(Duration::from_secs(3))),
+        ];
+        for (line, header, code, wait) in refusals {
             let (listener, url) = server().await;
             let mut handle = Socket::connect(request(url));
             let (mut tcp, _) = listener.accept().await.unwrap();
-            let answer = format!("HTTP/1.1 {answer}content-length: 0\r\n\r\n");
+            let answer = format!("HTTP/1.1 {line}\r\n{header}content-length: 0\r\n\r\n");
             tcp.write_all(answer.as_bytes()).await.unwrap();
             match next(&mut handle).await {
-                SocketIn::Failed { status: Some(status), retry_after, reason } => {
-                    assert_eq!((status, retry_after), expected);
-                    assert!(reason.starts_with(&format!("HTTP status {status}")), "{reason}");
+                SocketIn::Failed { status, retry_after, reason } => {
+                    assert_eq!((status, retry_after), (Some(code), wait));
+                    assert_eq!(reason, format!("HTTP status {line}"));
                 }
                 other => panic!("expected a failure, got {other:?}"),
             }
             assert_eq!(handle.incoming.recv().await, None);
+        }
+    }
+
+    #[test]
+    fn retry_after_is_seconds_or_a_date() {
+        let now = httpdate::parse_http_date("Sun, 06 Nov 1994 08:49:37 GMT").unwrap();
+        for (value, expected) in [
+            ("0", Some(0)),
+            (" 120", Some(120)),
+            ("Sun, 06 Nov 1994 08:50:07 GMT", Some(30)),
+            ("Sun, 06 Nov 1994 08:49:07 GMT", None),
+            ("-1", None),
+            ("soon", None),
+        ] {
+            let headers = HeaderMap::from_iter([(RETRY_AFTER, HeaderValue::from_static(value))]);
+            assert_eq!(retry_after(&headers, now), expected.map(Duration::from_secs), "{value}");
         }
     }
 
