@@ -6,6 +6,8 @@
 //! Byte fields: `discordBytes` counts 48 kHz stereo 16-bit PCM, `realtimeBytes` 24 kHz mono 16-bit
 //! PCM. Every `…Ms` field is whole milliseconds.
 
+pub mod batch;
+
 use clawvoice_session::{
     ChannelId, GuildId, SessionKey, SessionTime, StageAnswer, UserId,
     timeline::{Level, Record},
@@ -532,6 +534,8 @@ pub enum StopReason {
     PlaybackWatchdog,
     /// More audio than the bounded queue takes.
     OutputAudioOverflow,
+    /// A speaker cancelled the run that answered.
+    ActiveRunControl,
 }
 
 impl StopReason {
@@ -545,6 +549,7 @@ impl StopReason {
             Self::SessionClose => "session-close",
             Self::PlaybackWatchdog => "playback-watchdog",
             Self::OutputAudioOverflow => "output-audio-overflow",
+            Self::ActiveRunControl => "active-run-control",
         }
     }
 }

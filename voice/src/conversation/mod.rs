@@ -11,13 +11,14 @@
 //!
 //! Does not: connect, decode Opus, know Discord's wire or a configuration file.
 
-mod barge_in;
+pub(crate) mod barge_in;
 mod hearing;
 mod interrupt;
 mod lane;
-mod playback;
+pub(crate) mod playback;
 mod pool;
 mod provider;
+pub(crate) mod run_control;
 mod settings;
 mod turn;
 

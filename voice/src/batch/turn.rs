@@ -1,0 +1,202 @@
+//! From words to the agent's turns, one at a time and in order.
+
+use clawvoice_session::{
+    SessionTime,
+    agent::{AgentEvent, Ask, AskedBy, ControlOutcome, RunId, RunReport, ToolScope},
+};
+
+use super::{AgentRequest, BatchConversation, Output, ask, speech::Of, text::SpeechText};
+use crate::{
+    conversation::run_control::{ControlMode, classify},
+    timeline::{self, Role, StopReason},
+};
+
+/// Where turns come from, for the agent: it hides its text-to-speech tool there.
+const SURFACE: &str = "discord-voice";
+
+/// Said when a turn fails.
+const APOLOGY: &str = "I hit an error while checking that. Please try again.";
+
+/// Bytes of an answer that are taken.
+const MAX_ANSWER: usize = 32 * 1_024;
+
+/// What somebody said.
+#[derive(Clone, Debug)]
+pub(super) struct Utterance {
+    pub(super) by: AskedBy,
+    pub(super) text: String,
+}
+
+/// An utterance that may control a run.
+#[derive(Debug)]
+pub(super) struct Controlling {
+    utterance: Utterance,
+    mode: ControlMode,
+}
+
+/// The agent's turn under way.
+#[derive(Debug)]
+pub(super) struct Turn {
+    pub(super) run: RunId,
+    by: AskedBy,
+    /// What of the answer has come.
+    streamed: String,
+    text: SpeechText,
+}
+
+impl BatchConversation {
+    /// Takes up the next utterances: those that control a run, and the next turn.
+    pub(super) fn advance_turns(&mut self, now: SessionTime) {
+        while self.controlling.is_none()
+            && let Some(utterance) = self.utterances.pop_front()
+        {
+            match classify(&utterance.text) {
+                // It is known only there whether the session has a run, be it from here or typed.
+                Some(mode) => {
+                    let session = self.settings.session.clone();
+                    let control = mode.control(&utterance.text);
+                    let request = AgentRequest::Control { session, control };
+                    self.outputs.push_back(Output::Agent(request));
+                    self.controlling = Some(Controlling { utterance, mode });
+                }
+                None => self.waiting.push_back(utterance),
+            }
+        }
+        if self.turn.is_none()
+            && let Some(utterance) = self.waiting.pop_front()
+        {
+            self.ask(now, utterance);
+        }
+    }
+
+    fn ask(&mut self, now: SessionTime, utterance: Utterance) {
+        let Utterance { by, text } = utterance;
+        let run = RunId::new(self.fresh_id());
+        let settings = &self.settings;
+        let record = timeline::batch::agent_turn_start(
+            now,
+            settings.place(),
+            settings.route(),
+            &by,
+            settings.model.as_deref(),
+            &text,
+        );
+        let ask = Ask {
+            run,
+            session: settings.session.clone(),
+            message: ask::message(&by.label, &text),
+            by: by.clone(),
+            instructions: settings.instructions.clone(),
+            tools: ToolScope::OfSpeaker,
+            model: settings.model.clone(),
+            surface: SURFACE,
+        };
+        self.line(record);
+        self.outputs.push_back(Output::Agent(AgentRequest::Ask(ask)));
+        self.stats.turns += 1;
+        self.open_answer(Of::Run(run));
+        self.turn =
+            Some(Turn { run, text: SpeechText::new(&by.label), by, streamed: String::new() });
+    }
+
+    /// The agent's turn went on or ended.
+    pub fn handle_report(&mut self, now: SessionTime, report: RunReport) {
+        if self.closed || self.turn.as_ref().is_none_or(|turn| turn.run != report.run) {
+            self.stats.late += 1;
+            return;
+        }
+        match report.event {
+            AgentEvent::Started => {}
+            AgentEvent::Text(piece) => self.hear_piece(now, &piece),
+            AgentEvent::Answered { text, .. } => self.end_turn(now, &text),
+            AgentEvent::Cancelled => self.cancelled(now, report.run),
+            AgentEvent::Failed(why) => self.failed(now, report.run, &why),
+        }
+        self.advance_turns(now);
+        self.settle(now);
+    }
+
+    fn hear_piece(&mut self, now: SessionTime, piece: &str) {
+        let Some(turn) = &mut self.turn else { return };
+        let piece = cut_to(piece, MAX_ANSWER.saturating_sub(turn.streamed.len()));
+        turn.streamed.push_str(piece);
+        let (run, sentences) = (turn.run, turn.text.push(piece));
+        self.say(now, Of::Run(run), sentences);
+    }
+
+    fn end_turn(&mut self, now: SessionTime, text: &str) {
+        // An agent that does not stream gives all of its text at the end; one that does gives it
+        // again, which is not said again.
+        let streamed = self.turn.as_ref().map_or(0, |turn| turn.streamed.len());
+        let begins_so = self.turn.as_ref().is_some_and(|turn| text.starts_with(&turn.streamed));
+        if let Some(rest) = text.get(streamed..).filter(|rest| begins_so && !rest.is_empty()) {
+            self.hear_piece(now, rest);
+        }
+        let Some(mut turn) = self.turn.take() else { return };
+        self.say(now, Of::Run(turn.run), turn.text.finish());
+        let said = self.close_answer(Of::Run(turn.run));
+        let (place, route) = (self.settings.place(), self.settings.route());
+        let answer = timeline::batch::agent_turn_answer(now, place, route, text.trim());
+        let nothing = timeline::batch::nothing_speakable(now, place, route, &turn.by);
+        self.line(answer);
+        self.line(timeline::batch::reply(now, place, said.len()));
+        if said.is_empty() {
+            self.line(nothing);
+            return;
+        }
+        let (user, role) = (Some(turn.by.user), Role::Assistant);
+        self.outputs.push_back(Output::Transcript { user, role, text: said.join(" ") });
+    }
+
+    fn cancelled(&mut self, now: SessionTime, run: RunId) {
+        self.turn = None;
+        let record = timeline::batch::agent_turn_failed(
+            now,
+            self.settings.place(),
+            self.settings.route(),
+            None,
+        );
+        self.line(record);
+        self.drop_answer(now, Of::Run(run), StopReason::ActiveRunControl);
+    }
+
+    fn failed(&mut self, now: SessionTime, run: RunId, why: &str) {
+        let (place, route) = (self.settings.place(), self.settings.route());
+        let record = timeline::batch::agent_turn_failed(now, place, route, Some(why));
+        self.line(record);
+        let rest = self.turn.take().map(|mut turn| turn.text.finish()).unwrap_or_default();
+        self.say(now, Of::Run(run), rest);
+        if self.close_answer(Of::Run(run)).is_empty() {
+            self.say_notice(now, APOLOGY);
+        }
+    }
+
+    /// A control was carried out, or there was nothing to control.
+    pub fn handle_control_outcome(&mut self, now: SessionTime, outcome: &ControlOutcome) {
+        let Some(Controlling { utterance, mode }) =
+            self.controlling.take().filter(|_| !self.closed)
+        else {
+            self.stats.late += 1;
+            return;
+        };
+        match mode.spoken(outcome) {
+            None => self.waiting.push_back(utterance),
+            Some(words) => {
+                let refused = matches!(outcome, ControlOutcome::Refused(_));
+                let route = self.settings.route();
+                let record =
+                    timeline::batch::run_control_handled(now, mode.as_str(), !refused, route);
+                self.line(record);
+                self.say_notice(now, words);
+            }
+        }
+        self.advance_turns(now);
+        self.settle(now);
+    }
+}
+
+/// The beginning of a text, `limit` bytes at most.
+fn cut_to(text: &str, limit: usize) -> &str {
+    let end = (0..=limit.min(text.len())).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0);
+    text.get(..end).unwrap_or_default()
+}
