@@ -5,6 +5,7 @@ use std::{future::Future, path::Path, sync::Arc};
 use clawvoice_config::Config;
 use clawvoice_session::{
     ChannelId, GuildId, SessionKey, StageDoor,
+    agent::{Agent, AgentEvent, Ask, AskedBy, Control, ControlOutcome, RunId, RunReport},
     timeline::{Level, Record},
 };
 use clawvoice_text::shell::{
@@ -150,9 +151,30 @@ fn start_voice(
         connect_timeout: voice.connect_timeout,
         provider: provider.map(|provider| provider.endpoint.clone()).unwrap_or_default(),
         conversation,
+        agent: Arc::new(NoAgent),
     };
     let starter = Arc::new(Sessions::new(template, clock));
     presence::start(settings, channels, starter, move || clock.now())
+}
+
+/// Stands where no agent is.
+struct NoAgent;
+
+#[async_trait::async_trait]
+impl Agent for NoAgent {
+    async fn ask(&self, ask: Ask, reports: mpsc::Sender<RunReport>) {
+        let event = AgentEvent::Failed("there is no agent".to_owned());
+        // An asker that is gone needs no answer.
+        let _ = reports.send(RunReport { run: ask.run, event }).await;
+    }
+
+    async fn control(&self, _: &SessionKey, _: Control) -> ControlOutcome {
+        ControlOutcome::NoActiveRun
+    }
+
+    async fn cancel(&self, _: &SessionKey, _: RunId) {}
+
+    async fn note(&self, _: &SessionKey, _: AskedBy, _: String, _: String) {}
 }
 
 fn auto_join(entry: &clawvoice_config::AutoJoin) -> AutoJoin {

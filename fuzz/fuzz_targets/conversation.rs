@@ -15,7 +15,7 @@ use clawvoice_voice::{
     conversation::{
         ConsultPolicy, Conversation, ConversationSettings, Lane, Mode, Output, TurnEnd,
     },
-    realtime::openai::Closed,
+    realtime::Closed,
 };
 
 /// Outputs that one step may cause besides those that the input so far explains.
@@ -76,7 +76,7 @@ impl Bench {
         let now = self.now;
         match what {
             't' => self.conversation.handle_provider_text(now, lane, chars.as_str()),
-            'b' => self.conversation.handle_provider_binary(now, lane),
+            'b' => self.conversation.handle_provider_binary(now, lane, chars.as_str().as_bytes()),
             'o' => self.conversation.handle_provider_opened(now, lane),
             'c' => {
                 self.lanes.retain(|open| *open != lane);

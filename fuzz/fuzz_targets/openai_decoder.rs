@@ -1,7 +1,7 @@
 //! Server events of a realtime provider, one per line, on one connection.
 #![no_main]
 
-use clawvoice_voice::realtime::openai::{Decoder, ServerEvent};
+use clawvoice_voice::realtime::{ServerEvent, openai::Decoder};
 
 libfuzzer_sys::fuzz_target!(|text: &str| {
     let mut decoder = Decoder::new();

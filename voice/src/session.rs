@@ -10,7 +10,11 @@ mod tests;
 
 use std::{collections::VecDeque, time::Duration};
 
-use clawvoice_session::{Generation, JoinFailure, SessionTime, UserId, timeline::Record};
+use clawvoice_session::{
+    Generation, JoinFailure, SessionKey, SessionTime, UserId,
+    agent::{Ask, AskedBy, Control, ControlOutcome, RunReport},
+    timeline::Record,
+};
 use secrecy::SecretString;
 
 use crate::{
@@ -19,7 +23,7 @@ use crate::{
         MAX_DATAGRAM_BYTES,
     },
     conversation::{self, Conversation, ConversationSettings, Lane},
-    realtime::openai::Closed,
+    realtime::Closed,
     timeline::{self, Place},
 };
 
@@ -78,6 +82,28 @@ pub enum Output {
         /// A JSON text frame.
         message: String,
     },
+    /// Ask the agent; hand what it reports to [`VoiceSession::handle_agent`].
+    Ask(Ask),
+    /// Control the agent's active run; hand the outcome to [`VoiceSession::handle_control`].
+    Control {
+        /// Names the control.
+        ticket: u64,
+        /// Of which session.
+        session: SessionKey,
+        /// What is wanted.
+        control: Control,
+    },
+    /// Tell the agent of a turn that was answered without it.
+    Note {
+        /// The agent's session.
+        session: SessionKey,
+        /// Who spoke.
+        by: AskedBy,
+        /// What they said.
+        said: String,
+        /// What they heard.
+        answered: String,
+    },
     /// Write a timeline record.
     Record(Record),
     /// Media flows and the front end is configured: the join is complete.
@@ -108,8 +134,8 @@ pub enum ProviderEvent<'a> {
     Opened,
     /// A text frame.
     Text(&'a str),
-    /// A binary frame, which the protocol does not have.
-    Binary,
+    /// A binary frame.
+    Binary(&'a [u8]),
     /// It is gone.
     Closed(&'a Closed),
 }
@@ -220,11 +246,25 @@ impl VoiceSession {
             ProviderEvent::Text(text) => {
                 self.conversation.handle_provider_text(now, lane, text);
             }
-            ProviderEvent::Binary => self.conversation.handle_provider_binary(now, lane),
+            ProviderEvent::Binary(bytes) => {
+                self.conversation.handle_provider_binary(now, lane, bytes);
+            }
             ProviderEvent::Closed(closed) => {
                 self.conversation.handle_provider_closed(now, lane, closed);
             }
         }
+        self.settle(now);
+    }
+
+    /// The agent reports on a run.
+    pub fn handle_agent(&mut self, now: SessionTime, report: RunReport) {
+        self.conversation.handle_agent(now, report);
+        self.settle(now);
+    }
+
+    /// What became of a control of the agent's active run.
+    pub fn handle_control(&mut self, now: SessionTime, ticket: u64, outcome: &ControlOutcome) {
+        self.conversation.handle_control(now, ticket, outcome);
         self.settle(now);
     }
 
@@ -418,7 +458,14 @@ impl VoiceSession {
             conversation::Output::CloseProvider { lane } => Output::CloseProvider { lane },
             conversation::Output::Provider { lane, message } => Output::Provider { lane, message },
             conversation::Output::Timeline(record) => Output::Record(record),
-            // The words are in the timeline; who else wants them comes with the agent's sessions.
+            conversation::Output::Ask(ask) => Output::Ask(ask),
+            conversation::Output::Control { ticket, session, control } => {
+                Output::Control { ticket, session, control }
+            }
+            conversation::Output::Note { session, by, said, answered } => {
+                Output::Note { session, by, said, answered }
+            }
+            // The words are in the timeline.
             conversation::Output::Transcript { .. } => return,
             conversation::Output::Ready => {
                 self.readiness.front_end = true;

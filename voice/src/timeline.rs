@@ -6,11 +6,21 @@
 //! Byte fields: `discordBytes` counts 48 kHz stereo 16-bit PCM, `realtimeBytes` 24 kHz mono 16-bit
 //! PCM. Every `…Ms` field is whole milliseconds.
 
+mod agent;
 pub mod batch;
 
 use clawvoice_session::{
     ChannelId, GuildId, SessionKey, SessionTime, StageAnswer, UserId,
     timeline::{Level, Record},
+};
+
+pub use agent::{
+    agent_turn_answer, agent_turn_silent, agent_turn_start, consult_answer, consult_failed,
+    consult_joined, consult_requested, consult_reused, exact_speech_consult_bypassed,
+    exact_speech_dequeued, exact_speech_queued, forced_consult_answer, forced_consult_failed,
+    forced_consult_preserving, forced_consult_skipped, forced_consult_starting,
+    run_control_handled, speaker_unauthorized, wake_acknowledged, wake_armed, wake_follow_up,
+    wake_ignored, wake_matched,
 };
 
 use crate::{call::CallStats, conversation};
@@ -534,8 +544,12 @@ pub enum StopReason {
     PlaybackWatchdog,
     /// More audio than the bounded queue takes.
     OutputAudioOverflow,
-    /// A speaker cancelled the run that answered.
+    /// More answers than may wait to be spoken.
+    ExactSpeechOverflow,
+    /// A speaker controlled the active run; its outcome is spoken instead.
     ActiveRunControl,
+    /// The outcome of a control is said a second time.
+    DuplicateActiveRunControl,
 }
 
 impl StopReason {
@@ -549,7 +563,9 @@ impl StopReason {
             Self::SessionClose => "session-close",
             Self::PlaybackWatchdog => "playback-watchdog",
             Self::OutputAudioOverflow => "output-audio-overflow",
+            Self::ExactSpeechOverflow => "exact-speech-overflow",
             Self::ActiveRunControl => "active-run-control",
+            Self::DuplicateActiveRunControl => "duplicate-active-run-control",
         }
     }
 }

@@ -24,8 +24,8 @@ use clawvoice_voice::{
     call::{CallSettings, CallStats, DECRYPTION_FAILURE_TOLERANCE},
     conversation::{ConversationSettings, Lane},
     realtime::{
+        Closed,
         local::{self, Behaviour, LocalSession},
-        openai::Closed,
     },
     session::{GatewayEvent, Output, ProviderEvent, VoiceSession},
     wire::{

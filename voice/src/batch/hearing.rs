@@ -73,9 +73,9 @@ impl BatchConversation {
             return;
         }
         let place = self.settings.place();
-        if !self.settings.rights.of(user).admitted {
+        if !self.settings.rights.admits(user) {
             self.ignore(user);
-            self.line_about(user, |s| timeline::batch::capture_unauthorized(now, place, s));
+            self.line_about(user, |s| timeline::speaker_unauthorized(now, place, s));
             return;
         }
         if self.playback.is_playing() {

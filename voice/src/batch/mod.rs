@@ -44,7 +44,7 @@ use clawvoice_session::{
     timeline::Record,
 };
 
-pub use settings::{BatchSettings, Rights, RightsOf};
+pub use settings::BatchSettings;
 
 use crate::{
     conversation::playback::{FRAME, Note, Playback},
@@ -79,11 +79,13 @@ pub struct SpeechFailure {
 /// What a conversation asks of the agent. To be carried out in order.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum AgentRequest {
-    /// Ask it; its reports come back by [`BatchConversation::handle_report`].
+    /// Ask it; its reports come back by [`BatchConversation::handle_agent`].
     Ask(Ask),
     /// Control the session's active run; the outcome comes back by
-    /// [`BatchConversation::handle_control_outcome`].
+    /// [`BatchConversation::handle_control`].
     Control {
+        /// Names the control.
+        ticket: u64,
         /// The session.
         session: SessionKey,
         /// What to do with its run.
@@ -153,6 +155,8 @@ pub enum Timer {
     Retry,
     /// Answers are held back no longer for a speaker who has interrupted one.
     Hold,
+    /// An answer has waited long enough to start.
+    Prebuffer,
     /// An answer did not play out in time.
     PlaybackWatchdog,
 }
@@ -299,6 +303,7 @@ impl BatchConversation {
             self.finalize(now, index, false);
         }
         self.hold = self.hold.filter(|(_, until)| *until > now);
+        self.playback.ripen(now);
         self.playback.handle_watchdog(now);
         self.advance_transcription(now);
         self.settle(now);
@@ -316,6 +321,7 @@ impl BatchConversation {
             grace.map(|at| (at, Timer::CaptureGrace)),
             retry.map(|at| (at, Timer::Retry)),
             self.hold.map(|(_, until)| (until, Timer::Hold)),
+            self.playback.poll_start().map(|at| (at, Timer::Prebuffer)),
             self.playback.poll_watchdog().map(|at| (at, Timer::PlaybackWatchdog)),
         ]
         .into_iter()

@@ -1,40 +1,13 @@
 //! What a batch conversation is told at its start.
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::time::Duration;
 
 use clawvoice_session::{ChannelId, GuildId, SessionKey, UserId};
 
-use crate::timeline::{Place, Route};
-
-/// What a user may do.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Rights {
-    /// They may speak to the agent. Others are never captured.
-    pub admitted: bool,
-    /// They own the agent.
-    pub owner: bool,
-}
-
-/// Answers what a user may do, asked when they begin to speak and again before their turn.
-#[derive(Clone)]
-pub struct RightsOf(Arc<dyn Fn(UserId) -> Rights + Send + Sync>);
-
-impl RightsOf {
-    /// Rights by this rule.
-    pub fn new(rule: impl Fn(UserId) -> Rights + Send + Sync + 'static) -> Self {
-        Self(Arc::new(rule))
-    }
-
-    pub(super) fn of(&self, user: UserId) -> Rights {
-        (self.0)(user)
-    }
-}
-
-impl fmt::Debug for RightsOf {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("RightsOf")
-    }
-}
+use crate::{
+    conversation::Rights,
+    timeline::{Place, Route},
+};
 
 /// Settings of one [`BatchConversation`](super::BatchConversation).
 #[derive(Clone, Debug)]
@@ -51,12 +24,14 @@ pub struct BatchSettings {
     pub voice_session: SessionKey,
     /// The session that turns go into.
     pub session: SessionKey,
+    /// Number of the conversation's first run; runs of one agent must differ.
+    pub first_run: u64,
     /// `provider/model` for voice turns instead of the agent's own.
     pub model: Option<String>,
     /// More system prompt for turns of this channel.
     pub instructions: Option<String>,
     /// Who may speak, and who owns the agent.
-    pub rights: RightsOf,
+    pub rights: Rights,
     /// From the end of a talkspurt to the end of its segment.
     pub capture_silence_grace: Duration,
     /// Whether speech interrupts playback. Off: speech that begins while an answer plays is
@@ -71,7 +46,7 @@ pub struct BatchSettings {
 }
 
 impl BatchSettings {
-    /// The documented defaults, and nobody admitted.
+    /// The documented defaults; everybody may speak.
     #[must_use]
     pub fn new(guild: GuildId, channel: ChannelId, bot_user: UserId) -> Self {
         let session = SessionKey::channel("main", channel);
@@ -82,9 +57,10 @@ impl BatchSettings {
             agent_id: "main".into(),
             voice_session: session.clone(),
             session,
+            first_run: 0,
             model: None,
             instructions: None,
-            rights: RightsOf::new(|_| Rights::default()),
+            rights: Rights::default(),
             capture_silence_grace: Duration::from_millis(2_500),
             barge_in: false,
             min_barge_in_audio_end_ms: 250,

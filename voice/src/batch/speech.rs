@@ -11,7 +11,7 @@ use crate::{
         Lane,
         playback::{Overflow, Playback},
     },
-    realtime::openai::AudioDelta,
+    realtime::AudioDelta,
     timeline::{self, StopReason},
 };
 
@@ -258,7 +258,7 @@ impl BatchConversation {
         let Some(sentence) = found.sentences.get_mut(index) else { return };
         sentence.received += pcm.len() as u64;
         let kept = if is_next {
-            push(&mut self.playback, &found.name, sentence, pcm)
+            push(now, &mut self.playback, &found.name, sentence, pcm)
         } else if sentence.early.len() + pcm.len() > MAX_WAITING {
             Err(Overflow)
         } else {
@@ -380,7 +380,7 @@ fn pass_on(now: SessionTime, answer: &mut Answer, playback: &mut Playback) {
     while let Some(sentence) = answer.sentences.get_mut(answer.receiving) {
         if !sentence.early.is_empty() {
             let early = std::mem::take(&mut sentence.early);
-            if push(playback, &answer.name, sentence, &early).is_err() {
+            if push(now, playback, &answer.name, sentence, &early).is_err() {
                 // Room comes as the room hears what is before it.
                 sentence.early = early;
                 return;
@@ -390,7 +390,6 @@ fn pass_on(now: SessionTime, answer: &mut Answer, playback: &mut Playback) {
             return;
         }
         answer.receiving += 1;
-        playback.prime(LANE, &answer.name);
     }
     if !answer.open && !answer.complete {
         answer.complete = true;
@@ -400,6 +399,7 @@ fn pass_on(now: SessionTime, answer: &mut Answer, playback: &mut Playback) {
 }
 
 fn push(
+    now: SessionTime,
     playback: &mut Playback,
     answer: &str,
     sentence: &Sentence,
@@ -411,5 +411,5 @@ fn push(
         content_index: 0,
         pcm: pcm.to_vec(),
     };
-    playback.push(LANE, answer, &delta)
+    playback.push(now, LANE, answer, &delta)
 }

@@ -127,16 +127,11 @@ impl BatchConversation {
             return;
         }
         self.line_about(user, |s| timeline::batch::transcription_ok(now, place, s, text));
-        // Rights may have been taken away since the segment began.
-        let rights = self.settings.rights.of(user);
-        if !rights.admitted {
-            self.line_about(user, |s| timeline::batch::capture_unauthorized(now, place, s));
-            return;
-        }
         self.line_about(user, |s| timeline::batch::transcript_from(now, s, text));
         let (role, words) = (Role::User, text.to_owned());
         self.outputs.push_back(Output::Transcript { user: Some(user), role, text: words });
-        let by = AskedBy { user, label: self.label(user), owner: rights.owner && confirmed };
+        let owner = confirmed && self.settings.rights.owners.contains(&user);
+        let by = AskedBy { user, label: self.label(user), owner };
         self.utterances.push_back(Utterance { by, text: text.to_owned() });
     }
 }

@@ -8,7 +8,7 @@ use clawvoice_session::{
 use super::{AgentRequest, BatchConversation, Output, ask, speech::Of, text::SpeechText};
 use crate::{
     conversation::run_control::{ControlMode, classify},
-    timeline::{self, Role, StopReason},
+    timeline::{self, Role, Speaker, StopReason},
 };
 
 /// Where turns come from, for the agent: it hides its text-to-speech tool there.
@@ -30,6 +30,7 @@ pub(super) struct Utterance {
 /// An utterance that may control a run.
 #[derive(Debug)]
 pub(super) struct Controlling {
+    ticket: u64,
     utterance: Utterance,
     mode: ControlMode,
 }
@@ -55,9 +56,10 @@ impl BatchConversation {
                 Some(mode) => {
                     let session = self.settings.session.clone();
                     let control = mode.control(&utterance.text);
-                    let request = AgentRequest::Control { session, control };
+                    let ticket = self.fresh_id();
+                    let request = AgentRequest::Control { ticket, session, control };
                     self.outputs.push_back(Output::Agent(request));
-                    self.controlling = Some(Controlling { utterance, mode });
+                    self.controlling = Some(Controlling { ticket, utterance, mode });
                 }
                 None => self.waiting.push_back(utterance),
             }
@@ -71,13 +73,14 @@ impl BatchConversation {
 
     fn ask(&mut self, now: SessionTime, utterance: Utterance) {
         let Utterance { by, text } = utterance;
-        let run = RunId::new(self.fresh_id());
+        let run = RunId::new(self.settings.first_run + self.stats.turns);
         let settings = &self.settings;
-        let record = timeline::batch::agent_turn_start(
+        let record = timeline::agent_turn_start(
             now,
             settings.place(),
             settings.route(),
-            &by,
+            Speaker { user: by.user, label: &by.label },
+            by.owner,
             settings.model.as_deref(),
             &text,
         );
@@ -100,7 +103,7 @@ impl BatchConversation {
     }
 
     /// The agent's turn went on or ended.
-    pub fn handle_report(&mut self, now: SessionTime, report: RunReport) {
+    pub fn handle_agent(&mut self, now: SessionTime, report: RunReport) {
         if self.closed || self.turn.as_ref().is_none_or(|turn| turn.run != report.run) {
             self.stats.late += 1;
             return;
@@ -136,8 +139,13 @@ impl BatchConversation {
         self.say(now, Of::Run(turn.run), turn.text.finish());
         let said = self.close_answer(Of::Run(turn.run));
         let (place, route) = (self.settings.place(), self.settings.route());
-        let answer = timeline::batch::agent_turn_answer(now, place, route, text.trim());
-        let nothing = timeline::batch::nothing_speakable(now, place, route, &turn.by);
+        let answer = timeline::agent_turn_answer(now, place, route, text.trim());
+        let nothing = timeline::agent_turn_silent(
+            now,
+            place,
+            route,
+            Speaker { user: turn.by.user, label: &turn.by.label },
+        );
         self.line(answer);
         self.line(timeline::batch::reply(now, place, said.len()));
         if said.is_empty() {
@@ -172,9 +180,9 @@ impl BatchConversation {
     }
 
     /// A control was carried out, or there was nothing to control.
-    pub fn handle_control_outcome(&mut self, now: SessionTime, outcome: &ControlOutcome) {
-        let Some(Controlling { utterance, mode }) =
-            self.controlling.take().filter(|_| !self.closed)
+    pub fn handle_control(&mut self, now: SessionTime, ticket: u64, outcome: &ControlOutcome) {
+        let Some(Controlling { utterance, mode, .. }) =
+            self.controlling.take_if(|controlling| controlling.ticket == ticket)
         else {
             self.stats.late += 1;
             return;
@@ -182,11 +190,13 @@ impl BatchConversation {
         match mode.spoken(outcome) {
             None => self.waiting.push_back(utterance),
             Some(words) => {
-                let refused = matches!(outcome, ControlOutcome::Refused(_));
-                let route = self.settings.route();
-                let record =
-                    timeline::batch::run_control_handled(now, mode.as_str(), !refused, route);
-                self.line(record);
+                let (ok, reason) = match outcome {
+                    ControlOutcome::Refused(_) | ControlOutcome::NoActiveRun => (false, "refused"),
+                    ControlOutcome::Status(_) => (true, "status"),
+                    ControlOutcome::Done => (true, "done"),
+                };
+                let (route, word) = (self.settings.route(), mode.as_str());
+                self.line(timeline::run_control_handled(now, word, ok, true, reason, route));
                 self.say_notice(now, words);
             }
         }

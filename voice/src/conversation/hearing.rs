@@ -5,14 +5,14 @@ use std::time::Duration;
 use clawvoice_session::{SessionTime, UserId};
 
 use super::{
-    Conversation, Output,
+    Conversation,
     lane::{Create, Silence},
     settings::TurnEnd,
     turn::{Admission, Turn},
 };
 use crate::{
-    call::Hear,
-    realtime::openai,
+    call::{Attribution, Hear},
+    realtime::Command,
     timeline::{self, Heard, Speaker},
 };
 
@@ -34,6 +34,12 @@ impl Hear for Conversation {
             self.open_turn(now, user);
         }
         self.settle(now);
+    }
+
+    fn attributed(&mut self, _: SessionTime, user: UserId, attribution: Attribution) {
+        if !self.closed {
+            self.standings.note(user, attribution);
+        }
     }
 
     fn audio(&mut self, now: SessionTime, user: UserId, pcm: &[i16]) {
@@ -61,6 +67,11 @@ impl Hear for Conversation {
 }
 
 impl Conversation {
+    /// Whether a user's words have an owner's rights: by id, and only if they are certainly theirs.
+    pub(super) fn is_owner(&self, user: UserId) -> bool {
+        self.settings.rights.owners.contains(&user) && self.standings.is_certain(user)
+    }
+
     fn hears(&self, user: UserId) -> bool {
         user != self.settings.bot_user
             && (self.settings.hear_bots || !self.names.get(&user).is_some_and(|name| name.bot))
@@ -68,7 +79,13 @@ impl Conversation {
 
     fn open_turn(&mut self, now: SessionTime, user: UserId) {
         let place = self.settings.place();
-        if !self.settings.barge_in && self.playback.head().is_some() {
+        if !self.settings.rights.admits(user) {
+            let label = self.label(user);
+            self.line(timeline::speaker_unauthorized(now, place, Speaker { user, label: &label }));
+            self.drop_turn(now, user);
+            return;
+        }
+        if !self.settings.barges_in() && self.playback.head().is_some() {
             self.line(timeline::capture_ignored(now, place, user));
             self.drop_turn(now, user);
             return;
@@ -91,7 +108,8 @@ impl Conversation {
         let label = self.label(user);
         let speaker = Speaker { user, label: &label };
         let open = self.turns.iter().filter(|t| t.admission == Admission::Admitted).count();
-        self.line(timeline::turn_opened(now, place, speaker, false, open));
+        let owner = self.is_owner(user);
+        self.line(timeline::turn_opened(now, place, speaker, owner, open));
     }
 
     fn drop_turn(&mut self, now: SessionTime, user: UserId) {
@@ -136,8 +154,8 @@ impl Conversation {
     fn send_audio(&mut self, index: usize, pcm: &[i16]) {
         let Some(slot) = self.slots.get_mut(index) else { return };
         if slot.is_ready() {
-            let message = openai::append(pcm);
-            self.outputs.push_back(Output::Provider { lane: slot.lane, message });
+            let lane = slot.lane;
+            self.send(lane, &Command::Append(pcm));
         } else {
             self.stats.input_samples_dropped += slot.keep(pcm) as u64;
         }
@@ -204,7 +222,6 @@ impl Conversation {
 
     /// Ends a turn ourselves: the audio so far is one, and gets an answer. Silence alone is none.
     fn commit(&mut self, index: usize) {
-        let event_id = self.event_id("commit");
         let auto_respond = self.settings.auto_respond();
         let Some(slot) = self.slots.get_mut(index).filter(|slot| slot.has_speech) else { return };
         if !slot.is_ready() {
@@ -216,7 +233,7 @@ impl Conversation {
         if auto_respond {
             slot.create = Create::Wanted;
         }
-        self.outputs.push_back(Output::Provider { lane, message: openai::commit(&event_id) });
+        self.send(lane, &Command::Commit);
         self.create_if_wanted(index);
     }
 
@@ -226,8 +243,7 @@ impl Conversation {
         let lane = slot.lane;
         let commit_wanted = std::mem::take(&mut slot.commit_wanted);
         for piece in slot.take_pending() {
-            let message = openai::append(&piece);
-            self.outputs.push_back(Output::Provider { lane, message });
+            self.send(lane, &Command::Append(&piece));
         }
         if commit_wanted {
             self.commit(index);

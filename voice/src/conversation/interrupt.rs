@@ -3,13 +3,13 @@
 use clawvoice_session::{SessionTime, UserId};
 
 use super::{
-    Conversation, Output,
+    Conversation,
     barge_in::{ItemProgress, Repair, Verdict, judge, repairs},
     lane::Lane,
     playback::Answer,
 };
 use crate::{
-    realtime::openai,
+    realtime::Command,
     timeline::{self, Heard, Speaker, StopReason},
 };
 
@@ -38,7 +38,7 @@ impl Conversation {
         if !must_check {
             return;
         }
-        if self.settings.barge_in {
+        if self.settings.barges_in() {
             let label = self.label(user);
             let speaker = Speaker { user, label: &label };
             let output = self.playback.output();
@@ -46,7 +46,7 @@ impl Conversation {
             self.line(timeline::barge_in_by_audio(now, place, speaker, output, heard));
         }
         let stopped = self.request_stop(now, user, ACTIVE_SPEAKER_AUDIO);
-        let barge_in = self.settings.barge_in;
+        let barge_in = self.settings.barges_in();
         if let Some(turn) = self.turns.iter_mut().find(|turn| turn.user == user) {
             turn.set_checked(serial, !stopped && barge_in);
             if stopped {
@@ -58,7 +58,7 @@ impl Conversation {
     /// The provider's turn detection heard speech on a speaker's connection, and has cancelled that
     /// connection's response.
     pub(super) fn interrupt_by_provider(&mut self, now: SessionTime, index: usize) {
-        if !(self.settings.barge_in && self.settings.interrupt_response_on_input_audio) {
+        if !(self.settings.barges_in() && self.settings.provider_interrupts()) {
             return;
         }
         let Some(slot) = self.slots.get_mut(index) else { return };
@@ -87,7 +87,7 @@ impl Conversation {
         let place = self.settings.place();
         let output = self.playback.output();
         let min = self.settings.min_barge_in_audio_end_ms;
-        match judge(self.settings.barge_in, self.playback.heard(), min) {
+        match judge(self.settings.barges_in(), self.playback.heard(), min) {
             Verdict::Disabled => {
                 if output.active {
                     self.line(timeline::barge_in_disabled(now, place, reason));
@@ -148,6 +148,24 @@ impl Conversation {
         }
     }
 
+    /// Ends every answer in the room.
+    pub(super) fn stop_everything(&mut self, now: SessionTime, reason: StopReason) {
+        while let Some((lane, response)) = self.head_name() {
+            self.cut(now, lane, &response, reason, false);
+        }
+        // Those of which no audio has come yet.
+        let silent: Vec<(Lane, String)> = self
+            .slots
+            .iter()
+            .flat_map(|slot| slot.responses.iter().map(|response| (slot.lane, response)))
+            .filter(|(_, response)| !response.cut)
+            .map(|(lane, response)| (lane, response.id.clone()))
+            .collect();
+        for (lane, response) in silent {
+            self.cut(now, lane, &response, reason, false);
+        }
+    }
+
     /// Ends one answer: nothing more of it is played, the provider stops generating it, and its
     /// history holds what was heard.
     pub(super) fn cut(
@@ -161,7 +179,6 @@ impl Conversation {
         let answer = self.playback.of_lane(lane).find(|answer| answer.response == response);
         let is_orphaned = answer.is_some_and(|answer| answer.orphaned);
         let mut items = answer.map(Answer::progress).unwrap_or_default();
-        let cancel_id = self.event_id("cancel");
         let slot = self.slots.iter_mut().find(|slot| slot.lane == lane);
         let is_connected = slot.is_some();
         let active = slot.and_then(|slot| slot.response(Some(response)));
@@ -172,8 +189,7 @@ impl Conversation {
             let must_cancel = !active.cut && !cancelled_by_provider;
             active.cut = true;
             if must_cancel {
-                let message = openai::response_cancel(&cancel_id, response);
-                self.outputs.push_back(Output::Provider { lane, message });
+                self.send(lane, &Command::Cancel { response });
                 self.line(timeline::interrupt_requested(now, BARGE_IN));
             }
         }
@@ -193,20 +209,17 @@ impl Conversation {
         is_done: bool,
     ) {
         for repair in repairs(items, is_done) {
-            let (message, record) = match repair {
+            let record = match &repair {
                 Repair::Truncate { item, content_index, audio_end_ms } => {
-                    let id = self.event_id("truncate");
-                    (
-                        openai::truncate_item(&id, &item, content_index, audio_end_ms),
-                        timeline::audio_truncated(now, BARGE_IN, audio_end_ms),
-                    )
+                    let (content_index, audio_end_ms) = (*content_index, *audio_end_ms);
+                    self.send(lane, &Command::Truncate { item, content_index, audio_end_ms });
+                    timeline::audio_truncated(now, BARGE_IN, audio_end_ms)
                 }
                 Repair::Delete { item } => {
-                    let id = self.event_id("delete");
-                    (openai::delete_item(&id, &item), timeline::item_deleted(now, BARGE_IN))
+                    self.send(lane, &Command::Delete { item });
+                    timeline::item_deleted(now, BARGE_IN)
                 }
             };
-            self.outputs.push_back(Output::Provider { lane, message });
             self.line(record);
         }
     }

@@ -7,7 +7,7 @@ use std::{collections::VecDeque, time::Duration};
 
 use clawvoice_session::{SessionTime, UserId};
 
-use crate::realtime::openai::{Decoder, ItemKind};
+use crate::realtime::{Codec, ItemKind};
 
 /// Audio kept for a connection that is not configured yet, in samples: 5 s, oldest dropped first.
 const MAX_PENDING: usize = 5 * 24_000;
@@ -94,11 +94,15 @@ pub(super) struct Slot {
     pub(super) link: Link,
     pub(super) attempts: u32,
     pub(super) used_at: SessionTime,
-    pub(super) decoder: Decoder,
+    pub(super) codec: Box<dyn Codec>,
     /// Unreadable frames in a row.
     pub(super) unreadable: u32,
     pub(super) responses: Vec<Response>,
     pub(super) create: Create,
+    /// A call got a result that is to be spoken about, once no other call is outstanding.
+    pub(super) respond_wanted: bool,
+    /// What the speaker said last, until it is answered.
+    pub(super) said: String,
     /// Whether the last response was already asked for a second time.
     pub(super) retried: bool,
     /// Up to when the provider has been given audio.
@@ -114,20 +118,22 @@ pub(super) struct Slot {
 impl Slot {
     pub(super) fn new(
         lane: Lane,
-        user: Option<UserId>,
+        codec: Box<dyn Codec>,
         now: SessionTime,
         until: SessionTime,
     ) -> Self {
         Self {
             lane,
-            user,
+            user: None,
             link: Link::Connecting { until },
             attempts: 0,
             used_at: now,
-            decoder: Decoder::new(),
+            codec,
             unreadable: 0,
             responses: Vec::new(),
             create: Create::Idle,
+            respond_wanted: false,
+            said: String::new(),
             retried: false,
             fed_until: now,
             silence: None,
@@ -139,10 +145,11 @@ impl Slot {
 
     /// Forgets the connection, keeps the speaker and the audio that waits for the next one.
     pub(super) fn reset(&mut self) {
-        self.decoder = Decoder::new();
+        self.codec.renew();
         self.unreadable = 0;
         self.responses.clear();
         self.create = Create::Idle;
+        self.respond_wanted = false;
         self.retried = false;
         // A configured connection has taken all that was said; silence and the turn's end are worth
         // something only after words.
@@ -156,6 +163,11 @@ impl Slot {
 
     pub(super) fn is_ready(&self) -> bool {
         self.link == Link::Ready
+    }
+
+    /// Whether a response may be asked for.
+    pub(super) fn is_free(&self) -> bool {
+        self.is_ready() && self.responses.is_empty() && self.create == Create::Idle
     }
 
     /// Keeps audio for a connection to come; gives how many old samples were dropped for it.
@@ -237,9 +249,11 @@ impl Slot {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::realtime::Profile;
 
     fn slot() -> Slot {
-        Slot::new(Lane::new(0), None, SessionTime::ZERO, SessionTime::ZERO)
+        let codec = Profile::default().codec();
+        Slot::new(Lane::new(0), codec, SessionTime::ZERO, SessionTime::ZERO)
     }
 
     // Scenario 1.

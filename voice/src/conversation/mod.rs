@@ -11,35 +11,57 @@
 //!
 //! Does not: connect, decode Opus, know Discord's wire or a configuration file.
 
+mod agent;
 pub(crate) mod barge_in;
+mod consult;
 mod hearing;
+mod instructions;
 mod interrupt;
 mod lane;
 pub(crate) mod playback;
 mod pool;
+mod prebuffer;
 mod provider;
+mod question;
+mod rights;
 pub(crate) mod run_control;
 mod settings;
+mod speech;
 mod turn;
+mod turn_queue;
+mod wake;
 
 #[cfg(test)]
 mod tests;
 
 use std::collections::{BTreeMap, VecDeque};
 
-use clawvoice_session::{SessionTime, UserId, timeline::Record};
+use clawvoice_session::{
+    SessionKey, SessionTime, UserId,
+    agent::{Ask, AskedBy, Control, Usage},
+    timeline::Record,
+};
 
+pub use instructions::{ProfileFile, Prompt};
 pub use lane::Lane;
-pub use settings::{ConsultPolicy, ConversationSettings, Mode, TurnEnd, Vad};
+pub use rights::Rights;
+pub use settings::{ConsultPolicy, ConversationSettings, Mode, ToolPolicy, TurnEnd, Vad};
+pub use wake::WakeScope;
 
 use crate::{
     call::Hear,
-    realtime::openai::DecodeStats,
+    realtime::{DecodeStats, ServerEvent},
     timeline::{self, Role},
 };
+use agent::PendingControl;
+use consult::Consults;
 use lane::Slot;
 use playback::{Note, Playback};
+use rights::Standings;
+use speech::ExactSpeech;
 use turn::{Admission, Turn};
+use turn_queue::TurnQueue;
+use wake::WakeGate;
 
 /// Names kept; the names of further users are not learned.
 const MAX_NAMES: usize = 4_096;
@@ -75,6 +97,28 @@ pub enum Output {
         /// The words.
         text: String,
     },
+    /// Ask the agent, and hand in what it reports.
+    Ask(Ask),
+    /// Control the agent's active run, and hand in what became of it.
+    Control {
+        /// Names the control.
+        ticket: u64,
+        /// Of which session.
+        session: SessionKey,
+        /// What is wanted.
+        control: Control,
+    },
+    /// Tell the agent of a turn that the front end answered by itself.
+    Note {
+        /// The agent's session.
+        session: SessionKey,
+        /// Who spoke.
+        by: AskedBy,
+        /// What they said.
+        said: String,
+        /// What they were answered.
+        answered: String,
+    },
     /// The front end is configured for the first time.
     Ready,
     /// The front end cannot be used, in words. The conversation is closed.
@@ -90,6 +134,8 @@ pub enum Timer {
     TurnGrace,
     /// Answers are held back no longer for a speaker who has interrupted one.
     Hold,
+    /// An answer has waited long enough to start.
+    Prebuffer,
     /// An answer did not play out in time.
     PlaybackWatchdog,
     /// The provider never ended a response.
@@ -100,6 +146,8 @@ pub enum Timer {
     Reconnect,
     /// A provider connection was not used for long.
     LaneIdle,
+    /// A question goes to the agent, or has waited for its answer for too long.
+    Consult,
 }
 
 /// Counters of one conversation.
@@ -123,12 +171,12 @@ pub struct Stats {
     pub late_frames: u64,
     /// Truncations and deletions that the provider refused.
     pub repairs_refused: u64,
-    /// Function calls that nothing answers to.
-    pub calls_unanswered: u64,
     /// Errors that repeated one logged less than 60 s before.
     pub errors_repeated: u64,
     /// Connections opened again after a loss or a rotation.
     pub reconnects: u64,
+    /// Tokens of the agent's runs.
+    pub agent_usage: Usage,
     /// What the decoders skipped.
     pub decode: DecodeStats,
 }
@@ -141,7 +189,17 @@ pub struct Conversation {
     turns: Vec<Turn>,
     slots: Vec<Slot>,
     playback: Playback,
+    standings: Standings,
+    wake: Option<WakeGate>,
+    consults: Consults,
+    speech: ExactSpeech,
+    queue: TurnQueue,
+    controls: VecDeque<PendingControl>,
+    next_ticket: u64,
     outputs: VecDeque<Output>,
+    /// Frames being encoded, and events being read; empty in between.
+    frames: Vec<String>,
+    events: Vec<(String, ServerEvent)>,
     next_lane: u32,
     next_event: u64,
     ready: bool,
@@ -160,14 +218,28 @@ impl Conversation {
     /// Starts a conversation: a first provider connection is opened at once, for whoever speaks
     /// first.
     #[must_use]
-    pub fn new(settings: ConversationSettings, now: SessionTime) -> Self {
+    pub fn new(mut settings: ConversationSettings, now: SessionTime) -> Self {
+        if settings.tool_policy != ToolPolicy::None {
+            settings.tools.push(agent::consult_tool());
+        }
+        let names = settings.wake_names.as_deref().filter(|_| settings.is_gated());
+        let wake = names.map(|names| WakeGate::new(names, settings.wake_scope));
         let mut conversation = Self {
             playback: Playback::new(settings.prebuffer),
+            standings: Standings::default(),
+            wake,
+            consults: Consults::new(settings.first_run),
+            speech: ExactSpeech::new(),
+            queue: TurnQueue::default(),
+            controls: VecDeque::new(),
+            next_ticket: 0,
             settings,
             names: BTreeMap::new(),
             turns: Vec::new(),
             slots: Vec::new(),
             outputs: VecDeque::new(),
+            frames: Vec::new(),
+            events: Vec::new(),
             next_lane: 0,
             next_event: 0,
             ready: false,
@@ -194,6 +266,7 @@ impl Conversation {
 
     /// A user left the channel: their turn is over.
     pub fn handle_member_left(&mut self, now: SessionTime, user: UserId) {
+        self.standings.forget(user);
         if let Some(index) = self.turns.iter().position(|turn| turn.user == user) {
             let was_talking = self.turns.get(index).is_some_and(Turn::is_talking);
             if was_talking {
@@ -247,8 +320,10 @@ impl Conversation {
         for turn in &mut self.turns {
             turn.release_hold(now);
         }
+        self.playback.ripen(now);
         self.playback.handle_watchdog(now);
         self.handle_lane_timeouts(now);
+        self.handle_consult_timeouts(now);
         self.settle(now);
     }
 
@@ -263,8 +338,10 @@ impl Conversation {
         [
             grace.map(|at| (at, Timer::TurnGrace)),
             hold.map(|at| (at, Timer::Hold)),
+            self.playback.poll_start().map(|at| (at, Timer::Prebuffer)),
             self.playback.poll_watchdog().map(|at| (at, Timer::PlaybackWatchdog)),
             self.poll_lane_timeout(),
+            self.consult_deadline().map(|at| (at, Timer::Consult)),
         ]
         .into_iter()
         .flatten()
@@ -296,7 +373,7 @@ impl Conversation {
     pub fn stats(&self) -> Stats {
         let mut stats = self.stats;
         for slot in &self.slots {
-            add(&mut stats.decode, slot.decoder.stats());
+            stats.decode.add(slot.codec.stats());
         }
         stats
     }
@@ -324,6 +401,9 @@ impl Conversation {
         }
         let held = self.is_held();
         self.playback.watch(now, held);
+        if !self.closed {
+            self.serve_speech(now);
+        }
     }
 
     fn close_turn(&mut self, now: SessionTime, index: usize) {
@@ -334,9 +414,11 @@ impl Conversation {
         if let Some(slot) = self.slots.iter_mut().find(|slot| slot.user == Some(turn.user)) {
             slot.used_at = now;
         }
+        let owner = self.is_owner(turn.user);
         let label = self.label(turn.user);
         let speaker = timeline::Speaker { user: turn.user, label: &label };
-        let record = timeline::turn_closed(now, self.settings.place(), speaker, turn.summary(now));
+        let record =
+            timeline::turn_closed(now, self.settings.place(), speaker, turn.summary(now, owner));
         self.line(record);
     }
 
@@ -353,10 +435,4 @@ impl Conversation {
         self.next_event += 1;
         format!("{kind}_{}", self.next_event)
     }
-}
-
-fn add(sum: &mut DecodeStats, more: DecodeStats) {
-    sum.unreadable += more.unreadable;
-    sum.bad_audio += more.bad_audio;
-    sum.unknown += more.unknown;
 }

@@ -1,6 +1,7 @@
 //! The room's player: one queue of answers, and to the sample what the room has heard of each.
 //!
-//! An answer starts when the prebuffer is full or the answer complete. Only a player with nothing
+//! An answer starts after a wait that its provider's jitter decides, or as soon as it is whole or
+//! the longest wait is full of audio. Only a player with nothing
 //! left completes an answer. A provider that pauses in mid-answer is waited for; after two seconds
 //! the answer is parked and may start again when its audio comes.
 
@@ -8,9 +9,14 @@ use std::{collections::VecDeque, time::Duration};
 
 use clawvoice_session::SessionTime;
 
-use super::{barge_in::ItemProgress, lane::Lane, turn::duration_ms};
+use super::{
+    barge_in::ItemProgress,
+    lane::Lane,
+    prebuffer::{Arrivals, Prebuffer},
+    turn::duration_ms,
+};
 use crate::{
-    realtime::openai::AudioDelta,
+    realtime::AudioDelta,
     timeline::{OutputState, Played, StopReason, millis},
 };
 
@@ -61,9 +67,12 @@ pub(crate) struct Answer {
     started_at: Option<SessionTime>,
     missed: u32,
     parked: bool,
-    /// Whether what is queued is a whole sentence: it need not wait for the prebuffer.
-    primed: bool,
     watchdog: Option<SessionTime>,
+    arrivals: Arrivals,
+    /// When it has waited long enough to start; `None`: it has, or has nothing to start with.
+    starts_at: Option<SessionTime>,
+    /// It has waited long enough.
+    ripe: bool,
 }
 
 impl Answer {
@@ -93,13 +102,17 @@ impl Answer {
         self.items.iter().map(|item| item.progress.clone()).collect()
     }
 
-    fn may_start(&self, prebuffer: usize) -> bool {
-        self.complete || self.queued >= prebuffer || (self.primed && self.queued > 0)
+    /// Whether the answer is under way, or may begin.
+    fn is_playable(&self, full: usize) -> bool {
+        (self.is_started() && !self.parked) || self.complete || self.ripe || self.queued >= full
     }
 
-    /// Whether the answer is under way, or has enough to begin.
-    fn is_playable(&self, prebuffer: usize) -> bool {
-        (self.is_started() && !self.parked) || self.may_start(prebuffer)
+    /// Notes that it has waited long enough.
+    fn ripen(&mut self, now: SessionTime) {
+        if self.starts_at.is_some_and(|at| at <= now) {
+            self.starts_at = None;
+            self.ripe = true;
+        }
     }
 
     /// Fills one frame; the rest of a last one is silence. Items play in their order, so audio that
@@ -126,18 +139,22 @@ impl Answer {
 pub(crate) struct Playback {
     answers: VecDeque<Answer>,
     queued: usize,
-    prebuffer: usize,
+    /// Audio with which an answer starts however the provider behaves, in samples.
+    full: usize,
+    prebuffer: Prebuffer,
     next_serial: u64,
     notes: VecDeque<Note>,
 }
 
 impl Playback {
-    pub(crate) fn new(prebuffer: Duration) -> Self {
-        let samples = prebuffer.as_millis().saturating_mul(24);
+    /// `most`: the longest wait before an answer starts.
+    pub(crate) fn new(most: Duration) -> Self {
+        let samples = most.as_millis().saturating_mul(24);
         Self {
             answers: VecDeque::new(),
             queued: 0,
-            prebuffer: usize::try_from(samples).unwrap_or(usize::MAX).min(MAX_QUEUED),
+            full: usize::try_from(samples).unwrap_or(usize::MAX).min(MAX_QUEUED),
+            prebuffer: Prebuffer::new(most),
             next_serial: 0,
             notes: VecDeque::new(),
         }
@@ -185,6 +202,7 @@ impl Playback {
     /// Queues a piece of an answer.
     pub(crate) fn push(
         &mut self,
+        now: SessionTime,
         lane: Lane,
         response: &str,
         delta: &AudioDelta,
@@ -195,7 +213,13 @@ impl Playback {
         if self.queued + delta.pcm.len() > MAX_QUEUED {
             return Err(Overflow);
         }
-        let answer = self.answer(lane, response)?;
+        let wait = self.prebuffer.wait();
+        let answer = self.answer(now, lane, response)?;
+        if answer.chunks == 0 || (answer.parked && answer.starts_at.is_none()) {
+            answer.starts_at = Some(now + wait);
+        } else {
+            answer.arrivals.note(now, Duration::from_micros(answer.received() * 1_000 / 24));
+        }
         let item = match answer.items.iter().position(|item| item.progress.id == delta.item) {
             Some(index) => index,
             None if answer.items.len() == MAX_ITEMS => return Err(Overflow),
@@ -218,11 +242,17 @@ impl Playback {
         }
         answer.chunks += 1;
         answer.queued += delta.pcm.len();
+        answer.ripen(now);
         self.queued += delta.pcm.len();
         Ok(())
     }
 
-    fn answer(&mut self, lane: Lane, response: &str) -> Result<&mut Answer, Overflow> {
+    fn answer(
+        &mut self,
+        now: SessionTime,
+        lane: Lane,
+        response: &str,
+    ) -> Result<&mut Answer, Overflow> {
         let found = self.answers.iter().position(|a| a.lane == lane && a.response == response);
         let index = match found {
             Some(index) => index,
@@ -242,22 +272,15 @@ impl Playback {
                     started_at: None,
                     missed: 0,
                     parked: false,
-                    primed: false,
                     watchdog: None,
+                    arrivals: Arrivals::new(now),
+                    starts_at: None,
+                    ripe: false,
                 });
                 self.answers.len() - 1
             }
         };
         self.answers.get_mut(index).ok_or(Overflow)
-    }
-
-    /// What is queued of an answer is whole in itself: it may start without the prebuffer.
-    pub(crate) fn prime(&mut self, lane: Lane, response: &str) {
-        let answers = &mut self.answers;
-        if let Some(answer) = answers.iter_mut().find(|a| a.lane == lane && a.response == response)
-        {
-            answer.primed = !answer.is_started();
-        }
     }
 
     /// The provider has sent all of an answer; gives what came of it, if it had audio.
@@ -268,7 +291,10 @@ impl Playback {
         response: &str,
     ) -> Option<Played> {
         let answer = self.answers.iter_mut().find(|a| a.lane == lane && a.response == response)?;
-        answer.complete = true;
+        if !answer.complete {
+            answer.complete = true;
+            self.prebuffer.learn(&answer.arrivals);
+        }
         Some(answer.played(now))
     }
 
@@ -328,6 +354,7 @@ impl Playback {
         frame: &mut [i16; FRAME],
         may_start: bool,
     ) -> bool {
+        self.ripen(now);
         while self.bring_playable_to_front() {
             let Some(head) = self.answers.front_mut() else { return false };
             if !head.is_started() {
@@ -340,7 +367,6 @@ impl Playback {
                 }
                 head.started_at = Some(now);
                 head.parked = false;
-                head.primed = false;
                 self.notes.push_back(Note::Started);
             }
             if head.queued >= FRAME || (head.complete && head.queued > 0) {
@@ -361,6 +387,7 @@ impl Playback {
             head.started_at = None;
             head.missed = 0;
             head.parked = true;
+            head.ripe = false;
             self.notes.push_back(stopped);
         }
         false
@@ -369,8 +396,8 @@ impl Playback {
     /// Lets others pass an answer that waits for audio: a parked one until its audio is back, one
     /// that has not started until it has enough to. The answer under way is never passed.
     fn bring_playable_to_front(&mut self) -> bool {
-        let prebuffer = self.prebuffer;
-        let next = self.answers.iter().position(|a| a.is_playable(prebuffer));
+        let full = self.full;
+        let next = self.answers.iter().position(|a| a.is_playable(full));
         match next {
             Some(0) => true,
             Some(index) => match self.answers.remove(index) {
@@ -386,8 +413,19 @@ impl Playback {
 
     /// Whether an answer is under way, or has enough to begin and `may_start`.
     pub(crate) fn wants_frame(&self, may_start: bool) -> bool {
-        self.is_playing()
-            || (may_start && self.answers.iter().any(|a| a.is_playable(self.prebuffer)))
+        self.is_playing() || (may_start && self.answers.iter().any(|a| a.is_playable(self.full)))
+    }
+
+    /// Notes which answers have waited long enough to start.
+    pub(crate) fn ripen(&mut self, now: SessionTime) {
+        for answer in &mut self.answers {
+            answer.ripen(now);
+        }
+    }
+
+    /// When the next one has.
+    pub(crate) fn poll_start(&self) -> Option<SessionTime> {
+        self.answers.iter().filter(|answer| !answer.complete).filter_map(|a| a.starts_at).min()
     }
 
     /// Arms the watchdog of a complete answer at the head of the queue; call after every change.
@@ -455,17 +493,25 @@ mod tests {
         pcm
     }
 
-    // Scenario 42.
     #[test]
-    fn an_answer_starts_at_500_ms_or_when_complete() {
+    fn voice_scenario_42_an_answer_starts_with_500_ms_or_when_complete_or_after_its_wait() {
         let mut playback = playback();
-        playback.push(LANE, "r", &delta("i", ramp(490 * 24))).unwrap();
+        playback.push(NOW, LANE, "r", &delta("i", ramp(490 * 24))).unwrap();
         assert_eq!(take(&mut playback), None);
-        playback.push(LANE, "r", &delta("i", ramp(10 * 24))).unwrap();
+        playback.push(NOW, LANE, "r", &delta("i", ramp(10 * 24))).unwrap();
         assert!(take(&mut playback).is_some());
 
+        let mut waiting = self::playback();
+        waiting.push(NOW, LANE, "r", &delta("i", ramp(490 * 24))).unwrap();
+        assert_eq!(waiting.poll_start(), Some(SessionTime::from_millis(100)));
+        let mut frame = [0; FRAME];
+        assert!(!waiting.take(SessionTime::from_millis(99), &mut frame, true));
+        waiting.ripen(SessionTime::from_millis(100));
+        assert!(waiting.wants_frame(true) && waiting.poll_start().is_none());
+        assert!(waiting.take(SessionTime::from_millis(100), &mut frame, true));
+
         let mut short = self::playback();
-        short.push(LANE, "r", &delta("i", ramp(24))).unwrap();
+        short.push(NOW, LANE, "r", &delta("i", ramp(24))).unwrap();
         assert_eq!(take(&mut short), None);
         short.complete(NOW, LANE, "r");
         let frame = take(&mut short).unwrap();
@@ -474,13 +520,12 @@ mod tests {
         assert_eq!(short.heard(), Some(24), "padding is not heard");
     }
 
-    // Scenario 43.
     #[test]
-    fn a_long_burst_plays_whole_and_in_order() {
+    fn voice_scenario_43_a_long_burst_plays_whole_and_in_order() {
         let mut playback = playback();
         let samples = 6_800 * 24;
         for chunk in ramp(samples).collect::<Vec<_>>().chunks(3_333) {
-            playback.push(LANE, "r", &delta("i", chunk.iter().copied())).unwrap();
+            playback.push(NOW, LANE, "r", &delta("i", chunk.iter().copied())).unwrap();
         }
         playback.complete(NOW, LANE, "r");
         assert_eq!(take_all(&mut playback), ramp(samples).collect::<Vec<_>>());
@@ -491,9 +536,9 @@ mod tests {
     #[test]
     fn audio_that_comes_late_for_an_earlier_item_is_not_lost() {
         let mut playback = playback();
-        playback.push(LANE, "r", &delta("a", [1; FRAME])).unwrap();
-        playback.push(LANE, "r", &delta("b", [2; FRAME])).unwrap();
-        playback.push(LANE, "r", &delta("a", [3; FRAME])).unwrap();
+        playback.push(NOW, LANE, "r", &delta("a", [1; FRAME])).unwrap();
+        playback.push(NOW, LANE, "r", &delta("b", [2; FRAME])).unwrap();
+        playback.push(NOW, LANE, "r", &delta("a", [3; FRAME])).unwrap();
         playback.complete(NOW, LANE, "r");
         let order: Vec<i16> = take_all(&mut playback).into_iter().step_by(FRAME).collect();
         assert_eq!(order, [1, 3, 2]);
@@ -502,31 +547,31 @@ mod tests {
     #[test]
     fn a_pause_under_two_seconds_resumes_at_once_and_a_longer_one_lets_others_pass() {
         let mut playback = playback();
-        playback.push(LANE, "r", &delta("i", [1; 25 * FRAME])).unwrap();
+        playback.push(NOW, LANE, "r", &delta("i", [1; 25 * FRAME])).unwrap();
         assert_eq!(take_all(&mut playback).len(), 25 * FRAME);
         for _ in 0..90 {
             assert_eq!(take(&mut playback), None);
         }
-        playback.push(LANE, "r", &delta("i", [2; FRAME])).unwrap();
+        playback.push(NOW, LANE, "r", &delta("i", [2; FRAME])).unwrap();
         assert_eq!(take(&mut playback).map(|f| f[0]), Some(2), "no second prebuffer");
         let notes: Vec<Note> = std::iter::from_fn(|| playback.poll_note()).collect();
         assert_eq!(notes, [Note::Started]);
 
-        playback.push(LANE, "other", &delta("j", [3; 25 * FRAME])).unwrap();
+        playback.push(NOW, LANE, "other", &delta("j", [3; 25 * FRAME])).unwrap();
         for _ in 0..99 {
             assert_eq!(take(&mut playback), None);
         }
         assert_eq!(take(&mut playback).map(|f| f[0]), Some(3), "the next answer passes");
         playback.complete(NOW, LANE, "other");
         assert_eq!(take_all(&mut playback).len(), 24 * FRAME);
-        playback.push(LANE, "r", &delta("i", [4; 25 * FRAME])).unwrap();
+        playback.push(NOW, LANE, "r", &delta("i", [4; 25 * FRAME])).unwrap();
         assert_eq!(take(&mut playback).map(|f| f[0]), Some(4), "the parked answer goes on");
     }
 
     #[test]
     fn an_answer_that_was_parked_at_its_end_is_freed_by_its_completion() {
         let mut playback = playback();
-        playback.push(LANE, "r", &delta("i", [1; 25 * FRAME])).unwrap();
+        playback.push(NOW, LANE, "r", &delta("i", [1; 25 * FRAME])).unwrap();
         take_all(&mut playback);
         for _ in 0..200 {
             take(&mut playback);
@@ -542,21 +587,21 @@ mod tests {
     fn two_minutes_of_audio_and_32_answers_are_the_most() {
         let mut playback = playback();
         for _ in 0..120 {
-            playback.push(LANE, "r", &delta("i", ramp(24_000))).unwrap();
+            playback.push(NOW, LANE, "r", &delta("i", ramp(24_000))).unwrap();
         }
-        assert_eq!(playback.push(LANE, "r", &delta("i", [0])), Err(Overflow));
+        assert_eq!(playback.push(NOW, LANE, "r", &delta("i", [0])), Err(Overflow));
         playback.remove(NOW, LANE, "r", StopReason::OutputAudioOverflow);
         assert_eq!(playback.queued, 0);
         for n in 0..32 {
-            playback.push(LANE, &n.to_string(), &delta("i", [0])).unwrap();
+            playback.push(NOW, LANE, &n.to_string(), &delta("i", [0])).unwrap();
         }
-        assert_eq!(playback.push(LANE, "32", &delta("i", [0])), Err(Overflow));
+        assert_eq!(playback.push(NOW, LANE, "32", &delta("i", [0])), Err(Overflow));
     }
 
     #[test]
     fn nothing_starts_while_answers_are_held_back() {
         let mut playback = playback();
-        playback.push(LANE, "r", &delta("i", ramp(48_000))).unwrap();
+        playback.push(NOW, LANE, "r", &delta("i", ramp(48_000))).unwrap();
         let mut frame = [0; FRAME];
         assert!(!playback.take(NOW, &mut frame, false));
         assert!(playback.take(NOW, &mut frame, true));

@@ -5,11 +5,14 @@ use std::time::Duration;
 use clawvoice_session::{SessionTime, UserId};
 
 use super::{
-    Conversation, Output, Timer, add,
+    Conversation, Output, Timer,
     lane::{Lane, Link, MAX_ATTEMPTS, Slot},
     turn::Admission,
 };
-use crate::{realtime::openai, timeline};
+use crate::{
+    realtime::{CONFIGURE_EVENT_ID, Command},
+    timeline,
+};
 
 /// An error that repeats within this time is counted, not logged again.
 const ERROR_WINDOW: Duration = Duration::from_secs(60);
@@ -31,6 +34,27 @@ impl Conversation {
         Some(index)
     }
 
+    /// Tells a connection something, if it is still ours.
+    pub(super) fn send(&mut self, lane: Lane, command: &Command<'_>) {
+        let event_id = command.word().map(|word| self.event_id(word)).unwrap_or_default();
+        let Some(slot) = self.slots.iter_mut().find(|slot| slot.lane == lane) else { return };
+        slot.codec.encode(&event_id, command, &mut self.frames);
+        self.send_frames(lane);
+    }
+
+    /// Tells a connection who it is to be.
+    pub(super) fn configure(&mut self, lane: Lane) {
+        let Some(slot) = self.slots.iter_mut().find(|slot| slot.lane == lane) else { return };
+        let command = Command::Configure(self.settings.session());
+        slot.codec.encode(CONFIGURE_EVENT_ID, &command, &mut self.frames);
+        self.send_frames(lane);
+    }
+
+    fn send_frames(&mut self, lane: Lane) {
+        let frames = self.frames.drain(..);
+        self.outputs.extend(frames.map(|message| Output::Provider { lane, message }));
+    }
+
     /// Keeps one connection warm for whoever speaks next.
     pub(super) fn ensure_spare(&mut self, now: SessionTime) {
         if self.slots.iter().all(|slot| slot.user.is_some()) {
@@ -43,7 +67,8 @@ impl Conversation {
             return None;
         }
         let lane = self.name_lane();
-        self.slots.push(Slot::new(lane, None, now, now + self.settings.connect_timeout));
+        let codec = self.settings.profile.codec();
+        self.slots.push(Slot::new(lane, codec, now, now + self.settings.connect_timeout));
         self.outputs.push_back(Output::OpenProvider { lane });
         Some(self.slots.len() - 1)
     }
@@ -57,7 +82,8 @@ impl Conversation {
         self.hang_up(index);
         let lane = self.name_lane();
         let until = now + self.settings.connect_timeout;
-        *self.slots.get_mut(index)? = Slot::new(lane, None, now, until);
+        let codec = self.settings.profile.codec();
+        *self.slots.get_mut(index)? = Slot::new(lane, codec, now, until);
         self.outputs.push_back(Output::OpenProvider { lane });
         Some(index)
     }
@@ -88,7 +114,7 @@ impl Conversation {
     /// Asks for the close of a connection that exists, and keeps its counters.
     fn hang_up(&mut self, index: usize) {
         let Some(slot) = self.slots.get(index) else { return };
-        add(&mut self.stats.decode, slot.decoder.stats());
+        self.stats.decode.add(slot.codec.stats());
         if !matches!(slot.link, Link::Waiting { .. }) {
             self.outputs.push_back(Output::CloseProvider { lane: slot.lane });
         }
@@ -105,8 +131,19 @@ impl Conversation {
     /// or that the room has begun to hear, play out.
     fn forget(&mut self, index: usize) -> Option<Lane> {
         let next = self.name_lane();
+        let old = self.slots.get(index)?.lane;
+        self.consults.lane_lost(old);
+        let is_said = self.speech.response().is_some_and(|(lane, response)| {
+            let answers = self.playback.of_lane(lane);
+            let mut said = answers.filter(|answer| answer.response == response);
+            lane == old && said.any(|answer| answer.complete || answer.is_started())
+        });
+        self.speech.lost(old, is_said);
+        if let Some(gate) = &mut self.wake {
+            gate.reset();
+        }
+        self.playback.replace_lane(old, next);
         let slot = self.slots.get_mut(index)?;
-        self.playback.replace_lane(slot.lane, next);
         slot.reset();
         slot.lane = next;
         self.stats.reconnects += 1;
@@ -140,7 +177,7 @@ impl Conversation {
         retry_after: Option<Duration>,
     ) {
         if let Some(slot) = self.slots.get(index) {
-            add(&mut self.stats.decode, slot.decoder.stats());
+            self.stats.decode.add(slot.codec.stats());
         }
         self.lose(now, index, why, retry_after);
     }
@@ -205,12 +242,11 @@ impl Conversation {
     /// Sends a wanted `response.create` when no response is active.
     pub(super) fn create_if_wanted(&mut self, index: usize) {
         use super::lane::Create;
-        let event_id = self.event_id("create");
         let Some(slot) = self.slots.get_mut(index) else { return };
         if slot.create == Create::Wanted && slot.is_ready() && slot.responses.is_empty() {
             slot.create = Create::InFlight;
-            let message = openai::response_create(&event_id);
-            self.outputs.push_back(Output::Provider { lane: slot.lane, message });
+            let lane = slot.lane;
+            self.send(lane, &Command::Respond { instructions: None });
         }
     }
 

@@ -9,9 +9,9 @@ use super::{
     playback::{Answer, Overflow},
 };
 use crate::{
-    realtime::openai::{
-        self, AudioDelta, Closed, Failure, FunctionCall, MAX_EVENT_BYTES, ResponseStatus,
-        ServerEvent, Treatment, UPDATE_EVENT_ID,
+    realtime::{
+        AudioDelta, CONFIGURE_EVENT_ID, Closed, Command, Failure, Frame, MAX_EVENT_BYTES,
+        ResponseStatus, ServerEvent, Treatment,
     },
     timeline::{self, Direction, Role, StopReason},
 };
@@ -28,37 +28,44 @@ impl Conversation {
         if self.find_slot(lane).is_none() {
             return;
         }
-        let message = self.settings.session_update();
-        self.outputs.push_back(Output::Provider { lane, message });
+        self.configure(lane);
         self.line(timeline::lifecycle(now, Level::Info, Direction::Client, "session.update"));
     }
 
     /// A text frame came.
     pub fn handle_provider_text(&mut self, now: SessionTime, lane: Lane, text: &str) {
+        self.handle_frame(now, lane, Frame::Text(text));
+    }
+
+    /// A binary frame came.
+    pub fn handle_provider_binary(&mut self, now: SessionTime, lane: Lane, bytes: &[u8]) {
+        self.handle_frame(now, lane, Frame::Binary(bytes));
+    }
+
+    fn handle_frame(&mut self, now: SessionTime, lane: Lane, frame: Frame<'_>) {
         let Some(index) = self.find_slot(lane) else {
             self.stats.late_frames += 1;
             return;
         };
-        if text.len() > MAX_EVENT_BYTES {
+        if frame.len() > MAX_EVENT_BYTES {
             self.recycle(now, index, "the provider sent a frame over 16 MiB");
             self.settle(now);
             return;
         }
         let Some(slot) = self.slots.get_mut(index) else { return };
-        match slot.decoder.decode(text) {
-            Ok((kind, event)) => {
-                slot.unreadable = 0;
-                self.log_event(now, &kind, &event);
-                self.handle_event(now, index, event);
-            }
+        let mut events = std::mem::take(&mut self.events);
+        match slot.codec.decode(frame, &mut events) {
+            Ok(()) => slot.unreadable = 0,
             Err(_) => self.handle_unreadable(now, index),
         }
+        for (kind, event) in events.drain(..) {
+            // An earlier event of the frame may have ended the connection.
+            let Some(index) = self.find_slot(lane) else { break };
+            self.log_event(now, &kind, &event);
+            self.handle_event(now, index, event);
+        }
+        self.events = events;
         self.settle(now);
-    }
-
-    /// A binary frame came; the protocol has none.
-    pub fn handle_provider_binary(&mut self, now: SessionTime, lane: Lane) {
-        self.handle_provider_text(now, lane, "");
     }
 
     /// A connection is gone or could not be made.
@@ -94,20 +101,29 @@ impl Conversation {
         self.touch(now, index, &event);
         match event {
             ServerEvent::SessionUpdated => self.handle_configured(now, index),
-            ServerEvent::SpeechStarted => self.interrupt_by_provider(now, index),
-            ServerEvent::UserTranscript(text) => self.transcribe(now, index, Role::User, text),
-            ServerEvent::AssistantTranscript { response, text } => {
+            ServerEvent::SpeechStarted { .. } => self.interrupt_by_provider(now, index),
+            ServerEvent::UserTranscript { text, .. } => self.hear_words(now, index, text),
+            ServerEvent::UserTranscriptPartial { text, .. } => {
+                if let Some(user) = self.slots.get(index).and_then(|slot| slot.user) {
+                    self.handle_partial(now, user, &text);
+                }
+            }
+            ServerEvent::ToolCallsCancelled { ids } => self.withdraw_calls(index, &ids),
+            ServerEvent::AssistantTranscript { response, text, .. } => {
                 let heard = self
                     .slots
                     .get_mut(index)
                     .and_then(|slot| slot.response(response.as_deref()))
                     .is_none_or(|response| !response.cut);
                 if heard {
+                    self.note_answer(now, index, response.as_deref(), &text);
                     self.transcribe(now, index, Role::Assistant, text);
                 }
             }
-            ServerEvent::ResponseCreated(id) => self.handle_created(now, index, id),
-            ServerEvent::ResponseDone { response, status, failure } => {
+            ServerEvent::ResponseCreated { response, .. } => {
+                self.handle_created(now, index, response);
+            }
+            ServerEvent::ResponseDone { response, status, failure, .. } => {
                 self.handle_done(now, index, response.as_deref(), status, &failure);
             }
             ServerEvent::OutputItemAdded { response, item, kind } => {
@@ -116,11 +132,15 @@ impl Conversation {
                 }
             }
             ServerEvent::Audio(delta) => self.handle_audio(now, index, &delta),
-            ServerEvent::FunctionCall(call) => self.handle_call(now, &call),
+            ServerEvent::FunctionCall(call) => self.handle_call(now, index, &call),
             ServerEvent::Error(failure) => self.handle_error(now, index, &failure),
             ServerEvent::SessionCreated
-            | ServerEvent::SpeechStopped
-            | ServerEvent::Committed
+            | ServerEvent::SpeechStopped { .. }
+            | ServerEvent::Committed { .. }
+            | ServerEvent::UserTranscriptFailed { .. }
+            | ServerEvent::Interrupted
+            | ServerEvent::GoAway { .. }
+            | ServerEvent::RateLimits(_)
             | ServerEvent::BadAudio
             | ServerEvent::Noted { .. }
             | ServerEvent::Unknown => {}
@@ -168,6 +188,19 @@ impl Conversation {
         self.outputs.push_back(Output::Transcript { user, role, text });
     }
 
+    /// Final words of a speaker.
+    fn hear_words(&mut self, now: SessionTime, index: usize, text: String) {
+        let user = self.slots.get(index).and_then(|slot| slot.user);
+        let words = text.trim().to_owned();
+        self.transcribe(now, index, Role::User, text);
+        if let Some(user) = user.filter(|_| !words.is_empty()) {
+            if let Some(slot) = self.slots.get_mut(index) {
+                slot.said.clone_from(&words);
+            }
+            self.handle_transcript(now, user, &words);
+        }
+    }
+
     fn handle_created(&mut self, now: SessionTime, index: usize, id: Option<String>) {
         self.end_unnamed(now, index);
         let id = match id {
@@ -176,6 +209,7 @@ impl Conversation {
         };
         if let Some(slot) = self.slots.get_mut(index) {
             slot.create = Create::Idle;
+            self.speech.begun(slot.lane, &id);
             slot.begin(id, now);
         }
     }
@@ -209,7 +243,7 @@ impl Conversation {
             self.stats.late_audio += 1;
             return;
         };
-        if let Err(Overflow) = self.playback.push(lane, &response, delta) {
+        if let Err(Overflow) = self.playback.push(now, lane, &response, delta) {
             let message = "an answer is longer than the two minutes or 32 answers that may wait";
             self.complain(now, StopReason::OutputAudioOverflow.as_str(), message);
             self.cut(now, lane, &response, StopReason::OutputAudioOverflow, false);
@@ -315,6 +349,7 @@ impl Conversation {
             Treatment::Limited if !slot.retried => {
                 slot.retried = true;
                 slot.create = Create::Wanted;
+                self.speech.unbind(slot.lane);
                 self.complain(now, &failure.code, "the provider is busy; asking once more");
             }
             _ => {
@@ -325,18 +360,9 @@ impl Conversation {
         }
     }
 
-    /// No tool is offered to the front end, so a call is one it made up.
-    fn handle_call(&mut self, now: SessionTime, call: &FunctionCall) {
-        if call.completed {
-            self.stats.calls_unanswered += 1;
-            let message = format!("the front end called {:?}, which it was not offered", call.name);
-            self.complain(now, "unknown_tool", &message);
-        }
-    }
-
     fn handle_error(&mut self, now: SessionTime, index: usize, failure: &Failure) {
         let Some(slot) = self.slots.get_mut(index) else { return };
-        if failure.event_id == UPDATE_EVENT_ID && !slot.is_ready() {
+        if failure.event_id == CONFIGURE_EVENT_ID && !slot.is_ready() {
             let why = format!("the provider refused the session: {}", failure.message);
             self.fail(now, why);
             return;
@@ -346,7 +372,9 @@ impl Conversation {
             Treatment::Ignore => {}
             Treatment::CancelRaced => self.line(timeline::interrupt_raced(now)),
             Treatment::RetryCreate => {
-                if slot.create == Create::InFlight {
+                let lane = slot.lane;
+                // A response that began meanwhile was taken for the one we had asked for.
+                if slot.create == Create::InFlight || self.speech.unbind(lane) {
                     slot.create = Create::Wanted;
                 }
             }
@@ -362,6 +390,10 @@ impl Conversation {
                 }
                 if answers("create_") && slot.create == Create::InFlight {
                     slot.create = Create::Idle;
+                    // Asked for again it would be refused again.
+                    if self.speech.is_asked_on(slot.lane) {
+                        self.speech.release();
+                    }
                 }
                 if answers("truncate_") || answers("delete_") {
                     self.stats.repairs_refused += 1;
@@ -386,9 +418,7 @@ impl Conversation {
             if ended.is_some_and(|response| response.cut) {
                 continue;
             }
-            let event_id = self.event_id("cancel");
-            let message = openai::response_cancel(&event_id, &id);
-            self.outputs.push_back(Output::Provider { lane, message });
+            self.send(lane, &Command::Cancel { response: &id });
             let played = self.playback.complete(now, lane, &id).unwrap_or_default();
             let place = self.settings.place();
             self.line(timeline::playback_watchdog_fired(now, place, "response-timeout", played));

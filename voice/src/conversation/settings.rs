@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
-use clawvoice_session::{ChannelId, GuildId, UserId};
+use clawvoice_session::{ChannelId, GuildId, SessionKey, UserId};
 
+use super::{rights::Rights, wake::WakeScope};
 use crate::{
-    realtime::openai,
+    realtime::{Profile, SessionSettings, ToolDefinition, TurnDetection},
     timeline::{Bridge, BridgePolicy, Place},
 };
 
@@ -49,6 +50,29 @@ impl ConsultPolicy {
     }
 }
 
+/// What the agent may do when the front end asks it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ToolPolicy {
+    /// What the speaker's own rights allow; owners everything.
+    Owner,
+    /// Six reading tools.
+    SafeReadOnly,
+    /// The front end has no consult tool.
+    None,
+}
+
+impl ToolPolicy {
+    /// The policy's configuration word.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Owner => "owner",
+            Self::SafeReadOnly => "safe-read-only",
+            Self::None => "none",
+        }
+    }
+}
+
 /// Who finds the end of a speaker's turn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TurnEnd {
@@ -84,10 +108,36 @@ pub struct ConversationSettings {
     pub mode: Mode,
     /// When the agent is asked; [`ConsultPolicy::Auto`] lets the front end answer by itself.
     pub consult_policy: ConsultPolicy,
+    /// What the agent may do when it is asked.
+    pub tool_policy: ToolPolicy,
+    /// The agent's model for voice turns, `provider/model`; `None`: its own.
+    pub agent_model: Option<String>,
+    /// The session that the voice channel's turns belong to.
+    pub voice_session: SessionKey,
+    /// The session that they run in.
+    pub supervisor_session: SessionKey,
+    /// What the configuration says to the agent about this channel.
+    pub channel_prompt: Option<String>,
+    /// Number of the conversation's first run; runs of one agent must differ.
+    pub first_run: u64,
+    /// When a front end is told at last that its question got no answer.
+    pub consult_timeout: Duration,
+    /// How long a speaker may pause within one turn of the queue (tool policy `none`).
+    pub debounce: Duration,
+    /// Who may talk to the agent, and who owns it.
+    pub rights: Rights,
+    /// Names by which the agent must be called; `None`: it listens to everything.
+    pub wake_names: Option<Vec<String>>,
+    /// Where in a sentence they count.
+    pub wake_scope: WakeScope,
     /// The realtime provider's id, as in the configuration.
     pub provider_id: String,
-    /// The realtime model, for the log.
+    /// The realtime model.
     pub model: String,
+    /// The provider's protocol, and how the server deviates from it.
+    pub profile: Profile,
+    /// The functions that the front end is offered.
+    pub tools: Vec<ToolDefinition>,
     /// The realtime voice; empty leaves the provider's default.
     pub voice: String,
     /// The front end's system prompt.
@@ -106,7 +156,8 @@ pub struct ConversationSettings {
     pub capture_silence_grace: Duration,
     /// The provider's voice activity detection.
     pub vad: Vad,
-    /// Audio gathered before an answer starts, unless it is complete before.
+    /// The longest that an answer waits before it starts; how long it does is learned from its
+    /// provider.
     pub prebuffer: Duration,
     /// Whether other bots are heard. Off: a music bot is no speaker, and two agents in one channel
     /// do not talk to each other for ever.
@@ -130,8 +181,21 @@ impl ConversationSettings {
             agent_id: "main".into(),
             mode: Mode::AgentProxy,
             consult_policy: ConsultPolicy::Auto,
+            tool_policy: ToolPolicy::Owner,
+            agent_model: None,
+            voice_session: SessionKey::channel("main", channel),
+            supervisor_session: SessionKey::channel("main", channel),
+            channel_prompt: None,
+            first_run: 1,
+            consult_timeout: Duration::from_secs(120),
+            debounce: Duration::from_millis(350),
+            rights: Rights::default(),
+            wake_names: None,
+            wake_scope: WakeScope::Anywhere,
             provider_id: "openai".into(),
             model: "gpt-realtime-2.1".into(),
+            profile: Profile::default(),
+            tools: Vec::new(),
             voice: "alloy".into(),
             instructions: "You are a voice assistant in a Discord voice channel. Answer the \
                            speaker briefly and naturally, in the language they speak."
@@ -154,7 +218,30 @@ impl ConversationSettings {
     /// Whether the front end answers a turn by itself.
     #[must_use]
     pub fn auto_respond(&self) -> bool {
-        self.mode == Mode::Bidi || self.consult_policy != ConsultPolicy::Always
+        self.mode == Mode::Bidi
+            || (self.consult_policy != ConsultPolicy::Always
+                && self.tool_policy != ToolPolicy::None
+                && !self.is_gated())
+    }
+
+    /// Whether the agent must be called by name. Only where its front end does not answer by
+    /// itself: in bidi nothing could stop it.
+    #[must_use]
+    pub fn is_gated(&self) -> bool {
+        self.mode == Mode::AgentProxy && self.wake_names.is_some()
+    }
+
+    /// Whether speech interrupts playback. Where a name is needed it does not: people talk to each
+    /// other.
+    #[must_use]
+    pub fn barges_in(&self) -> bool {
+        self.barge_in && !self.is_gated()
+    }
+
+    /// Whether the provider cancels its response when it hears speech.
+    #[must_use]
+    pub fn provider_interrupts(&self) -> bool {
+        self.interrupt_response_on_input_audio && !self.is_gated()
     }
 
     /// Silence fed after a talkspurt, in samples: the provider's own wait, but never so short that
@@ -183,30 +270,32 @@ impl ConversationSettings {
     pub(super) fn policy(&self) -> BridgePolicy<'_> {
         BridgePolicy {
             consult_policy: self.consult_policy.as_str(),
-            tool_policy: "none",
+            tool_policy: self.tool_policy.as_str(),
             auto_respond: self.auto_respond(),
-            interrupt_response: self.interrupt_response_on_input_audio,
-            barge_in: self.barge_in,
+            interrupt_response: self.provider_interrupts(),
+            barge_in: self.barges_in(),
             min_barge_in_audio_end_ms: self.min_barge_in_audio_end_ms,
         }
     }
 
-    pub(super) fn session_update(&self) -> String {
+    pub(super) fn session(&self) -> SessionSettings<'_> {
         let turn_detection = match self.turn_end {
-            TurnEnd::ProviderVad => openai::TurnDetection::Server {
+            TurnEnd::ProviderVad => TurnDetection::Server {
                 threshold: self.vad.threshold,
                 prefix_padding_ms: self.vad.prefix_padding_ms,
                 silence_duration_ms: self.vad.silence_duration_ms,
                 create_response: self.auto_respond(),
-                interrupt_response: self.interrupt_response_on_input_audio,
+                interrupt_response: self.provider_interrupts(),
             },
-            TurnEnd::Own => openai::TurnDetection::Own,
+            TurnEnd::Own => TurnDetection::Own,
         };
-        openai::session_update(&openai::SessionSettings {
+        SessionSettings {
+            model: &self.model,
             instructions: &self.instructions,
             voice: &self.voice,
             transcription_model: self.transcription_model.as_deref(),
             turn_detection,
-        })
+            tools: &self.tools,
+        }
     }
 }

@@ -36,6 +36,8 @@ pub(super) struct Turn {
     closes_at: Option<SessionTime>,
     /// The answer this turn's audio was last checked against, and whether it went on.
     checked: Option<(u64, bool)>,
+    /// A name at the beginning of this turn was acknowledged.
+    pub(super) acknowledged: bool,
 }
 
 impl Turn {
@@ -50,6 +52,7 @@ impl Turn {
             last_audio: None,
             closes_at: None,
             checked: None,
+            acknowledged: false,
         }
     }
 
@@ -82,6 +85,13 @@ impl Turn {
         self.hold_until = Some(now + HOLD);
     }
 
+    /// An answer has come for somebody who talks: it waits for their pause, or for [`HOLD`].
+    pub(super) fn hold_answers(&mut self, now: SessionTime) {
+        if self.is_talking() {
+            self.hold_until.get_or_insert(now + HOLD);
+        }
+    }
+
     /// Until when answers wait for this turn; `None`: they do not.
     pub(super) fn holds_until(&self) -> Option<SessionTime> {
         self.hold_until.filter(|_| self.is_talking())
@@ -107,9 +117,9 @@ impl Turn {
         self.checked = Some((serial, went_on));
     }
 
-    pub(super) fn summary(&self, now: SessionTime) -> TurnSummary {
+    pub(super) fn summary(&self, now: SessionTime, owner: bool) -> TurnSummary {
         TurnSummary {
-            owner: false,
+            owner,
             heard: self.heard,
             elapsed_ms: duration_ms(now.since(self.opened_at)),
             since_last_audio_ms: self.last_audio.map(|last| duration_ms(now.since(last))),
@@ -154,7 +164,10 @@ mod tests {
         assert_eq!(turn.holds_until(), Some(MS(4_000)));
         turn.release_hold(MS(4_000));
         assert_eq!(turn.holds_until(), None);
-        assert!(turn.summary(MS(4_000)).interrupted_playback, "the turn's summary still tells");
+        assert!(
+            turn.summary(MS(4_000), false).interrupted_playback,
+            "the turn's summary still tells"
+        );
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! Sockets, tasks and clocks: moves bytes and time in and out of the machines. No rules.
 
+pub(crate) mod agent;
 pub mod clock;
 pub mod local_provider;
 pub mod presence;

@@ -10,7 +10,7 @@ use std::{
     time::Duration,
 };
 
-use clawvoice_session::{Generation, SessionTime};
+use clawvoice_session::{Generation, SessionTime, agent::Agent};
 use rustls::ClientConfig;
 use secrecy::SecretString;
 use tokio::{
@@ -19,6 +19,7 @@ use tokio::{
 };
 
 use super::{
+    agent::{AgentLink, FromAgent},
     clock::{Alarm, SessionClock},
     socket::{Socket, SocketHandle, SocketIn, SocketOut, SocketRequest},
     udp::VoiceSocket,
@@ -27,7 +28,7 @@ use crate::{
     call::CallSettings,
     conversation::{ConversationSettings, Lane},
     presence::link::{SessionCommand, SessionEvent, SessionHandle, SessionRequest, SessionStarter},
-    realtime::openai::{Closed, MAX_EVENT_BYTES},
+    realtime::{Closed, MAX_EVENT_BYTES},
     session::{GatewayEvent, Output, ProviderEvent, VoiceSession},
 };
 
@@ -84,6 +85,8 @@ pub struct SessionTemplate {
     pub connect_timeout: Duration,
     /// The realtime provider.
     pub provider: ProviderEndpoint,
+    /// Who is asked.
+    pub agent: Arc<dyn Agent>,
     /// The conversation's settings, for the place and bot user of a session.
     pub conversation: Box<dyn Fn(&SessionRequest) -> ConversationSettings + Send + Sync>,
 }
@@ -133,6 +136,7 @@ impl SessionStarter for Sessions {
             clock: self.clock,
             alarm: Alarm::new(self.clock),
             session,
+            agent: AgentLink::new(Arc::clone(&self.template.agent)),
             gateway: None,
             udp: None,
             lanes: Vec::new(),
@@ -151,6 +155,7 @@ struct Task {
     clock: SessionClock,
     alarm: Alarm,
     session: VoiceSession,
+    agent: AgentLink,
     gateway: Option<(Generation, SocketHandle)>,
     udp: Option<(Generation, VoiceSocket)>,
     lanes: Vec<(Lane, SocketHandle)>,
@@ -167,6 +172,7 @@ enum Input {
     Gateway(Generation, SocketIn),
     Provider(Lane, SocketIn),
     Datagram(Generation, usize),
+    Agent(FromAgent),
     Timeout,
 }
 
@@ -201,6 +207,10 @@ impl Task {
                     let room = DATAGRAMS_IN_A_ROW.saturating_sub(self.datagrams_in_a_row);
                     self.datagrams_in_a_row += self.hear_waiting(now, &mut *datagram, room);
                 }
+                Input::Agent(FromAgent::Report(report)) => self.session.handle_agent(now, report),
+                Input::Agent(FromAgent::Control { ticket, outcome }) => {
+                    self.session.handle_control(now, ticket, &outcome);
+                }
                 Input::Timeout => self.session.handle_timeout(now),
             }
             over = self.drain().await;
@@ -227,7 +237,7 @@ impl Task {
         from_owner: &mut mpsc::Receiver<SessionCommand>,
         datagram: &mut [u8],
     ) -> Input {
-        let Self { gateway, udp, lanes, session, alarm, datagrams_in_a_row, .. } = self;
+        let Self { gateway, udp, lanes, session, agent, alarm, datagrams_in_a_row, .. } = self;
         alarm.set(session.poll_timeout().map(|(at, _)| at));
         tokio::select! {
             // Time first: a tick that is due goes before whatever has queued up.
@@ -239,6 +249,7 @@ impl Task {
                 receive(udp.as_ref(), datagram),
                 next_of_websockets(gateway, lanes),
             ) => input,
+            report = agent.recv() => Input::Agent(report),
         }
     }
 
@@ -263,7 +274,9 @@ impl Task {
             SocketIn::Text(text) => {
                 self.session.handle_provider(now, lane, ProviderEvent::Text(text));
             }
-            SocketIn::Binary(_) => self.session.handle_provider(now, lane, ProviderEvent::Binary),
+            SocketIn::Binary(bytes) => {
+                self.session.handle_provider(now, lane, ProviderEvent::Binary(bytes));
+            }
             SocketIn::Closed { .. } | SocketIn::Failed { .. } => {
                 self.lanes.retain(|(name, _)| *name != lane);
                 self.session.handle_provider(now, lane, ProviderEvent::Closed(&closed(event)));
@@ -302,6 +315,13 @@ impl Task {
                     }
                 }
                 Output::Provider { lane, message } => self.send_provider(lane, message),
+                Output::Ask(ask) => self.agent.ask(ask),
+                Output::Control { ticket, session, control } => {
+                    self.agent.control(ticket, session, control);
+                }
+                Output::Note { session, by, said, answered } => {
+                    self.agent.note(session, by, said, answered);
+                }
                 Output::Record(record) => self.tell(SessionEvent::Record(record)).await,
                 Output::Ready => self.tell(SessionEvent::Ready).await,
                 Output::Failed(failure) => {

@@ -4,7 +4,6 @@
 
 use clawvoice_session::{
     SessionTime,
-    agent::AskedBy,
     timeline::{Level, Record},
 };
 
@@ -18,12 +17,6 @@ fn verbose(at: SessionTime, line: impl Into<std::borrow::Cow<'static, str>>) -> 
 #[must_use]
 pub fn capture_start(at: SessionTime, place: Place, speaker: Speaker<'_>) -> Record {
     verbose(at, "capture start").place(place).speaker(speaker)
-}
-
-/// Somebody who may not speak to the agent does; they are not heard.
-#[must_use]
-pub fn capture_unauthorized(at: SessionTime, place: Place, speaker: Speaker<'_>) -> Record {
-    verbose(at, "capture ignored (speaker not authorized)").place(place).speaker(speaker)
 }
 
 /// A segment ended: `samples` of speech at 24 kHz; `aborted` if not by silence.
@@ -118,47 +111,6 @@ pub fn transcript_from(at: SessionTime, speaker: Speaker<'_>, text: &str) -> Rec
     verbose(at, format!("transcript from {label} ({}): {}", speaker.user, preview(text)))
 }
 
-/// A turn goes to the agent.
-#[must_use]
-pub fn agent_turn_start(
-    at: SessionTime,
-    place: Place,
-    route: Route<'_>,
-    by: &AskedBy,
-    model: Option<&str>,
-    said: &str,
-) -> Record {
-    let record = info(at, "agent turn start")
-        .place(place)
-        .route(route)
-        .with("user", by.user.to_string())
-        .with("speaker", by.label.as_str())
-        .with("owner", by.owner);
-    let record = match model {
-        Some(model) => record.with("model", model),
-        None => record,
-    };
-    record.with("preview", preview(said))
-}
-
-/// The agent has answered.
-#[must_use]
-pub fn agent_turn_answer(at: SessionTime, place: Place, route: Route<'_>, text: &str) -> Record {
-    info(at, format!("agent turn answer ({} chars)", text.chars().count()))
-        .place(place)
-        .route(route)
-        .with("preview", preview(text))
-}
-
-/// The agent's answer holds nothing to say.
-#[must_use]
-pub fn nothing_speakable(at: SessionTime, place: Place, route: Route<'_>, by: &AskedBy) -> Record {
-    info(at, "agent turn produced no speakable payloads")
-        .place(place)
-        .route(route)
-        .with("user", by.user.to_string())
-}
-
 /// Ours: the agent's turn failed or was cancelled.
 #[must_use]
 pub fn agent_turn_failed(
@@ -236,19 +188,4 @@ pub fn playback_done(
 #[must_use]
 pub fn answer_interrupted(at: SessionTime, place: Place, heard: &str) -> Record {
     info(at, "answer interrupted").place(place).with("heard", preview(heard))
-}
-
-/// A speaker's words controlled the session's active run.
-#[must_use]
-pub fn run_control_handled(
-    at: SessionTime,
-    mode: &'static str,
-    ok: bool,
-    route: Route<'_>,
-) -> Record {
-    info(at, "realtime active-run control handled")
-        .with("mode", mode)
-        .with("ok", ok)
-        .with("active", true)
-        .route(route)
 }

@@ -132,8 +132,8 @@ fn voice_scenario_49_leaving_during_synthesis_cancels_it_and_nothing_plays() {
     let mut room = Room::new(settings());
     room.say(ADA, "Tell me.");
     room.answers("One is red. Two is green.");
-    room.audio(0, 200, 1);
     room.speak(BOB, 400);
+    room.audio(0, 200, 1);
     room.talk.close(room.now);
     room.drain();
     assert_eq!(room.cancelled, [room.speeches[0].0, room.speeches[1].0]);

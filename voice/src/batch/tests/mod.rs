@@ -5,7 +5,7 @@ mod answers;
 mod hearing;
 mod interruption;
 
-use std::{cell::RefCell, collections::BTreeSet, io::Cursor, rc::Rc, time::Duration};
+use std::{io::Cursor, time::Duration};
 
 use clawvoice_session::{
     ChannelId, GuildId, SessionTime, UserId,
@@ -13,10 +13,12 @@ use clawvoice_session::{
 };
 
 use super::{
-    AgentRequest, BatchConversation, BatchSettings, Output, Rights, RightsOf, SegmentId,
-    SpeechFailure, SpeechId,
+    AgentRequest, BatchConversation, BatchSettings, Output, SegmentId, SpeechFailure, SpeechId,
 };
-use crate::call::{Attribution, Hear};
+use crate::{
+    call::{Attribution, Hear},
+    conversation::Rights,
+};
 
 const BOT: UserId = UserId::new(9);
 const ADA: UserId = UserId::new(11);
@@ -26,7 +28,7 @@ const TICK: Duration = Duration::from_millis(20);
 
 fn settings() -> BatchSettings {
     BatchSettings {
-        rights: RightsOf::new(|user| Rights { admitted: user != EVE, owner: user == ADA }),
+        rights: Rights { owners: [ADA].into(), admitted: Some([BOB, BOT].into()) },
         ..BatchSettings::new(GuildId::new(1), ChannelId::new(2), BOT)
     }
 }
@@ -171,7 +173,7 @@ impl Room {
     }
 
     fn report(&mut self, run: RunId, event: AgentEvent) {
-        self.talk.handle_report(self.now, RunReport { run, event });
+        self.talk.handle_agent(self.now, RunReport { run, event });
         self.drain();
     }
 
@@ -187,7 +189,11 @@ impl Room {
     }
 
     fn outcome(&mut self, outcome: &ControlOutcome) {
-        self.talk.handle_control_outcome(self.now, outcome);
+        let ticket = self.requests.iter().rev().find_map(|request| match request {
+            AgentRequest::Control { ticket, .. } => Some(*ticket),
+            _ => None,
+        });
+        self.talk.handle_control(self.now, ticket.unwrap(), outcome);
         self.drain();
     }
 
@@ -233,16 +239,4 @@ impl Room {
         room.ended(0);
         room
     }
-}
-
-/// Rights that can be taken away.
-fn revocable() -> (BatchSettings, Rc<RefCell<BTreeSet<UserId>>>) {
-    thread_local! {
-        static BANNED: Rc<RefCell<BTreeSet<UserId>>> = Rc::default();
-    }
-    let rights = RightsOf::new(|user| Rights {
-        admitted: !BANNED.with(|banned| banned.borrow().contains(&user)),
-        owner: true,
-    });
-    (BatchSettings { rights, ..settings() }, BANNED.with(Rc::clone))
 }

@@ -13,7 +13,7 @@ fn no_audio_is_sent_before_the_session_is_configured() {
     assert_eq!(
         room.journal,
         ["realtime bridge starting mode=agent-proxy provider=openai model=gpt-realtime-2.1 \
-             voice=alloy consultPolicy=auto toolPolicy=none autoRespond=true \
+             voice=alloy consultPolicy=auto toolPolicy=owner autoRespond=true \
              interruptResponse=true bargeIn=true minBargeInAudioEndMs=250"]
     );
     room.speak(ADA, 6_000);

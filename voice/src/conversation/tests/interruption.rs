@@ -2,9 +2,9 @@
 
 use super::*;
 
-// Voice scenario 37, realtime scenario 3.
 #[test]
-fn a_speaker_stops_the_answer_within_one_frame_and_the_history_holds_what_was_heard() {
+fn voice_scenario_37_a_speaker_stops_the_answer_within_one_frame_and_the_history_holds_what_was_heard()
+ {
     let mut room = Room::answering(settings(), 9_000);
     room.run(3_000);
     assert_eq!(room.heard.len(), 150);
@@ -49,9 +49,8 @@ fn a_speaker_stops_the_answer_within_one_frame_and_the_history_holds_what_was_he
     assert!(room.journal_has("interruptedPlayback=true"));
 }
 
-// Voice scenario 38.
 #[test]
-fn too_early_is_skipped_and_playback_goes_on_but_a_minimum_of_0_interrupts() {
+fn voice_scenario_38_too_early_is_skipped_and_playback_goes_on_but_a_minimum_of_0_interrupts() {
     let mut room = Room::answering(settings(), 9_000);
     room.run(100);
     room.journal.clear();
@@ -81,9 +80,8 @@ fn too_early_is_skipped_and_playback_goes_on_but_a_minimum_of_0_interrupts() {
     assert_eq!(room.sent(), [cancel("r1"), truncate("i1", 100)]);
 }
 
-// Voice scenario 39.
 #[test]
-fn without_barge_in_a_turn_that_starts_during_playback_is_dropped_whole() {
+fn voice_scenario_39_without_barge_in_a_turn_that_starts_during_playback_is_dropped_whole() {
     let mut room = Room::answering(ConversationSettings { barge_in: false, ..settings() }, 2_000);
     room.run(1_000);
     room.journal.clear();
@@ -106,9 +104,8 @@ fn without_barge_in_a_turn_that_starts_during_playback_is_dropped_whole() {
     assert!(!room.appended.is_empty(), "the next talkspurt is heard");
 }
 
-// Voice scenario 40.
 #[test]
-fn a_microphone_that_is_open_when_playback_starts_is_one_interruption() {
+fn voice_scenario_40_a_microphone_that_is_open_when_playback_starts_is_one_interruption() {
     let mut room = Room::ready(settings());
     room.speak(ADA, 200);
     room.start(BOB);
@@ -153,9 +150,8 @@ fn a_talkspurt_after_one_that_came_too_early_interrupts() {
     assert_eq!(room.sent(), [cancel("r1"), truncate("i1", 300)]);
 }
 
-// Voice scenario 41.
 #[test]
-fn speech_while_nothing_plays_cuts_nothing() {
+fn voice_scenario_41_speech_while_nothing_plays_cuts_nothing() {
     let mut room = Room::ready(settings());
     room.start(ADA);
     room.frame(ADA);
@@ -368,4 +364,15 @@ fn an_interrupter_who_never_stops_holds_answers_back_for_three_seconds() {
     room.delta_of(1, "r3", "i3", &[6; 24_000]);
     room.start(eve);
     assert!(room.talk.wants_frame());
+}
+
+#[test]
+fn provider_scenario_3_three_of_nine_seconds_played_are_three_in_the_history() {
+    let mut room = Room::answering(settings(), 9_000);
+    room.run(3_000);
+    room.sent.clear();
+    room.start(BOB);
+    assert_eq!(room.sent(), [cancel("r1"), truncate("i1", 3_000)]);
+    room.run(1_000);
+    assert_eq!(room.heard.len(), 150);
 }

@@ -1,19 +1,25 @@
 //! Scenarios in virtual time: a room, its speakers and a provider that does as it is told.
 
+mod agent;
 mod answers;
 mod arbitrary;
 mod connections;
 mod interruption;
 mod turns;
+mod wake;
 
 use std::time::Duration;
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
-use clawvoice_session::{ChannelId, GuildId, SessionTime, UserId, timeline::Level};
+use clawvoice_session::{
+    ChannelId, GuildId, SessionTime, UserId,
+    agent::{AgentEvent, Ask, Control, ControlOutcome, RunReport, Usage},
+    timeline::Level,
+};
 use serde_json::{Value, json};
 
 use super::{Conversation, ConversationSettings, Lane, Output, Timer};
-use crate::{call::Hear, realtime::openai::Closed};
+use crate::{call::Hear, realtime::Closed};
 
 const BOT: UserId = UserId::new(9);
 const ADA: UserId = UserId::new(11);
@@ -42,6 +48,9 @@ struct Room {
     /// When each frame of an answer was taken, and its first sample.
     heard: Vec<(SessionTime, i16)>,
     transcripts: Vec<(Option<UserId>, String)>,
+    asked: Vec<Ask>,
+    controls: Vec<(u64, Control)>,
+    notes: Vec<(String, String)>,
 }
 
 impl Room {
@@ -68,6 +77,9 @@ impl Room {
             failed: None,
             heard: Vec::new(),
             transcripts: Vec::new(),
+            asked: Vec::new(),
+            controls: Vec::new(),
+            notes: Vec::new(),
         };
         room.talk.handle_name(ADA, "Ada".into(), false);
         room.talk.handle_name(BOB, "Bob".into(), false);
@@ -88,6 +100,15 @@ impl Room {
                     }
                 }
                 Output::Transcript { user, text, .. } => self.transcripts.push((user, text)),
+                Output::Ask(ask) => {
+                    self.journal.push(format!("-> agent {}", ask.run));
+                    self.asked.push(ask);
+                }
+                Output::Control { ticket, control, .. } => {
+                    self.journal.push(format!("-> agent control {ticket}"));
+                    self.controls.push((ticket, control));
+                }
+                Output::Note { said, answered, .. } => self.notes.push((said, answered)),
                 Output::Ready => self.ready += 1,
                 Output::Failed(why) => self.failed = Some(why),
             }
@@ -191,6 +212,76 @@ impl Room {
 
     fn created(&mut self, lane: u32, response: &str) {
         self.server(lane, &json!({"type": "response.created", "response": {"id": response}}));
+    }
+
+    /// The provider's final transcript of what a lane's speaker said.
+    fn said(&mut self, lane: u32, text: &str) {
+        self.server(
+            lane,
+            &json!({"type": "conversation.item.input_audio_transcription.completed",
+                    "item_id": format!("user {}", self.transcripts.len()), "content_index": 0,
+                    "transcript": text}),
+        );
+    }
+
+    /// The front end calls the consult tool.
+    fn call(&mut self, lane: u32, id: &str, arguments: &Value) {
+        self.call_named(lane, id, "openclaw_agent_consult", &arguments.to_string(), "completed");
+    }
+
+    fn call_named(&mut self, lane: u32, id: &str, name: &str, arguments: &str, status: &str) {
+        self.server(
+            lane,
+            &json!({"type": "response.output_item.done", "response_id": "calls", "item": {
+                "id": format!("item {id}"), "type": "function_call", "status": status,
+                "call_id": id, "name": name, "arguments": arguments,
+            }}),
+        );
+    }
+
+    /// The agent ends a run, counted from 0 in the order of asking.
+    fn agent(&mut self, asked: usize, event: AgentEvent) {
+        let run = self.asked[asked].run;
+        self.talk.handle_agent(self.now, RunReport { run, event });
+        self.drain();
+    }
+
+    fn answer(&mut self, asked: usize, text: &str) {
+        let event = AgentEvent::Answered { text: text.into(), usage: Usage::default() };
+        self.agent(asked, event);
+    }
+
+    fn outcome(&mut self, control: usize, outcome: &ControlOutcome) {
+        let ticket = self.controls[control].0;
+        self.talk.handle_control(self.now, ticket, outcome);
+        self.drain();
+    }
+
+    /// Texts that the front end was told to say, in order.
+    fn told_to_say(&self) -> Vec<String> {
+        let messages = self.sent.iter().filter(|(_, event)| event["item"]["role"] == "user");
+        let texts = messages.filter_map(|(_, event)| event["item"]["content"][0]["text"].as_str());
+        let quoted = texts.filter_map(|text| text.find(": \"").map(|at| &text[at + 2..]));
+        quoted.map(|json| serde_json::from_str(json).unwrap()).collect()
+    }
+
+    /// Results of calls, by call id.
+    fn results(&self) -> Vec<(String, Value)> {
+        let items = self.sent.iter().map(|(_, event)| &event["item"]);
+        items
+            .filter(|item| item["type"] == "function_call_output")
+            .map(|item| {
+                let output = serde_json::from_str(item["output"].as_str().unwrap()).unwrap();
+                (item["call_id"].as_str().unwrap().to_owned(), output)
+            })
+            .collect()
+    }
+
+    /// The front end says an exact speech: a response of `ms`, complete.
+    fn say(&mut self, lane: u32, response: &str, ms: usize) {
+        self.created(lane, response);
+        self.delta(lane, response, &format!("item {response}"), ms);
+        self.done(lane, response, "completed");
     }
 
     fn delta(&mut self, lane: u32, response: &str, item: &str, ms: usize) {

@@ -3,9 +3,8 @@
 use super::*;
 use crate::conversation::TurnEnd;
 
-// Voice scenario 19.
 #[test]
-fn a_pause_within_the_grace_is_one_turn_and_the_grace_is_exact() {
+fn voice_scenario_19_a_pause_within_the_grace_is_one_turn_and_the_grace_is_exact() {
     let mut room = Room::ready(settings());
     room.speak(ADA, 40);
     room.run(2_000);
@@ -40,9 +39,9 @@ fn a_pause_within_the_grace_is_one_turn_and_the_grace_is_exact() {
     );
 }
 
-// Realtime scenario 15.
 #[test]
-fn silence_follows_speech_on_a_20_ms_clock_until_the_provider_must_have_noticed() {
+fn provider_scenario_15_silence_follows_speech_on_a_20_ms_clock_until_the_provider_must_have_noticed()
+ {
     let mut room = Room::ready(settings());
     room.start(ADA);
     room.frame(ADA);
@@ -88,9 +87,8 @@ fn silence_stops_when_the_speaker_resumes() {
     assert!(!room.journal_has("trailing silence"));
 }
 
-// Realtime scenario 13: who spoke is known by the connection.
 #[test]
-fn two_who_speak_at_once_have_a_connection_each_and_their_words_stay_theirs() {
+fn provider_scenario_13_two_who_speak_at_once_have_a_connection_each_and_their_words_stay_theirs() {
     let mut room = Room::ready(settings());
     assert_eq!(room.opened, [0]);
     room.start(ADA);

@@ -3,46 +3,14 @@
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde_json::{Value, json};
 
-/// The `event_id` of [`session_update`]: an error that names it refuses our configuration.
-pub const UPDATE_EVENT_ID: &str = "clawvoice_session";
-
-/// Who finds the end of a turn.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum TurnDetection {
-    /// The provider, on the audio (`server_vad`).
-    Server {
-        /// Speech probability above which audio is speech, 0 to 1.
-        threshold: f64,
-        /// Audio kept from before the speech, in ms.
-        prefix_padding_ms: u32,
-        /// Silence that ends a turn, in ms.
-        silence_duration_ms: u32,
-        /// Whether the provider answers a turn by itself.
-        create_response: bool,
-        /// Whether the provider cancels its response when speech starts.
-        interrupt_response: bool,
-    },
-    /// Ours: turns are committed by [`commit`].
-    Own,
-}
-
-/// What [`session_update`] configures.
-#[derive(Clone, Debug, PartialEq)]
-pub struct SessionSettings<'a> {
-    /// The system prompt.
-    pub instructions: &'a str,
-    /// The voice; empty leaves the provider's default.
-    pub voice: &'a str,
-    /// Model that transcribes the user's speech; `None` turns transcripts off.
-    pub transcription_model: Option<&'a str>,
-    /// Who finds the end of a turn.
-    pub turn_detection: TurnDetection,
-}
+use crate::{
+    realtime::{CONFIGURE_EVENT_ID, SAMPLE_RATE, SessionSettings, ToolDefinition, TurnDetection},
+    timeline::Role,
+};
 
 /// `session.update` with every value that matters: a server's defaults differ from the documented
 /// ones. Noise reduction is off: it made Discord turns unrecognisable.
-#[must_use]
-pub fn session_update(settings: &SessionSettings<'_>) -> String {
+pub(super) fn session_update(settings: &SessionSettings<'_>) -> String {
     let turn_detection = match settings.turn_detection {
         TurnDetection::Server {
             threshold,
@@ -60,14 +28,14 @@ pub fn session_update(settings: &SessionSettings<'_>) -> String {
         }),
         TurnDetection::Own => Value::Null,
     };
-    let format = json!({"type": "audio/pcm", "rate": super::SAMPLE_RATE});
+    let format = json!({"type": "audio/pcm", "rate": SAMPLE_RATE});
     let mut output = json!({"format": format});
     if !settings.voice.is_empty() {
         output["voice"] = settings.voice.into();
     }
     json!({
         "type": "session.update",
-        "event_id": UPDATE_EVENT_ID,
+        "event_id": CONFIGURE_EVENT_ID,
         "session": {
             "type": "realtime",
             "instructions": settings.instructions,
@@ -81,10 +49,19 @@ pub fn session_update(settings: &SessionSettings<'_>) -> String {
                 },
                 "output": output,
             },
-            "tools": [],
+            "tools": settings.tools.iter().map(tool).collect::<Vec<_>>(),
         },
     })
     .to_string()
+}
+
+fn tool(tool: &ToolDefinition) -> Value {
+    json!({
+        "type": "function",
+        "name": tool.name,
+        "description": tool.description,
+        "parameters": tool.parameters,
+    })
 }
 
 /// Samples that fill whole base64 groups, so that a frame is encoded piece by piece without
@@ -92,8 +69,7 @@ pub fn session_update(settings: &SessionSettings<'_>) -> String {
 const PIECE: usize = 480;
 
 /// `input_audio_buffer.append` with 24 kHz mono samples. Allocates only the text.
-#[must_use]
-pub fn append(pcm: &[i16]) -> String {
+pub(super) fn append(pcm: &[i16]) -> String {
     const HEAD: &str = r#"{"type":"input_audio_buffer.append","audio":""#;
     const TAIL: &str = r#""}"#;
     let base64_len = (pcm.len() * 2).div_ceil(3) * 4;
@@ -111,26 +87,58 @@ pub fn append(pcm: &[i16]) -> String {
 }
 
 /// `input_audio_buffer.commit`: ends the user's turn (with [`TurnDetection::Own`]).
-#[must_use]
-pub fn commit(event_id: &str) -> String {
+pub(super) fn commit(event_id: &str) -> String {
     json!({"type": "input_audio_buffer.commit", "event_id": event_id}).to_string()
 }
 
-/// `response.create`: asks for an answer.
-#[must_use]
-pub fn response_create(event_id: &str) -> String {
-    json!({"type": "response.create", "event_id": event_id}).to_string()
+/// `input_audio_buffer.clear`: forgets the audio that is in no turn yet.
+pub(super) fn clear(event_id: &str) -> String {
+    json!({"type": "input_audio_buffer.clear", "event_id": event_id}).to_string()
+}
+
+/// `response.create`: asks for an answer, to instructions that replace the session's if there are
+/// any.
+pub(super) fn response_create(event_id: &str, instructions: Option<&str>) -> String {
+    let mut event = json!({"type": "response.create", "event_id": event_id});
+    if let Some(instructions) = instructions {
+        event["response"] = json!({"instructions": instructions});
+    }
+    event.to_string()
+}
+
+/// `conversation.item.create` of words as text.
+pub(super) fn text_item(event_id: &str, role: Role, text: &str) -> String {
+    let (role, part) = match role {
+        Role::User => ("user", "input_text"),
+        Role::Assistant => ("assistant", "output_text"),
+    };
+    item(
+        event_id,
+        &json!({"type": "message", "role": role, "content": [{"type": part, "text": text}]}),
+    )
+}
+
+/// `conversation.item.create` of a function call's result.
+pub(super) fn tool_result(event_id: &str, call_id: &str, output: &str) -> String {
+    item(event_id, &json!({"type": "function_call_output", "call_id": call_id, "output": output}))
+}
+
+fn item(event_id: &str, item: &Value) -> String {
+    json!({"type": "conversation.item.create", "event_id": event_id, "item": item}).to_string()
 }
 
 /// `response.cancel` of one response.
-#[must_use]
-pub fn response_cancel(event_id: &str, response: &str) -> String {
+pub(super) fn response_cancel(event_id: &str, response: &str) -> String {
     json!({"type": "response.cancel", "event_id": event_id, "response_id": response}).to_string()
 }
 
 /// `conversation.item.truncate`: the room heard `item` up to `audio_end_ms` (inclusive).
-#[must_use]
-pub fn truncate_item(event_id: &str, item: &str, content_index: u32, audio_end_ms: u64) -> String {
+pub(super) fn truncate_item(
+    event_id: &str,
+    item: &str,
+    content_index: u32,
+    audio_end_ms: u64,
+) -> String {
     json!({
         "type": "conversation.item.truncate",
         "event_id": event_id,
@@ -142,8 +150,7 @@ pub fn truncate_item(event_id: &str, item: &str, content_index: u32, audio_end_m
 }
 
 /// `conversation.item.delete`: the room heard nothing of `item`.
-#[must_use]
-pub fn delete_item(event_id: &str, item: &str) -> String {
+pub(super) fn delete_item(event_id: &str, item: &str) -> String {
     json!({"type": "conversation.item.delete", "event_id": event_id, "item_id": item}).to_string()
 }
 
@@ -162,6 +169,7 @@ mod tests {
         let text = session_update(&SessionSettings {
             instructions: "Be \"brief\".",
             voice: "cedar",
+            model: "gpt-realtime-2.1",
             transcription_model: Some("gpt-4o-mini-transcribe"),
             turn_detection: TurnDetection::Server {
                 threshold: 0.5,
@@ -170,6 +178,11 @@ mod tests {
                 create_response: true,
                 interrupt_response: false,
             },
+            tools: &[ToolDefinition {
+                name: "consult".into(),
+                description: "Asks.".into(),
+                parameters: json!({"type": "object"}),
+            }],
         });
         assert_eq!(
             parsed(&text),
@@ -195,7 +208,8 @@ mod tests {
                             "format": {"type": "audio/pcm", "rate": 24000}, "voice": "cedar"
                         }
                     },
-                    "tools": []
+                    "tools": [{"type": "function", "name": "consult", "description": "Asks.",
+                               "parameters": {"type": "object"}}]
                 }
             })
         );
@@ -204,10 +218,12 @@ mod tests {
     #[test]
     fn own_turn_detection_and_no_voice_leave_the_provider_to_us() {
         let update = parsed(&session_update(&SessionSettings {
+            model: "",
             instructions: "",
             voice: "",
             transcription_model: None,
             turn_detection: TurnDetection::Own,
+            tools: &[],
         }));
         let audio = &update["session"]["audio"];
         assert_eq!(audio["input"]["turn_detection"], Value::Null);
@@ -231,8 +247,32 @@ mod tests {
             json!({"type": "conversation.item.delete", "event_id": "e3", "item_id": "item_2"})
         );
         assert_eq!(
-            parsed(&response_create("e4")),
+            parsed(&response_create("e4", None)),
             json!({"type": "response.create", "event_id": "e4"})
+        );
+        assert_eq!(
+            parsed(&response_create("e4", Some("Whisper."))),
+            json!({"type": "response.create", "event_id": "e4",
+                   "response": {"instructions": "Whisper."}})
+        );
+        assert_eq!(
+            parsed(&clear("e6")),
+            json!({"type": "input_audio_buffer.clear", "event_id": "e6"})
+        );
+        assert_eq!(
+            parsed(&tool_result("e7", "call_1", "{}")),
+            json!({"type": "conversation.item.create", "event_id": "e7", "item": {
+                "type": "function_call_output", "call_id": "call_1", "output": "{}"}})
+        );
+        assert_eq!(
+            parsed(&text_item("e8", Role::Assistant, "Hello."))["item"],
+            json!({"type": "message", "role": "assistant",
+                   "content": [{"type": "output_text", "text": "Hello."}]})
+        );
+        assert_eq!(
+            parsed(&text_item("e9", Role::User, "Hi."))["item"],
+            json!({"type": "message", "role": "user",
+                   "content": [{"type": "input_text", "text": "Hi."}]})
         );
         assert_eq!(
             parsed(&commit("e5")),

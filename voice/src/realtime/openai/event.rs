@@ -1,15 +1,25 @@
 //! Server events.
 
+use std::{collections::BTreeMap, time::Duration};
+
 use base64::{
     Engine as _, alphabet,
     engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig},
 };
 use serde_json::Value;
 
-use super::failure::Failure;
+use super::Profile;
+use crate::realtime::{
+    AudioDelta, DecodeStats, Failure, FunctionCall, ItemKind, ItemStatus, RateLimit,
+    ResponseStatus, ServerEvent, TranscriptionUsage, Unreadable, Usage,
+};
 
 /// Items of which a stray byte is kept for the next delta; more are forgotten, oldest first.
 const MAX_CARRIES: usize = 8;
+/// User items of which the transcript so far is kept; more are forgotten, oldest first.
+const MAX_TRANSCRIPTS: usize = 8;
+/// Longest transcript that is kept of one item, in bytes.
+const MAX_TRANSCRIPT_BYTES: usize = 64 * 1024;
 
 /// Base64 with or without padding, as compatible servers differ in it.
 const BASE64: GeneralPurpose = GeneralPurpose::new(
@@ -17,136 +27,23 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(
     GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
 );
 
-/// A text frame that is no event.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Unreadable {
-    /// Not JSON.
-    #[error("expected JSON")]
-    NotJson,
-    /// JSON, but no object with a text `type`.
-    #[error("expected an object with a type")]
-    NotAnEvent,
-}
+/// What was said of the few last user items.
+#[derive(Debug, Default)]
+struct ItemTexts(Vec<(String, String)>);
 
-/// How a response ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ResponseStatus {
-    /// All of it was generated. Also what an unknown or missing status is read as.
-    Completed,
-    /// Stopped by us or by the provider's turn detection.
-    Cancelled,
-    /// Cut by a token limit or a content filter.
-    Incomplete,
-    /// Lost; see the failure.
-    Failed,
-}
+impl ItemTexts {
+    /// Takes an item's text out; nothing if none is kept.
+    fn take(&mut self, item: &str) -> String {
+        let at = self.0.iter().position(|(of, _)| of == item);
+        at.map(|at| self.0.remove(at).1).unwrap_or_default()
+    }
 
-/// What an output item is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ItemKind {
-    /// Speech or text of the assistant.
-    Message,
-    /// A function call.
-    FunctionCall,
-    /// Anything else.
-    Other,
-}
-
-/// A finished function call. Execute it only if `completed`; the same call arrives twice (as
-/// arguments and as an item): tell them apart by `call_id`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct FunctionCall {
-    /// The id that the result must name.
-    pub call_id: String,
-    /// The function.
-    pub name: String,
-    /// The arguments, JSON as text (not checked).
-    pub arguments: String,
-    /// Whether the item's status is `completed`; unknown (`false`) in the arguments event.
-    pub completed: bool,
-}
-
-/// A piece of the assistant's audio.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct AudioDelta {
-    /// The response, or `None` with servers that do not say.
-    pub response: Option<String>,
-    /// The item; empty with servers that do not say.
-    pub item: String,
-    /// Which content part of the item.
-    pub content_index: u32,
-    /// 24 kHz mono samples.
-    pub pcm: Vec<i16>,
-}
-
-/// A server event, as far as we act on it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum ServerEvent {
-    /// `session.created`.
-    SessionCreated,
-    /// `session.updated`: our configuration is in force.
-    SessionUpdated,
-    /// `input_audio_buffer.speech_started`.
-    SpeechStarted,
-    /// `input_audio_buffer.speech_stopped`.
-    SpeechStopped,
-    /// `input_audio_buffer.committed`.
-    Committed,
-    /// A final transcript of the user's speech.
-    UserTranscript(String),
-    /// `response.created`, with its id if the server gave one.
-    ResponseCreated(Option<String>),
-    /// `response.done` or `response.cancelled`.
-    ResponseDone {
-        /// The response.
-        response: Option<String>,
-        /// How it ended.
-        status: ResponseStatus,
-        /// Why, if it failed.
-        failure: Failure,
-    },
-    /// `response.output_item.added`.
-    OutputItemAdded {
-        /// The response.
-        response: Option<String>,
-        /// The item.
-        item: String,
-        /// What it is.
-        kind: ItemKind,
-    },
-    /// Assistant audio.
-    Audio(AudioDelta),
-    /// Assistant audio that is not base64; dropped.
-    BadAudio,
-    /// The final transcript of an assistant item.
-    AssistantTranscript {
-        /// The response.
-        response: Option<String>,
-        /// The words.
-        text: String,
-    },
-    /// A function call, from the arguments event or the finished item.
-    FunctionCall(FunctionCall),
-    /// `error`.
-    Error(Failure),
-    /// A known event that needs no action (partials, acknowledgements, `….done` markers).
-    Noted {
-        /// The response it belongs to.
-        response: Option<String>,
-    },
-    /// An event type nobody told us about.
-    Unknown,
-}
-
-/// What a [`Decoder`] skipped.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct DecodeStats {
-    /// Frames that are no event.
-    pub unreadable: u64,
-    /// Audio deltas that are not base64.
-    pub bad_audio: u64,
-    /// Events of unknown type.
-    pub unknown: u64,
+    fn keep(&mut self, item: String, text: String) {
+        if self.0.len() == MAX_TRANSCRIPTS {
+            self.0.remove(0);
+        }
+        self.0.push((item, text));
+    }
 }
 
 /// Reads one connection's server events; carries the odd byte of an audio delta to the next delta
@@ -154,6 +51,11 @@ pub struct DecodeStats {
 #[derive(Debug, Default)]
 pub struct Decoder {
     carries: Vec<(String, u8)>,
+    /// What partials have said of a user item.
+    partials: ItemTexts,
+    /// What final transcripts have said of a user item.
+    finals: ItemTexts,
+    cumulative: bool,
     stats: DecodeStats,
 }
 
@@ -164,10 +66,21 @@ impl Decoder {
         Self::default()
     }
 
+    /// A decoder for a new connection to a server of that kind.
+    pub(super) fn of(profile: &Profile) -> Self {
+        Self { cumulative: profile.cumulative_transcripts, ..Self::default() }
+    }
+
     /// What was skipped so far.
     #[must_use]
     pub fn stats(&self) -> DecodeStats {
         self.stats
+    }
+
+    /// Counts a binary frame, which the protocol does not have.
+    pub(super) fn refuse_binary(&mut self) -> Unreadable {
+        self.stats.unreadable += 1;
+        Unreadable::Binary
     }
 
     /// Reads one text frame: its `type` as sent, and what it means.
@@ -202,13 +115,27 @@ impl Decoder {
         match kind {
             "session.created" => ServerEvent::SessionCreated,
             "session.updated" => ServerEvent::SessionUpdated,
-            "input_audio_buffer.speech_started" => ServerEvent::SpeechStarted,
-            "input_audio_buffer.speech_stopped" => ServerEvent::SpeechStopped,
-            "input_audio_buffer.committed" => ServerEvent::Committed,
-            "conversation.item.input_audio_transcription.completed" => {
-                ServerEvent::UserTranscript(text(event, "transcript"))
+            "input_audio_buffer.speech_started" => {
+                ServerEvent::SpeechStarted { item: id(event, "item_id") }
             }
-            "response.created" => ServerEvent::ResponseCreated(id(&event["response"], "id")),
+            "input_audio_buffer.speech_stopped" => {
+                ServerEvent::SpeechStopped { item: id(event, "item_id") }
+            }
+            "input_audio_buffer.committed" => ServerEvent::Committed { item: id(event, "item_id") },
+            "conversation.item.input_audio_transcription.delta"
+            | "conversation.input_transcript.delta" => self.partial(event),
+            "conversation.item.input_audio_transcription.completed" => self.transcript(event),
+            "conversation.item.input_audio_transcription.failed" => {
+                ServerEvent::UserTranscriptFailed {
+                    item: id(event, "item_id"),
+                    failure: failure(&event["error"]),
+                }
+            }
+            "response.created" => ServerEvent::ResponseCreated {
+                response: id(&event["response"], "id"),
+                metadata: metadata(&event["response"]),
+            },
+            "rate_limits.updated" => ServerEvent::RateLimits(rate_limits(event)),
             "response.done" | "response.cancelled" => response_done(kind, event),
             "response.output_item.added" => ServerEvent::OutputItemAdded {
                 response: id(event, "response_id"),
@@ -228,20 +155,59 @@ impl Decoder {
             | "response.output_text.done"
             | "response.text.done" => ServerEvent::AssistantTranscript {
                 response: id(event, "response_id"),
+                item: id(event, "item_id"),
                 text: match event["transcript"].as_str() {
                     Some(transcript) => transcript.to_owned(),
                     None => text(event, "text"),
                 },
             },
             "response.function_call_arguments.done" => ServerEvent::FunctionCall(FunctionCall {
+                response: id(event, "response_id"),
+                item: id(event, "item_id"),
                 call_id: text(event, "call_id"),
                 name: text(event, "name"),
                 arguments: text(event, "arguments"),
-                completed: false,
+                status: ItemStatus::Unknown,
             }),
             "error" => ServerEvent::Error(failure(&event["error"])),
             _ if is_noted(kind) => ServerEvent::Noted { response: id(event, "response_id") },
             _ => ServerEvent::Unknown,
+        }
+    }
+
+    /// A partial transcript adds to what was said of its item before, or repeats it.
+    fn partial(&mut self, event: &Value) -> ServerEvent {
+        let item = text(event, "item_id");
+        let before = self.partials.take(&item);
+        let mut said = if self.cumulative { String::new() } else { before };
+        let more = event["delta"].as_str().unwrap_or_default();
+        if said.len() + more.len() <= MAX_TRANSCRIPT_BYTES {
+            said.push_str(more);
+        }
+        self.partials.keep(item, said.clone());
+        ServerEvent::UserTranscriptPartial { item: id(event, "item_id"), text: said }
+    }
+
+    /// A final transcript. Of one that comes again only what is new counts.
+    fn transcript(&mut self, event: &Value) -> ServerEvent {
+        let item = text(event, "item_id");
+        self.partials.take(&item);
+        let mut text = text(event, "transcript");
+        if !item.is_empty() && text.len() <= MAX_TRANSCRIPT_BYTES {
+            let whole = text.clone();
+            let said = self.finals.take(&item);
+            if let Some(new) = text.strip_prefix(said.as_str()) {
+                text = new.trim_start().to_owned();
+            } else if self.cumulative {
+                // The same words, heard differently: they were answered already.
+                text.clear();
+            }
+            self.finals.keep(item, whole);
+        }
+        ServerEvent::UserTranscript {
+            item: id(event, "item_id"),
+            text,
+            usage: transcription_usage(&event["usage"]),
         }
     }
 
@@ -300,6 +266,8 @@ fn response_done(kind: &str, event: &Value) -> ServerEvent {
         response: id(response, "id").or_else(|| id(event, "response_id")),
         status,
         failure: failure(&response["status_details"]["error"]),
+        usage: usage(&response["usage"]),
+        metadata: metadata(response),
     }
 }
 
@@ -309,11 +277,75 @@ fn item_done(event: &Value) -> ServerEvent {
         return ServerEvent::Noted { response: id(event, "response_id") };
     }
     ServerEvent::FunctionCall(FunctionCall {
+        response: id(event, "response_id"),
+        item: id(item, "id"),
         call_id: text(item, "call_id"),
         name: text(item, "name"),
         arguments: text(item, "arguments"),
-        completed: item["status"] == "completed",
+        status: match item["status"].as_str() {
+            Some("completed") => ItemStatus::Completed,
+            Some("in_progress") => ItemStatus::InProgress,
+            Some("incomplete") => ItemStatus::Incomplete,
+            _ => ItemStatus::Unknown,
+        },
     })
+}
+
+/// `usage` of a response, or of a transcription that is billed by tokens.
+fn usage(usage: &Value) -> Option<Usage> {
+    usage.as_object()?;
+    let input = &usage["input_token_details"];
+    let output = &usage["output_token_details"];
+    Some(Usage {
+        input_text: number(input, "text_tokens"),
+        input_audio: number(input, "audio_tokens"),
+        input_cached: number(input, "cached_tokens"),
+        output_text: number(output, "text_tokens"),
+        output_audio: number(output, "audio_tokens"),
+        total: number(usage, "total_tokens"),
+    })
+}
+
+fn transcription_usage(value: &Value) -> Option<TranscriptionUsage> {
+    if value["type"] == "duration" {
+        let seconds = Duration::try_from_secs_f64(value["seconds"].as_f64()?).ok()?;
+        return Some(TranscriptionUsage::Duration(seconds));
+    }
+    usage(value).map(TranscriptionUsage::Tokens)
+}
+
+/// At most 16 pairs are ours.
+fn metadata(response: &Value) -> BTreeMap<String, String> {
+    let pairs = response["metadata"].as_object();
+    pairs
+        .into_iter()
+        .flatten()
+        .take(16)
+        .filter_map(|(key, value)| Some((key.clone(), value.as_str()?.to_owned())))
+        .collect()
+}
+
+fn rate_limits(event: &Value) -> Vec<RateLimit> {
+    let limits = event["rate_limits"].as_array();
+    limits
+        .into_iter()
+        .flatten()
+        .take(16)
+        .map(|limit| RateLimit {
+            name: text(limit, "name"),
+            limit: number(limit, "limit"),
+            remaining: number(limit, "remaining"),
+            reset: limit["reset_seconds"]
+                .as_f64()
+                .and_then(|seconds| Duration::try_from_secs_f64(seconds).ok())
+                .unwrap_or_default(),
+        })
+        .collect()
+}
+
+/// A count, or nothing.
+fn number(value: &Value, name: &str) -> u64 {
+    value[name].as_u64().unwrap_or_default()
 }
 
 fn failure(error: &Value) -> Failure {
@@ -327,15 +359,12 @@ fn failure(error: &Value) -> Failure {
 
 /// Known events that need no action, under current and older names.
 fn is_noted(kind: &str) -> bool {
-    const NOTED: [&str; 35] = [
+    const NOTED: [&str; 31] = [
         "conversation.created",
-        "conversation.input_transcript.delta",
         "conversation.item.added",
         "conversation.item.created",
         "conversation.item.deleted",
         "conversation.item.done",
-        "conversation.item.input_audio_transcription.delta",
-        "conversation.item.input_audio_transcription.failed",
         "conversation.item.input_audio_transcription.segment",
         "conversation.item.retrieved",
         "conversation.item.truncated",
@@ -346,7 +375,6 @@ fn is_noted(kind: &str) -> bool {
         "output_audio_buffer.cleared",
         "output_audio_buffer.started",
         "output_audio_buffer.stopped",
-        "rate_limits.updated",
         "response.audio.done",
         "response.audio_transcript.delta",
         "response.content_part.added",
@@ -422,6 +450,7 @@ mod tests {
                 decode(&json!({"type": kind, "response_id": "r", "transcript": "hello"})),
                 ServerEvent::AssistantTranscript {
                     response: Some("r".into()),
+                    item: None,
                     text: "hello".into()
                 }
             );
@@ -431,6 +460,7 @@ mod tests {
                 decode(&json!({"type": kind, "response_id": "r", "text": "hello"})),
                 ServerEvent::AssistantTranscript {
                     response: Some("r".into()),
+                    item: None,
                     text: "hello".into()
                 }
             );
@@ -507,16 +537,18 @@ mod tests {
             "item": {"id": "i", "type": "function_call", "status": "completed", "call_id": "c",
                      "name": "consult", "arguments": "{\"q\":1}"},
         }));
-        let call = |completed| {
+        let call = |status| {
             ServerEvent::FunctionCall(FunctionCall {
+                response: Some("r".into()),
+                item: Some("i".into()),
                 call_id: "c".into(),
                 name: "consult".into(),
                 arguments: "{\"q\":1}".into(),
-                completed,
+                status,
             })
         };
-        assert_eq!(arguments, call(false));
-        assert_eq!(item, call(true));
+        assert_eq!(arguments, call(ItemStatus::Unknown));
+        assert_eq!(item, call(ItemStatus::Completed));
     }
 
     #[test]
@@ -530,6 +562,100 @@ mod tests {
         };
         assert_eq!(status, ResponseStatus::Failed);
         assert_eq!(failure.code, "inference_rate_limit_exceeded");
+    }
+
+    #[test]
+    fn partial_transcripts_say_all_of_the_words_so_far() {
+        let mut decoder = Decoder::new();
+        let mut said = |kind: &str, item: &str, field: &str, text: &str| {
+            let event = json!({"type": kind, "item_id": item, field: text});
+            match decoder.decode(&event.to_string()).unwrap().1 {
+                ServerEvent::UserTranscriptPartial { item, text } => (item, text, false),
+                ServerEvent::UserTranscript { item, text, .. } => (item, text, true),
+                other => panic!("no transcript: {other:?}"),
+            }
+        };
+        let delta = "conversation.item.input_audio_transcription.delta";
+        let done = "conversation.item.input_audio_transcription.completed";
+        assert_eq!(said(delta, "a", "delta", "Hel"), (Some("a".into()), "Hel".into(), false));
+        assert_eq!(said(delta, "b", "delta", "Oh"), (Some("b".into()), "Oh".into(), false));
+        assert_eq!(said(delta, "a", "delta", "lo"), (Some("a".into()), "Hello".into(), false));
+        assert_eq!(
+            said(done, "a", "transcript", "Hello."),
+            (Some("a".into()), "Hello.".into(), true)
+        );
+        let legacy = "conversation.input_transcript.delta";
+        assert_eq!(said(legacy, "b", "delta", "!"), (Some("b".into()), "Oh!".into(), false));
+    }
+
+    #[test]
+    fn provider_scenario_43_a_cumulative_transcript_says_nothing_twice() {
+        let mut decoder = Decoder::of(&Profile { cumulative_transcripts: true });
+        let mut said = |kind: &str, field: &str, text: &str| {
+            let kind = format!("conversation.item.input_audio_transcription.{kind}");
+            let event = json!({"type": kind, "item_id": "a", field: text});
+            match decoder.decode(&event.to_string()).unwrap().1 {
+                ServerEvent::UserTranscriptPartial { text, .. }
+                | ServerEvent::UserTranscript { text, .. } => text,
+                other => panic!("no transcript: {other:?}"),
+            }
+        };
+        assert_eq!(said("delta", "delta", "turn"), "turn");
+        assert_eq!(said("delta", "delta", "turn it"), "turn it");
+        assert_eq!(said("completed", "transcript", "turn it"), "turn it");
+        assert_eq!(said("completed", "transcript", "turn it off"), "off");
+        assert_eq!(said("completed", "transcript", "turn it off"), "");
+        assert_eq!(said("completed", "transcript", "Turn it off."), "");
+    }
+
+    #[test]
+    fn usage_metadata_and_limits_are_read() {
+        let done = decode(&json!({"type": "response.done", "response": {
+            "id": "r", "status": "completed", "metadata": {"purpose": "speech", "n": 1},
+            "usage": {
+                "total_tokens": 253, "input_tokens": 132, "output_tokens": 121,
+                "input_token_details": {"text_tokens": 119, "audio_tokens": 13,
+                    "cached_tokens": 64, "cached_tokens_details": {"text_tokens": 64}},
+                "output_token_details": {"text_tokens": 30, "audio_tokens": 91},
+            },
+        }}));
+        let ServerEvent::ResponseDone { usage, metadata, .. } = done else { panic!("{done:?}") };
+        let expected = Usage {
+            input_text: 119,
+            input_audio: 13,
+            input_cached: 64,
+            output_text: 30,
+            output_audio: 91,
+            total: 253,
+        };
+        assert_eq!(usage, Some(expected));
+        assert_eq!(metadata, BTreeMap::from([("purpose".to_owned(), "speech".to_owned())]));
+
+        let transcript = decode(&json!({
+            "type": "conversation.item.input_audio_transcription.completed", "item_id": "u",
+            "transcript": "Hi.", "usage": {"type": "duration", "seconds": 1.5},
+        }));
+        assert_eq!(
+            transcript,
+            ServerEvent::UserTranscript {
+                item: Some("u".into()),
+                text: "Hi.".into(),
+                usage: Some(TranscriptionUsage::Duration(Duration::from_millis(1_500))),
+            }
+        );
+
+        let limits = decode(&json!({"type": "rate_limits.updated", "rate_limits": [
+            {"name": "tokens", "limit": 100, "remaining": 7, "reset_seconds": 0.5},
+            {"name": "odd", "reset_seconds": -1.0},
+        ]}));
+        let limit = |name: &str, limit, remaining, reset| RateLimit {
+            name: name.into(),
+            limit,
+            remaining,
+            reset: Duration::from_millis(reset),
+        };
+        let expected = vec![limit("tokens", 100, 7, 500), limit("odd", 0, 0, 0)];
+        assert_eq!(limits, ServerEvent::RateLimits(expected));
     }
 
     proptest! {

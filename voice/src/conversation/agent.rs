@@ -1,0 +1,657 @@
+//! Between the front end and the agent: which words go there, and how the answer comes back.
+//!
+//! ```text
+//! final transcript → wake gate → run control → farewell or fragment? → consult ──► Output::Ask
+//! front end's call ─────────────────────────────────────────────────► consult ──► Output::Ask
+//! RunReport ──► tool result of the call, or exact speech
+//! ```
+
+use clawvoice_session::{
+    SessionTime, UserId,
+    agent::{AgentEvent, Ask, AskedBy, ControlOutcome, RunReport, ToolScope},
+};
+use serde_json::{Value, json};
+
+use super::{
+    Conversation, Output,
+    consult::{Call, Consult, Delivery, Ending, Verdict},
+    lane::{Create, Lane},
+    question,
+    run_control::{self, ControlMode},
+    settings::{ConsultPolicy, Mode, ToolPolicy},
+    speech,
+    turn::duration_ms,
+    wake::Gate,
+};
+use crate::{
+    realtime::{Command, FunctionCall, ItemStatus, ToolDefinition},
+    timeline::{self, Route, Speaker, StopReason},
+};
+
+/// The tool by which a front end asks the agent.
+pub(crate) const CONSULT_TOOL: &str = "openclaw_agent_consult";
+
+/// Said when the agent fails.
+const FALLBACK: &str = "I hit an error while checking that. Please try again.";
+/// Said when an answer takes long.
+const PROGRESS: &str = "Still working on that.";
+/// Where an ask comes from.
+const SURFACE: &str = "discord-voice";
+/// Added to a consult, so that the answer can be said.
+const SPOKEN_STYLE: &str = "The answer will be spoken aloud in a voice channel: one to three \
+                            short sentences, no tables, code or citations.";
+/// Controls whose outcome may be awaited at a time; the oldest is forgotten first.
+const MAX_CONTROLS: usize = 8;
+
+/// Words that were taken for a control, until its outcome is known.
+#[derive(Debug)]
+pub(super) struct PendingControl {
+    ticket: u64,
+    mode: ControlMode,
+    user: UserId,
+    owner: bool,
+    text: String,
+}
+
+/// The consult tool as the front end is offered it.
+pub(super) fn consult_tool() -> ToolDefinition {
+    let text = |description: &str| json!({"type": "string", "description": description});
+    ToolDefinition {
+        name: CONSULT_TOOL.into(),
+        description: "Asks the agent: for requests, actions, current facts, memory and anything \
+                      about the workspace or the people present. Its answer is authoritative."
+            .into(),
+        parameters: json!({
+            "type": "object",
+            "properties": {
+                "question": text("What to find out or to do, in full."),
+                "context": text("What of the conversation is needed to understand it."),
+                "responseStyle": text("How the answer should sound."),
+            },
+            "required": ["question"],
+        }),
+    }
+}
+
+impl Conversation {
+    /// Final words of the speaker whose connection this is.
+    pub(super) fn handle_transcript(&mut self, now: SessionTime, user: UserId, text: &str) {
+        let owner = self.is_owner(user);
+        let Some(text) = self.pass_gate(now, user, text) else { return };
+        if self.consults.is_active()
+            && let Some(mode) = run_control::classify(&text)
+        {
+            self.control(now, PendingControl { ticket: 0, mode, user, owner, text });
+            return;
+        }
+        self.take_turn(now, user, owner, text);
+    }
+
+    /// Words of a speaker so far: a leading name is acknowledged at once.
+    pub(super) fn handle_partial(&mut self, now: SessionTime, user: UserId, text: &str) {
+        let Some(gate) = &mut self.wake else { return };
+        let turn = self.turns.iter_mut().find(|turn| turn.user == user);
+        let Some(turn) = turn.filter(|turn| !turn.acknowledged) else { return };
+        if self.playback.head().is_some() || self.speech.len() > 0 {
+            return;
+        }
+        if let Some(words) = gate.acknowledge(text) {
+            turn.acknowledged = true;
+            let label = self.label(user);
+            self.line(timeline::wake_acknowledged(now, Speaker { user, label: &label }, words));
+            self.speak(now, user, words.to_owned());
+        }
+    }
+
+    /// The agent reports on a run.
+    pub fn handle_agent(&mut self, now: SessionTime, report: RunReport) {
+        if self.closed {
+            return;
+        }
+        let ending = match report.event {
+            AgentEvent::Started | AgentEvent::Text(_) => return,
+            AgentEvent::Answered { text, usage } => {
+                self.stats.agent_usage.input += usage.input;
+                self.stats.agent_usage.cached += usage.cached;
+                self.stats.agent_usage.output += usage.output;
+                Ending::Answer(text.trim().to_owned())
+            }
+            AgentEvent::Cancelled => Ending::Cancelled,
+            AgentEvent::Failed(why) => {
+                self.note_failure(now, report.run, &why);
+                Ending::Failed
+            }
+        };
+        if let Some(delivery) = self.consults.finish(now, report.run, ending.clone()) {
+            self.deliver(now, &delivery, &ending);
+        }
+        self.serve_queue(now);
+        self.settle(now);
+    }
+
+    /// What became of a control.
+    pub fn handle_control(&mut self, now: SessionTime, ticket: u64, outcome: &ControlOutcome) {
+        if self.closed {
+            return;
+        }
+        let Some(index) = self.controls.iter().position(|control| control.ticket == ticket) else {
+            return;
+        };
+        let Some(control) = self.controls.remove(index) else { return };
+        self.settle_control(now, control, outcome);
+        self.settle(now);
+    }
+
+    /// A front end calls a function.
+    pub(super) fn handle_call(&mut self, now: SessionTime, index: usize, call: &FunctionCall) {
+        // The arguments event comes for calls that end incomplete, too; the item decides.
+        if call.status != ItemStatus::Completed {
+            return;
+        }
+        let Some(slot) = self.slots.get(index) else { return };
+        let (lane, user) = (slot.lane, slot.user);
+        let id = Call { lane, id: call.call_id.clone() };
+        if call.name != CONSULT_TOOL || self.settings.tool_policy == ToolPolicy::None {
+            if self.consults.note_stray(&id) {
+                let error = format!("Tool \"{}\" not available", call.name);
+                self.fail_call(now, &id, &error);
+            }
+            return;
+        }
+        let Some(user) = user else {
+            if self.consults.note_stray(&id) {
+                self.fail_call(now, &id, "No Discord speaker context available");
+            }
+            return;
+        };
+        match read_question(&call.arguments) {
+            Ok(question) => self.consult(now, user, id, &question),
+            Err(error) => {
+                if self.consults.note_stray(&id) {
+                    self.fail_call(now, &id, error);
+                }
+            }
+        }
+    }
+
+    /// A front end took calls back.
+    pub(super) fn withdraw_calls(&mut self, index: usize, ids: &[String]) {
+        if let Some(slot) = self.slots.get(index) {
+            self.consults.withdraw(slot.lane, ids);
+        }
+    }
+
+    /// The front end has answered by itself: the agent's history is to know.
+    pub(super) fn note_answer(
+        &mut self,
+        now: SessionTime,
+        index: usize,
+        response: Option<&str>,
+        text: &str,
+    ) {
+        let Some(slot) = self.slots.get_mut(index) else { return };
+        let Some(user) = slot.user else { return };
+        let lane = slot.lane;
+        let said = std::mem::take(&mut slot.said);
+        // What the agent itself answered is there already.
+        let is_agents = self.speech.is_asked_on(lane)
+            || response.is_some_and(|response| self.speech.is_spoken_by(lane, response))
+            || (!said.is_empty() && self.consults.is_known(now, user, &said));
+        if is_agents || text.trim().is_empty() {
+            return;
+        }
+        let by = AskedBy { user, label: self.label(user), owner: self.is_owner(user) };
+        let session = self.settings.supervisor_session.clone();
+        let answered = text.trim().to_owned();
+        self.outputs.push_back(Output::Note { session, by, said, answered });
+    }
+
+    /// Does what is due for consults.
+    pub(super) fn handle_consult_timeouts(&mut self, now: SessionTime) {
+        for consult in self.consults.take_due(now) {
+            self.force(now, &consult);
+        }
+        for call in self.consults.take_overdue(now) {
+            self.fail_call(now, &call, "the agent did not answer in time");
+        }
+        for user in self.consults.take_impatient(now) {
+            if self.playback.head().is_none() && self.speech.len() == 0 {
+                self.speak(now, user, PROGRESS.to_owned());
+            }
+        }
+        self.serve_queue(now);
+    }
+
+    pub(super) fn consult_deadline(&self) -> Option<SessionTime> {
+        let queued = self.queue.front().filter(|_| !self.is_queue_busy()).map(|turn| turn.ready_at);
+        [self.consults.deadline(), queued].into_iter().flatten().min()
+    }
+
+    /// Says the next exact speech when the room is free, and lets go of one that is over.
+    pub(super) fn serve_speech(&mut self, now: SessionTime) {
+        self.release_speech();
+        if self.playback.head().is_some() || self.is_held() {
+            return;
+        }
+        let Some((user, text)) = self.speech.next() else { return };
+        let instruction = speech::instruction(text);
+        let Some(lane) = self.speech_lane(now, user) else { return };
+        self.speech.asked(lane);
+        if let Some(slot) = self.slots.iter_mut().find(|slot| slot.lane == lane) {
+            slot.create = Create::InFlight;
+        }
+        self.send(lane, &Command::Say { text: &instruction });
+        let queued = self.speech.len() - 1;
+        self.line(timeline::exact_speech_dequeued(now, self.settings.place(), queued));
+    }
+
+    /// The connection on which `user` is spoken to, if it can take a request.
+    fn speech_lane(&mut self, now: SessionTime, user: UserId) -> Option<Lane> {
+        if !self.slots.iter().any(|slot| slot.user == Some(user)) {
+            self.admit(now, user);
+        }
+        let own = self.slots.iter().position(|slot| slot.user == Some(user));
+        // Whoever has no connection can be answered on any: what is said was said by the agent.
+        let index = own.or_else(|| self.slots.iter().position(|slot| slot.is_free()))?;
+        self.slots.get(index).filter(|slot| slot.is_free()).map(|slot| slot.lane)
+    }
+
+    fn release_speech(&mut self) {
+        let Some((lane, response)) = self.speech.response() else { return };
+        let is_queued = self.playback.of_lane(lane).any(|answer| answer.response == response);
+        let is_coming = self
+            .slots
+            .iter()
+            .filter(|slot| slot.lane == lane)
+            .flat_map(|slot| &slot.responses)
+            .any(|active| active.id == response && !active.cut);
+        if !is_queued && !is_coming {
+            self.speech.release();
+        }
+    }
+
+    /// Puts words into the room's queue of exact speech.
+    pub(super) fn speak(&mut self, now: SessionTime, user: UserId, text: String) {
+        if self.speech.push(user, text).is_err() {
+            let why = "more answers wait to be spoken than the 32 or 32 KiB that may";
+            self.complain(now, StopReason::ExactSpeechOverflow.as_str(), why);
+            self.fail(now, why.to_owned());
+            return;
+        }
+        let output = self.playback.output();
+        let queued = self.speech.len();
+        if queued > 1 || output.active {
+            self.line(timeline::exact_speech_queued(now, self.settings.place(), queued, output));
+        }
+    }
+
+    /// Lets words through that are for the agent, without the call by name.
+    fn pass_gate(&mut self, now: SessionTime, user: UserId, text: &str) -> Option<String> {
+        let Some(gate) = &mut self.wake else { return Some(text.to_owned()) };
+        let names = gate.names();
+        let verdict = gate.judge(now, user, text);
+        let label = self.label(user);
+        let speaker = Speaker { user, label: &label };
+        match verdict {
+            Gate::Called(found) => {
+                let kind = found.kind.as_str();
+                self.line(timeline::wake_matched(now, &found.canonical, &found.heard, kind));
+                Some(found.rest)
+            }
+            Gate::Armed(found) => {
+                let kind = found.kind.as_str();
+                self.line(timeline::wake_matched(now, &found.canonical, &found.heard, kind));
+                self.line(timeline::wake_armed(now, speaker));
+                None
+            }
+            Gate::FollowUp => {
+                self.line(timeline::wake_follow_up(now, speaker));
+                Some(text.to_owned())
+            }
+            Gate::Ignored => {
+                self.line(timeline::wake_ignored(now, text.chars().count(), names));
+                None
+            }
+        }
+    }
+
+    /// Words that are a turn of their own.
+    fn take_turn(&mut self, now: SessionTime, user: UserId, owner: bool, text: String) {
+        if self.settings.mode == Mode::Bidi {
+            return;
+        }
+        if self.settings.tool_policy == ToolPolicy::None {
+            self.queue_turn(now, user, owner, text);
+            return;
+        }
+        if self.settings.consult_policy != ConsultPolicy::Always && self.wake.is_none() {
+            return;
+        }
+        if let Some(skip) = question::skip(&text) {
+            let label = self.label(user);
+            let speaker = Speaker { user, label: &label };
+            let (reason, detail) = (skip.reason(), skip.detail());
+            self.line(timeline::forced_consult_skipped(now, reason, detail, speaker, &text));
+            return;
+        }
+        if self.consults.is_covered(now, user, &text) {
+            return;
+        }
+        if !self.consults.expect(now, user, owner, text) {
+            self.refuse(now, user);
+        }
+    }
+
+    pub(super) fn refuse(&mut self, now: SessionTime, user: UserId) {
+        self.complain(now, "", "more questions are under way than the agent takes at a time");
+        self.speak(now, user, FALLBACK.to_owned());
+    }
+
+    /// A transcript goes to the agent.
+    fn force(&mut self, now: SessionTime, consult: &Consult) {
+        let label = self.label(consult.user);
+        let speaker = Speaker { user: consult.user, label: &label };
+        let route = self.settings.route();
+        let record = timeline::forced_consult_starting(
+            now,
+            route,
+            speaker,
+            consult.owner,
+            &consult.question,
+        );
+        self.line(record);
+        let instructions = self.settings.spoken_instructions(SPOKEN_STYLE);
+        self.ask(now, consult, consult.question.clone(), instructions);
+    }
+
+    /// The front end of `user` asks the agent.
+    fn consult(&mut self, now: SessionTime, user: UserId, call: Call, question: &Question) {
+        let owner = self.is_owner(user);
+        let label = self.label(user);
+        let speaker = Speaker { user, label: &label };
+        if let Some(text) = self.speech.echoed(&question.text).map(str::to_owned) {
+            if self.consults.note_stray(&call) {
+                let chars = text.chars().count();
+                self.line(timeline::exact_speech_consult_bypassed(now, &call.id, chars));
+                self.answer_call(now, &call, &json!({ "text": text }), true);
+            }
+            return;
+        }
+        let route = self.settings.route();
+        let requested =
+            timeline::consult_requested(now, &call.id, route, speaker, owner, &question.text);
+        let deadline = now + self.settings.consult_timeout;
+        match self.consults.call(now, user, owner, call.clone(), &question.text, deadline) {
+            Verdict::Repeated => {}
+            Verdict::Start(run) => {
+                self.line(requested);
+                let Some(consult) = self.consults.find(run).cloned() else { return };
+                let instructions = self.settings.spoken_instructions(SPOKEN_STYLE);
+                self.ask(now, &consult, question.message(), instructions);
+            }
+            Verdict::Joined => {
+                self.line(requested);
+                self.line(timeline::consult_joined(now, &call.id, speaker, owner));
+            }
+            Verdict::Reused(ending) => {
+                self.line(requested);
+                self.line(timeline::consult_reused(now, &call.id, speaker, owner));
+                self.answer_call(now, &call, &result_of(&ending), true);
+            }
+            Verdict::AlreadyDelivered => {
+                self.line(requested);
+                let message = "the answer to this question was already spoken; say nothing";
+                let result = json!({ "status": "already_delivered", "message": message });
+                self.answer_call(now, &call, &result, false);
+            }
+            Verdict::Refused => {
+                self.line(requested);
+                self.fail_call(now, &call, "too many questions are under way");
+            }
+        }
+    }
+
+    pub(super) fn ask(
+        &mut self,
+        now: SessionTime,
+        consult: &Consult,
+        message: String,
+        instructions: Option<String>,
+    ) {
+        let label = self.label(consult.user);
+        let speaker = Speaker { user: consult.user, label: &label };
+        let model = self.settings.agent_model.as_deref();
+        let (place, route) = (self.settings.place(), self.settings.route());
+        let record =
+            timeline::agent_turn_start(now, place, route, speaker, consult.owner, model, &message);
+        let tools = match self.settings.tool_policy {
+            ToolPolicy::SafeReadOnly => ToolScope::SafeReadOnly,
+            ToolPolicy::Owner | ToolPolicy::None => ToolScope::OfSpeaker,
+        };
+        let ask = Ask {
+            run: consult.run,
+            session: self.settings.supervisor_session.clone(),
+            by: AskedBy { user: consult.user, label: label.clone(), owner: consult.owner },
+            message,
+            instructions,
+            tools,
+            model: self.settings.agent_model.clone(),
+            surface: SURFACE,
+        };
+        self.line(record);
+        self.outputs.push_back(Output::Ask(ask));
+    }
+
+    fn note_failure(&mut self, now: SessionTime, run: clawvoice_session::agent::RunId, why: &str) {
+        let Some(consult) = self.consults.find(run) else { return };
+        let elapsed = duration_ms(now.since(consult.began));
+        if consult.forced {
+            let route = self.settings.route();
+            self.line(timeline::forced_consult_failed(now, elapsed, route, why));
+        } else {
+            self.line(timeline::consult_failed(now, &run.to_string(), why));
+        }
+    }
+
+    /// Brings the end of a run to whoever waits for it.
+    fn deliver(&mut self, now: SessionTime, delivery: &Delivery, ending: &Ending) {
+        let user = delivery.user;
+        let label = self.label(user);
+        let speaker = Speaker { user, label: &label };
+        let (place, route) = (self.settings.place(), self.settings.route());
+        if let Ending::Answer(text) = ending {
+            let record = if text.is_empty() {
+                timeline::agent_turn_silent(now, place, route, speaker)
+            } else {
+                timeline::agent_turn_answer(now, place, route, text)
+            };
+            self.line(record);
+        }
+        if delivery.forced {
+            self.deliver_speech(now, delivery, ending);
+        } else if let Ending::Answer(text) = ending {
+            let owner = self.is_owner(user);
+            let route = self.settings.route();
+            self.line(timeline::consult_answer(now, route, speaker, owner, text));
+        }
+        for call in &delivery.calls {
+            let result = match ending {
+                Ending::Answer(_) if delivery.forced => json!({
+                    "status": "already_delivered",
+                    "message": "the answer to this question is being spoken; say nothing",
+                }),
+                ending => result_of(ending),
+            };
+            let responds = !delivery.forced && *ending != Ending::Cancelled;
+            self.answer_call(now, call, &result, responds);
+        }
+    }
+
+    fn deliver_speech(&mut self, now: SessionTime, delivery: &Delivery, ending: &Ending) {
+        let text = match ending {
+            Ending::Answer(text) if text.is_empty() => return,
+            Ending::Answer(text) => text.clone(),
+            Ending::Failed => FALLBACK.to_owned(),
+            Ending::Cancelled => return,
+        };
+        if *ending != Ending::Failed {
+            let elapsed = duration_ms(now.since(delivery.began));
+            let route = self.settings.route();
+            self.line(timeline::forced_consult_answer(now, elapsed, route, &text));
+        }
+        let output = self.playback.output();
+        if output.active {
+            let place = self.settings.place();
+            self.line(timeline::forced_consult_preserving(now, place, output));
+        }
+        self.hold_while_talking(now, delivery.user);
+        self.speak(now, delivery.user, text);
+    }
+
+    /// Gives a call its result. The front end speaks about it once nothing else is outstanding.
+    fn answer_call(&mut self, now: SessionTime, call: &Call, result: &Value, responds: bool) {
+        let output = result.to_string();
+        let command =
+            Command::ToolResult { call_id: &call.id, name: CONSULT_TOOL, output: &output };
+        self.send(call.lane, &command);
+        let is_last = self.consults.outstanding(call.lane) == 0;
+        let Some(index) = self.find_slot(call.lane) else { return };
+        let Some(slot) = self.slots.get_mut(index) else { return };
+        slot.respond_wanted |= responds;
+        if !is_last || !std::mem::take(&mut slot.respond_wanted) {
+            return;
+        }
+        if slot.codec.capabilities().answers_tool_results {
+            return;
+        }
+        slot.create = Create::Wanted;
+        if let Some(user) = slot.user {
+            self.hold_while_talking(now, user);
+        }
+        self.create_if_wanted(index);
+    }
+
+    fn fail_call(&mut self, now: SessionTime, call: &Call, error: &str) {
+        self.line(timeline::consult_failed(now, &call.id, error));
+        self.answer_call(now, call, &json!({ "error": error }), true);
+    }
+
+    /// An answer that comes while its addressee talks waits for a pause of theirs.
+    fn hold_while_talking(&mut self, now: SessionTime, user: UserId) {
+        if let Some(turn) = self.turns.iter_mut().find(|turn| turn.user == user) {
+            turn.hold_answers(now);
+        }
+    }
+
+    fn control(&mut self, now: SessionTime, mut control: PendingControl) {
+        self.next_ticket += 1;
+        control.ticket = self.next_ticket;
+        let dropped = match control.mode {
+            ControlMode::Cancel => self.consults.drop_pending() + self.drop_queued(),
+            _ => 0,
+        };
+        if dropped > 0 && self.consults.running().next().is_none() {
+            self.settle_control(now, control, &ControlOutcome::Done);
+            return;
+        }
+        if self.controls.len() == MAX_CONTROLS {
+            self.controls.pop_front();
+        }
+        self.outputs.push_back(Output::Control {
+            ticket: control.ticket,
+            session: self.settings.supervisor_session.clone(),
+            control: control.mode.control(&control.text),
+        });
+        self.controls.push_back(control);
+    }
+
+    fn settle_control(
+        &mut self,
+        now: SessionTime,
+        control: PendingControl,
+        outcome: &ControlOutcome,
+    ) {
+        let mode = control.mode;
+        let (ok, active, reason) = match outcome {
+            ControlOutcome::NoActiveRun => (false, false, "no-active-run"),
+            ControlOutcome::Done => (true, true, "done"),
+            ControlOutcome::Status(_) => (true, true, "status"),
+            ControlOutcome::Refused(_) => (false, true, "refused"),
+        };
+        let route = self.settings.route();
+        self.line(timeline::run_control_handled(now, mode.as_str(), ok, active, reason, route));
+        match mode.spoken(outcome) {
+            Some(words) => {
+                self.speech.clear_waiting();
+                self.stop_everything(now, StopReason::ActiveRunControl);
+                self.speak(now, control.user, words.to_owned());
+            }
+            None => self.take_turn(now, control.user, control.owner, control.text),
+        }
+    }
+}
+
+/// What a call asks.
+struct Question {
+    text: String,
+    context: Option<String>,
+    style: Option<String>,
+}
+
+impl Question {
+    /// The agent's message: the question, what surrounds it, how to answer.
+    fn message(&self) -> String {
+        let mut message = self.text.clone();
+        for (name, block) in [("Context", &self.context), ("Spoken style", &self.style)] {
+            if let Some(block) = block {
+                message.push_str(&format!("\n\n{name}:\n{block}"));
+            }
+        }
+        message
+    }
+}
+
+fn read_question(arguments: &str) -> Result<Question, &'static str> {
+    let arguments: Value = match arguments.trim() {
+        "" => Value::Null,
+        text => serde_json::from_str(text).map_err(|_| "the arguments are not JSON")?,
+    };
+    let text = |names: &[&str]| {
+        let texts = names.iter().filter_map(|name| arguments.get(name)?.as_str());
+        texts.map(str::trim).find(|text| !text.is_empty()).map(str::to_owned)
+    };
+    Ok(Question {
+        text: text(&["question", "prompt", "query", "task"]).ok_or("question required")?,
+        context: text(&["context"]),
+        style: text(&["responseStyle"]),
+    })
+}
+
+fn result_of(ending: &Ending) -> Value {
+    match ending {
+        Ending::Answer(text) => json!({ "text": text }),
+        Ending::Cancelled => json!({
+            "status": "cancelled",
+            "message": "the request was cancelled; say nothing about it",
+        }),
+        Ending::Failed => json!({ "error": FALLBACK }),
+    }
+}
+
+impl super::ConversationSettings {
+    pub(super) fn route(&self) -> Route<'_> {
+        Route {
+            voice_session: &self.voice_session,
+            supervisor_session: &self.supervisor_session,
+            agent: &self.agent_id,
+        }
+    }
+
+    /// The channel's own prompt and how to answer here.
+    fn spoken_instructions(&self, style: &str) -> Option<String> {
+        match &self.channel_prompt {
+            Some(prompt) => Some(format!("{prompt}\n\n{style}")),
+            None => Some(style.to_owned()),
+        }
+    }
+}

@@ -1,0 +1,161 @@
+//! One session's way to the agent: a task that asks in order, and what comes back.
+
+#![allow(clippy::disallowed_methods, reason = "the shell is where tasks are")]
+
+use std::{pin::pin, sync::Arc};
+
+use clawvoice_session::{
+    SessionKey,
+    agent::{Agent, AgentEvent, Ask, AskedBy, Control, ControlOutcome, RunReport},
+};
+use tokio::sync::mpsc;
+
+/// Requests that may wait for the agent to take them; further ones fail.
+const REQUESTS: usize = 64;
+/// Reports that may wait for the session; the agent's run waits when there are more.
+const REPORTS: usize = 256;
+/// Outcomes of controls that may wait.
+const OUTCOMES: usize = 16;
+
+/// What a session asks.
+#[derive(Debug)]
+enum Request {
+    Ask(Ask),
+    Control { ticket: u64, session: SessionKey, control: Control },
+    Note { session: SessionKey, by: AskedBy, said: String, answered: String },
+}
+
+/// What the agent says.
+#[derive(Debug)]
+pub(crate) enum FromAgent {
+    /// About a run.
+    Report(RunReport),
+    /// About a control.
+    Control { ticket: u64, outcome: ControlOutcome },
+}
+
+/// See the module's documentation. The task ends with it; runs go on and are kept in the history.
+pub(crate) struct AgentLink {
+    requests: mpsc::Sender<Request>,
+    reports: mpsc::Receiver<RunReport>,
+    outcomes: mpsc::Receiver<(u64, ControlOutcome)>,
+    /// Answers of our own, for what could not be asked.
+    refused: mpsc::Sender<RunReport>,
+}
+
+impl AgentLink {
+    pub(crate) fn new(agent: Arc<dyn Agent>) -> Self {
+        let (requests, mut incoming) = mpsc::channel(REQUESTS);
+        let (to_session, reports) = mpsc::channel(REPORTS);
+        let (outcomes_out, outcomes) = mpsc::channel(OUTCOMES);
+        let refused = to_session.clone();
+        tokio::spawn(async move {
+            while let Some(request) = incoming.recv().await {
+                match request {
+                    Request::Ask(ask) => agent.ask(ask, to_session.clone()).await,
+                    Request::Control { ticket, session, control } => {
+                        let outcome = agent.control(&session, control).await;
+                        // Nobody waits for it once the session is over.
+                        let _ = outcomes_out.send((ticket, outcome)).await;
+                    }
+                    Request::Note { session, by, said, answered } => {
+                        agent.note(&session, by, said, answered).await;
+                    }
+                }
+            }
+        });
+        Self { requests, reports, outcomes, refused }
+    }
+
+    pub(crate) fn ask(&self, ask: Ask) {
+        let run = ask.run;
+        if self.requests.try_send(Request::Ask(ask)).is_err() {
+            let event = AgentEvent::Failed("the agent takes no more questions".to_owned());
+            if self.refused.try_send(RunReport { run, event }).is_err() {
+                tracing::warn!(%run, "a question is lost: neither asked nor refused");
+            }
+        }
+    }
+
+    pub(crate) fn control(&self, ticket: u64, session: SessionKey, control: Control) {
+        if self.requests.try_send(Request::Control { ticket, session, control }).is_err() {
+            tracing::warn!("the agent is not reached by a control of its run");
+        }
+    }
+
+    pub(crate) fn note(&self, session: SessionKey, by: AskedBy, said: String, answered: String) {
+        if self.requests.try_send(Request::Note { session, by, said, answered }).is_err() {
+            tracing::warn!("a turn is missing in the agent's history");
+        }
+    }
+
+    /// What comes next; cancel-safe, and never for an agent that is gone.
+    pub(crate) async fn recv(&mut self) -> FromAgent {
+        let received = {
+            let report = pin!(self.reports.recv());
+            let outcome = pin!(self.outcomes.recv());
+            tokio::select! {
+                report = report => report.map(FromAgent::Report),
+                outcome = outcome => {
+                    outcome.map(|(ticket, outcome)| FromAgent::Control { ticket, outcome })
+                }
+            }
+        };
+        match received {
+            Some(received) => received,
+            None => std::future::pending().await,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use async_trait::async_trait;
+    use clawvoice_session::{
+        ChannelId, UserId,
+        agent::{RunId, ToolScope, Usage},
+    };
+
+    use super::*;
+
+    struct Upper;
+
+    #[async_trait]
+    impl Agent for Upper {
+        async fn ask(&self, ask: Ask, reports: mpsc::Sender<RunReport>) {
+            let text = ask.message.to_uppercase();
+            let event = AgentEvent::Answered { text, usage: Usage::default() };
+            reports.send(RunReport { run: ask.run, event }).await.unwrap();
+        }
+
+        async fn control(&self, _: &SessionKey, _: Control) -> ControlOutcome {
+            ControlOutcome::NoActiveRun
+        }
+
+        async fn cancel(&self, _: &SessionKey, _: RunId) {}
+
+        async fn note(&self, _: &SessionKey, _: AskedBy, _: String, _: String) {}
+    }
+
+    #[tokio::test]
+    async fn answers_and_outcomes_come_back() {
+        let mut link = AgentLink::new(Arc::new(Upper));
+        let session = SessionKey::channel("main", ChannelId::new(1));
+        link.ask(Ask {
+            run: RunId::new(7),
+            session: session.clone(),
+            by: AskedBy { user: UserId::new(1), label: "Ada".into(), owner: false },
+            message: "why".into(),
+            instructions: None,
+            tools: ToolScope::None,
+            model: None,
+            surface: "discord-voice",
+        });
+        let FromAgent::Report(report) = link.recv().await else { panic!("no report") };
+        let event = AgentEvent::Answered { text: "WHY".into(), usage: Usage::default() };
+        assert_eq!(report, RunReport { run: RunId::new(7), event });
+        link.control(3, session, Control::Status);
+        let FromAgent::Control { ticket, outcome } = link.recv().await else { panic!("none") };
+        assert_eq!((ticket, outcome), (3, ControlOutcome::NoActiveRun));
+    }
+}
