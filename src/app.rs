@@ -150,7 +150,8 @@ fn start_voice(
         tls: None,
         connect_timeout: voice.connect_timeout,
         provider: provider.map(|provider| provider.endpoint.clone()).unwrap_or_default(),
-        conversation,
+        speech: None,
+        front_end: Box::new(move |request| conversation(request).into()),
         agent: Arc::new(NoAgent),
     };
     let starter = Arc::new(Sessions::new(template, clock));

@@ -62,9 +62,29 @@ const MAX_NAMES: usize = 4_096;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SegmentId(u64);
 
+#[cfg(test)]
+impl SegmentId {
+    pub(crate) const fn test(number: u64) -> Self {
+        Self(number)
+    }
+}
+
 /// Names one synthesis. What is reported for an unknown one is dropped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SpeechId(u64);
+
+#[cfg(test)]
+impl SpeechId {
+    pub(crate) const fn test(number: u64) -> Self {
+        Self(number)
+    }
+}
+
+/// A WAV file for the tests of those who read one.
+#[cfg(test)]
+pub(crate) fn test_wav(pcm: &[i16]) -> Vec<u8> {
+    wav::write(pcm)
+}
 
 /// Why speech was not transcribed or not synthesized.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
