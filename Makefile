@@ -41,7 +41,8 @@ check: setup
 fuzz: setup
 	./fuzz/run.sh
 
-## discord.js and discord.py, unpatched, as bots on localcord (npm and pip fetch them).
+## Unpatched (npm and pip fetch them): discord.js and discord.py as bots on localcord, OpenAI's SDKs
+## in conversation with the local realtime provider.
 foreign: setup
 	./tests/foreign/run.sh
 

@@ -18,13 +18,16 @@ use clawvoice_voice::{
         clock::SessionClock,
         presence::{self, PresenceChannels, PresenceHandle},
         session::{SessionTemplate, Sessions},
+        speech::SpeechClients,
     },
 };
 use tokio::{sync::mpsc, task::JoinHandle};
 
 use crate::{
+    conversation,
     printer::Failure,
     provider::{self, RunningProvider},
+    speech,
     timeline::TimelineWriter,
 };
 
@@ -51,11 +54,13 @@ pub(crate) async fn run(
     let (records, writer) = start_timeline(timeline)?;
     let _ = records.try_send(process_started(clock));
     let provider = provider::start(&config).await?;
+    let speech = speech::start(&config).await?;
     let (voice_events, events) = mpsc::channel(EVENTS);
     let (requests, voice_requests) = mpsc::channel(REQUESTS);
     let (voice, presence) = start_voice(
         &config,
         provider.as_ref(),
+        speech,
         clock,
         PresenceChannels { events, requests, records, stage: stage_door(&config) },
     );
@@ -131,14 +136,15 @@ fn start_timeline(path: Option<&Path>) -> Result<(mpsc::Sender<Record>, JoinHand
 fn start_voice(
     config: &Config,
     provider: Option<&RunningProvider>,
+    speech: Option<Arc<SpeechClients>>,
     clock: SessionClock,
     channels: PresenceChannels,
 ) -> (PresenceHandle, JoinHandle<()>) {
     let voice = &config.discord.voice;
-    let conversation = provider::conversation(config, provider);
+    let front_end = conversation::settings(config, provider, None);
     let labels = labels(config, provider);
     let settings = PresenceSettings {
-        enabled: voice.enabled && provider.is_some(),
+        enabled: voice.enabled && (provider.is_some() || speech.is_some()),
         auto_join: voice.auto_join.iter().map(auto_join).collect(),
         connect_timeout: voice.connect_timeout,
         labels,
@@ -150,8 +156,8 @@ fn start_voice(
         tls: None,
         connect_timeout: voice.connect_timeout,
         provider: provider.map(|provider| provider.endpoint.clone()).unwrap_or_default(),
-        speech: None,
-        front_end: Box::new(move |request| conversation(request).into()),
+        speech,
+        front_end,
         agent: Arc::new(NoAgent),
     };
     let starter = Arc::new(Sessions::new(template, clock));
@@ -189,23 +195,19 @@ fn labels(config: &Config, provider: Option<&RunningProvider>) -> Labels {
     use clawvoice_config::{AgentSession, SessionTarget};
     let agent = config.agent.id.clone();
     let voice = &config.discord.voice;
-    let (mode, target, supervisor) = match voice.agent_session {
-        AgentSession::Voice => ("voice", None, None),
-        AgentSession::Target(SessionTarget::Channel(id)) => (
-            "target",
-            Some(format!("channel:{id}")),
-            Some(SessionKey::channel(&agent, ChannelId::new(id.get()))),
-        ),
-        AgentSession::Target(SessionTarget::User(id)) => {
-            ("target", Some(format!("user:{id}")), None)
+    let (mode, target) = match voice.agent_session {
+        AgentSession::Voice => ("voice", None),
+        AgentSession::Target(SessionTarget::Channel(id)) => {
+            ("target", Some(format!("channel:{id}")))
         }
+        AgentSession::Target(SessionTarget::User(id)) => ("target", Some(format!("user:{id}"))),
     };
     Labels {
         mode: provider::mode_word(voice.mode).to_owned(),
         agent,
         agent_session_mode: mode.to_owned(),
         agent_session_target: target,
-        supervisor_session: supervisor,
+        supervisor_session: conversation::supervisor(config),
         voice_model: voice.model.clone().unwrap_or_default(),
         realtime_provider: provider.map(|p| p.id.clone()).unwrap_or_default(),
         realtime_model: provider.map(|p| p.model.clone()).unwrap_or_default(),

@@ -6,8 +6,10 @@
 mod app;
 mod cli;
 mod commands;
+mod conversation;
 mod printer;
 mod provider;
+mod speech;
 mod timeline;
 
 use std::process::ExitCode;

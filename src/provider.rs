@@ -1,14 +1,9 @@
-//! The realtime provider that the configuration selects: its address, its key, and the settings of
-//! the conversations held through it.
+//! The realtime provider that the configuration selects: its address and its key.
 
 use clawvoice_config::{Config, LocalBehaviour as Configured, SelectedProvider, VoiceMode};
-use clawvoice_voice::{
-    conversation::{ConsultPolicy, ConversationSettings, Mode, Vad},
-    presence::link::SessionRequest,
-    shell::{
-        local_provider::{LocalBehaviour, LocalProvider, LocalProviderSettings},
-        session::ProviderEndpoint,
-    },
+use clawvoice_voice::shell::{
+    local_provider::{LocalBehaviour, LocalProvider, LocalProviderSettings},
+    session::ProviderEndpoint,
 };
 use secrecy::{ExposeSecret as _, SecretString};
 
@@ -34,15 +29,15 @@ pub(crate) struct RunningProvider {
     pub(crate) local: Option<LocalProvider>,
 }
 
-/// Starts or finds the selected provider; `None` if the configuration has no voice, or no provider.
+/// Starts or finds the selected provider; `None` if the configuration has no voice, or a mode
+/// without a realtime provider.
 pub(crate) async fn start(config: &Config) -> Result<Option<RunningProvider>, Failure> {
     let voice = &config.discord.voice;
     if !voice.enabled {
         return Ok(None);
     }
     if voice.mode == VoiceMode::SttTts {
-        return Err(Failure::user("channels.discord.voice.mode: stt-tts is not built yet")
-            .hint("use \"bidi\" or \"agent-proxy\" with a realtime provider"));
+        return Ok(None);
     }
     let Some(selected) = &voice.realtime.selected else {
         return Err(Failure::user("channels.discord.voice.realtime: no provider can be used")
@@ -121,49 +116,6 @@ pub(crate) fn mode_word(mode: VoiceMode) -> &'static str {
         VoiceMode::Bidi => "bidi",
         VoiceMode::SttTts => "stt-tts",
     }
-}
-
-/// What turns a session's request into its conversation's settings.
-pub(crate) fn conversation(
-    config: &Config,
-    provider: Option<&RunningProvider>,
-) -> Box<dyn Fn(&SessionRequest) -> ConversationSettings + Send + Sync> {
-    let voice = config.discord.voice.clone();
-    let agent_id = config.agent.id.clone();
-    let (model, voice_name) =
-        provider.map(|p| (p.model.clone(), p.voice.clone())).unwrap_or_default();
-    Box::new(move |request| {
-        let mut settings = ConversationSettings::new(request.guild, request.channel, request.user);
-        settings.agent_id.clone_from(&agent_id);
-        settings.mode = match voice.mode {
-            VoiceMode::Bidi => Mode::Bidi,
-            VoiceMode::AgentProxy | VoiceMode::SttTts => Mode::AgentProxy,
-        };
-        // There is no agent to consult yet: the realtime model answers by itself.
-        settings.consult_policy = ConsultPolicy::Auto;
-        settings.model.clone_from(&model);
-        settings.voice.clone_from(&voice_name);
-        settings.capture_silence_grace = voice.capture_silence_grace;
-        settings.barge_in = voice.realtime.barges_in();
-        if let Some(instructions) = &voice.realtime.instructions {
-            settings.instructions.clone_from(instructions);
-        }
-        if let Some(SelectedProvider { id, settings: provider }) = &voice.realtime.selected {
-            settings.provider_id.clone_from(id);
-            settings.min_barge_in_audio_end_ms = millis(provider.min_barge_in_audio_end);
-            settings.interrupt_response_on_input_audio = provider.interrupt_response_on_input_audio;
-            settings.vad = Vad {
-                threshold: provider.vad_threshold,
-                silence_duration_ms: millis(provider.silence_duration),
-                prefix_padding_ms: millis(provider.prefix_padding),
-            };
-        }
-        settings
-    })
-}
-
-fn millis(duration: std::time::Duration) -> u32 {
-    u32::try_from(duration.as_millis()).unwrap_or(u32::MAX)
 }
 
 #[cfg(test)]

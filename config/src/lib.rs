@@ -27,10 +27,12 @@ pub use schema::{
     Config,
     agents::Agent,
     discord::{BaseUrl, Commands, Discord, DiscordId, Intents},
+    guilds::{Guild, GuildChannel},
     realtime::{
         BootstrapFile, ConsultPolicy, LocalBehaviour, LocalProvider, Provider, Realtime,
         SelectedProvider, ToolPolicy,
     },
+    speech::{ElevenLabsTts, EspeakTts, OpenAiTts, Speech, Synthesizer, Transcriber},
     voice::{AgentSession, AutoJoin, SessionTarget, Voice, VoiceChannel, VoiceMode},
 };
 pub use span::Position;

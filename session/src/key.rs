@@ -16,6 +16,12 @@ impl SessionKey {
         Self(format!("agent:{agent}:discord:channel:{channel}"))
     }
 
+    /// The agent's main session, which direct messages share by default.
+    #[must_use]
+    pub fn main(agent: &str) -> Self {
+        Self(format!("agent:{agent}:main"))
+    }
+
     /// The key as text.
     #[must_use]
     pub fn as_str(&self) -> &str {

@@ -442,6 +442,8 @@ impl Day {
                 self.opens = Some(self.now + Duration::from_millis(DIAL_MS));
             }
             Output::GatewayText(text) => self.answer_gateway(&text)?,
+            // The provider of this day answers by itself: there is no agent.
+            Output::Ask(_) | Output::Control { .. } | Output::Note { .. } => {}
             Output::Datagram(bytes) if bytes.len() == discovery::BYTES => {
                 self.inbox.push_back(Inbound::Datagram(discovered()));
             }

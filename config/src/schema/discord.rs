@@ -1,6 +1,6 @@
 //! `channels.discord`: the account, where Discord is, and what of it is switched on.
 
-use std::fmt;
+use std::{collections::BTreeMap, fmt};
 
 use secrecy::{ExposeSecret, SecretString};
 
@@ -8,7 +8,10 @@ use crate::{
     check,
     cursor::{Field, Section},
     error::Problem,
-    schema::voice::{self, Voice},
+    schema::{
+        guilds::{self, Guild},
+        voice::{self, Voice},
+    },
     secret::secret,
 };
 
@@ -34,7 +37,6 @@ const LEFT_ALONE: &[&str] = &[
     "defaultTo",
     "dm",
     "groupPolicy",
-    "guilds",
     "contextVisibility",
     "historyLimit",
     "dmHistoryLimit",
@@ -94,6 +96,8 @@ pub struct Discord {
     pub intents: Intents,
     /// `commands`.
     pub commands: Commands,
+    /// `guilds`, by id.
+    pub guilds: BTreeMap<DiscordId, Guild>,
     /// `voice`.
     pub voice: Voice,
 }
@@ -186,6 +190,7 @@ pub(crate) fn read(section: &Section<'_, '_>, native_above: Option<bool>) -> Dis
         api_base_url: section.field("apiBaseUrl").and_then(|field| base_url(&field)),
         intents: intents(&section.section("intents"), voice.enabled),
         commands: commands(&section.section("commands"), native_above),
+        guilds: guilds::read(&section.section("guilds")),
         voice,
     };
     section.leave_alone(LEFT_ALONE);

@@ -2,7 +2,9 @@
 
 pub(crate) mod agents;
 pub(crate) mod discord;
+pub(crate) mod guilds;
 pub(crate) mod realtime;
+pub(crate) mod speech;
 pub(crate) mod voice;
 
 use crate::{cursor::Section, error::Warning};
@@ -14,6 +16,8 @@ pub struct Config {
     pub agent: agents::Agent,
     /// `channels.discord`.
     pub discord: discord::Discord,
+    /// Who transcribes and speaks; read in mode `stt-tts` only, where voice is on.
+    pub speech: Option<speech::Speech>,
     /// What a person should know though the file was taken. To be logged once.
     pub warnings: Vec<Warning>,
 }
@@ -25,9 +29,12 @@ pub(crate) fn read(root: &Section<'_, '_>) -> Config {
     channels.finish_leniently();
     channels.warn_near(&["discord"]);
     let native_commands = discord::native(&root.section("commands"));
+    let discord = discord::read(&channels.section("discord"), native_commands);
+    let wants_speech = discord.voice.enabled && discord.voice.mode == voice::VoiceMode::SttTts;
     Config {
         agent: agents::read(&root.section("agents")),
-        discord: discord::read(&channels.section("discord"), native_commands),
+        speech: wants_speech.then(|| speech::of(root)),
+        discord,
         warnings: Vec::new(),
     }
 }

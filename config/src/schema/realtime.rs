@@ -61,8 +61,11 @@ pub struct Realtime {
     pub tool_policy: ToolPolicy,
     /// `consultPolicy`. Default by mode.
     pub consult_policy: ConsultPolicy,
-    /// `requireWakeName`. `None`: automatic, needed with two or more humans in the room.
-    pub require_wake_name: Option<bool>,
+    /// `requireWakeName`, in `agent-proxy`. Default off.
+    pub require_wake_name: bool,
+    /// `wakeNameScope`: `"anywhere"` in a sentence (default), or at its `"edges"` only, so that
+    /// talk about the agent does not wake it.
+    pub wake_at_edges: bool,
     /// `wakeNames`, one or two words each. `None`: the agent's name and `OpenClaw`.
     pub wake_names: Option<Vec<String>>,
     /// `bootstrapContextFiles`. Default all three; an empty list switches it off.
@@ -191,7 +194,10 @@ pub(crate) fn read(section: &Section<'_, '_>, mode: VoiceMode) -> Realtime {
                 VoiceMode::Bidi => ConsultPolicy::Auto,
                 VoiceMode::AgentProxy | VoiceMode::SttTts => ConsultPolicy::Always,
             }),
-        require_wake_name: section.bool("requireWakeName"),
+        require_wake_name: section.bool("requireWakeName").unwrap_or(false),
+        wake_at_edges: section
+            .choice("wakeNameScope", &[("anywhere", false), ("edges", true)])
+            .unwrap_or(false),
         wake_names: section.field("wakeNames").and_then(|field| wake_names(&field)),
         bootstrap_context_files: bootstrap_files(section),
         barge_in: section.bool("bargeIn"),

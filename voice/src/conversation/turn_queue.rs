@@ -65,7 +65,8 @@ impl TurnQueue {
     }
 
     fn take_ready(&mut self, now: SessionTime) -> Option<QueuedTurn> {
-        self.turns.pop_front_if(|turn| turn.ready_at <= now)
+        self.turns.front().filter(|turn| turn.ready_at <= now)?;
+        self.turns.pop_front()
     }
 
     /// Empties the queue; gives how many turns went.

@@ -142,6 +142,29 @@ fn part_json(role: Role, part: &Part, with_audio: bool) -> Value {
     }
 }
 
+/// What one item has for an answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Newest<'c> {
+    /// Speech of the user.
+    UserAudio(&'c [i16]),
+    /// A text of the user.
+    UserText(&'c str),
+    /// Nothing of the user.
+    Other,
+}
+
+impl<'c> Newest<'c> {
+    fn of(item: &'c Item) -> Self {
+        let Kind::Message { role: Role::User, parts } = &item.kind else { return Self::Other };
+        let found = parts.iter().find_map(|part| match part {
+            Part::Audio { samples, .. } if !samples.is_empty() => Some(Self::UserAudio(samples)),
+            Part::Text(text) => Some(Self::UserText(text)),
+            Part::Audio { .. } | Part::Other(_) => None,
+        });
+        found.unwrap_or(Self::Other)
+    }
+}
+
 /// The default conversation.
 #[derive(Debug, Default)]
 pub(super) struct Conversation {
@@ -192,23 +215,74 @@ impl Conversation {
         }
     }
 
-    /// The user's audio that was heard last.
-    pub(super) fn last_user_audio(&self) -> Option<&[i16]> {
-        self.items.iter().rev().find_map(|item| {
-            let (role, samples) = item.audio()?;
-            (role == Role::User && !samples.is_empty()).then_some(samples.as_slice())
-        })
+    /// What the conversation ends with.
+    pub(super) fn newest(&self) -> Option<Newest<'_>> {
+        self.items.last().map(Newest::of)
     }
 
-    /// The user's text that was written last.
-    pub(super) fn last_user_text(&self) -> Option<&str> {
+    /// The user's last message.
+    pub(super) fn newest_user(&self) -> Option<Newest<'_>> {
+        let newest = |item| Some(Newest::of(item)).filter(|newest| *newest != Newest::Other);
+        self.items.iter().rev().find_map(newest)
+    }
+
+    /// The audio of one of the user's items.
+    pub(super) fn user_audio(&self, id: &str) -> Option<&[i16]> {
+        let (role, samples) = self.find(id)?.audio()?;
+        (role == Role::User).then_some(samples.as_slice())
+    }
+
+    /// What the user said or wrote last, as words.
+    pub(super) fn last_user_words(&self) -> Option<&str> {
         self.items.iter().rev().find_map(|item| match &item.kind {
             Kind::Message { role: Role::User, parts } => parts.iter().find_map(|part| match part {
                 Part::Text(text) => Some(text.as_str()),
-                _ => None,
+                Part::Audio { transcript, .. } => transcript.as_deref(),
+                Part::Other(_) => None,
             }),
             _ => None,
         })
+    }
+
+    /// The last output of a tool.
+    pub(super) fn last_tool_output(&self) -> Option<&str> {
+        self.items.iter().rev().find_map(|item| match &item.kind {
+            Kind::FunctionCallOutput { output, .. } => Some(output.as_str()),
+            _ => None,
+        })
+    }
+
+    /// Whether a tool call has no output yet.
+    pub(super) fn has_open_call(&self) -> bool {
+        let answered = |id: &str| {
+            self.items.iter().any(|item| {
+                matches!(&item.kind, Kind::FunctionCallOutput { call_id, .. } if call_id == id)
+            })
+        };
+        self.items.iter().any(|item| match &item.kind {
+            Kind::FunctionCall { call_id, .. } => !answered(call_id),
+            _ => false,
+        })
+    }
+
+    /// The `input` of a response: given items, and references to ours.
+    pub(super) fn subset(&self, items: &[Value]) -> Result<Self, Refusal> {
+        let mut subset = Self::default();
+        for (index, given) in items.iter().enumerate() {
+            let item = if given["type"] == "item_reference" {
+                let id = given["id"].as_str().unwrap_or_default();
+                self.find(id).cloned().ok_or_else(|| {
+                    not_found("invalid_item_reference", "referencing", "response.input", id)
+                })?
+            } else {
+                let kind = self
+                    .read_kind(given)
+                    .map_err(|refusal| refusal.within(&format!("response.input[{index}]")))?;
+                Item::new(format!("input_{index}"), "completed", kind)
+            };
+            subset.push(item);
+        }
+        Ok(subset)
     }
 
     /// What the items cost as input: user audio 1 token per 100 ms, assistant audio 1 per 50 ms,
@@ -466,145 +540,4 @@ pub(super) fn text_tokens(text: &str) -> u64 {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn with_answer(ms: usize) -> Conversation {
-        let mut conversation = Conversation::default();
-        let user = Part::Audio { samples: vec![1; 24 * 250], transcript: None };
-        let kind = Kind::Message { role: Role::User, parts: vec![user] };
-        conversation.push(Item::new("u".into(), "completed", kind));
-        let audio = Part::Audio { samples: vec![2; 24 * ms], transcript: Some("words".into()) };
-        let kind = Kind::Message { role: Role::Assistant, parts: vec![audio] };
-        conversation.push(Item::new("a".into(), "completed", kind));
-        conversation
-    }
-
-    #[test]
-    fn truncation_is_checked_and_cuts() {
-        for (item, content, end, code) in [
-            ("x", json!(0), json!(1), "item_truncate_invalid_item_id"),
-            ("u", json!(0), json!(1), "unsupported_content_type"),
-            ("a", json!(1), json!(1), "invalid_value"),
-            ("a", json!(0), json!(1_001), "invalid_value"),
-            ("a", json!(0), json!(-1), "integer_below_min_value"),
-            ("a", json!(0), json!(1.5), "invalid_type"),
-            ("a", json!(0), json!("9"), "invalid_type"),
-        ] {
-            let event = json!({ "item_id": item, "content_index": content, "audio_end_ms": end });
-            let refusal = with_answer(1_000).truncate(&event).expect_err("refused");
-            assert_eq!(refusal.code, code, "{event}");
-        }
-        let mut conversation = with_answer(1_000);
-        let event = json!({ "item_id": "a", "content_index": 0, "audio_end_ms": 400 });
-        assert_eq!(conversation.truncate(&event), Ok(("a".to_owned(), 0, 400)));
-        conversation.grow("a", &[3; 2_400], "more");
-        let Some(Kind::Message { parts, .. }) = conversation.find("a").map(|item| &item.kind)
-        else {
-            panic!("the item is gone");
-        };
-        assert_eq!(parts[..], [Part::Audio { samples: vec![2; 24 * 400], transcript: None }]);
-        let refusal = conversation
-            .truncate(&json!({ "item_id": "a", "content_index": 0, "audio_end_ms": 401 }))
-            .expect_err("longer than what is left");
-        assert_eq!(refusal.message, "Audio content of 400ms is already shorter than 401ms");
-    }
-
-    #[test]
-    fn audio_is_charged_by_its_length() {
-        assert_eq!(with_answer(1_010).tokens(), Tokens { text: 0, audio: 3 + 21 });
-    }
-
-    #[test]
-    fn items_are_inserted_where_asked() {
-        let mut conversation = with_answer(100);
-        let item = json!({ "type": "message", "role": "user", "content": [{ "type": "input_text", "text": "hi" }] });
-        let id = |id: &str| {
-            let id = id.to_owned();
-            move || id
-        };
-        let create = |conversation: &mut Conversation, previous: Value, name: &str| {
-            conversation
-                .create(&json!({ "item": item, "previous_item_id": previous }), id(name))
-                .map(|(_, previous)| previous)
-        };
-        assert_eq!(create(&mut conversation, json!("root"), "1"), Ok(None));
-        assert_eq!(create(&mut conversation, json!("u"), "2"), Ok(Some("u".to_owned())));
-        assert_eq!(create(&mut conversation, Value::Null, "3"), Ok(Some("a".to_owned())));
-        let ids: Vec<&str> = conversation.items.iter().map(|item| item.id.as_str()).collect();
-        assert_eq!(ids, ["1", "u", "2", "a", "3"]);
-        assert!(create(&mut conversation, json!("nowhere"), "4").is_err());
-    }
-
-    #[test]
-    fn wrong_items_are_refused() {
-        let long = "x".repeat(33);
-        for (item, code) in [
-            (json!(1), "invalid_type"),
-            (json!({}), "missing_required_parameter"),
-            (json!({ "type": "poem" }), "invalid_value"),
-            (json!({ "type": "message", "role": "god", "content": [] }), "invalid_value"),
-            (json!({ "type": "message", "role": "user" }), "missing_required_parameter"),
-            (
-                json!({ "type": "message", "role": "assistant", "content": [{ "type": "output_audio" }] }),
-                "invalid_value",
-            ),
-            (
-                json!({ "type": "message", "role": "user", "content": [{ "type": "input_audio", "audio": "?" }] }),
-                "invalid_value",
-            ),
-            (
-                json!({ "type": "message", "role": "user", "content": [], "id": "u" }),
-                "item_create_duplicate_item_id",
-            ),
-            (
-                json!({ "type": "message", "role": "user", "content": [], "id": long }),
-                "string_above_max_length",
-            ),
-            (
-                json!({ "type": "function_call_output", "call_id": "c", "output": "" }),
-                "invalid_tool_call_id",
-            ),
-        ] {
-            let refusal = with_answer(1)
-                .create(&json!({ "item": item }), || "new".to_owned())
-                .expect_err("refused");
-            assert_eq!(refusal.code, code, "{item}");
-        }
-    }
-
-    #[test]
-    fn a_tool_output_needs_its_call() {
-        let mut conversation = Conversation::default();
-        let call =
-            json!({ "type": "function_call", "call_id": "c", "name": "f", "arguments": "{}" });
-        let output = json!({ "type": "function_call_output", "call_id": "c", "output": "42" });
-        conversation.create(&json!({ "item": call }), || "1".into()).expect("a call is taken");
-        conversation
-            .create(&json!({ "item": output }), || "2".into())
-            .expect("its output is taken");
-    }
-
-    #[test]
-    fn old_audio_goes_first() {
-        let mut conversation = Conversation::default();
-        for id in 0..3 {
-            let samples = vec![1; MAX_SAMPLES / 2];
-            let parts = vec![Part::Audio { samples, transcript: None }];
-            let kind = Kind::Message { role: Role::User, parts };
-            conversation.push(Item::new(id.to_string(), "completed", kind));
-        }
-        let kept: Vec<usize> =
-            conversation.items.iter().filter_map(Item::audio).map(|(_, s)| s.len()).collect();
-        assert_eq!(kept, [0, MAX_SAMPLES / 2, MAX_SAMPLES / 2]);
-    }
-
-    #[test]
-    fn the_newest_audio_is_kept_however_long_it_is() {
-        let mut conversation = Conversation::default();
-        let parts = vec![Part::Audio { samples: vec![1; MAX_SAMPLES + 1], transcript: None }];
-        let kind = Kind::Message { role: Role::User, parts };
-        conversation.push(Item::new("long".into(), "completed", kind));
-        assert_eq!(conversation.last_user_audio().map(<[i16]>::len), Some(MAX_SAMPLES + 1));
-    }
-}
+mod tests;

@@ -14,23 +14,33 @@
 //! encoder or decoder with the client side of the protocol: a mistake made in both would hide
 //! itself.
 //!
-//! Does not: synthesise speech, understand it, encode G.711, act on `idle_timeout_ms`.
+//! Does not: understand speech (its transcripts are a script's), encode G.711, act on
+//! `idle_timeout_ms`.
 
 mod conversation;
 mod emitter;
+mod fault;
 mod input;
+mod player;
+mod recognise;
 mod refusal;
 mod resample;
 mod response;
 mod script;
 mod session;
 mod session_object;
+mod speech;
 mod vad;
 mod wav;
 
 pub use emitter::{Note, Output};
-pub use script::{AtEnd, Script, ScriptError, Step, Turn};
+pub use fault::Fault;
+pub use recognise::Recogniser;
+pub use script::{
+    Action, Assertion, AtEnd, Pace, Pattern, Scenario, Script, ScriptError, Step, Turn, Wait,
+};
 pub use session::{Behaviour, LocalSession, Settings, Timer};
+pub use speech::Voice;
 pub use wav::{WavError, read_wav};
 
 /// Samples per second of all audio on the wire: 16-bit mono PCM.

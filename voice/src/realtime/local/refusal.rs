@@ -20,6 +20,12 @@ impl Refusal {
         self
     }
 
+    /// The same, of a field that stands within another.
+    pub(super) fn within(mut self, outer: &str) -> Self {
+        self.param = self.param.map(|param| format!("{outer}.{param}"));
+        self
+    }
+
     pub(super) fn missing(param: &str) -> Self {
         let message = format!("Missing required parameter: '{param}'.");
         Self::new("missing_required_parameter", message).at(param)

@@ -16,11 +16,15 @@ use super::{
     conversation::{Conversation, Item, Kind, Part, Role, Tokens, text_tokens},
     emitter::Emitter,
     samples_to_ms,
-    script::Step,
+    script::{Pace, Step},
+    speech::{Voice, tones},
 };
 
-/// Audio in one delta.
+/// Audio in one delta, unless a script says otherwise.
 const DELTA_MS: usize = 100;
+
+/// Longest wait for the owner's voice; then the text is sounded in tones.
+const VOICE_LIMIT: Duration = Duration::from_secs(10);
 
 /// What a response is made with.
 #[derive(Clone, Debug)]
@@ -34,6 +38,8 @@ pub(super) struct Terms {
     pub(super) max_output_tokens: Value,
     /// Audio is sent this many times faster than it plays.
     pub(super) speed: f64,
+    /// Whose voice speaks texts.
+    pub(super) speaker: Voice,
 }
 
 /// How a response ended early.
@@ -66,6 +72,7 @@ pub(super) struct Response {
     conversation_id: String,
     steps: VecDeque<Step>,
     message: Option<Message>,
+    asked: Option<Asked>,
     output: Vec<Value>,
     next_at: SessionTime,
     input: Tokens,
@@ -73,11 +80,21 @@ pub(super) struct Response {
     done: bool,
 }
 
+/// A text whose audio the owner was asked for.
+#[derive(Debug)]
+struct Asked {
+    ticket: u64,
+    text: String,
+    pace: Pace,
+}
+
 /// The message item that is being spoken or written.
 #[derive(Debug)]
 struct Message {
     item_id: String,
     samples: Arc<[i16]>,
+    delta: usize,
+    speed: f64,
     sent: usize,
     words: VecDeque<String>,
     words_a_delta: usize,
@@ -99,6 +116,7 @@ impl Response {
             conversation_id: conversation_id.to_owned(),
             steps: steps.into(),
             message: None,
+            asked: None,
             output: Vec::new(),
             next_at: now,
             input: stage.conversation.tokens(),
@@ -136,14 +154,37 @@ impl Response {
             match &self.message {
                 Some(message) if message.is_complete() => self.end_message("completed", stage),
                 Some(_) => self.send_delta(stage),
+                None if self.asked.is_some() => self.speak_asked(None, stage),
                 None => self.start_step(stage),
             }
         }
     }
 
+    /// The owner's audio for a text, or word that there is none.
+    pub(super) fn handle_said(
+        &mut self,
+        now: SessionTime,
+        ticket: u64,
+        samples: Option<&[i16]>,
+        stage: &mut Stage<'_>,
+    ) {
+        if !self.done && self.asked.as_ref().is_some_and(|asked| asked.ticket == ticket) {
+            self.next_at = now;
+            self.speak_asked(samples, stage);
+            self.advance(now, stage);
+        }
+    }
+
+    fn speak_asked(&mut self, samples: Option<&[i16]>, stage: &mut Stage<'_>) {
+        let Some(asked) = self.asked.take() else { return };
+        let samples = samples.map_or_else(|| tones(&asked.text), <[i16]>::to_vec);
+        self.start_message(samples.into(), &asked.text, asked.pace, stage);
+    }
+
     /// Ends now: the item under way ends `incomplete`, the response `cancelled`.
     pub(super) fn cancel(&mut self, now: SessionTime, reason: CancelReason, stage: &mut Stage<'_>) {
         self.next_at = now;
+        self.asked = None;
         self.end_message("incomplete", stage);
         let reason = reason.name();
         self.finish("cancelled", json!({ "type": "cancelled", "reason": reason }), stage);
@@ -153,9 +194,10 @@ impl Response {
         match self.steps.pop_front() {
             None => self.finish("completed", Value::Null, stage),
             Some(Step::Stall(wait)) => self.next_at += wait,
-            Some(Step::Audio { samples, transcript }) => {
-                self.start_message(samples, &transcript, stage);
+            Some(Step::Audio { samples, transcript, pace }) => {
+                self.start_message(samples, &transcript, pace, stage);
             }
+            Some(Step::Say { text, pace }) => self.say(text, pace, stage),
             Some(Step::ToolCall { name, arguments }) => self.call_tool(name, arguments, stage),
             Some(Step::Fail { code, message }) => {
                 let error = json!({ "type": "server_error", "code": code, "message": message });
@@ -165,11 +207,29 @@ impl Response {
         }
     }
 
-    fn start_message(&mut self, samples: Arc<[i16]>, transcript: &str, stage: &mut Stage<'_>) {
+    fn say(&mut self, text: String, pace: Pace, stage: &mut Stage<'_>) {
+        if self.terms.audio && self.terms.speaker == Voice::Owner {
+            let ticket = stage.emitter.say(&text);
+            self.next_at += VOICE_LIMIT;
+            self.asked = Some(Asked { ticket, text, pace });
+        } else {
+            self.start_message(tones(&text).into(), &text, pace, stage);
+        }
+    }
+
+    fn start_message(
+        &mut self,
+        samples: Arc<[i16]>,
+        transcript: &str,
+        pace: Pace,
+        stage: &mut Stage<'_>,
+    ) {
+        let delta = pace.chunk_ms.unwrap_or(DELTA_MS).max(1) * SAMPLES_PER_MS;
+        let speed = pace.speed.unwrap_or(self.terms.speed);
         let item_id = stage.emitter.id("item");
         let samples = if self.terms.audio { samples } else { Arc::from([]) };
         let words: VecDeque<String> = transcript.split_inclusive(' ').map(str::to_owned).collect();
-        let deltas = samples.len().div_ceil(DELTA_MS * SAMPLES_PER_MS).max(1);
+        let deltas = samples.len().div_ceil(delta).max(1);
         // Text runs ahead of audio, as OpenAI's does: it is out after half of the deltas.
         let words_a_delta = (2 * words.len()).div_ceil(deltas).max(1);
         let part = if self.terms.audio {
@@ -191,8 +251,16 @@ impl Response {
             "item.added",
             json!({ "response_id": self.id, "item_id": item_id, "from_sample": from }),
         );
-        self.message =
-            Some(Message { item_id, samples, sent: 0, words, words_a_delta, said: String::new() });
+        self.message = Some(Message {
+            item_id,
+            samples,
+            delta,
+            speed,
+            sent: 0,
+            words,
+            words_a_delta,
+            said: String::new(),
+        });
     }
 
     fn send_delta(&mut self, stage: &mut Stage<'_>) {
@@ -210,7 +278,7 @@ impl Response {
         }
         message.said.push_str(&text);
 
-        let end = (message.sent + DELTA_MS * SAMPLES_PER_MS).min(message.samples.len());
+        let end = (message.sent + message.delta).min(message.samples.len());
         let samples = &message.samples[message.sent..end];
         message.sent = end;
         if !samples.is_empty() {
@@ -225,7 +293,7 @@ impl Response {
         }
         // A delta of text alone takes as long as a full one of audio.
         let played = if samples.is_empty() { DELTA_MS * SAMPLES_PER_MS } else { samples.len() };
-        let seconds = played as f64 / (1_000 * SAMPLES_PER_MS) as f64 / self.terms.speed;
+        let seconds = played as f64 / (1_000 * SAMPLES_PER_MS) as f64 / message.speed;
         self.next_at += Duration::from_secs_f64(seconds);
         self.message = Some(message);
     }

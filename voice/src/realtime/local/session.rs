@@ -1,5 +1,8 @@
 //! One connection's session: client events in, server events out.
 
+mod playing;
+mod responses;
+
 use std::{sync::Arc, time::Duration};
 
 use clawvoice_session::SessionTime;
@@ -10,11 +13,13 @@ use super::{
     conversation::{self, Conversation, Item, Kind, Part, Role},
     emitter::{Emitter, Output},
     input::InputBuffer,
+    player::Player,
     refusal::{self, Refusal},
-    response::{CancelReason, Response, Stage, Terms},
+    response::{CancelReason, Response, Stage},
     samples_to_ms,
-    script::{Script, Step},
+    script::Script,
     session_object::{SessionObject, TurnDetection},
+    speech::Voice,
     vad::{Vad, VadEvent},
 };
 
@@ -24,14 +29,10 @@ const MAX_APPEND: usize = 15 * 1_024 * 1_024;
 /// Least audio a commit takes.
 const MIN_COMMIT_MS: u64 = 100;
 
-/// Most responses at a time: one in the conversation, the others out of band.
-const MAX_RESPONSES: usize = 4;
-
 /// What the provider answers.
 #[derive(Clone, Debug, Default)]
 pub enum Behaviour {
-    /// The audio of the user's last turn, sample for sample. A text message comes back as a
-    /// transcript without audio.
+    /// The user's last turn: audio sample for sample, a text spoken.
     #[default]
     Parrot,
     /// The turns of a script.
@@ -47,6 +48,8 @@ pub struct Settings {
     pub model: String,
     /// Audio is sent this many times faster than it plays. At least 0.1. Usual: 4.
     pub speed: f64,
+    /// Whose voice speaks texts.
+    pub voice: Voice,
     /// Whether outputs include [`Output::Note`].
     pub record: bool,
     /// Makes ids differ between sessions.
@@ -64,6 +67,8 @@ pub enum Timer {
     Response,
     /// The session's time is over.
     Expiry,
+    /// A scenario's next step, or the end of a stall.
+    Scenario,
 }
 
 /// The server side of one realtime connection, sans-IO.
@@ -83,6 +88,7 @@ pub struct LocalSession {
     responses: Vec<Response>,
     turns_taken: usize,
     expires: SessionTime,
+    player: Option<Player>,
 }
 
 /// A turn the VAD has opened.
@@ -103,8 +109,15 @@ impl LocalSession {
         let conversation_id = emitter.id("conv");
         let expires = now + settings.expires_after;
         let speed = if settings.speed.is_finite() { settings.speed.max(0.1) } else { 1.0 };
-        Self {
-            settings: Settings { speed, ..settings },
+        let (voice, player) = match &settings.behaviour {
+            Behaviour::Parrot => (settings.voice, None),
+            Behaviour::Script(script) => {
+                let player = script.own_scenario().map(|scenario| Player::new(scenario, now));
+                (script.voice(settings.voice), player)
+            }
+        };
+        let mut session = Self {
+            settings: Settings { speed, voice, ..settings },
             emitter,
             object,
             conversation: Conversation::default(),
@@ -115,7 +128,10 @@ impl LocalSession {
             responses: Vec::new(),
             turns_taken: 0,
             expires,
-        }
+            player,
+        };
+        session.play(now);
+        session
     }
 
     /// Takes one text frame of the client. Whatever is wrong with it becomes an `error` event.
@@ -129,10 +145,15 @@ impl LocalSession {
                 return;
             }
         };
+        if let Some(player) = &mut self.player {
+            player.handle_event(&event);
+            self.emitter.learn_client_event(&event);
+        }
         if let Err(refusal) = self.dispatch(now, &event) {
             self.emitter.note(now, "error", json!({ "code": refusal.code }));
             self.emitter.refuse(&refusal, event["event_id"].as_str());
         }
+        self.play(now);
     }
 
     /// Takes a binary frame of the client: the protocol has none.
@@ -144,17 +165,41 @@ impl LocalSession {
 
     /// Does what is due at `now`.
     pub fn handle_timeout(&mut self, now: SessionTime) {
+        self.emitter.handle_timeout(now);
         if now >= self.expires && !self.emitter.is_closed() {
-            let minutes = self.settings.expires_after.as_secs() / 60;
-            let message = format!("Your session hit the maximum duration of {minutes} minutes.");
-            self.emitter.refuse(&Refusal::new("session_expired", message), None);
-            self.emitter.close(1_001);
+            self.expire();
         }
         let mut stage = Stage { emitter: &mut self.emitter, conversation: &mut self.conversation };
         for response in &mut self.responses {
             response.advance(now, &mut stage);
         }
         self.responses.retain(|response| !response.is_done());
+        self.play(now);
+    }
+
+    /// The audio (24 kHz mono) for an [`Output::Say`], or `None` if there is no voice: then the text
+    /// is sounded in tones.
+    pub fn handle_said(&mut self, now: SessionTime, ticket: u64, samples: Option<&[i16]>) {
+        let mut stage = Stage { emitter: &mut self.emitter, conversation: &mut self.conversation };
+        for response in &mut self.responses {
+            response.handle_said(now, ticket, samples, &mut stage);
+        }
+        self.handle_timeout(now);
+    }
+
+    /// The connection has ended. What is left of a scenario is noted as unfinished; drain
+    /// [`poll_output`](Self::poll_output) a last time.
+    pub fn finish(&mut self, now: SessionTime) {
+        if let Some(place) = self.player.as_mut().and_then(Player::finish) {
+            self.emitter.note_outcome(now, "script.unfinished", json!({ "place": place }));
+        }
+    }
+
+    fn expire(&mut self) {
+        let minutes = self.settings.expires_after.as_secs() / 60;
+        let message = format!("Your session hit the maximum duration of {minutes} minutes.");
+        self.emitter.refuse(&Refusal::new("session_expired", message), None);
+        self.emitter.close(1_001);
     }
 
     /// The next thing to do, in order.
@@ -169,10 +214,17 @@ impl LocalSession {
             return None;
         }
         let response = self.responses.iter().map(Response::next_at).min();
-        match response {
-            Some(at) if at < self.expires => Some((at, Timer::Response)),
-            _ => Some((self.expires, Timer::Expiry)),
-        }
+        let player = self.player.as_ref().and_then(Player::poll_timeout);
+        let stall = self.emitter.stalled_until();
+        [
+            response.map(|at| (at, Timer::Response)),
+            player.into_iter().chain(stall).min().map(|at| (at, Timer::Scenario)),
+        ]
+        .into_iter()
+        .flatten()
+        .min_by_key(|(at, _)| *at)
+        .filter(|(at, _)| *at < self.expires)
+        .or(Some((self.expires, Timer::Expiry)))
     }
 
     fn dispatch(&mut self, now: SessionTime, event: &Value) -> Result<(), Refusal> {
@@ -282,10 +334,7 @@ impl LocalSession {
         self.emitter.note(now, "speech_stopped", fields);
         self.commit_turn(now, speech.item_id, speech.from, at);
         if rules.create_response {
-            let terms = self.terms(true);
-            if let Err(refusal) = self.respond(now, terms) {
-                self.emitter.refuse(&refusal, None);
-            }
+            self.respond_to_speech(now);
         }
     }
 
@@ -333,10 +382,7 @@ impl LocalSession {
     }
 
     fn transcribe(&mut self, item_id: &str, seconds: f64) {
-        let transcript = self
-            .scripted(self.turns_taken)
-            .and_then(|turn| turn.heard.clone())
-            .unwrap_or_else(|| format!("({seconds:.1} s of speech)"));
+        let transcript = self.transcript_of(item_id, seconds);
         if let Some(Item { kind: Kind::Message { parts, .. }, .. }) =
             self.conversation.find_mut(item_id)
             && let Some(Part::Audio { transcript: kept, .. }) = parts.first_mut()
@@ -395,141 +441,6 @@ impl LocalSession {
             "audio_end_ms": audio_end_ms,
         }));
         Ok(())
-    }
-
-    fn create_response(&mut self, now: SessionTime, event: &Value) -> Result<(), Refusal> {
-        let empty = json!({});
-        let given = event.get("response").filter(|given| !given.is_null()).unwrap_or(&empty);
-        if !given.is_object() {
-            return Err(Refusal::wrong_type("response", "an object", given));
-        }
-        let in_conversation = match given.get("conversation").filter(|c| !c.is_null()) {
-            None => true,
-            Some(name) if name == "auto" => true,
-            Some(name) if name == "none" => false,
-            Some(_) => {
-                return Err(Refusal::wrong_value("response.conversation", "'auto' or 'none'"));
-            }
-        };
-        let mut terms = self.terms(in_conversation);
-        if let Some(modalities) = given.get("output_modalities").filter(|m| !m.is_null()) {
-            terms.audio = if *modalities == json!(["audio"]) {
-                true
-            } else if *modalities == json!(["text"]) {
-                false
-            } else {
-                let param = "response.output_modalities";
-                return Err(Refusal::wrong_value(param, "['audio'] or ['text']"));
-            };
-        }
-        if let Some(metadata) = given.get("metadata").filter(|m| !m.is_null()) {
-            let pairs = metadata.as_object().map(serde_json::Map::len);
-            if pairs.is_none_or(|pairs| pairs > 16) {
-                return Err(Refusal::wrong_value("response.metadata", "at most 16 pairs"));
-            }
-            terms.metadata = metadata.clone();
-        }
-        self.respond(now, terms)
-    }
-
-    fn terms(&self, in_conversation: bool) -> Terms {
-        Terms {
-            in_conversation,
-            audio: self.object.output_modalities() == json!(["audio"]),
-            voice: self.object.voice(),
-            metadata: Value::Null,
-            max_output_tokens: self.object.max_output_tokens(),
-            speed: self.settings.speed,
-        }
-    }
-
-    fn respond(&mut self, now: SessionTime, terms: Terms) -> Result<(), Refusal> {
-        let active = self.responses.iter().find(|response| response.in_conversation());
-        if let Some(active) = active.filter(|_| terms.in_conversation) {
-            let message = format!(
-                "Conversation already has an active response in progress: {}. Wait until the \
-                 response is finished before creating a new one.",
-                active.id
-            );
-            return Err(Refusal::new("conversation_already_has_active_response", message));
-        }
-        if self.responses.len() >= MAX_RESPONSES {
-            let message = "Too many responses are in progress.";
-            return Err(Refusal::new("rate_limit_exceeded", message));
-        }
-        let steps = self.next_steps();
-        let mut stage = Stage { emitter: &mut self.emitter, conversation: &mut self.conversation };
-        let mut response = Response::begin(now, terms, &self.conversation_id, steps, &mut stage);
-        response.advance(now, &mut stage);
-        if !response.is_done() {
-            self.responses.push(response);
-        }
-        Ok(())
-    }
-
-    fn next_steps(&mut self) -> Vec<Step> {
-        let index = self.turns_taken;
-        self.turns_taken += 1;
-        match &self.settings.behaviour {
-            Behaviour::Script(script) => {
-                script.turn(index).map(|turn| turn.steps.clone()).unwrap_or_default()
-            }
-            Behaviour::Parrot => self.parrot(),
-        }
-    }
-
-    fn parrot(&self) -> Vec<Step> {
-        if let Some(samples) = self.conversation.last_user_audio() {
-            let seconds = samples.len() as f64 / (1_000 * SAMPLES_PER_MS) as f64;
-            let transcript = format!("(an echo of {seconds:.1} s)");
-            return vec![Step::Audio { samples: samples.into(), transcript }];
-        }
-        match self.conversation.last_user_text() {
-            Some(text) => {
-                vec![Step::Audio { samples: Arc::from([]), transcript: text.to_owned() }]
-            }
-            None => Vec::new(),
-        }
-    }
-
-    fn scripted(&self, index: usize) -> Option<&super::Turn> {
-        match &self.settings.behaviour {
-            Behaviour::Script(script) => script.turn(index),
-            Behaviour::Parrot => None,
-        }
-    }
-
-    fn cancel(&mut self, now: SessionTime, event: &Value) -> Result<(), Refusal> {
-        let wanted = refusal::optional_text(event, "response_id")?;
-        let reason = CancelReason::ClientCancelled;
-        let cancelled = self.cancel_where(now, reason, |response| match wanted {
-            Some(id) => response.id == id,
-            None => response.in_conversation(),
-        });
-        if cancelled {
-            return Ok(());
-        }
-        let message = "Cancellation failed: no active response found";
-        Err(Refusal::new("response_cancel_not_active", message))
-    }
-
-    /// Cancels the responses that fit; says whether there was one.
-    fn cancel_where(
-        &mut self,
-        now: SessionTime,
-        reason: CancelReason,
-        fits: impl Fn(&Response) -> bool,
-    ) -> bool {
-        let mut stage = Stage { emitter: &mut self.emitter, conversation: &mut self.conversation };
-        let mut any = false;
-        for response in self.responses.iter_mut().filter(|response| fits(response)) {
-            let fields = json!({ "response_id": response.id, "reason": reason.name() });
-            stage.emitter.note(now, "cancel", fields);
-            response.cancel(now, reason, &mut stage);
-            any = true;
-        }
-        self.responses.retain(|response| !response.is_done());
-        any
     }
 }
 

@@ -6,7 +6,10 @@
     reason = "this file is the rim: it owns the tasks, the clock and the randomness of the provider"
 )]
 
+mod admission;
+mod connection;
 mod recorder;
+mod voice;
 
 use std::{
     io,
@@ -16,31 +19,33 @@ use std::{
 };
 
 use clawvoice_session::SessionTime;
-use futures_util::{SinkExt, StreamExt};
 use rand::RngCore;
-use secrecy::{ExposeSecret, SecretString};
+use rustls::ServerConfig;
+use secrecy::SecretString;
+use serde_json::json;
 use tokio::{
+    io::{AsyncRead, AsyncWrite},
     net::{TcpListener, TcpStream},
     sync::watch,
     task::{JoinHandle, JoinSet},
-    time::{Instant, sleep_until, timeout},
+    time::{Instant, timeout},
 };
+use tokio_rustls::TlsAcceptor;
 use tokio_tungstenite::{
-    WebSocketStream, accept_hdr_async_with_config,
+    accept_hdr_async_with_config,
     tungstenite::{
-        Error, Message,
-        handshake::server::{ErrorResponse, Request, Response},
-        http::{HeaderValue, StatusCode, header},
-        protocol::{CloseFrame, WebSocketConfig, frame::coding::CloseCode},
+        handshake::server::{Request, Response},
+        protocol::WebSocketConfig,
     },
 };
 use tracing::{debug, warn};
 
-use self::recorder::{Recorder, RecorderHandle};
-use crate::realtime::local::{Behaviour, LocalSession, Output, Script, Settings, read_wav};
-
-/// Path of the websocket, as at OpenAI.
-const PATH: &str = "/v1/realtime";
+use self::{
+    admission::{PATH, admit, scripted_refusal},
+    connection::Connection,
+    recorder::{Recorder, RecorderHandle},
+};
+use crate::realtime::local::{Behaviour, LocalSession, Note, Script, Settings, Voice, read_wav};
 
 /// Longest message taken: an append of 15 MiB in base64, with room for the JSON around it.
 const MAX_MESSAGE: usize = 21 * 1_024 * 1_024;
@@ -67,7 +72,7 @@ pub enum LocalBehaviour {
 }
 
 /// What a local provider is started with.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 pub struct LocalProviderSettings {
     /// What it answers. Default parrot.
     pub behaviour: LocalBehaviour,
@@ -77,11 +82,22 @@ pub struct LocalProviderSettings {
     /// `provider-NNN-sent.wav` (24 kHz mono) and `provider.jsonl`. Existing ones are replaced.
     /// Default: nothing is written.
     pub record_dir: Option<PathBuf>,
+    /// How long a session may last. Default 60 minutes, as at OpenAI.
+    pub session_length: Duration,
+    /// Certificate and key to serve TLS with, for clients that take `wss://` only. Default: none,
+    /// plain `ws://`.
+    pub tls: Option<Arc<ServerConfig>>,
 }
 
 impl Default for LocalProviderSettings {
     fn default() -> Self {
-        Self { behaviour: LocalBehaviour::Parrot, speed: 4.0, record_dir: None }
+        Self {
+            behaviour: LocalBehaviour::Parrot,
+            speed: 4.0,
+            record_dir: None,
+            session_length: SESSION_LENGTH,
+            tls: None,
+        }
     }
 }
 
@@ -105,7 +121,7 @@ impl LocalProvider {
     /// If a file of the script is missing or wrong (its name is in the message), the recording's
     /// folder cannot be made, or no port is free.
     pub async fn start(settings: LocalProviderSettings) -> io::Result<Self> {
-        let LocalProviderSettings { behaviour, speed, record_dir } = settings;
+        let LocalProviderSettings { behaviour, speed, record_dir, session_length, tls } = settings;
         let load = move || -> io::Result<(Behaviour, Option<Recorder>)> {
             Ok((
                 load_behaviour(&behaviour)?,
@@ -115,12 +131,17 @@ impl LocalProvider {
         let (behaviour, recorder) =
             tokio::task::spawn_blocking(load).await.map_err(io::Error::other)??;
         let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
-        let url = format!("ws://{}{PATH}", listener.local_addr()?);
+        let scheme = if tls.is_some() { "wss" } else { "ws" };
+        let url = format!("{scheme}://{}{PATH}", listener.local_addr()?);
+        let voice = if voice::is_installed().await { Voice::Owner } else { Voice::Tones };
         let api_key = random_key();
         let (stop, stopped) = watch::channel(false);
         let shared = Arc::new(Shared {
             behaviour,
             speed,
+            voice,
+            session_length,
+            tls: tls.map(TlsAcceptor::from),
             api_key: api_key.clone(),
             recorder: recorder.as_ref().map(Recorder::handle),
             began: Instant::now(),
@@ -129,7 +150,7 @@ impl LocalProvider {
         Ok(Self { url, api_key, stop, task: Some(task) })
     }
 
-    /// `ws://127.0.0.1:PORT/v1/realtime`; a client adds `?model=…`.
+    /// `ws://127.0.0.1:PORT/v1/realtime`, or `wss://` with TLS; a client adds `?model=…`.
     #[must_use]
     pub fn url(&self) -> &str {
         &self.url
@@ -165,6 +186,9 @@ impl Drop for LocalProvider {
 struct Shared {
     behaviour: Behaviour,
     speed: f64,
+    voice: Voice,
+    session_length: Duration,
+    tls: Option<TlsAcceptor>,
     api_key: SecretString,
     recorder: Option<RecorderHandle>,
     began: Instant,
@@ -235,7 +259,6 @@ async fn accept(
     }
 }
 
-#[expect(clippy::result_large_err, reason = "the websocket library fixes the error's type")]
 async fn serve(
     stream: TcpStream,
     shared: Arc<Shared>,
@@ -244,10 +267,32 @@ async fn serve(
 ) {
     // Deltas are small and timed; gathering them would only make them late.
     let _ = stream.set_nodelay(true);
+    let Some(tls) = &shared.tls else { return upgrade(stream, shared, number, stopped).await };
+    match timeout(HANDSHAKE_TIMEOUT, tls.accept(stream)).await {
+        Ok(Ok(stream)) => upgrade(stream, shared, number, stopped).await,
+        Ok(Err(error)) => debug!(number, %error, "local provider saw a broken TLS handshake"),
+        Err(_) => debug!(number, "local provider saw no TLS handshake in time"),
+    }
+}
+
+#[expect(clippy::result_large_err, reason = "the websocket library fixes the error's type")]
+async fn upgrade<S: AsyncRead + AsyncWrite + Unpin>(
+    stream: S,
+    shared: Arc<Shared>,
+    number: u64,
+    stopped: watch::Receiver<bool>,
+) {
+    let refusal = match &shared.behaviour {
+        Behaviour::Script(script) => script.refusal(number),
+        Behaviour::Parrot => None,
+    };
     let mut model = None;
     let upgrade = accept_hdr_async_with_config(
         stream,
         |request: &Request, response: Response| {
+            if let Some((status, retry_after)) = refusal {
+                return Err(scripted_refusal(status, retry_after));
+            }
             let (response, named) = admit(request, response, &shared.api_key)?;
             model = Some(named);
             Ok(response)
@@ -258,7 +303,13 @@ async fn serve(
                 .max_frame_size(Some(MAX_MESSAGE)),
         ),
     );
-    let socket = match timeout(HANDSHAKE_TIMEOUT, upgrade).await {
+    let upgraded = timeout(HANDSHAKE_TIMEOUT, upgrade).await;
+    if let (Some((status, _)), Some(recorder)) = (refusal, &shared.recorder) {
+        let serde_json::Value::Object(fields) = json!({ "status": status }) else { return };
+        recorder.note(number, Note::Event { at: shared.now(), name: "refused", fields });
+        recorder.closed(number);
+    }
+    let socket = match upgraded {
         Ok(Ok(socket)) => socket,
         Ok(Err(error)) => {
             debug!(number, %error, "local provider refused a connection");
@@ -277,135 +328,20 @@ async fn serve(
         behaviour,
         model: model.unwrap_or_default(),
         speed: shared.speed,
+        voice: shared.voice,
         record: shared.recorder.is_some(),
         id_seed: rand::random(),
         epoch_seconds: SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_secs()),
-        expires_after: SESSION_LENGTH,
+        expires_after: shared.session_length,
     };
     let session = LocalSession::new(settings, shared.now());
-    let mut connection = Connection { socket, session, shared, number };
+    let mut connection = Connection::new(socket, session, Arc::clone(&shared), number);
     if let Err(error) = connection.run(stopped).await {
         debug!(number, %error, "local provider connection ended");
     }
-    if let Some(recorder) = &connection.shared.recorder {
+    if let Some(recorder) = &shared.recorder {
         recorder.closed(number);
     }
-}
-
-struct Connection {
-    socket: WebSocketStream<TcpStream>,
-    session: LocalSession,
-    shared: Arc<Shared>,
-    number: u64,
-}
-
-impl Connection {
-    async fn run(&mut self, mut stopped: watch::Receiver<bool>) -> Result<(), Error> {
-        loop {
-            if let Some(code) = self.drain().await? {
-                return self.close(code).await;
-            }
-            let wake = self
-                .session
-                .poll_timeout()
-                .map(|(at, _)| self.shared.began + Duration::from_micros(at.as_micros()));
-            tokio::select! {
-                _ = stopped.changed() => return self.close(1_001).await,
-                message = self.socket.next() => match message {
-                    Some(Ok(Message::Text(text))) => {
-                        self.session.handle_text(self.shared.now(), &text);
-                    }
-                    Some(Ok(Message::Binary(_))) => self.session.handle_binary(self.shared.now()),
-                    // Pings are answered, and closes completed, by the socket itself.
-                    Some(Ok(_)) => {}
-                    Some(Err(error)) => return Err(error),
-                    None => return Ok(()),
-                },
-                () = sleep_until(wake.unwrap_or(self.shared.began)), if wake.is_some() => {
-                    self.session.handle_timeout(self.shared.now());
-                }
-            }
-        }
-    }
-
-    /// Sends what the session has; gives the code if it wants to close.
-    async fn drain(&mut self) -> Result<Option<u16>, Error> {
-        while let Some(output) = self.session.poll_output() {
-            match output {
-                Output::Text(text) => self.socket.feed(Message::text(text)).await?,
-                Output::Close { code } => {
-                    self.socket.flush().await?;
-                    return Ok(Some(code));
-                }
-                Output::Note(note) => {
-                    if let Some(recorder) = &self.shared.recorder {
-                        recorder.note(self.number, note);
-                    }
-                }
-            }
-        }
-        self.socket.flush().await?;
-        Ok(None)
-    }
-
-    async fn close(&mut self, code: u16) -> Result<(), Error> {
-        let frame = CloseFrame { code: CloseCode::from(code), reason: "".into() };
-        self.socket.close(Some(frame)).await?;
-        let rest = async { while let Some(Ok(_)) = self.socket.next().await {} };
-        let _ = timeout(CLOSE_TIMEOUT, rest).await;
-        Ok(())
-    }
-}
-
-/// Checks path, model and key of an upgrade request; gives the model.
-#[expect(clippy::result_large_err, reason = "the websocket library fixes the error's type")]
-fn admit(
-    request: &Request,
-    mut response: Response,
-    api_key: &SecretString,
-) -> Result<(Response, String), ErrorResponse> {
-    if request.uri().path() != PATH {
-        return Err(refuse(StatusCode::NOT_FOUND, "invalid_url", "Not found: use /v1/realtime."));
-    }
-    let text =
-        |name| request.headers().get(name).and_then(|value: &HeaderValue| value.to_str().ok());
-    let protocols: Vec<&str> =
-        text(header::SEC_WEBSOCKET_PROTOCOL).unwrap_or("").split(',').map(str::trim).collect();
-    let bearer = text(header::AUTHORIZATION).and_then(|value| value.strip_prefix("Bearer "));
-    let given = bearer.or_else(|| {
-        protocols.iter().find_map(|name| name.strip_prefix("openai-insecure-api-key."))
-    });
-    if given.map(str::trim) != Some(api_key.expose_secret()) {
-        let message = "Incorrect API key provided.";
-        return Err(refuse(StatusCode::UNAUTHORIZED, "invalid_api_key", message));
-    }
-    let model = request
-        .uri()
-        .query()
-        .unwrap_or("")
-        .split('&')
-        .find_map(|pair| pair.strip_prefix("model="))
-        .filter(|model| !model.is_empty());
-    let Some(model) = model else {
-        let message = "You must provide a model parameter.";
-        return Err(refuse(StatusCode::BAD_REQUEST, "missing_model", message));
-    };
-    if protocols.contains(&"realtime") {
-        let headers = response.headers_mut();
-        headers.insert(header::SEC_WEBSOCKET_PROTOCOL, HeaderValue::from_static("realtime"));
-    }
-    Ok((response, model.to_owned()))
-}
-
-fn refuse(status: StatusCode, code: &str, message: &str) -> ErrorResponse {
-    let body = serde_json::json!({
-        "error": { "type": "invalid_request_error", "code": code, "message": message, "param": null },
-    });
-    let mut response = ErrorResponse::new(Some(body.to_string()));
-    *response.status_mut() = status;
-    let json = HeaderValue::from_static("application/json");
-    response.headers_mut().insert(header::CONTENT_TYPE, json);
-    response
 }
 
 #[cfg(test)]

@@ -3,8 +3,17 @@
 use std::fs::File;
 
 use base64::{Engine, engine::general_purpose::STANDARD};
-use serde_json::{Value, json};
-use tokio_tungstenite::{MaybeTlsStream, connect_async, tungstenite::client::IntoClientRequest};
+use futures_util::{SinkExt, StreamExt};
+use secrecy::ExposeSecret;
+use serde_json::Value;
+use tokio_tungstenite::{
+    MaybeTlsStream, WebSocketStream, connect_async,
+    tungstenite::{
+        Error, Message,
+        client::IntoClientRequest,
+        http::{HeaderValue, header},
+    },
+};
 
 use super::*;
 
@@ -133,7 +142,7 @@ async fn the_demo_script_plays() {
     let settings = LocalProviderSettings {
         behaviour: LocalBehaviour::Script(path.into()),
         speed: 100.0,
-        record_dir: None,
+        ..LocalProviderSettings::default()
     };
     let provider = LocalProvider::start(settings).await.expect("the script loads");
     let key = provider.api_key().expose_secret().to_owned();
@@ -175,4 +184,142 @@ async fn dropping_the_provider_ends_its_connections() {
     let ended =
         timeout(Duration::from_secs(10), async { while let Some(Ok(_)) = socket.next().await {} });
     ended.await.expect("the connection ends");
+}
+
+/// A provider of a script, with its folder: the script, and what it records.
+async fn scripted(text: &str) -> (LocalProvider, tempfile::TempDir) {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let path = folder.path().join("script.json5");
+    std::fs::write(&path, text).expect("written");
+    let settings = LocalProviderSettings {
+        behaviour: LocalBehaviour::Script(path),
+        record_dir: Some(folder.path().join("rec")),
+        ..LocalProviderSettings::default()
+    };
+    (LocalProvider::start(settings).await.expect("the script loads"), folder)
+}
+
+fn recorded_events(folder: &tempfile::TempDir) -> Vec<Value> {
+    let index = std::fs::read_to_string(folder.path().join("rec/provider.jsonl"));
+    let index = index.expect("an index");
+    index.lines().map(|line| serde_json::from_str(line).expect("JSON lines")).collect()
+}
+
+#[tokio::test]
+async fn a_script_refuses_the_first_connection_and_takes_the_second() {
+    let refusal = "{ fault: { httpStatus: { status: 429, retryAfter: 3 } } }";
+    let script = format!(
+        "{{ connections: [{{ connection: 0, steps: [{refusal}] }},
+            {{ connection: 1, steps: [{{ expect: {{ type: 'response.create' }} }}] }}] }}"
+    );
+    let (provider, folder) = scripted(&script).await;
+    let key = provider.api_key().expose_secret().to_owned();
+    match connect(&provider, "?model=m", &key).await {
+        Err(Error::Http(response)) => {
+            assert_eq!(response.status(), 429);
+            assert_eq!(response.headers()["retry-after"], "3");
+        }
+        other => panic!("{:?}", other.map(|_| "let in")),
+    }
+    let mut socket = connect(&provider, "?model=m", &key).await.expect("let in");
+    next(&mut socket).await;
+    drop(socket);
+    provider.shutdown().await;
+    let events = recorded_events(&folder);
+    let refused = events.iter().find(|event| event["event"] == "refused").expect("noted");
+    assert_eq!((&refused["connection"], &refused["status"]), (&json!(0), &json!(429)));
+    let unfinished = events.iter().find(|event| event["event"] == "script.unfinished");
+    assert_eq!(unfinished.expect("noted")["place"], "connections[1].steps[0]");
+}
+
+#[tokio::test]
+async fn a_message_cut_within_a_character_arrives_whole_and_a_dropped_socket_says_no_goodbye() {
+    let (provider, folder) = scripted(
+        "{ connections: [{ steps: [
+            { fault: 'splitUtf8' }, { send: { type: 'x', text: 'naïve' } },
+            { expect: { type: 'response.create' } }, { fault: 'dropTcp' },
+        ] }] }",
+    )
+    .await;
+    let key = provider.api_key().expose_secret().to_owned();
+    let mut socket = connect(&provider, "?model=m", &key).await.expect("let in");
+    let events = until(&mut socket, "x").await;
+    assert_eq!(events.last().map(|event| event["text"].clone()), Some(json!("naïve")));
+    send(&mut socket, json!({ "type": "response.create" })).await;
+    let ended = timeout(Duration::from_secs(10), socket.next()).await.expect("an end in time");
+    assert!(matches!(ended, Some(Err(_))), "{ended:?}");
+    provider.shutdown().await;
+    let outcome = recorded_events(&folder);
+    assert!(outcome.iter().any(|event| event["event"] == "script.done"), "{outcome:?}");
+}
+
+/// What the server answers to an upgrade request of these headers.
+async fn upgrade_answer(provider: &LocalProvider, headers: &str) -> String {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    let host = provider.url().trim_start_matches("ws://").trim_end_matches(PATH).to_owned();
+    let mut stream = TcpStream::connect(&host).await.expect("it listens");
+    let request = format!(
+        "GET {PATH}?model=m HTTP/1.1\r\nHost: {host}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
+         Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n{headers}\r\n"
+    );
+    stream.write_all(request.as_bytes()).await.expect("written");
+    let mut answer = Vec::new();
+    while !answer.windows(4).any(|end| end == b"\r\n\r\n") {
+        let byte = timeout(Duration::from_secs(10), stream.read_u8()).await.expect("in time");
+        answer.push(byte.expect("an answer"));
+    }
+    String::from_utf8(answer).expect("text").to_lowercase()
+}
+
+#[tokio::test]
+async fn a_browsers_key_is_taken_and_compression_is_declined() {
+    let provider = LocalProvider::start(LocalProviderSettings::default()).await.expect("starts");
+    let key = provider.api_key().expose_secret().to_owned();
+    let protocols = |key: &str| {
+        format!(
+            "Sec-WebSocket-Protocol: realtime, openai-insecure-api-key.{key}\r\n\
+             Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits\r\n"
+        )
+    };
+    let answer = upgrade_answer(&provider, &protocols(&key)).await;
+    assert!(answer.starts_with("http/1.1 101"), "{answer}");
+    assert!(answer.contains("sec-websocket-protocol: realtime\r\n"), "{answer}");
+    assert!(!answer.contains("permessage-deflate"), "{answer}");
+    let answer = upgrade_answer(&provider, &protocols("wrong")).await;
+    assert!(answer.starts_with("http/1.1 401"), "{answer}");
+}
+
+#[tokio::test]
+async fn tls_is_spoken_when_a_certificate_is_given() {
+    let key = rcgen::KeyPair::generate().expect("a key");
+    let names = vec!["127.0.0.1".to_owned()];
+    let certificate = rcgen::CertificateParams::new(names).expect("a name").self_signed(&key);
+    let certificate = certificate.expect("a certificate");
+    let secret = rustls::pki_types::PrivatePkcs8KeyDer::from(key.serialize_der());
+    let crypto = Arc::new(rustls::crypto::ring::default_provider());
+    let tls = ServerConfig::builder_with_provider(crypto)
+        .with_safe_default_protocol_versions()
+        .expect("ring has them")
+        .with_no_client_auth()
+        .with_single_cert(vec![certificate.der().clone()], secret.into())
+        .expect("they belong together");
+    let settings =
+        LocalProviderSettings { tls: Some(Arc::new(tls)), ..LocalProviderSettings::default() };
+    let provider = LocalProvider::start(settings).await.expect("starts");
+    assert!(provider.url().starts_with("wss://127.0.0.1:"));
+
+    let mut roots = rustls::RootCertStore::empty();
+    roots.add(certificate.der().clone()).expect("a root");
+    let connector =
+        tokio_tungstenite::Connector::Rustls(crate::shell::socket::tls_with_roots(roots));
+    let url = format!("{}?model=m", provider.url());
+    let mut request = url.into_client_request().expect("a request");
+    let bearer = format!("Bearer {}", provider.api_key().expose_secret());
+    let bearer = HeaderValue::from_str(&bearer).expect("plain text");
+    request.headers_mut().insert(header::AUTHORIZATION, bearer);
+    let connecting =
+        tokio_tungstenite::connect_async_tls_with_config(request, None, false, Some(connector));
+    let (mut socket, _) = connecting.await.expect("let in");
+    assert_eq!(next(&mut socket).await["type"], "session.created");
+    provider.shutdown().await;
 }

@@ -1,9 +1,11 @@
 //! A client in virtual time against the session.
 
+mod scripted;
+
 use proptest::prelude::*;
 
 use super::*;
-use crate::realtime::local::{AtEnd, Note, Turn, read_wav};
+use crate::realtime::local::{AtEnd, Note, Pace, Step, Turn, read_wav};
 
 /// Audio of one append, as a client sends it.
 const FRAME: usize = 480;
@@ -15,6 +17,11 @@ struct Client {
     inbox: Vec<(SessionTime, Value)>,
     notes: Vec<Note>,
     closed: Option<u16>,
+    dropped: bool,
+    /// Texts that the session wants spoken.
+    says: Vec<(u64, String)>,
+    /// Every event of both directions, audio as its length.
+    journal: String,
 }
 
 impl Client {
@@ -23,6 +30,7 @@ impl Client {
             behaviour,
             model: "parrot-1".to_owned(),
             speed: 4.0,
+            voice: Voice::Tones,
             record: true,
             id_seed: 7,
             epoch_seconds: 1_000,
@@ -34,6 +42,9 @@ impl Client {
             inbox: Vec::new(),
             notes: Vec::new(),
             closed: None,
+            dropped: false,
+            says: Vec::new(),
+            journal: String::new(),
         };
         client.drain();
         client
@@ -54,6 +65,7 @@ impl Client {
     }
 
     fn send(&mut self, event: Value) {
+        self.write_down("→", event.clone());
         self.session.handle_text(self.now, &event.to_string());
         self.drain();
     }
@@ -64,12 +76,43 @@ impl Client {
                 Output::Text(text) => {
                     let event: Value = serde_json::from_str(&text).expect("events are JSON");
                     assert!(event["event_id"].is_string() && event["type"].is_string(), "{event}");
+                    self.write_down("←", event.clone());
                     self.inbox.push((self.now, event));
                 }
+                Output::Fragments(first, second) => {
+                    let text = String::from_utf8([first, second].concat()).expect("a whole text");
+                    self.inbox.push((self.now, serde_json::from_str(&text).expect("JSON")));
+                }
+                Output::Drop => self.dropped = true,
+                Output::Say { ticket, text } => self.says.push((ticket, text)),
                 Output::Close { code } => self.closed = Some(code),
                 Output::Note(note) => self.notes.push(note),
             }
         }
+    }
+
+    fn write_down(&mut self, direction: &str, mut event: Value) {
+        for field in ["audio", "delta"] {
+            if event[field].as_str().is_some_and(|text| text.len() > 100) {
+                event[field] =
+                    format!("({} characters)", event[field].as_str().map_or(0, str::len)).into();
+            }
+        }
+        let at = self.now.as_millis();
+        self.journal.push_str(&format!("{at:>6} {direction} {event}\n"));
+    }
+
+    /// What became of the scenario: names and places of its notes.
+    fn outcomes(&self) -> Vec<(&'static str, String)> {
+        let outcome = |note: &Note| match note {
+            Note::Event { name, fields, .. } if name.starts_with("script.") => {
+                let place = fields["place"].as_str().unwrap_or_default();
+                let problem = fields.get("problem").and_then(Value::as_str);
+                Some((*name, problem.map_or_else(|| place.to_owned(), |p| format!("{place}: {p}"))))
+            }
+            _ => None,
+        };
+        self.notes.iter().filter_map(outcome).collect()
     }
 
     /// Lets time pass, waking the session when it asks for it.
@@ -135,11 +178,15 @@ fn manual() -> Value {
 
 fn audio_step(ms: usize, transcript: &str) -> Step {
     let samples: Vec<i16> = (0..24 * ms).map(|n| n as i16).collect();
-    Step::Audio { samples: samples.into(), transcript: transcript.to_owned() }
+    Step::Audio {
+        samples: samples.into(),
+        transcript: transcript.to_owned(),
+        pace: Pace::default(),
+    }
 }
 
 fn turn(steps: Vec<Step>) -> Turn {
-    Turn { heard: None, steps, connection: None }
+    Turn { steps, ..Turn::default() }
 }
 
 fn field(events: &[Value], kind: &str, pointer: &str) -> Value {
@@ -465,7 +512,7 @@ fn a_script_is_played_in_order() {
     let fail =
         Step::Fail { code: "inference_rate_limit_exceeded".into(), message: "Later.".into() };
     let behaviour = Client::script(vec![
-        Turn { heard: Some("What is the time?".into()), steps: vec![call], connection: None },
+        Turn { heard: Some("What is the time?".into()), steps: vec![call], ..Turn::default() },
         turn(vec![Step::Stall(Duration::from_millis(700)), audio_step(100, "Noon.")]),
         turn(vec![fail]),
         turn(vec![Step::Close(1_011)]),
