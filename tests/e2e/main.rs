@@ -17,6 +17,7 @@ mod fake_provider;
 mod feed;
 mod scene;
 
+mod batch;
 mod closes;
 mod conversation;
 mod faults;

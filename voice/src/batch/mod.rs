@@ -17,7 +17,6 @@
 //!
 //! All of it is sans-IO and runs in [`SessionTime`]. Does not: speak HTTP, know a provider.
 
-mod ask;
 mod capture;
 mod hearing;
 pub mod pcm;

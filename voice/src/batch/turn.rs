@@ -5,9 +5,12 @@ use clawvoice_session::{
     agent::{AgentEvent, Ask, AskedBy, ControlOutcome, RunId, RunReport, ToolScope},
 };
 
-use super::{AgentRequest, BatchConversation, Output, ask, speech::Of, text::SpeechText};
+use super::{AgentRequest, BatchConversation, Output, speech::Of, text::SpeechText};
 use crate::{
-    conversation::run_control::{ControlMode, classify},
+    conversation::{
+        instructions::spoken_turn,
+        run_control::{ControlMode, classify},
+    },
     timeline::{self, Role, Speaker, StopReason},
 };
 
@@ -87,7 +90,7 @@ impl BatchConversation {
         let ask = Ask {
             run,
             session: settings.session.clone(),
-            message: ask::message(&by.label, &text),
+            message: spoken_turn(&by.label, &text),
             by: by.clone(),
             instructions: settings.instructions.clone(),
             tools: ToolScope::OfSpeaker,

@@ -15,7 +15,7 @@ mod agent;
 pub(crate) mod barge_in;
 mod consult;
 mod hearing;
-mod instructions;
+pub(crate) mod instructions;
 mod interrupt;
 mod lane;
 pub(crate) mod playback;

@@ -13,7 +13,7 @@ fn a_turn_tells_the_agent_who_spoke_and_how_to_answer() {
     });
     room.say(ADA, " What time is it? ");
     let ask = &room.asks[0];
-    assert!(ask.message.starts_with("You are talking with people in a Discord voice channel"));
+    assert!(ask.message.starts_with("Return only text to be spoken."));
     assert!(
         ask.message.ends_with("\n\nVoice transcript from speaker \"Ada\":\nWhat time is it?"),
         "{}",

@@ -2,6 +2,7 @@
 //! that do as they are told.
 
 mod answers;
+mod arbitrary;
 mod hearing;
 mod interruption;
 
