@@ -1,7 +1,7 @@
 //! `espeak-ng`, a program of its own beside us: speech without a network or a key.
 //!
 //! It writes a WAV file of unknown length at 22,050 Hz while it speaks. The sentence goes in by
-//! its standard input, so nothing in it can be taken for an option.
+//! its standard input as UTF-8, so nothing in it can be taken for an option.
 
 use std::{path::PathBuf, process::Stdio, time::Duration};
 
@@ -43,7 +43,7 @@ pub(super) async fn synthesize(
     sink: &Sink,
 ) -> Result<(), SpeechFailure> {
     let mut command = Command::new(&settings.program);
-    command.args(["--stdout", "--stdin"]);
+    command.args(["--stdout", "--stdin", "-b1"]);
     if let Some(voice) = &settings.voice {
         // In one argument, so that a voice that begins with `-` is none of its options.
         command.arg(format!("-v{voice}"));

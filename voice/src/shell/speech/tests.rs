@@ -303,7 +303,7 @@ async fn a_program_gets_the_sentence_by_its_input_and_its_silence_is_cut() {
     assert_eq!(pcm, [loud, vec![0; 24 * 120]].concat());
     let read = |name| std::fs::read_to_string(folder.path().join(name)).unwrap();
     assert_eq!(read("in"), "--version is what I say.");
-    assert_eq!(read("args").trim(), "--stdout --stdin -ven-gb -s160");
+    assert_eq!(read("args").trim(), "--stdout --stdin -b1 -ven-gb -s160");
 }
 
 #[tokio::test]
