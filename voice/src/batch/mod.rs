@@ -172,6 +172,8 @@ pub enum Timer {
     CaptureGrace,
     /// A failed transcription is tried again.
     Retry,
+    /// The agent has not answered for too long.
+    Agent,
     /// Answers are held back no longer for a speaker who has interrupted one.
     Hold,
     /// An answer has waited long enough to start.
@@ -322,6 +324,7 @@ impl BatchConversation {
             self.finalize(now, index, false);
         }
         self.hold = self.hold.filter(|(_, until)| *until > now);
+        self.give_up_waiting(now);
         self.playback.ripen(now);
         self.playback.handle_watchdog(now);
         self.advance_transcription(now);
@@ -339,6 +342,8 @@ impl BatchConversation {
         [
             grace.map(|at| (at, Timer::CaptureGrace)),
             retry.map(|at| (at, Timer::Retry)),
+            self.controlling.as_ref().map(|controlling| (controlling.until, Timer::Agent)),
+            self.turn.as_ref().map(|turn| (turn.until, Timer::Agent)),
             self.hold.map(|(_, until)| (until, Timer::Hold)),
             self.playback.poll_start().map(|at| (at, Timer::Prebuffer)),
             self.playback.poll_watchdog().map(|at| (at, Timer::PlaybackWatchdog)),
@@ -354,13 +359,14 @@ impl BatchConversation {
     }
 
     /// Ends the conversation: playback stops, syntheses are cancelled, what was captured is
-    /// forgotten. A run of the agent goes on, for what it was asked to do. Every later input is
-    /// ignored.
+    /// forgotten. A run of the agent goes on, for what it was asked to do; of an answer that was
+    /// being said its history keeps what was heard. Every later input is ignored.
     pub fn close(&mut self, now: SessionTime) {
         if self.closed {
             return;
         }
         self.cancel_all_speech();
+        self.tell_heard();
         self.answers.clear();
         self.playback.close(now);
         self.note_playback(now);

@@ -239,6 +239,18 @@ impl BatchConversation {
         }
     }
 
+    /// Tells the agent how much was heard of the answers that are whole and not yet played.
+    pub(super) fn tell_heard(&mut self) {
+        for answer in self.answers.iter().filter(|answer| !answer.open) {
+            if let Of::Run(run) = answer.of {
+                let (session, text) =
+                    (self.settings.session.clone(), answer.heard_words(&self.playback));
+                let request = AgentRequest::Heard { session, run, text };
+                self.outputs.push_back(Output::Agent(request));
+            }
+        }
+    }
+
     pub(super) fn cancel_all_speech(&mut self) {
         for sentence in self.answers.iter().flat_map(|answer| &answer.sentences) {
             if sentence.state == State::Requested {

@@ -1,5 +1,7 @@
 //! From words to the agent's turns, one at a time and in order.
 
+use std::time::Duration;
+
 use clawvoice_session::{
     SessionTime,
     agent::{AgentEvent, Ask, AskedBy, ControlOutcome, RunId, RunReport, ToolScope},
@@ -20,6 +22,14 @@ const SURFACE: &str = "discord-voice";
 /// Said when a turn fails.
 const APOLOGY: &str = "I hit an error while checking that. Please try again.";
 
+/// How long the outcome of a control is waited for. It takes moments; without one the words are a
+/// turn like any other.
+const CONTROL_WAIT: Duration = Duration::from_secs(10);
+
+/// How long a turn is waited for: longer than the agent lets a run take, so that only a lost
+/// report comes to this.
+const TURN_WAIT: Duration = Duration::from_secs(15 * 60);
+
 /// Bytes of an answer that are taken.
 const MAX_ANSWER: usize = 32 * 1_024;
 
@@ -33,6 +43,7 @@ pub(super) struct Utterance {
 /// An utterance that may control a run.
 #[derive(Debug)]
 pub(super) struct Controlling {
+    pub(super) until: SessionTime,
     ticket: u64,
     utterance: Utterance,
     mode: ControlMode,
@@ -41,6 +52,7 @@ pub(super) struct Controlling {
 /// The agent's turn under way.
 #[derive(Debug)]
 pub(super) struct Turn {
+    pub(super) until: SessionTime,
     pub(super) run: RunId,
     by: AskedBy,
     /// What of the answer has come.
@@ -62,7 +74,8 @@ impl BatchConversation {
                     let ticket = self.fresh_id();
                     let request = AgentRequest::Control { ticket, session, control };
                     self.outputs.push_back(Output::Agent(request));
-                    self.controlling = Some(Controlling { ticket, utterance, mode });
+                    let until = now + CONTROL_WAIT;
+                    self.controlling = Some(Controlling { until, ticket, utterance, mode });
                 }
                 None => self.waiting.push_back(utterance),
             }
@@ -101,8 +114,13 @@ impl BatchConversation {
         self.outputs.push_back(Output::Agent(AgentRequest::Ask(ask)));
         self.stats.turns += 1;
         self.open_answer(Of::Run(run));
-        self.turn =
-            Some(Turn { run, text: SpeechText::new(&by.label), by, streamed: String::new() });
+        self.turn = Some(Turn {
+            until: now + TURN_WAIT,
+            run,
+            text: SpeechText::new(&by.label),
+            by,
+            streamed: String::new(),
+        });
     }
 
     /// The agent's turn went on or ended.
@@ -180,6 +198,20 @@ impl BatchConversation {
         if self.close_answer(Of::Run(run)).is_empty() {
             self.say_notice(now, APOLOGY);
         }
+    }
+
+    /// Gives up what was waited for in vain.
+    pub(super) fn give_up_waiting(&mut self, now: SessionTime) {
+        if let Some(lost) = self.controlling.take_if(|controlling| controlling.until <= now) {
+            self.waiting.push_back(lost.utterance);
+        }
+        if let Some(run) = self.turn.as_ref().filter(|turn| turn.until <= now).map(|turn| turn.run)
+        {
+            let session = self.settings.session.clone();
+            self.outputs.push_back(Output::Agent(AgentRequest::Cancel { session, run }));
+            self.failed(now, run, "nothing was heard of the run for 15 minutes");
+        }
+        self.advance_turns(now);
     }
 
     /// A control was carried out, or there was nothing to control.

@@ -243,6 +243,25 @@ fn without_an_active_run_the_same_words_are_a_turn() {
 }
 
 #[test]
+fn a_lost_outcome_and_a_lost_run_hold_nobody_up_for_ever() {
+    let mut room = Room::new(settings());
+    room.say(ADA, "cancel that");
+    room.run(9_999);
+    assert!(room.asks.is_empty());
+    room.run(1);
+    assert_eq!(room.asked(), ["cancel that"]);
+    room.run(15 * 60 * 1_000 - 1);
+    assert!(room.speeches.is_empty());
+    room.run(1);
+    assert_eq!(room.texts(), ["I hit an error while checking that. Please try again."]);
+    let session = room.asks[0].session.clone();
+    let cancel = AgentRequest::Cancel { session, run: room.asks[0].run };
+    assert_eq!(room.requests.last(), Some(&cancel));
+    room.say(BOB, "And now?");
+    assert_eq!(room.asks.len(), 2);
+}
+
+#[test]
 fn a_cancelled_run_says_nothing_more() {
     let mut room = Room::answering(settings());
     room.audio(1, 300, 2);

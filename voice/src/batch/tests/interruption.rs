@@ -158,4 +158,16 @@ fn voice_scenario_49_leaving_in_mid_answer_stops_at_once() {
     room.run(2_000);
     assert_eq!(room.heard.len(), heard);
     assert_eq!(room.count("playback done guild=1 channel=2 reason=session-close"), 1);
+    assert!(room.requests.is_empty(), "the run goes on, and with it its text");
+}
+
+#[test]
+fn of_an_answer_that_was_being_said_when_the_bot_left_the_history_keeps_what_was_heard() {
+    let mut room = Room::answering(settings());
+    room.answers("One is red. Two is green. Three is blue. And that is all.");
+    room.run(600);
+    room.talk.close(room.now);
+    room.drain();
+    let (run, session) = (room.asks[0].run, room.asks[0].session.clone());
+    assert_eq!(room.requests, [AgentRequest::Heard { session, run, text: "One is".into() }]);
 }
