@@ -8,13 +8,17 @@
 //! Does not: know twilight, songbird or a speech provider.
 
 pub mod agent;
+pub mod brain;
 mod gateway;
 mod generation;
+pub mod history;
 mod id;
 mod key;
+pub mod shell;
 mod stage;
 mod time;
 pub mod timeline;
+pub mod tools;
 mod voice_control;
 
 pub use gateway::{

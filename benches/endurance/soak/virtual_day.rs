@@ -482,6 +482,7 @@ impl Day {
             behaviour: Behaviour::Parrot,
             model: "local".into(),
             speed: 4.0,
+            voice: local::Voice::Tones,
             record: false,
             id_seed: self.lanes_opened,
             epoch_seconds: self.now.as_millis() / 1_000,
@@ -517,7 +518,11 @@ impl Day {
                     self.lanes.remove(&lane);
                     return;
                 }
-                local::Output::Note(_) => {}
+                // Faults and a voice of the owner's are not asked for.
+                local::Output::Note(_)
+                | local::Output::Fragments(..)
+                | local::Output::Drop
+                | local::Output::Say { .. } => {}
             }
         }
     }

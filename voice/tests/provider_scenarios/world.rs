@@ -259,7 +259,8 @@ impl World {
             }
             Output::Timeline(record) => self.records.push(record),
             Output::Transcript { user, text, .. } => self.transcripts.push((user, text)),
-            Output::Ready => {}
+            // These rooms have no agent.
+            Output::Ask(_) | Output::Control { .. } | Output::Note { .. } | Output::Ready => {}
             Output::Failed(why) => self.failed = Some(why),
         }
     }

@@ -1,0 +1,12 @@
+//! The agent against an endpoint that the test answers for, and a store on disk.
+
+#![allow(clippy::unwrap_used, reason = "a step that fails is the test's failure")]
+
+mod bench;
+mod endpoint;
+
+mod answers;
+mod control;
+mod failures;
+mod memory;
+mod tools;
