@@ -18,6 +18,7 @@ mod feed;
 mod provider_script;
 mod scene;
 
+mod batch;
 mod closes;
 mod conversation;
 mod faults;

@@ -12,16 +12,16 @@
 //! Does not: connect, decode Opus, know Discord's wire or a configuration file.
 
 mod agent;
-mod barge_in;
+pub(crate) mod barge_in;
 mod consult;
 mod continuity;
 mod errors;
 mod hearing;
 mod history;
-mod instructions;
+pub(crate) mod instructions;
 mod interrupt;
 mod lane;
-mod playback;
+pub(crate) mod playback;
 mod pool;
 mod prebuffer;
 mod provider;
