@@ -19,6 +19,7 @@ mod provider_script;
 mod scene;
 
 mod batch;
+mod brain;
 mod closes;
 mod conversation;
 mod faults;
