@@ -18,6 +18,7 @@ use clawvoice_voice::{
         clock::SessionClock,
         presence::{self, PresenceChannels, PresenceHandle},
         session::{SessionTemplate, Sessions},
+        speech::SpeechClients,
     },
 };
 use tokio::{sync::mpsc, task::JoinHandle};
@@ -26,6 +27,7 @@ use crate::{
     agent, conversation,
     printer::Failure,
     provider::{self, RunningProvider},
+    speech,
     timeline::TimelineWriter,
 };
 
@@ -52,8 +54,9 @@ pub(crate) async fn run(
     let (records, writer) = start_timeline(timeline)?;
     let _ = records.try_send(process_started(clock));
     let agent = agent::start(&config).await?;
-    let provider = match provider::start(&config).await {
-        Ok(provider) => provider,
+    let started = async { Ok((provider::start(&config).await?, speech::start(&config).await?)) };
+    let (provider, speech) = match started.await {
+        Ok(started) => started,
         Err(failure) => {
             agent.close().await;
             return Err(failure);
@@ -65,6 +68,7 @@ pub(crate) async fn run(
         &config,
         provider.as_ref(),
         Arc::clone(&agent) as _,
+        speech,
         clock,
         PresenceChannels { events, requests, records, stage: stage_door(&config) },
     );
@@ -142,14 +146,15 @@ fn start_voice(
     config: &Config,
     provider: Option<&RunningProvider>,
     agent: Arc<dyn Agent>,
+    speech: Option<Arc<SpeechClients>>,
     clock: SessionClock,
     channels: PresenceChannels,
 ) -> (PresenceHandle, JoinHandle<()>) {
     let voice = &config.discord.voice;
-    let conversation = conversation::settings(config, provider, config.agent.workspace.as_deref());
+    let front_end = conversation::settings(config, provider, config.agent.workspace.as_deref());
     let labels = labels(config, provider);
     let settings = PresenceSettings {
-        enabled: voice.enabled && provider.is_some(),
+        enabled: voice.enabled && (provider.is_some() || speech.is_some()),
         auto_join: voice.auto_join.iter().map(auto_join).collect(),
         connect_timeout: voice.connect_timeout,
         labels,
@@ -161,7 +166,8 @@ fn start_voice(
         tls: None,
         connect_timeout: voice.connect_timeout,
         provider: provider.map(|provider| provider.endpoint.clone()).unwrap_or_default(),
-        conversation,
+        speech,
+        front_end,
         agent,
     };
     let starter = Arc::new(Sessions::new(template, clock));

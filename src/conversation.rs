@@ -4,6 +4,7 @@ use std::{
     collections::BTreeSet,
     path::Path,
     sync::atomic::{AtomicU64, Ordering},
+    time::Duration,
 };
 
 use clawvoice_config::{
@@ -12,11 +13,13 @@ use clawvoice_config::{
 };
 use clawvoice_session::{ChannelId, SessionKey, UserId};
 use clawvoice_voice::{
+    batch::BatchSettings,
     conversation::{
         ConsultPolicy, ConversationSettings, Mode, ProfileFile, Prompt, Rights, ToolPolicy, Vad,
         WakeScope,
     },
     presence::link::SessionRequest,
+    session::FrontEndSettings,
 };
 
 use crate::provider::RunningProvider;
@@ -27,18 +30,22 @@ const RUNS: u64 = 1 << 32;
 /// Most bytes of a profile file that are read.
 const MAX_PROFILE_BYTES: u64 = 64 * 1024;
 
-/// What turns a session's request into its conversation's settings. `workspace`: where the agent's
+/// What turns a session's request into its front end's settings. `workspace`: where the agent's
 /// profile files are.
 pub(crate) fn settings(
     config: &Config,
     provider: Option<&RunningProvider>,
     workspace: Option<&Path>,
-) -> Box<dyn Fn(&SessionRequest) -> ConversationSettings + Send + Sync> {
+) -> Box<dyn Fn(&SessionRequest) -> FrontEndSettings + Send + Sync> {
     let base = Base::new(config, provider, workspace);
     let conversations = AtomicU64::new(0);
     Box::new(move |request| {
         let number = conversations.fetch_add(1, Ordering::Relaxed);
-        base.settings(request, number * RUNS + 1)
+        let settings = base.settings(request, number * RUNS + 1);
+        match base.config.discord.voice.mode {
+            VoiceMode::SttTts => base.batch(settings).into(),
+            VoiceMode::AgentProxy | VoiceMode::Bidi => settings.into(),
+        }
     })
 }
 
@@ -47,7 +54,16 @@ struct Base {
     config: Config,
     model: String,
     voice: String,
+    /// What only a running provider knows.
+    provider: Option<ProviderSettings>,
     profile: Vec<ProfileFile>,
+}
+
+/// How the provider in use is spoken to.
+struct ProviderSettings {
+    profile: clawvoice_voice::realtime::Profile,
+    transcription_model: Option<String>,
+    session_limit: Duration,
 }
 
 impl Base {
@@ -58,6 +74,11 @@ impl Base {
             config: config.clone(),
             model: provider.map(|provider| provider.model.clone()).unwrap_or_default(),
             voice: provider.map(|provider| provider.voice.clone()).unwrap_or_default(),
+            provider: provider.map(|provider| ProviderSettings {
+                profile: provider.profile.clone(),
+                transcription_model: provider.transcription_model.clone(),
+                session_limit: provider.session_limit,
+            }),
             profile: profile.unwrap_or_default(),
         }
     }
@@ -94,6 +115,13 @@ impl Base {
         }
         settings.model.clone_from(&self.model);
         settings.voice.clone_from(&self.voice);
+        if let Some(provider) = &self.provider {
+            settings.profile = provider.profile.clone();
+            settings.transcription_model.clone_from(&provider.transcription_model);
+            // Of an hour: due after 55 minutes, and at the end of the 59th in any case.
+            settings.rotate_after = provider.session_limit * 11 / 12;
+            settings.session_limit = provider.session_limit * 59 / 60;
+        }
         settings.capture_silence_grace = voice.capture_silence_grace;
         settings.barge_in = realtime.barges_in();
         settings.instructions = Prompt {
@@ -116,6 +144,26 @@ impl Base {
             };
         }
         settings
+    }
+
+    /// The same for `stt-tts`, where speech interrupts only if it was asked for: there is no echo
+    /// cancellation behind it that would tell a speaker from the agent's own voice.
+    fn batch(&self, settings: ConversationSettings) -> BatchSettings {
+        BatchSettings {
+            agent_id: settings.agent_id,
+            voice_session: settings.voice_session,
+            session: settings.supervisor_session,
+            first_run: settings.first_run,
+            model: settings.agent_model,
+            instructions: settings.channel_prompt,
+            rights: settings.rights,
+            capture_silence_grace: settings.capture_silence_grace,
+            barge_in: self.config.discord.voice.realtime.barge_in == Some(true),
+            min_barge_in_audio_end_ms: settings.min_barge_in_audio_end_ms,
+            prebuffer: settings.prebuffer,
+            hear_bots: settings.hear_bots,
+            ..BatchSettings::new(settings.guild, settings.channel, settings.bot_user)
+        }
     }
 
     fn wake_names(&self) -> Vec<String> {
@@ -198,7 +246,7 @@ fn read_file(path: &Path, name: &str) -> Option<ProfileFile> {
     }
 }
 
-fn millis(duration: std::time::Duration) -> u32 {
+fn millis(duration: Duration) -> u32 {
     u32::try_from(duration.as_millis()).unwrap_or(u32::MAX)
 }
 

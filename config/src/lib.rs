@@ -33,6 +33,8 @@ pub use schema::{
         BootstrapFile, ConsultPolicy, LocalBehaviour, LocalProvider, Provider, Realtime,
         SelectedProvider, ToolPolicy,
     },
+    server::{AuthHeader, Azure, Server, Transcription},
+    speech::{ElevenLabsTts, EspeakTts, OpenAiTts, Speech, Synthesizer, Transcriber},
     voice::{AgentSession, AutoJoin, SessionTarget, Voice, VoiceChannel, VoiceMode},
 };
 pub use span::Position;

@@ -3,8 +3,8 @@
 use std::{collections::BTreeMap, path::Path, time::Duration};
 
 use clawvoice_config::{
-    AgentSession, Config, ConsultPolicy, LocalBehaviour, ModelApi, ModelCost, SessionTarget,
-    ToolPolicy, VoiceMode, load, parse,
+    AgentSession, AuthHeader, Azure, Config, ConsultPolicy, LocalBehaviour, ModelApi, ModelCost,
+    SessionTarget, ToolPolicy, Transcription, VoiceMode, load, parse,
 };
 use proptest::prelude::*;
 use secrecy::ExposeSecret;
@@ -187,7 +187,7 @@ fn realtime_goes_over_the_provider_block() {
     let config = voice(
         "realtime: { model: 'above', speakerVoice: 'cedar', minBargeInAudioEndMs: 0, providers: { \
          openai: { apiKey: 'k', model: 'below', voice: 'ash', minBargeInAudioEndMs: 900, \
-         temperature: 0.8, azureEndpoint: 'https://x' } } }",
+         temperature: 0.8, notOurs: [1] } } }",
     );
     let selected = config.discord.voice.realtime.selected.expect("the block has a key");
     assert_eq!(selected.id, "openai");
@@ -196,8 +196,53 @@ fn realtime_goes_over_the_provider_block() {
     assert_eq!(selected.settings.min_barge_in_audio_end, Duration::ZERO);
     assert_eq!(
         serde_json::Value::from(selected.settings.rest),
-        serde_json::json!({ "temperature": 0.8, "azureEndpoint": "https://x" })
+        serde_json::json!({ "notOurs": [1] })
     );
+}
+
+#[test]
+fn a_server_is_described_by_its_block() {
+    let server = |body: &str| {
+        let config = voice(&format!("realtime: {{ providers: {{ x: {{ {body} }} }} }}"));
+        config.discord.voice.realtime.providers["x"].server.clone()
+    };
+    let plain = server("");
+    assert_eq!((plain.azure, plain.auth_header, plain.flat_session), (None, None, None));
+    assert!(plain.can_cancel && plain.can_truncate && !plain.cumulative_transcripts);
+    assert_eq!((plain.transcription, plain.session_limit), (Transcription::Default, None));
+    let odd = server(
+        "authHeader: 'X-API-Key', sessionShape: 'beta', impliedResponses: true, \
+         cumulativeTranscripts: true, supportsCancel: false, supportsTruncate: false, \
+         transcriptionModel: 'none', sessionLimitMs: 600000, temperature: 1",
+    );
+    assert_eq!(odd.auth_header, Some(AuthHeader::XApiKey));
+    assert_eq!((odd.flat_session, odd.implied_responses), (Some(true), Some(true)));
+    assert!(!odd.can_cancel && !odd.can_truncate && odd.cumulative_transcripts);
+    assert_eq!(odd.transcription, Transcription::Off);
+    assert_eq!(odd.session_limit, Some(Duration::from_secs(600)));
+    assert_eq!(odd.temperature, None, "Azure only");
+    let azure = server(
+        "azureEndpoint: 'https://me.openai.azure.com/', azureDeployment: 'rt', \
+         azureApiVersion: '2024-10-01-preview', temperature: 0.8",
+    );
+    let expected = Azure {
+        endpoint: "https://me.openai.azure.com".to_owned(),
+        deployment: Some("rt".to_owned()),
+        api_version: Some("2024-10-01-preview".to_owned()),
+    };
+    assert_eq!((azure.azure, azure.temperature), (Some(expected), Some(0.8)));
+}
+
+#[test]
+fn googles_key_comes_from_its_own_variables() {
+    let key = |variables: &[(&str, &str)]| {
+        let text = "{ channels: { discord: { token: 'a', voice: { realtime: { provider: 'gemini' } } } } }";
+        let selected = taken(text, variables).discord.voice.realtime.selected?;
+        selected.settings.api_key.map(|key| key.expose_secret().to_owned())
+    };
+    assert_eq!(key(&[("GOOGLE_API_KEY", "b")]).as_deref(), Some("b"));
+    assert_eq!(key(&[("GOOGLE_API_KEY", "b"), ("GEMINI_API_KEY", "a")]).as_deref(), Some("a"));
+    assert_eq!(key(&[("OPENAI_API_KEY", "c")]), None);
 }
 
 #[test]

@@ -7,6 +7,8 @@
 //! PCM. Every `…Ms` field is whole milliseconds.
 
 mod agent;
+pub mod batch;
+mod provider;
 
 use clawvoice_session::{
     ChannelId, GuildId, SessionKey, SessionTime, StageAnswer, UserId,
@@ -21,6 +23,8 @@ pub use agent::{
     run_control_handled, speaker_unauthorized, wake_acknowledged, wake_armed, wake_follow_up,
     wake_ignored, wake_matched,
 };
+
+pub use provider::realtime_usage;
 
 use crate::{call::CallStats, conversation};
 
@@ -667,6 +671,14 @@ pub fn session_statistics(
         .with("gatewayUnreadable", call.gateway.malformed)
         .with("providerUnreadable", conversation.decode.unreadable)
         .with("providerBadAudio", conversation.decode.bad_audio)
+        .with("providerReconnects", conversation.reconnects)
+        .with("inputTextTokens", conversation.usage.input_text)
+        .with("inputAudioTokens", conversation.usage.input_audio)
+        .with("cachedTokens", conversation.usage.input_cached)
+        .with("outputTextTokens", conversation.usage.output_text)
+        .with("outputAudioTokens", conversation.usage.output_audio)
+        .with("transcriptionTokens", conversation.transcription_usage.total)
+        .with("transcribedMs", conversation.transcribed.as_millis() as u64)
 }
 
 /// An MLS epoch was entered: everybody's media keys are new.

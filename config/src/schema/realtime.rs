@@ -9,7 +9,10 @@ use crate::{
     cursor::{Field, Section},
     env::Env,
     error::Problem,
-    schema::voice::VoiceMode,
+    schema::{
+        server::{self, Server},
+        voice::VoiceMode,
+    },
     secret::secret,
 };
 
@@ -18,6 +21,9 @@ const LOCAL: &str = "local";
 
 /// Id of the provider whose key may come from `OPENAI_API_KEY`.
 const OPENAI: &str = "openai";
+
+/// Ids of Google's provider, whose key may come from `GEMINI_API_KEY` or `GOOGLE_API_KEY`.
+const GEMINI: [&str; 2] = ["gemini", "google"];
 
 /// What the realtime model may have the agent do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -106,7 +112,8 @@ pub struct SelectedProvider {
 /// `channels.discord.voice.realtime.providers.<id>`.
 #[derive(Clone, Debug)]
 pub struct Provider {
-    /// `apiKey`; for `openai` else `OPENAI_API_KEY`.
+    /// `apiKey`; for `openai` else `OPENAI_API_KEY`, for `gemini` and `google` else
+    /// `GEMINI_API_KEY` or `GOOGLE_API_KEY`.
     pub api_key: Option<SecretString>,
     /// `baseUrl`: ws, wss, http or https. Default: the vendor's.
     pub base_url: Option<String>,
@@ -128,6 +135,8 @@ pub struct Provider {
     pub prefix_padding: Duration,
     /// `reasoningEffort`, for models that have it.
     pub reasoning_effort: Option<String>,
+    /// How its server is reached, and how it deviates from its protocol.
+    pub server: Server,
     /// What only `local` has; `None` for every other id.
     pub local: Option<LocalProvider>,
     /// Every other key, unread.
@@ -257,6 +266,7 @@ fn provider_block(id: &str, section: &Section<'_, '_>, overrides: &Overrides) ->
         silence_duration: millis("silenceDurationMs", 30_000, 500),
         prefix_padding: millis("prefixPaddingMs", 10_000, 300),
         reasoning_effort: section.text("reasoningEffort"),
+        server: server::read(section),
         local: (id == LOCAL).then(|| local(section)),
         rest: section.rest(),
     }
@@ -266,12 +276,18 @@ fn api_key(id: &str, section: &Section<'_, '_>) -> Option<SecretString> {
     match section.field("apiKey") {
         Some(field) => secret(&field),
         None if id == OPENAI => openai_key(section.env()),
+        None if GEMINI.contains(&id) => gemini_key(section.env()),
         None => None,
     }
 }
 
 fn openai_key(env: &dyn Env) -> Option<SecretString> {
     env.var("OPENAI_API_KEY").map(SecretString::from)
+}
+
+fn gemini_key(env: &dyn Env) -> Option<SecretString> {
+    let key = env.var("GEMINI_API_KEY").or_else(|| env.var("GOOGLE_API_KEY"));
+    key.map(SecretString::from)
 }
 
 fn local(section: &Section<'_, '_>) -> LocalProvider {

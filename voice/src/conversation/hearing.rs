@@ -134,10 +134,11 @@ impl Conversation {
         if let Some(index) = self.slots.iter().position(|slot| slot.user == Some(user)) {
             if let Some(slot) = self.slots.get_mut(index) {
                 slot.silence = None;
+                slot.paused = false;
                 slot.fed_until = now;
                 slot.has_speech = true;
             }
-            self.send_audio(index, pcm);
+            self.send_audio(now, index, pcm, true);
         }
     }
 
@@ -151,9 +152,10 @@ impl Conversation {
     }
 
     /// Gives audio to a connection, or keeps it until that is configured.
-    fn send_audio(&mut self, index: usize, pcm: &[i16]) {
+    fn send_audio(&mut self, now: SessionTime, index: usize, pcm: &[i16], is_speech: bool) {
         let Some(slot) = self.slots.get_mut(index) else { return };
         if slot.is_ready() {
+            slot.unanswered.push(now, pcm, is_speech);
             let lane = slot.lane;
             self.send(lane, &Command::Append(pcm));
         } else {
@@ -170,6 +172,7 @@ impl Conversation {
         };
         if let Some(slot) = self.slots.get_mut(index) {
             slot.silence = Some(Silence { sent: 0, target });
+            slot.paused = true;
         }
         self.feed_silence(now, index);
     }
@@ -200,7 +203,7 @@ impl Conversation {
         let mut left = count;
         while left > 0 {
             let piece = left.min(SILENCE.len() as u64);
-            self.send_audio(index, SILENCE.split_at(piece as usize).0);
+            self.send_audio(now, index, SILENCE.split_at(piece as usize).0, false);
             left -= piece;
         }
         if let Some(user) = user
@@ -229,6 +232,7 @@ impl Conversation {
             return;
         }
         slot.has_speech = false;
+        slot.unanswered.commit();
         let lane = slot.lane;
         if auto_respond {
             slot.create = Create::Wanted;
@@ -238,11 +242,14 @@ impl Conversation {
     }
 
     /// Sends what was kept while the connection was being made.
-    pub(super) fn flush(&mut self, index: usize) {
+    pub(super) fn flush(&mut self, now: SessionTime, index: usize) {
         let Some(slot) = self.slots.get_mut(index) else { return };
         let lane = slot.lane;
         let commit_wanted = std::mem::take(&mut slot.commit_wanted);
         for piece in slot.take_pending() {
+            if let Some(slot) = self.slots.get_mut(index) {
+                slot.unanswered.push(now, &piece, true);
+            }
             self.send(lane, &Command::Append(&piece));
         }
         if commit_wanted {

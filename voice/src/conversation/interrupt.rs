@@ -188,13 +188,14 @@ impl Conversation {
             items.extend(unheard(announced, &items));
             let must_cancel = !active.cut && !cancelled_by_provider;
             active.cut = true;
-            if must_cancel {
-                self.send(lane, &Command::Cancel { response });
+            if must_cancel && self.send(lane, &Command::Cancel { response }) {
                 self.line(timeline::interrupt_requested(now, BARGE_IN));
             }
         }
         if is_connected && !is_orphaned {
             self.repair(now, lane, &items, is_done);
+        } else if let Some(slot) = self.slots.iter_mut().find(|slot| slot.lane == lane) {
+            slot.history.cut(&items);
         }
         self.playback.remove(now, lane, response, reason);
         self.settle(now);
@@ -208,19 +209,25 @@ impl Conversation {
         items: &[ItemProgress],
         is_done: bool,
     ) {
+        if let Some(slot) = self.slots.iter_mut().find(|slot| slot.lane == lane) {
+            slot.history.cut(items);
+        }
         for repair in repairs(items, is_done) {
-            let record = match &repair {
+            let (is_told, record) = match &repair {
                 Repair::Truncate { item, content_index, audio_end_ms } => {
                     let (content_index, audio_end_ms) = (*content_index, *audio_end_ms);
-                    self.send(lane, &Command::Truncate { item, content_index, audio_end_ms });
-                    timeline::audio_truncated(now, BARGE_IN, audio_end_ms)
+                    let command = Command::Truncate { item, content_index, audio_end_ms };
+                    let record = timeline::audio_truncated(now, BARGE_IN, audio_end_ms);
+                    (self.send(lane, &command), record)
                 }
                 Repair::Delete { item } => {
-                    self.send(lane, &Command::Delete { item });
-                    timeline::item_deleted(now, BARGE_IN)
+                    let record = timeline::item_deleted(now, BARGE_IN);
+                    (self.send(lane, &Command::Delete { item }), record)
                 }
             };
-            self.line(record);
+            if is_told {
+                self.line(record);
+            }
         }
     }
 }

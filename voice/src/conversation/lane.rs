@@ -7,6 +7,7 @@ use std::{collections::VecDeque, time::Duration};
 
 use clawvoice_session::{SessionTime, UserId};
 
+use super::{history::History, unanswered::Unanswered};
 use crate::realtime::{Codec, ItemKind};
 
 /// Audio kept for a connection that is not configured yet, in samples: 5 s, oldest dropped first.
@@ -92,7 +93,14 @@ pub(super) struct Slot {
     /// Whose it is; `None`: the warm spare.
     pub(super) user: Option<UserId>,
     pub(super) link: Link,
+    /// Connections in a row that failed, or did not hold for long.
     pub(super) attempts: u32,
+    /// Since when the connection is configured.
+    pub(super) ready_at: Option<SessionTime>,
+    /// When the connection is to be replaced as soon as nothing goes on over it.
+    pub(super) rotate_at: SessionTime,
+    /// When it is replaced in any case.
+    pub(super) rotate_by: SessionTime,
     pub(super) used_at: SessionTime,
     pub(super) codec: Box<dyn Codec>,
     /// Unreadable frames in a row.
@@ -105,6 +113,14 @@ pub(super) struct Slot {
     pub(super) said: String,
     /// Whether the last response was already asked for a second time.
     pub(super) retried: bool,
+    /// What was said so far, for the next connection.
+    pub(super) history: History,
+    /// Speech that this connection has taken and not answered.
+    pub(super) unanswered: Unanswered,
+    /// Speech that the last connection took and did not answer.
+    pub(super) say_again: Vec<i16>,
+    /// Whether the speaker has stopped.
+    pub(super) paused: bool,
     /// Up to when the provider has been given audio.
     pub(super) fed_until: SessionTime,
     pub(super) silence: Option<Silence>,
@@ -116,17 +132,19 @@ pub(super) struct Slot {
 }
 
 impl Slot {
-    pub(super) fn new(
-        lane: Lane,
-        codec: Box<dyn Codec>,
-        now: SessionTime,
-        until: SessionTime,
-    ) -> Self {
+    pub(super) fn new(lane: Lane, codec: Box<dyn Codec>, now: SessionTime) -> Self {
         Self {
             lane,
             user: None,
-            link: Link::Connecting { until },
+            link: Link::Waiting { until: now },
             attempts: 0,
+            ready_at: None,
+            rotate_at: now,
+            rotate_by: now,
+            history: History::default(),
+            unanswered: Unanswered::default(),
+            say_again: Vec::new(),
+            paused: true,
             used_at: now,
             codec,
             unreadable: 0,
@@ -143,22 +161,39 @@ impl Slot {
         }
     }
 
-    /// Forgets the connection, keeps the speaker and the audio that waits for the next one.
-    pub(super) fn reset(&mut self) {
+    /// Forgets the connection, keeps the speaker, what was said, and the audio that waits for the
+    /// next one. `trailing` samples of silence end words that are said again.
+    pub(super) fn reset(&mut self, now: SessionTime, trailing: u64) {
         self.codec.renew();
         self.unreadable = 0;
         self.responses.clear();
         self.create = Create::Idle;
         self.respond_wanted = false;
         self.retried = false;
-        // A configured connection has taken all that was said; silence and the turn's end are worth
-        // something only after words.
-        if self.is_ready() || !self.has_speech {
-            self.has_speech = false;
+        self.ready_at = None;
+        // A configured connection has taken all that was said; what it did not answer is said
+        // again, and ended again if the speaker has stopped.
+        if self.is_ready() {
+            self.say_again = self.unanswered.take(now);
+            self.has_speech = !self.say_again.is_empty();
+            self.silence =
+                (self.has_speech && self.paused).then_some(Silence { sent: 0, target: trailing });
+            self.fed_until = now;
+            self.commit_wanted = false;
+            self.pending.clear();
+        } else if !self.has_speech {
+            // Silence and the turn's end are worth something only after words.
             self.silence = None;
             self.commit_wanted = false;
             self.pending.clear();
         }
+        self.link = Link::Waiting { until: now };
+    }
+
+    /// Whether the room hears what comes of that response.
+    pub(super) fn is_heard(&self, response: Option<&str>) -> bool {
+        let named = |id| self.responses.iter().find(|response| response.id == id);
+        response.and_then(named).is_none_or(|response| !response.cut)
     }
 
     pub(super) fn is_ready(&self) -> bool {
@@ -253,12 +288,11 @@ mod tests {
 
     fn slot() -> Slot {
         let codec = Profile::default().codec();
-        Slot::new(Lane::new(0), codec, SessionTime::ZERO, SessionTime::ZERO)
+        Slot::new(Lane::new(0), codec, SessionTime::ZERO)
     }
 
-    // Scenario 1.
     #[test]
-    fn at_most_five_seconds_wait_and_the_oldest_go_first() {
+    fn provider_scenario_01_at_most_five_seconds_wait_and_the_oldest_go_first() {
         let mut slot = slot();
         for n in 0..260_i16 {
             let dropped = slot.keep(&[n; 480]);

@@ -12,13 +12,16 @@
 //! Does not: connect, decode Opus, know Discord's wire or a configuration file.
 
 mod agent;
-mod barge_in;
+pub(crate) mod barge_in;
 mod consult;
+mod continuity;
+mod errors;
 mod hearing;
-mod instructions;
+mod history;
+pub(crate) mod instructions;
 mod interrupt;
 mod lane;
-mod playback;
+pub(crate) mod playback;
 mod pool;
 mod prebuffer;
 mod provider;
@@ -29,12 +32,16 @@ mod settings;
 mod speech;
 mod turn;
 mod turn_queue;
+mod unanswered;
 mod wake;
 
 #[cfg(test)]
 mod tests;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::{
+    collections::{BTreeMap, VecDeque},
+    time::Duration,
+};
 
 use clawvoice_session::{
     SessionKey, SessionTime, UserId,
@@ -43,6 +50,8 @@ use clawvoice_session::{
 };
 
 pub use instructions::{ProfileFile, Prompt};
+use rand::{SeedableRng as _, rngs::SmallRng};
+
 pub use lane::Lane;
 pub use rights::Rights;
 pub use settings::{ConsultPolicy, ConversationSettings, Mode, ToolPolicy, TurnEnd, Vad};
@@ -50,11 +59,13 @@ pub use wake::WakeScope;
 
 use crate::{
     call::Hear,
-    realtime::{DecodeStats, ServerEvent},
+    realtime::{self, DecodeStats, ServerEvent},
     timeline::{self, Role},
 };
 use agent::PendingControl;
 use consult::Consults;
+use errors::RecentErrors;
+use history::History;
 use lane::Slot;
 use playback::{Note, Playback};
 use rights::Standings;
@@ -144,6 +155,8 @@ pub enum Timer {
     ConnectTimeout,
     /// A lost provider connection is tried again.
     Reconnect,
+    /// A provider connection has reached its age.
+    Rotation,
     /// A provider connection was not used for long.
     LaneIdle,
     /// A question goes to the agent, or has waited for its answer for too long.
@@ -177,6 +190,12 @@ pub struct Stats {
     pub reconnects: u64,
     /// Tokens of the agent's runs.
     pub agent_usage: Usage,
+    /// Tokens of the front end's answers.
+    pub usage: realtime::Usage,
+    /// Tokens of transcriptions that are billed by tokens.
+    pub transcription_usage: realtime::Usage,
+    /// Length of the audio of transcriptions that are billed by time.
+    pub transcribed: Duration,
     /// What the decoders skipped.
     pub decode: DecodeStats,
 }
@@ -204,7 +223,12 @@ pub struct Conversation {
     next_event: u64,
     ready: bool,
     closed: bool,
-    last_error: Option<(String, String, SessionTime)>,
+    errors: RecentErrors,
+    /// Until when the provider wants no new connection.
+    blocked_until: Option<SessionTime>,
+    /// What was said with speakers whose connection is closed.
+    histories: VecDeque<(UserId, History)>,
+    rng: SmallRng,
     stats: Stats,
 }
 
@@ -224,6 +248,7 @@ impl Conversation {
         }
         let names = settings.wake_names.as_deref().filter(|_| settings.is_gated());
         let wake = names.map(|names| WakeGate::new(names, settings.wake_scope));
+        let rng = SmallRng::seed_from_u64(settings.seed);
         let mut conversation = Self {
             playback: Playback::new(settings.prebuffer),
             standings: Standings::default(),
@@ -244,7 +269,10 @@ impl Conversation {
             next_event: 0,
             ready: false,
             closed: false,
-            last_error: None,
+            errors: RecentErrors::default(),
+            blocked_until: None,
+            histories: VecDeque::new(),
+            rng,
             stats: Stats::default(),
         };
         let starting = timeline::bridge_starting(

@@ -1,21 +1,16 @@
 //! The pool of provider connections: one per speaker, one warm spare, bounded.
 
-use std::time::Duration;
-
 use clawvoice_session::{SessionTime, UserId};
 
 use super::{
     Conversation, Output, Timer,
-    lane::{Lane, Link, MAX_ATTEMPTS, Slot},
+    lane::{Lane, Link, Slot},
     turn::Admission,
 };
 use crate::{
     realtime::{CONFIGURE_EVENT_ID, Command},
     timeline,
 };
-
-/// An error that repeats within this time is counted, not logged again.
-const ERROR_WINDOW: Duration = Duration::from_secs(60);
 
 impl Conversation {
     /// A connection for a speaker: their own, the spare, a new one, or that of the speaker who has
@@ -30,16 +25,24 @@ impl Conversation {
         slot.user = Some(user);
         slot.used_at = now;
         slot.fed_until = slot.fed_until.max(now);
+        if own.is_none() {
+            self.remind(index, user);
+        }
         self.ensure_spare(now);
         Some(index)
     }
 
-    /// Tells a connection something, if it is still ours.
-    pub(super) fn send(&mut self, lane: Lane, command: &Command<'_>) {
+    /// Tells a connection something, if it is still ours and its provider has a message for it.
+    /// Gives whether it was told.
+    pub(super) fn send(&mut self, lane: Lane, command: &Command<'_>) -> bool {
         let event_id = command.word().map(|word| self.event_id(word)).unwrap_or_default();
-        let Some(slot) = self.slots.iter_mut().find(|slot| slot.lane == lane) else { return };
+        let Some(slot) = self.slots.iter_mut().find(|slot| slot.lane == lane) else {
+            return false;
+        };
         slot.codec.encode(&event_id, command, &mut self.frames);
+        let is_told = !self.frames.is_empty();
         self.send_frames(lane);
+        is_told
     }
 
     /// Tells a connection who it is to be.
@@ -68,9 +71,10 @@ impl Conversation {
         }
         let lane = self.name_lane();
         let codec = self.settings.profile.codec();
-        self.slots.push(Slot::new(lane, codec, now, now + self.settings.connect_timeout));
-        self.outputs.push_back(Output::OpenProvider { lane });
-        Some(self.slots.len() - 1)
+        self.slots.push(Slot::new(lane, codec, now));
+        let index = self.slots.len() - 1;
+        self.dial(now, index);
+        Some(index)
     }
 
     /// A new connection in the place of the one that has been idle for longest: the provider's
@@ -80,15 +84,15 @@ impl Conversation {
             .filter(|index| self.is_idle(*index))
             .min_by_key(|index| self.slots.get(*index).map(|slot| slot.used_at))?;
         self.hang_up(index);
+        self.keep_history(index);
         let lane = self.name_lane();
-        let until = now + self.settings.connect_timeout;
         let codec = self.settings.profile.codec();
-        *self.slots.get_mut(index)? = Slot::new(lane, codec, now, until);
-        self.outputs.push_back(Output::OpenProvider { lane });
+        *self.slots.get_mut(index)? = Slot::new(lane, codec, now);
+        self.dial(now, index);
         Some(index)
     }
 
-    fn name_lane(&mut self) -> Lane {
+    pub(super) fn name_lane(&mut self) -> Lane {
         let lane = Lane::new(self.next_lane);
         self.next_lane = self.next_lane.wrapping_add(1);
         lane
@@ -112,7 +116,7 @@ impl Conversation {
     }
 
     /// Asks for the close of a connection that exists, and keeps its counters.
-    fn hang_up(&mut self, index: usize) {
+    pub(super) fn hang_up(&mut self, index: usize) {
         let Some(slot) = self.slots.get(index) else { return };
         self.stats.decode.add(slot.codec.stats());
         if !matches!(slot.link, Link::Waiting { .. }) {
@@ -127,95 +131,6 @@ impl Conversation {
         self.slots.clear();
     }
 
-    /// Forgets a connection; its place gets the name of the next one. Its answers that are whole,
-    /// or that the room has begun to hear, play out.
-    fn forget(&mut self, index: usize) -> Option<Lane> {
-        let next = self.name_lane();
-        let old = self.slots.get(index)?.lane;
-        self.consults.lane_lost(old);
-        let is_said = self.speech.response().is_some_and(|(lane, response)| {
-            let answers = self.playback.of_lane(lane);
-            let mut said = answers.filter(|answer| answer.response == response);
-            lane == old && said.any(|answer| answer.complete || answer.is_started())
-        });
-        self.speech.lost(old, is_said);
-        if let Some(gate) = &mut self.wake {
-            gate.reset();
-        }
-        self.playback.replace_lane(old, next);
-        let slot = self.slots.get_mut(index)?;
-        slot.reset();
-        slot.lane = next;
-        self.stats.reconnects += 1;
-        Some(next)
-    }
-
-    /// Continues on a new connection at once: the old one's time is over, nothing is wrong.
-    pub(super) fn rotate(&mut self, now: SessionTime, index: usize) {
-        self.hang_up(index);
-        let until = now + self.settings.connect_timeout;
-        if let Some(lane) = self.forget(index)
-            && let Some(slot) = self.slots.get_mut(index)
-        {
-            slot.link = Link::Connecting { until };
-            self.outputs.push_back(Output::OpenProvider { lane });
-        }
-    }
-
-    /// A connection that misbehaves is closed and made anew.
-    pub(super) fn recycle(&mut self, now: SessionTime, index: usize, why: &str) {
-        self.hang_up(index);
-        self.lose(now, index, why, None);
-    }
-
-    /// A connection is gone: try again after a while, or give up.
-    pub(super) fn lost(
-        &mut self,
-        now: SessionTime,
-        index: usize,
-        why: &str,
-        retry_after: Option<Duration>,
-    ) {
-        if let Some(slot) = self.slots.get(index) {
-            self.stats.decode.add(slot.codec.stats());
-        }
-        self.lose(now, index, why, retry_after);
-    }
-
-    fn lose(&mut self, now: SessionTime, index: usize, why: &str, retry_after: Option<Duration>) {
-        if self.forget(index).is_none() {
-            return;
-        }
-        let Some(slot) = self.slots.get_mut(index) else { return };
-        slot.attempts += 1;
-        if slot.attempts > MAX_ATTEMPTS {
-            self.give_up(now, index, why);
-            return;
-        }
-        let wait = slot.back_off().max(retry_after.unwrap_or_default());
-        slot.link = Link::Waiting { until: now + wait };
-        let why = format!("{why}; connecting again in {} s", wait.as_secs_f32());
-        self.complain(now, "", &why);
-    }
-
-    /// One speaker's connection cannot be made. That ends the conversation unless another works.
-    fn give_up(&mut self, now: SessionTime, index: usize, why: &str) {
-        if !self.slots.iter().any(Slot::is_ready) {
-            self.fail(now, why.to_owned());
-            return;
-        }
-        self.complain(now, "", why);
-        let slot = self.slots.remove(index);
-        for turn in &mut self.turns {
-            if slot.user == Some(turn.user) {
-                turn.admission = Admission::Dropped;
-                self.stats.turns_dropped += 1;
-            }
-        }
-        // A dropped turn ends with its talkspurt; one that pauses has ended.
-        self.turns.retain(|turn| turn.admission == Admission::Admitted || turn.is_talking());
-    }
-
     /// The front end is unusable.
     pub(super) fn fail(&mut self, now: SessionTime, why: String) {
         self.complain(now, "", &why);
@@ -225,18 +140,24 @@ impl Conversation {
 
     /// Logs an error, unless it repeats.
     pub(super) fn complain(&mut self, now: SessionTime, code: &str, message: &str) {
+        self.complain_with(now, code, message, "");
+    }
+
+    /// As [`Conversation::complain`], with something to add that makes it no other error.
+    pub(super) fn complain_with(
+        &mut self,
+        now: SessionTime,
+        code: &str,
+        message: &str,
+        more: &str,
+    ) {
         let message = timeline::preview(message);
-        if let Some((last_code, last_message, since)) = &self.last_error
-            && last_code == code
-            && *last_message == message
-            && now.since(*since) < ERROR_WINDOW
-        {
+        if !self.errors.is_news(now, code, &message) {
             self.stats.errors_repeated += 1;
             return;
         }
-        let record = timeline::realtime_error(now, self.settings.place(), code, &message);
-        self.last_error = Some((code.to_owned(), message, now));
-        self.line(record);
+        let message = format!("{message}{more}");
+        self.line(timeline::realtime_error(now, self.settings.place(), code, &message));
     }
 
     /// Sends a wanted `response.create` when no response is active.
@@ -261,9 +182,11 @@ impl Conversation {
             Link::Waiting { until } => Some((until, Timer::Reconnect)),
             Link::Ready => None,
         };
+        let rotation = self.rotation_due(index).map(|at| (at, Timer::Rotation));
         let idle = self.is_idle(index).then(|| slot.used_at + self.settings.lane_idle);
         [
             link,
+            rotation,
             self.silence_due(index).map(|at| (at, Timer::Silence)),
             slot.response_deadline().map(|at| (at, Timer::ResponseTimeout)),
             idle.map(|at| (at, Timer::LaneIdle)),
@@ -281,23 +204,21 @@ impl Conversation {
             self.end_silent_responses(now, index);
             self.handle_link_timeout(now, index);
             if let Some(index) = self.find_slot(lane) {
+                self.rotate_if_due(now, index);
+            }
+            if let Some(index) = self.find_slot(lane) {
                 self.close_if_idle(now, index);
             }
         }
     }
 
     fn handle_link_timeout(&mut self, now: SessionTime, index: usize) {
-        let connect_timeout = self.settings.connect_timeout;
-        let Some(slot) = self.slots.get_mut(index) else { return };
+        let Some(slot) = self.slots.get(index) else { return };
         match slot.link {
             Link::Connecting { until } if until <= now => {
                 self.recycle(now, index, "the provider connection was not ready in time");
             }
-            Link::Waiting { until } if until <= now => {
-                slot.link = Link::Connecting { until: now + connect_timeout };
-                let lane = slot.lane;
-                self.outputs.push_back(Output::OpenProvider { lane });
-            }
+            Link::Waiting { until } if until <= now => self.dial(now, index),
             _ => {}
         }
     }
@@ -307,6 +228,7 @@ impl Conversation {
             self.slots.get(index).is_some_and(|slot| slot.used_at + self.settings.lane_idle <= now);
         if is_due && self.is_idle(index) {
             self.hang_up(index);
+            self.keep_history(index);
             self.slots.remove(index);
             self.ensure_spare(now);
         }

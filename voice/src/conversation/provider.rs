@@ -71,11 +71,7 @@ impl Conversation {
     /// A connection is gone or could not be made.
     pub fn handle_provider_closed(&mut self, now: SessionTime, lane: Lane, closed: &Closed) {
         let Some(index) = self.find_slot(lane) else { return };
-        if closed.is_fatal() {
-            self.fail(now, closed.describe());
-        } else {
-            self.lost(now, index, &closed.describe(), closed.retry_after());
-        }
+        self.handle_closed(now, index, closed);
         self.settle(now);
     }
 
@@ -99,6 +95,7 @@ impl Conversation {
 
     fn handle_event(&mut self, now: SessionTime, index: usize, event: ServerEvent) {
         self.touch(now, index, &event);
+        self.remember(now, index, &event);
         match event {
             ServerEvent::SessionUpdated => self.handle_configured(now, index),
             ServerEvent::SpeechStarted { .. } => self.interrupt_by_provider(now, index),
@@ -138,9 +135,11 @@ impl Conversation {
             | ServerEvent::SpeechStopped { .. }
             | ServerEvent::Committed { .. }
             | ServerEvent::UserTranscriptFailed { .. }
+            | ServerEvent::AssistantTranscriptPartial { .. }
             | ServerEvent::Interrupted
             | ServerEvent::GoAway { .. }
             | ServerEvent::RateLimits(_)
+            | ServerEvent::Used(_)
             | ServerEvent::BadAudio
             | ServerEvent::Noted { .. }
             | ServerEvent::Unknown => {}
@@ -153,6 +152,7 @@ impl Conversation {
             ServerEvent::Audio(AudioDelta { response, .. })
             | ServerEvent::OutputItemAdded { response, .. }
             | ServerEvent::AssistantTranscript { response, .. }
+            | ServerEvent::AssistantTranscriptPartial { response, .. }
             | ServerEvent::Noted { response: response @ Some(_) } => response,
             _ => return,
         };
@@ -169,14 +169,14 @@ impl Conversation {
             return;
         }
         slot.link = Link::Ready;
-        slot.attempts = 0;
         if !self.ready {
             self.ready = true;
             let record = timeline::bridge_ready(now, self.settings.bridge());
             self.line(record);
             self.outputs.push_back(Output::Ready);
         }
-        self.flush(index);
+        self.resume(now, index);
+        self.flush(now, index);
     }
 
     fn transcribe(&mut self, now: SessionTime, index: usize, role: Role, text: String) {

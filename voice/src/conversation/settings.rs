@@ -168,6 +168,13 @@ pub struct ConversationSettings {
     pub lane_idle: Duration,
     /// How long a provider connection may take until it is configured.
     pub connect_timeout: Duration,
+    /// Age at which a provider connection is replaced as soon as nothing goes on over it: before
+    /// the provider's own limit for a session.
+    pub rotate_after: Duration,
+    /// Age at which it is replaced even in mid-word.
+    pub session_limit: Duration,
+    /// Makes the waits between connection attempts differ from those of others.
+    pub seed: u64,
 }
 
 impl ConversationSettings {
@@ -212,6 +219,9 @@ impl ConversationSettings {
             max_lanes: 8,
             lane_idle: Duration::from_secs(300),
             connect_timeout: Duration::from_secs(10),
+            rotate_after: Duration::from_secs(55 * 60),
+            session_limit: Duration::from_secs(59 * 60),
+            seed: 0,
         }
     }
 

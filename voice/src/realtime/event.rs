@@ -215,6 +215,15 @@ pub enum ServerEvent {
     Audio(AudioDelta),
     /// Assistant audio that cannot be read; dropped.
     BadAudio,
+    /// More words of an assistant item; they run ahead of its audio.
+    AssistantTranscriptPartial {
+        /// The response.
+        response: Option<String>,
+        /// The item.
+        item: Option<String>,
+        /// What is added to the words before.
+        delta: String,
+    },
     /// The final transcript of an assistant item.
     AssistantTranscript {
         /// The response.
@@ -239,6 +248,9 @@ pub enum ServerEvent {
         /// In how long, if it said so.
         time_left: Option<Duration>,
     },
+    /// What was used since the last such event. Only providers that do not say so at an answer's
+    /// end.
+    Used(Usage),
     /// How much may still be asked of the provider.
     RateLimits(Vec<RateLimit>),
     /// An error.

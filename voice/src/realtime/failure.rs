@@ -94,6 +94,15 @@ impl Closed {
         }
     }
 
+    /// Whether the session's time was over, which is nothing to report.
+    #[must_use]
+    pub fn is_expiry(&self) -> bool {
+        match self {
+            Self::Frame { code, reason } => *code == 1001 || reason == "session_expired",
+            Self::Refused { .. } | Self::Lost(_) => false,
+        }
+    }
+
     /// How long the provider asks us to stay away.
     #[must_use]
     pub fn retry_after(&self) -> Option<Duration> {
@@ -143,7 +152,6 @@ mod tests {
             ("inference_rate_limit_exceeded", "", Treatment::Limited),
             ("", "rate_limit_error", Treatment::Limited),
             ("unsupported_content_type", "invalid_request_error", Treatment::Report),
-            // Scenario 25: without a code it is not fatal.
             ("", "", Treatment::Report),
         ];
         for (code, kind, expected) in cases {
@@ -155,6 +163,11 @@ mod tests {
             };
             assert_eq!(failure.treatment(), expected, "{code:?} {kind:?}");
         }
+    }
+
+    #[test]
+    fn provider_scenario_25_an_error_without_a_code_is_only_reported() {
+        assert_eq!(Failure::default().treatment(), Treatment::Report);
     }
 
     #[test]

@@ -14,6 +14,8 @@ mod event;
 mod failure;
 pub mod local;
 pub mod openai;
+mod pcm;
+mod resample;
 
 pub use codec::{
     CONFIGURE_EVENT_ID, Capabilities, Codec, Command, Frame, Profile, SessionSettings, Shape,

@@ -14,7 +14,10 @@
     reason = "sockets, tasks and their time limits belong to the shell"
 )]
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
 
 use futures_util::{SinkExt, StreamExt};
 use rustls::{ClientConfig, RootCertStore};
@@ -30,7 +33,7 @@ use tokio_tungstenite::{
         Error, Message,
         client::IntoClientRequest,
         handshake::client::Request,
-        http::{HeaderName, HeaderValue},
+        http::{HeaderMap, HeaderName, HeaderValue, header::RETRY_AFTER},
         protocol::{CloseFrame, WebSocketConfig, frame::coding::CloseCode},
     },
 };
@@ -90,6 +93,8 @@ pub enum SocketIn {
     Failed {
         /// The HTTP status the upgrade was refused with.
         status: Option<u16>,
+        /// How long the peer wants no further attempt, if its refusal says so.
+        retry_after: Option<Duration>,
         /// In words.
         reason: String,
     },
@@ -160,10 +165,12 @@ async fn run(
             let (code, reason) = carry(stream, &mut from_owner, &to_owner).await;
             SocketIn::Closed { code, reason }
         }
-        Ok(Err(refusal)) => SocketIn::Failed { status: refusal.status, reason: refusal.reason },
+        Ok(Err(Refusal { status, retry_after, reason })) => {
+            SocketIn::Failed { status, retry_after, reason }
+        }
         Err(_) => {
             let reason = format!("no answer within {} ms", limit.as_millis());
-            SocketIn::Failed { status: None, reason }
+            SocketIn::Failed { status: None, retry_after: None, reason }
         }
     };
     // The owner may be gone; then nobody wants to know.
@@ -173,13 +180,23 @@ async fn run(
 /// Why a websocket could not be opened.
 struct Refusal {
     status: Option<u16>,
+    retry_after: Option<Duration>,
     reason: String,
 }
 
 impl From<String> for Refusal {
     fn from(reason: String) -> Self {
-        Self { status: None, reason }
+        Self { status: None, retry_after: None, reason }
     }
+}
+
+/// `Retry-After` (RFC 9110 10.2.3), as seconds or as a date that lies ahead of `now`.
+fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
+    let value = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
+    if let Ok(seconds) = value.parse() {
+        return Some(Duration::from_secs(seconds));
+    }
+    httpdate::parse_http_date(value).ok()?.duration_since(now).ok()
 }
 
 async fn open(request: SocketRequest) -> Result<Stream, Refusal> {
@@ -198,7 +215,11 @@ async fn open(request: SocketRequest) -> Result<Stream, Refusal> {
         Ok((stream, _)) => Ok(stream),
         Err(Error::Http(response)) => {
             let status = response.status();
-            Err(Refusal { status: Some(status.as_u16()), reason: format!("HTTP status {status}") })
+            Err(Refusal {
+                status: Some(status.as_u16()),
+                retry_after: retry_after(response.headers(), SystemTime::now()),
+                reason: format!("HTTP status {status}"),
+            })
         }
         Err(error) => Err(error.to_string().into()),
     }
@@ -372,18 +393,42 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_refused_upgrade_names_the_http_status() {
-        let (listener, url) = server().await;
-        let mut handle = Socket::connect(request(url));
-        let (mut tcp, _) = listener.accept().await.unwrap();
-        tcp.write_all(b"HTTP/1.1 401 Unauthorized\r\ncontent-length: 0\r\n\r\n").await.unwrap();
-        match next(&mut handle).await {
-            SocketIn::Failed { status, reason } => {
-                assert_eq!((status, reason.as_str()), (Some(401), "HTTP status 401 Unauthorized"));
+    async fn provider_scenario_22_a_refused_upgrade_names_the_http_status_and_when_to_come_back() {
+        let refusals = [
+            ("401 Unauthorized", "", 401, None),
+            ("429 Too Many Requests", "retry-after: 3\r\n", 429, Some(Duration::from_secs(3))),
+        ];
+        for (line, header, code, wait) in refusals {
+            let (listener, url) = server().await;
+            let mut handle = Socket::connect(request(url));
+            let (mut tcp, _) = listener.accept().await.unwrap();
+            let answer = format!("HTTP/1.1 {line}\r\n{header}content-length: 0\r\n\r\n");
+            tcp.write_all(answer.as_bytes()).await.unwrap();
+            match next(&mut handle).await {
+                SocketIn::Failed { status, retry_after, reason } => {
+                    assert_eq!((status, retry_after), (Some(code), wait));
+                    assert_eq!(reason, format!("HTTP status {line}"));
+                }
+                other => panic!("expected a failure, got {other:?}"),
             }
-            other => panic!("expected a failure, got {other:?}"),
+            assert_eq!(handle.incoming.recv().await, None);
         }
-        assert_eq!(handle.incoming.recv().await, None);
+    }
+
+    #[test]
+    fn retry_after_is_seconds_or_a_date() {
+        let now = httpdate::parse_http_date("Sun, 06 Nov 1994 08:49:37 GMT").unwrap();
+        for (value, expected) in [
+            ("0", Some(0)),
+            (" 120", Some(120)),
+            ("Sun, 06 Nov 1994 08:50:07 GMT", Some(30)),
+            ("Sun, 06 Nov 1994 08:49:07 GMT", None),
+            ("-1", None),
+            ("soon", None),
+        ] {
+            let headers = HeaderMap::from_iter([(RETRY_AFTER, HeaderValue::from_static(value))]);
+            assert_eq!(retry_after(&headers, now), expected.map(Duration::from_secs), "{value}");
+        }
     }
 
     #[tokio::test]
@@ -394,7 +439,11 @@ mod tests {
         let mut handle = Socket::connect(silent);
         assert_eq!(
             next(&mut handle).await,
-            SocketIn::Failed { status: None, reason: "no answer within 50 ms".into() }
+            SocketIn::Failed {
+                status: None,
+                retry_after: None,
+                reason: "no answer within 50 ms".into()
+            }
         );
         drop(listener);
         let mut handle = Socket::connect(request(url));

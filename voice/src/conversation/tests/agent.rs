@@ -353,7 +353,7 @@ fn voice_scenario_46_a_reconnect_before_a_sound_says_it_once_more() {
     let mut room = asked();
     room.answer(0, "Rain.");
     room.lost(0, &Closed::Lost("reset".into()));
-    room.run(1_000);
+    room.run(1_200);
     let lane = *room.opened.last().unwrap();
     room.configure(lane);
     assert_eq!(room.told_to_say(), ["Rain.", "Rain."]);
@@ -445,7 +445,7 @@ fn provider_scenario_19_a_lost_calls_result_is_spoken_and_never_an_orphan() {
     room.speak(ADA, 200);
     room.call(0, "c", &json!({"question": QUESTION}));
     room.lost(0, &Closed::Lost("reset".into()));
-    room.run(1_000);
+    room.run(1_200);
     let lane = *room.opened.last().unwrap();
     room.configure(lane);
     room.answer(0, "Rain.");

@@ -163,9 +163,8 @@ fn voice_scenario_41_speech_while_nothing_plays_cuts_nothing() {
     assert!(room.sent.is_empty());
 }
 
-// Realtime scenario 4.
 #[test]
-fn an_answer_that_was_heard_whole_stays_as_it_is() {
+fn provider_scenario_04_an_answer_that_was_heard_whole_stays_as_it_is() {
     let mut room = Room::answering(settings(), 2_000);
     room.done(0, "r1", "completed");
     room.run(2_000);
@@ -174,9 +173,8 @@ fn an_answer_that_was_heard_whole_stays_as_it_is() {
     assert!(room.sent.is_empty());
 }
 
-// Realtime scenario 5.
 #[test]
-fn an_answer_that_was_generated_whole_is_truncated_and_not_cancelled() {
+fn provider_scenario_05_an_answer_that_was_generated_whole_is_truncated_and_not_cancelled() {
     let mut room = Room::answering(settings(), 7_000);
     room.done(0, "r1", "completed");
     room.run(3_000);
@@ -186,9 +184,8 @@ fn an_answer_that_was_generated_whole_is_truncated_and_not_cancelled() {
     assert!(!room.tick());
 }
 
-// Realtime scenario 6.
 #[test]
-fn an_item_without_audio_is_deleted() {
+fn provider_scenario_06_an_item_without_audio_is_deleted() {
     let mut room = Room::answering(settings(), 1_000);
     room.added(0, "r1", "i2");
     room.run(600);
@@ -205,9 +202,8 @@ fn an_item_without_audio_is_deleted() {
     assert_eq!(room.sent(), [delete("i1")]);
 }
 
-// Realtime scenario 7.
 #[test]
-fn of_three_items_the_first_stays_the_second_is_cut_and_the_third_deleted() {
+fn provider_scenario_07_of_three_items_the_first_stays_the_second_is_cut_and_the_third_deleted() {
     let mut room = Room::answering(settings(), 1_000);
     for item in ["i2", "i3"] {
         room.delta(0, "r1", item, 4_000);
@@ -218,9 +214,8 @@ fn of_three_items_the_first_stays_the_second_is_cut_and_the_third_deleted() {
     assert_eq!(room.sent(), [cancel("r1"), truncate("i2", 700), delete("i3")]);
 }
 
-// Realtime scenario 8.
 #[test]
-fn a_refused_truncation_is_logged_and_the_next_turn_works() {
+fn provider_scenario_08_a_refused_truncation_is_logged_and_the_next_turn_works() {
     let mut room = Room::answering(settings(), 5_000);
     room.run(4_980);
     room.sent.clear();

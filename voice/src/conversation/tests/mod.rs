@@ -4,6 +4,7 @@ mod agent;
 mod answers;
 mod arbitrary;
 mod connections;
+mod continuity;
 mod interruption;
 mod turns;
 mod wake;
@@ -137,6 +138,12 @@ impl Room {
             if next > end {
                 break;
             }
+            if next == self.next_tick && timer != Some(next) && !self.talk.wants_frame() {
+                // A tick on which nothing is wanted changes nothing.
+                self.now = next;
+                self.next_tick += TICK;
+                continue;
+            }
             self.now = next;
             if timer == Some(next) {
                 self.talk.handle_timeout(self.now);
@@ -194,6 +201,16 @@ impl Room {
         self.drain();
         self.server(lane, &json!({"type": "session.created", "session": {}}));
         self.server(lane, &json!({"type": "session.updated", "session": {}}));
+    }
+
+    /// The provider is there for every connection that waits for it.
+    fn configure_all(&mut self) {
+        let unready = self.talk.slots.iter().filter(|slot| !slot.is_ready());
+        let lanes = unready.map(|slot| slot.lane.number());
+        let lanes: Vec<u32> = lanes.filter(|lane| self.opened.contains(lane)).collect();
+        for lane in lanes {
+            self.configure(lane);
+        }
     }
 
     fn server(&mut self, lane: u32, event: &Value) {
@@ -349,6 +366,46 @@ impl Room {
                 event
             })
             .collect()
+    }
+
+    /// What was said is a turn.
+    fn committed(&mut self, lane: u32, item: &str) {
+        self.server(lane, &json!({"type": "input_audio_buffer.committed", "item_id": item}));
+    }
+
+    fn words(&mut self, lane: u32, item: &str, words: &str) {
+        self.server(
+            lane,
+            &json!({"type": "conversation.item.input_audio_transcription.completed",
+                    "item_id": item, "transcript": words}),
+        );
+    }
+
+    fn answer_words(&mut self, lane: u32, response: &str, item: &str, words: &str) {
+        self.server(
+            lane,
+            &json!({"type": "response.output_audio_transcript.done", "response_id": response,
+                    "item_id": item, "transcript": words}),
+        );
+    }
+
+    /// What a connection was told as text: who said it, and the words.
+    fn told(&self, lane: u32) -> Vec<String> {
+        self.sent
+            .iter()
+            .filter(|(of, event)| *of == lane && event["type"] == "conversation.item.create")
+            .map(|(_, event)| {
+                let role = event["item"]["role"].as_str().unwrap();
+                let part = &event["item"]["content"][0];
+                format!("{role}: {}", part["text"].as_str().unwrap())
+            })
+            .collect()
+    }
+
+    /// The samples that a connection was given.
+    fn given(&self, lane: u32) -> Vec<i16> {
+        let pieces = self.appended.iter().filter(|(of, ..)| *of == lane);
+        pieces.flat_map(|(_, _, pcm)| pcm.iter().copied()).collect()
     }
 
     fn journal_has(&self, text: &str) -> bool {

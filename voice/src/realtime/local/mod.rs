@@ -24,7 +24,6 @@ mod input;
 mod player;
 mod recognise;
 mod refusal;
-mod resample;
 mod response;
 mod script;
 mod session;

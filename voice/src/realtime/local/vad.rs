@@ -5,7 +5,8 @@
 
 use earshot::Detector;
 
-use super::{SAMPLES_PER_MS, resample::To16k, session_object::TurnDetection};
+use super::{SAMPLES_PER_MS, session_object::TurnDetection};
+use crate::realtime::resample::To16k;
 
 /// Samples of a frame at earshot's 16 kHz.
 const FRAME_16K: usize = 256;

@@ -4,7 +4,8 @@ use std::io::Read;
 
 use hound::{SampleFormat, WavReader};
 
-use super::{SAMPLE_RATE, resample::resample};
+use super::SAMPLE_RATE;
+use crate::realtime::resample::resample;
 
 /// Longest audio that is read: ten minutes.
 const MAX_SECONDS: u32 = 600;

@@ -1,16 +1,18 @@
 //! Client events.
 
-use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde_json::{Value, json};
 
+use super::Profile;
 use crate::{
-    realtime::{CONFIGURE_EVENT_ID, SAMPLE_RATE, SessionSettings, ToolDefinition, TurnDetection},
+    realtime::{
+        CONFIGURE_EVENT_ID, SAMPLE_RATE, SessionSettings, ToolDefinition, TurnDetection, pcm,
+    },
     timeline::Role,
 };
 
 /// `session.update` with every value that matters: a server's defaults differ from the documented
 /// ones. Noise reduction is off: it made Discord turns unrecognisable.
-pub(super) fn session_update(settings: &SessionSettings<'_>) -> String {
+pub(super) fn session_update(settings: &SessionSettings<'_>, profile: &Profile) -> String {
     let turn_detection = match settings.turn_detection {
         TurnDetection::Server {
             threshold,
@@ -28,15 +30,21 @@ pub(super) fn session_update(settings: &SessionSettings<'_>) -> String {
         }),
         TurnDetection::Own => Value::Null,
     };
-    let format = json!({"type": "audio/pcm", "rate": SAMPLE_RATE});
-    let mut output = json!({"format": format});
-    if !settings.voice.is_empty() {
-        output["voice"] = settings.voice.into();
-    }
-    json!({
-        "type": "session.update",
-        "event_id": CONFIGURE_EVENT_ID,
-        "session": {
+    let transcription = settings.transcription_model.map(|model| json!({"model": model}));
+    let tools: Vec<Value> = settings.tools.iter().map(tool).collect();
+    let mut session = if profile.flat_session {
+        json!({
+            "modalities": ["audio", "text"],
+            "instructions": settings.instructions,
+            "input_audio_format": "pcm16",
+            "output_audio_format": "pcm16",
+            "input_audio_transcription": transcription,
+            "turn_detection": turn_detection,
+            "tools": tools,
+        })
+    } else {
+        let format = json!({"type": "audio/pcm", "rate": SAMPLE_RATE});
+        json!({
             "type": "realtime",
             "instructions": settings.instructions,
             "output_modalities": ["audio"],
@@ -44,15 +52,34 @@ pub(super) fn session_update(settings: &SessionSettings<'_>) -> String {
                 "input": {
                     "format": format,
                     "noise_reduction": null,
-                    "transcription": settings.transcription_model.map(|model| json!({"model": model})),
+                    "transcription": transcription,
                     "turn_detection": turn_detection,
                 },
-                "output": output,
+                "output": {"format": format},
             },
-            "tools": settings.tools.iter().map(tool).collect::<Vec<_>>(),
-        },
-    })
-    .to_string()
+            "tools": tools,
+        })
+    };
+    if !settings.voice.is_empty() {
+        let place = if profile.flat_session { "/voice" } else { "/audio/output/voice" };
+        set(&mut session, place, settings.voice.into());
+    }
+    if let Some(temperature) = profile.temperature {
+        set(&mut session, "/temperature", temperature.into());
+    }
+    if let Some(effort) = &profile.reasoning_effort {
+        set(&mut session, "/reasoning", json!({"effort": effort}));
+    }
+    json!({"type": "session.update", "event_id": CONFIGURE_EVENT_ID, "session": session})
+        .to_string()
+}
+
+/// Sets a field; its object is there.
+fn set(session: &mut Value, place: &str, value: Value) {
+    let (object, field) = place.rsplit_once('/').unwrap_or_default();
+    if let Some(object) = session.pointer_mut(object).and_then(Value::as_object_mut) {
+        object.insert(field.to_owned(), value);
+    }
 }
 
 fn tool(tool: &ToolDefinition) -> Value {
@@ -64,24 +91,13 @@ fn tool(tool: &ToolDefinition) -> Value {
     })
 }
 
-/// Samples that fill whole base64 groups, so that a frame is encoded piece by piece without
-/// padding inside.
-const PIECE: usize = 480;
-
 /// `input_audio_buffer.append` with 24 kHz mono samples. Allocates only the text.
-pub(super) fn append(pcm: &[i16]) -> String {
+pub(super) fn append(samples: &[i16]) -> String {
     const HEAD: &str = r#"{"type":"input_audio_buffer.append","audio":""#;
     const TAIL: &str = r#""}"#;
-    let base64_len = (pcm.len() * 2).div_ceil(3) * 4;
-    let mut text = String::with_capacity(HEAD.len() + base64_len + TAIL.len());
+    let mut text = String::with_capacity(HEAD.len() + pcm::base64_len(samples) + TAIL.len());
     text.push_str(HEAD);
-    for piece in pcm.chunks(PIECE) {
-        let mut bytes = [0_u8; PIECE * 2];
-        for (pair, sample) in bytes.chunks_exact_mut(2).zip(piece) {
-            pair.copy_from_slice(&sample.to_le_bytes());
-        }
-        STANDARD.encode_string(bytes.split_at(piece.len() * 2).0, &mut text);
-    }
+    pcm::push_base64(samples, &mut text);
     text.push_str(TAIL);
     text
 }
@@ -106,10 +122,11 @@ pub(super) fn response_create(event_id: &str, instructions: Option<&str>) -> Str
     event.to_string()
 }
 
-/// `conversation.item.create` of words as text.
-pub(super) fn text_item(event_id: &str, role: Role, text: &str) -> String {
+/// `conversation.item.create` of words as text; `flat`: with the beta's part types.
+pub(super) fn text_item(event_id: &str, role: Role, text: &str, flat: bool) -> String {
     let (role, part) = match role {
         Role::User => ("user", "input_text"),
+        Role::Assistant if flat => ("assistant", "text"),
         Role::Assistant => ("assistant", "output_text"),
     };
     item(
@@ -156,9 +173,19 @@ pub(super) fn delete_item(event_id: &str, item: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use base64::{Engine as _, engine::general_purpose::STANDARD};
     use proptest::prelude::*;
 
     use super::*;
+
+    const BARE: SessionSettings<'_> = SessionSettings {
+        model: "",
+        instructions: "",
+        voice: "",
+        transcription_model: None,
+        turn_detection: TurnDetection::Own,
+        tools: &[],
+    };
 
     fn parsed(text: &str) -> Value {
         serde_json::from_str(text).unwrap()
@@ -166,7 +193,7 @@ mod tests {
 
     #[test]
     fn a_session_update_sends_every_vad_value_under_its_ga_name() {
-        let text = session_update(&SessionSettings {
+        let settings = SessionSettings {
             instructions: "Be \"brief\".",
             voice: "cedar",
             model: "gpt-realtime-2.1",
@@ -183,7 +210,8 @@ mod tests {
                 description: "Asks.".into(),
                 parameters: json!({"type": "object"}),
             }],
-        });
+        };
+        let text = session_update(&settings, &Profile::default());
         assert_eq!(
             parsed(&text),
             json!({
@@ -217,18 +245,39 @@ mod tests {
 
     #[test]
     fn own_turn_detection_and_no_voice_leave_the_provider_to_us() {
-        let update = parsed(&session_update(&SessionSettings {
-            model: "",
-            instructions: "",
-            voice: "",
-            transcription_model: None,
-            turn_detection: TurnDetection::Own,
-            tools: &[],
-        }));
+        let update = parsed(&session_update(&BARE, &Profile::default()));
         let audio = &update["session"]["audio"];
         assert_eq!(audio["input"]["turn_detection"], Value::Null);
         assert_eq!(audio["input"]["transcription"], Value::Null);
         assert_eq!(audio["output"].get("voice"), None);
+    }
+
+    #[test]
+    fn older_servers_get_a_flat_session_and_their_own_part_types() {
+        let profile = Profile {
+            flat_session: true,
+            temperature: Some(0.8),
+            reasoning_effort: Some("low".into()),
+            ..Profile::default()
+        };
+        let settings = SessionSettings { voice: "alloy", instructions: "Hi.", ..BARE };
+        assert_eq!(
+            parsed(&session_update(&settings, &profile))["session"],
+            json!({
+                "modalities": ["audio", "text"],
+                "instructions": "Hi.",
+                "voice": "alloy",
+                "input_audio_format": "pcm16",
+                "output_audio_format": "pcm16",
+                "input_audio_transcription": null,
+                "turn_detection": null,
+                "tools": [],
+                "temperature": 0.8,
+                "reasoning": {"effort": "low"},
+            })
+        );
+        let item = parsed(&text_item("e", Role::Assistant, "Hello.", true));
+        assert_eq!(item["item"]["content"][0]["type"], "text");
     }
 
     #[test]
@@ -265,12 +314,12 @@ mod tests {
                 "type": "function_call_output", "call_id": "call_1", "output": "{}"}})
         );
         assert_eq!(
-            parsed(&text_item("e8", Role::Assistant, "Hello."))["item"],
+            parsed(&text_item("e8", Role::Assistant, "Hello.", false))["item"],
             json!({"type": "message", "role": "assistant",
                    "content": [{"type": "output_text", "text": "Hello."}]})
         );
         assert_eq!(
-            parsed(&text_item("e9", Role::User, "Hi."))["item"],
+            parsed(&text_item("e9", Role::User, "Hi.", false))["item"],
             json!({"type": "message", "role": "user",
                    "content": [{"type": "input_text", "text": "Hi."}]})
         );

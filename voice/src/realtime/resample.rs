@@ -1,4 +1,4 @@
-//! Sample rate conversion: 24 → 16 kHz as a stream for the VAD, any rate once for WAV files.
+//! Sample rate conversion: 24 → 16 kHz as a stream, any rate once for WAV files.
 
 use std::f32::consts::PI;
 
