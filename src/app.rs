@@ -4,8 +4,8 @@ use std::{future::Future, path::Path, sync::Arc};
 
 use clawvoice_config::Config;
 use clawvoice_session::{
-    ChannelId, GuildId, SessionKey, StageDoor,
-    agent::{Agent, AgentEvent, Ask, AskedBy, Control, ControlOutcome, RunId, RunReport},
+    ChannelId, GuildId, StageDoor,
+    agent::Agent,
     timeline::{Level, Record},
 };
 use clawvoice_text::shell::{
@@ -23,7 +23,7 @@ use clawvoice_voice::{
 use tokio::{sync::mpsc, task::JoinHandle};
 
 use crate::{
-    conversation,
+    agent, conversation,
     printer::Failure,
     provider::{self, RunningProvider},
     timeline::TimelineWriter,
@@ -41,8 +41,8 @@ const RECORDS: usize = 4_096;
 /// Runs until `shutdown` resolves or Discord refuses us for good.
 ///
 /// Going down, in this order: voice channels are left (null channel), sessions close their
-/// sockets, the main gateway closes with 1000, the local provider finishes its recordings, the
-/// timeline is flushed.
+/// sockets, the main gateway closes with 1000, the agent's runs stop and its store is closed, the
+/// local provider finishes its recordings, the timeline is flushed.
 pub(crate) async fn run(
     config: Config,
     timeline: Option<&Path>,
@@ -51,12 +51,20 @@ pub(crate) async fn run(
     let clock = SessionClock::start();
     let (records, writer) = start_timeline(timeline)?;
     let _ = records.try_send(process_started(clock));
-    let provider = provider::start(&config).await?;
+    let agent = agent::start(&config).await?;
+    let provider = match provider::start(&config).await {
+        Ok(provider) => provider,
+        Err(failure) => {
+            agent.close().await;
+            return Err(failure);
+        }
+    };
     let (voice_events, events) = mpsc::channel(EVENTS);
     let (requests, voice_requests) = mpsc::channel(REQUESTS);
     let (voice, presence) = start_voice(
         &config,
         provider.as_ref(),
+        Arc::clone(&agent) as _,
         clock,
         PresenceChannels { events, requests, records, stage: stage_door(&config) },
     );
@@ -89,6 +97,7 @@ pub(crate) async fn run(
     // Both end when their last handle is gone; a panic in one is in the log already.
     let _ = leaving.await;
     let _ = presence.await;
+    agent.close().await;
     if let Some(RunningProvider { local: Some(local), .. }) = provider {
         local.shutdown().await;
     }
@@ -132,11 +141,12 @@ fn start_timeline(path: Option<&Path>) -> Result<(mpsc::Sender<Record>, JoinHand
 fn start_voice(
     config: &Config,
     provider: Option<&RunningProvider>,
+    agent: Arc<dyn Agent>,
     clock: SessionClock,
     channels: PresenceChannels,
 ) -> (PresenceHandle, JoinHandle<()>) {
     let voice = &config.discord.voice;
-    let conversation = conversation::settings(config, provider, None);
+    let conversation = conversation::settings(config, provider, config.agent.workspace.as_deref());
     let labels = labels(config, provider);
     let settings = PresenceSettings {
         enabled: voice.enabled && provider.is_some(),
@@ -152,30 +162,10 @@ fn start_voice(
         connect_timeout: voice.connect_timeout,
         provider: provider.map(|provider| provider.endpoint.clone()).unwrap_or_default(),
         conversation,
-        agent: Arc::new(NoAgent),
+        agent,
     };
     let starter = Arc::new(Sessions::new(template, clock));
     presence::start(settings, channels, starter, move || clock.now())
-}
-
-/// Stands where no agent is.
-struct NoAgent;
-
-#[async_trait::async_trait]
-impl Agent for NoAgent {
-    async fn ask(&self, ask: Ask, reports: mpsc::Sender<RunReport>) {
-        let event = AgentEvent::Failed("there is no agent".to_owned());
-        // An asker that is gone needs no answer.
-        let _ = reports.send(RunReport { run: ask.run, event }).await;
-    }
-
-    async fn control(&self, _: &SessionKey, _: Control) -> ControlOutcome {
-        ControlOutcome::NoActiveRun
-    }
-
-    async fn cancel(&self, _: &SessionKey, _: RunId) {}
-
-    async fn note(&self, _: &SessionKey, _: AskedBy, _: String, _: String) {}
 }
 
 fn auto_join(entry: &clawvoice_config::AutoJoin) -> AutoJoin {

@@ -166,11 +166,10 @@ impl Base {
         let listed = channel
             .and_then(|(_, channel)| channel.users.as_ref())
             .or_else(|| guild.and_then(|guild| guild.users.as_ref()));
-        Rights { owners: self.owners(), admitted: listed.map(|users| ids(users)) }
-    }
-
-    fn owners(&self) -> BTreeSet<UserId> {
-        BTreeSet::new()
+        Rights {
+            owners: ids(self.config.owners_in_force()),
+            admitted: listed.map(|users| ids(users)),
+        }
     }
 }
 

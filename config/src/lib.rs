@@ -6,7 +6,7 @@
 //!
 //! Every complaint names `file:line:column`, the field path, shows the line with a caret and says
 //! what to do. All complaints of a file come at once. In the parts that are read
-//! (`channels.discord`, `agents`, `commands`) unknown keys of `channels.discord` are errors; the
+//! (`channels.discord`, `agents`, `models`, `session`, `commands`) unknown keys of `channels.discord` are errors; the
 //! rest of an OpenClaw file is left alone.
 //!
 //! Does not: open sockets, know tokio or Discord I/O, keep a default anywhere but in `schema`.
@@ -28,6 +28,7 @@ pub use schema::{
     agents::Agent,
     discord::{BaseUrl, Commands, Discord, DiscordId, Intents},
     guilds::{Guild, GuildChannel},
+    models::{ModelApi, ModelCost, ModelFacts, ModelProvider},
     realtime::{
         BootstrapFile, ConsultPolicy, LocalBehaviour, LocalProvider, Provider, Realtime,
         SelectedProvider, ToolPolicy,

@@ -263,3 +263,70 @@ fn all_complaints_come_at_once_in_file_order() {
         ]
     );
 }
+
+#[test]
+fn a_model_without_a_name() {
+    assert_snapshot!(complaint("{ agents: { defaults: { model: { primary: \"openai/\" } } } }"), @r#"
+    claw.json5:1:43: agents.defaults.model.primary: not a model's name
+    1 | { agents: { defaults: { model: { primary: "openai/" } } } }
+      |                                           ^^^^^^^^^
+
+    hint: provider and model, as in "openai/gpt-5.5"
+    "#);
+    assert_snapshot!(complaint("{ agents: { defaults: { model: { fallbacks: [] } } } }"), @r#"
+    claw.json5:1:32: agents.defaults.model.primary: is required
+    1 | { agents: { defaults: { model: { fallbacks: [] } } } }
+      |                                ^
+
+    hint: the model to ask first, as in "openai/gpt-5.5"
+    "#);
+    assert_snapshot!(complaint("{ agents: { defaults: { model: 5 } } }"), @r"
+    claw.json5:1:32: agents.defaults.model: expected a model's name, or `{ primary, fallbacks }`, got a number
+    1 | { agents: { defaults: { model: 5 } } }
+      |                                ^
+    ");
+}
+
+#[test]
+fn a_model_provider_with_mistakes() {
+    assert_snapshot!(
+        complaint(
+            "{ models: { providers: { r: {\n  baseUrl: \"r.example\",\n  apiKey: \"${R_KEY}\",\n  \
+             models: [{ name: \"x\", cost: { input: -1 } }] } } } }"
+        ),
+        @r#"
+    claw.json5:2:12: models.providers.r.baseUrl: not the base URL of an API
+    2 |   baseUrl: "r.example",
+      |            ^^^^^^^^^^^
+
+    hint: scheme, host and path, as in "https://api.openai.com/v1"
+
+    claw.json5:3:11: models.providers.r.apiKey: environment variable R_KEY is not set
+    3 |   apiKey: "********",
+      |           ^^^^^^^^^^
+
+    hint: set it before starting: export R_KEY=…
+
+    claw.json5:4:12: models.providers.r.models[0].id: is required
+    4 |   models: [{ name: "x", cost: { input: -1 } }] } } } }
+      |            ^
+
+    hint: the model's name at the provider, as in `id: "gpt-5.5"`
+
+    claw.json5:4:40: models.providers.r.models[0].cost.input: must be between 0 and 1000000, got -1
+    4 |   models: [{ name: "x", cost: { input: -1 } }] } } } }
+      |                                        ^^
+    "#
+    );
+}
+
+#[test]
+fn everybody_as_owner() {
+    assert_snapshot!(complaint("{ commands: { ownerAllowFrom: [\"*\"] } }"), @r#"
+    claw.json5:1:32: commands.ownerAllowFrom[0]: everybody cannot be an owner
+    1 | { commands: { ownerAllowFrom: ["*"] } }
+      |                                ^^^
+
+    hint: list the owners' Discord ids
+    "#);
+}

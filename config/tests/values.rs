@@ -3,8 +3,8 @@
 use std::{collections::BTreeMap, path::Path, time::Duration};
 
 use clawvoice_config::{
-    AgentSession, AuthHeader, Azure, Config, ConsultPolicy, LocalBehaviour, SessionTarget,
-    ToolPolicy, Transcription, VoiceMode, load, parse,
+    AgentSession, AuthHeader, Azure, Config, ConsultPolicy, LocalBehaviour, ModelApi, ModelCost,
+    SessionTarget, ToolPolicy, Transcription, VoiceMode, load, parse,
 };
 use proptest::prelude::*;
 use secrecy::ExposeSecret;
@@ -355,4 +355,104 @@ proptest! {
             }
         }
     }
+}
+
+#[test]
+fn the_agents_models() {
+    let models = |text: &str| taken(&format!("{{ agents: {{ {text} }} }}"), &[]).agent.models;
+    for (text, expected) in [
+        ("", &[][..]),
+        ("defaults: { model: 'openai/gpt-5.5' }", &["openai/gpt-5.5"][..]),
+        ("defaults: { model: 'a/b' }, list: [{ id: 'main', model: 'c/d/e' }]", &["c/d/e"]),
+        ("defaults: { model: 'a/b' }, list: [{ id: 'main' }]", &["a/b"]),
+        (
+            "list: [{ id: 'm', model: { primary: 'a/b', fallbacks: ['c/d', 'echo'], x: 1 } }]",
+            &["a/b", "c/d", "echo"],
+        ),
+        ("entries: { m: { model: 'a/b' } }", &["a/b"]),
+    ] {
+        assert_eq!(models(text), expected, "{text}");
+    }
+}
+
+#[test]
+fn paths_start_at_home_or_at_the_file() {
+    let home = [("HOME", "/home/ada")];
+    let store = |text: &str| taken(text, &home).session_store;
+    assert_eq!(store("{}"), Path::new("/home/ada/.clawvoice/state/sessions.sqlite"));
+    assert_eq!(
+        store("{ session: { store: '~/x/{agentId}.sqlite' }, agents: { list: [{ id: 'ops' }] } }"),
+        Path::new("/home/ada/x/ops.sqlite")
+    );
+    assert_eq!(store("{ session: { store: 'x.sqlite' } }"), Path::new("/etc/claw/x.sqlite"));
+    assert_eq!(store("{ session: { store: '/x.sqlite' } }"), Path::new("/x.sqlite"));
+    let workspace = |text: &str| taken(text, &home).agent.workspace;
+    assert_eq!(workspace("{}"), None);
+    assert_eq!(
+        workspace("{ agents: { defaults: { workspace: '~/w' } } }").as_deref(),
+        Some(Path::new("/home/ada/w"))
+    );
+    assert_eq!(
+        workspace(
+            "{ agents: { defaults: { workspace: '/a' }, list: [{ id: 'm', workspace: 'b' }] } }"
+        )
+        .as_deref(),
+        Some(Path::new("/etc/claw/b"))
+    );
+}
+
+#[test]
+fn model_providers() {
+    let text = "{ models: { mode: 'merge', providers: {
+        local: { baseUrl: 'http://127.0.0.1:11434/v1/', headers: {}, models: [
+            { id: 'llama', name: 'Llama', contextWindow: 8192, input: ['text'],
+              cost: { input: 1.5, output: 6, cacheRead: 0.5, cacheWrite: 9 } },
+            { id: 'free' },
+        ] },
+        'my-router': { baseUrl: 'https://r/v1', apiKey: '${ROUTER}', api: 'openai-responses' },
+        claude: { baseUrl: 'https://c', api: 'anthropic-messages' },
+        echo: { thinkMs: 1500 },
+    } } }";
+    let variables = [("ROUTER", "rk"), ("OPENAI_API_KEY", "ok"), ("LOCAL_API_KEY", "lk")];
+    let config = taken(text, &variables);
+    let of = |id: &str| &config.model_providers[id];
+    let key = |id: &str| of(id).api_key.as_ref().map(|key| key.expose_secret().to_owned());
+    assert_eq!(of("local").base_url.as_deref(), Some("http://127.0.0.1:11434/v1"));
+    assert_eq!(of("local").api, Some(ModelApi::Completions));
+    let llama = of("local").models["llama"];
+    assert_eq!(llama.context_window, Some(8192));
+    assert_eq!(llama.cost, Some(ModelCost { input: 1.5, output: 6.0, cache_read: 0.5 }));
+    assert_eq!(of("local").models["free"].cost, None);
+    assert_eq!((key("local").as_deref(), key("my-router").as_deref()), (Some("lk"), Some("rk")));
+    assert_eq!(of("my-router").api, Some(ModelApi::Responses));
+    assert_eq!(of("claude").api, None);
+    assert_eq!(of("echo").think, Duration::from_millis(1500));
+    // Known without a block.
+    assert_eq!(of("openai").base_url.as_deref(), Some("https://api.openai.com/v1"));
+    assert_eq!(of("openai").api, Some(ModelApi::Responses));
+    assert_eq!(key("openai").as_deref(), Some("ok"));
+    assert_eq!(config.warnings.len(), 1, "{:?}", config.warnings);
+    let elsewhere = taken("{ models: { providers: { openai: { baseUrl: 'http://h' } } } }", &[]);
+    assert_eq!(elsewhere.model_providers["openai"].api, Some(ModelApi::Completions));
+    assert!(!format!("{config:?}").contains("rk\""));
+}
+
+#[test]
+fn owners() {
+    let owns = |commands: &str, discord: &str| {
+        let text = format!(
+            "{{ commands: {{ {commands} }}, channels: {{ discord: {{ token: 'a.b.c', {discord} }} }} }}"
+        );
+        let config = taken(&text, &[]);
+        [1, 2, 3].map(|user| config.is_owner(user))
+    };
+    let listed = "ownerAllowFrom: ['discord:1', 'telegram:2', '<@!3>']";
+    assert_eq!(owns("", ""), [false; 3]);
+    assert_eq!(owns(listed, ""), [true, false, true]);
+    // Being admitted makes nobody an owner where owners are listed.
+    assert_eq!(owns(listed, "allowFrom: ['2']"), [true, false, true]);
+    assert_eq!(owns("ownerAllowFrom: []", "allowFrom: ['2']"), [false; 3]);
+    assert_eq!(owns("", "allowFrom: ['user:2', 'ada', '*', 3]"), [false, true, true]);
+    assert_eq!(owns("", "dm: { policy: 'open', allowFrom: ['1'] }"), [true, false, false]);
+    assert_eq!(owns("", "allowFrom: ['2'], dm: { allowFrom: ['1'] }"), [false, true, false]);
 }

@@ -12,6 +12,8 @@ libfuzzer_sys::fuzz_target!(|text: &str| {
         Ok(script) => {
             for index in [0, 1, usize::MAX] {
                 let _ = script.turn(index);
+                let _ = script.refusal(index as u64);
+                let _ = script.of_connection(index as u64);
             }
         }
         Err(error) => assert!(!error.to_string().is_empty()),

@@ -15,6 +15,7 @@ mod agent;
 mod audio;
 mod fake_provider;
 mod feed;
+mod provider_script;
 mod scene;
 
 mod closes;
@@ -22,7 +23,10 @@ mod conversation;
 mod faults;
 mod interruption;
 mod members;
+mod provider_faults;
 mod provider_garbage;
+mod provider_hearing;
+mod provider_refusals;
 mod secrets;
 mod stage;
 mod start;

@@ -5,9 +5,9 @@
 //!     [--script FILE] [--speed N] [--record FOLDER] [--tls-cert-out FILE]
 //! ```
 //!
-//! Prints one JSON line, `{"url": …, "api_key": …}`, and runs until Ctrl-C or SIGTERM. With
-//! `--tls-cert-out` it serves `wss://` with a certificate made for this run, and writes it there for
-//! the client to trust.
+//! Prints one JSON line, `{"url": …, "api_key": …}`, and runs until Ctrl-C or, on Unix, SIGTERM.
+//! With `--tls-cert-out` it serves `wss://` with a certificate made for this run, and writes it there
+//! for the client to trust.
 
 use std::{path::PathBuf, sync::Arc};
 
@@ -22,10 +22,6 @@ use rustls::{
     pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer},
 };
 use secrecy::ExposeSecret;
-use tokio::signal::{
-    ctrl_c,
-    unix::{SignalKind, signal},
-};
 
 #[derive(Parser)]
 struct Args {
@@ -66,13 +62,25 @@ async fn main() -> Result<(), Failure> {
     {
         println!("{line}");
     }
-    let mut terminated = signal(SignalKind::terminate())?;
-    tokio::select! {
-        result = ctrl_c() => result?,
-        _ = terminated.recv() => {}
-    }
+    asked_to_stop().await?;
     provider.shutdown().await;
     Ok(())
+}
+
+#[cfg(unix)]
+async fn asked_to_stop() -> Result<(), Failure> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let mut terminated = signal(SignalKind::terminate())?;
+    tokio::select! {
+        result = tokio::signal::ctrl_c() => result?,
+        _ = terminated.recv() => {}
+    }
+    Ok(())
+}
+
+#[cfg(not(unix))]
+async fn asked_to_stop() -> Result<(), Failure> {
+    Ok(tokio::signal::ctrl_c().await?)
 }
 
 /// A certificate that signs itself, for this machine's names.

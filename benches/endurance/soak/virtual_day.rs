@@ -482,6 +482,7 @@ impl Day {
             behaviour: Behaviour::Parrot,
             model: "local".into(),
             speed: 4.0,
+            voice: local::Voice::Tones,
             record: false,
             id_seed: self.lanes_opened,
             epoch_seconds: self.now.as_millis() / 1_000,
@@ -518,6 +519,8 @@ impl Day {
                     return;
                 }
                 local::Output::Note(_) => {}
+                // Only scripts do, and voices of the owner's.
+                local::Output::Fragments(..) | local::Output::Drop | local::Output::Say { .. } => {}
             }
         }
     }

@@ -10,6 +10,7 @@ use crate::{
     error::Problem,
     schema::{
         guilds::{self, Guild},
+        people,
         voice::{self, Voice},
     },
     secret::secret,
@@ -33,9 +34,7 @@ const LEFT_ALONE: &[&str] = &[
     "mentionAliases",
     "mentionPatterns",
     "dmPolicy",
-    "allowFrom",
     "defaultTo",
-    "dm",
     "groupPolicy",
     "contextVisibility",
     "historyLimit",
@@ -92,6 +91,10 @@ pub struct Discord {
     pub application_id: Option<DiscordId>,
     /// `apiBaseUrl`. Default `None`: Discord itself.
     pub api_base_url: Option<BaseUrl>,
+    /// `allowFrom`: who may talk to the bot, as far as it names Discord ids.
+    pub allow_from: Option<Vec<DiscordId>>,
+    /// `dm.allowFrom`, likewise.
+    pub dm_allow_from: Option<Vec<DiscordId>>,
     /// `intents`.
     pub intents: Intents,
     /// `commands`.
@@ -183,11 +186,15 @@ pub(crate) fn read(section: &Section<'_, '_>, native_above: Option<bool>) -> Dis
         section.fail_missing("token", &hint);
     }
     let voice = voice::read(&section.section("voice"));
+    let direct = section.section("dm");
+    direct.finish_leniently();
     let discord = Discord {
         enabled,
         token,
         application_id: section.field("applicationId").and_then(|field| id(&field)),
         api_base_url: section.field("apiBaseUrl").and_then(|field| base_url(&field)),
+        allow_from: section.field("allowFrom").and_then(|field| people::allowed(&field)),
+        dm_allow_from: direct.field("allowFrom").and_then(|field| people::allowed(&field)),
         intents: intents(&section.section("intents"), voice.enabled),
         commands: commands(&section.section("commands"), native_above),
         guilds: guilds::read(&section.section("guilds")),

@@ -4,7 +4,10 @@ use std::collections::BTreeMap;
 
 use crate::{
     cursor::Section,
-    schema::discord::{DiscordId, id, parse_id},
+    schema::{
+        discord::{DiscordId, parse_id},
+        people,
+    },
 };
 
 /// `guilds.<id>`. Other keys of it are left alone.
@@ -49,19 +52,7 @@ fn by_id<T>(
     entries.filter_map(|(key, field)| Some((parse_id(&key)?, read(&field.section())))).collect()
 }
 
-/// Ids, with or without `discord:` or `user:`; names are for the text side.
+/// Ids; names are for the text side.
 fn users(section: &Section<'_, '_>) -> Option<Vec<DiscordId>> {
-    let list = section.list("users")?;
-    let user = |field: &crate::cursor::Field<'_, '_>| {
-        let text = field.if_text();
-        let plain = text.and_then(|text| {
-            text.strip_prefix("discord:").or_else(|| text.strip_prefix("user:")).or(Some(text))
-        });
-        match plain.and_then(parse_id) {
-            Some(id) => Some(id),
-            None if text.is_some() => None,
-            None => id(field),
-        }
-    };
-    Some(list.iter().filter_map(user).collect())
+    section.field("users").and_then(|field| people::allowed(&field))
 }

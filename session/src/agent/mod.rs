@@ -4,6 +4,7 @@
 //! back through a bounded channel, in order, and the run waits for a slow reader.
 
 mod door;
+pub mod queue;
 
 pub use door::{
     Agent, AgentEvent, Ask, AskedBy, Control, ControlOutcome, ControlRefusal, RunActivity, RunId,

@@ -226,6 +226,29 @@ async function withAgents() {
     speaking,
   );
   check(true, 'agents: the conversation goes on');
+  await inbox.type('response.done', inbox.at);
+  const errors = [...inbox.all('sdk.error'), ...inbox.all('error')];
+  check(errors.length === 0, `agents: no error was seen ${JSON.stringify(errors)}`);
+
+  const message = { type: 'message', role: 'user', content: [{ type: 'input_text', text: 'Say exactly "Aside."' }] };
+  transport.sendEvent({
+    type: 'response.create',
+    response: { conversation: 'none', output_modalities: ['text'], metadata: { topic: 'aside' }, input: [message] },
+  });
+  const aside = await inbox.next(
+    'the end of the aside',
+    (event) => event.type === 'response.done' && event.response.metadata?.topic === 'aside',
+  );
+  check(aside.response.output[0].content[0].text === 'Aside.', 'agents: a response out of band is text');
+  transport.sendEvent({ type: 'response.create' });
+  await inbox.next('a failed response', (event) => event.type === 'response.done' && event.response.status === 'failed');
+  transport.sendEvent({ type: 'input_audio_buffer.clear' });
+  await inbox.type('input_audio_buffer.cleared');
+  transport.sendEvent({ type: 'conversation.item.delete', item_id: cut.response.output[0].id });
+  await inbox.type('conversation.item.deleted');
+  transport.sendEvent({ type: 'response.cancel' });
+  await inbox.type('error');
+  check(true, 'agents: text, failures, deletions and refusals reach it');
 
   // Its own schemas, past the package's front door: what they do not know, the SDK drops in silence.
   const schemas = 'node_modules/@openai/agents-realtime/dist/openaiRealtimeEvents.mjs';
@@ -236,9 +259,6 @@ async function withAgents() {
     (event) => event.event_id && parseRealtimeEvent({ data: JSON.stringify(event) }).isGeneric,
   );
   check(unknown.length === 0, `agents: every event fits its schemas ${unknown.map((event) => event.type)}`);
-
-  const errors = [...inbox.all('sdk.error'), ...inbox.all('error')];
-  check(errors.length === 0, `agents: no error was seen ${JSON.stringify(errors)}`);
   session.close();
 }
 

@@ -9,6 +9,8 @@
 //!                         └── seat: the call under test ── ledger + oracle ──► report
 //! ```
 //!
+//! [`talk`] does the same for conversations: who said what, and what is heard of the answers.
+//!
 //! Protocol code is shared with neither `clawvoice-voice` nor localcord's humans.
 
 mod agenda;
@@ -21,6 +23,7 @@ mod packet;
 mod report;
 mod seat;
 mod server;
+pub mod talk;
 pub mod tone;
 
 use localcord::voice::dave::DaveError;

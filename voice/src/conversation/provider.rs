@@ -372,9 +372,9 @@ impl Conversation {
             Treatment::Ignore => {}
             Treatment::CancelRaced => self.line(timeline::interrupt_raced(now)),
             Treatment::RetryCreate => {
-                let lane = slot.lane;
                 // A response that began meanwhile was taken for the one we had asked for.
-                if slot.create == Create::InFlight || self.speech.unbind(lane) {
+                let is_ours = answers("create_") || slot.create == Create::InFlight;
+                if self.speech.unbind(slot.lane) || is_ours {
                     slot.create = Create::Wanted;
                 }
             }

@@ -71,7 +71,7 @@ fn provider_scenario_03_a_whole_answer_is_truncated_without_a_cancel() {
 
 #[test]
 fn provider_scenario_11_a_short_stop_stops_the_answer() {
-    let mut world = World::new("{ turns: [{ reply: { tone: 440, ms: 9000 } }] }");
+    let mut world = World::new("{ atEnd: 'silent', turns: [{ reply: { tone: 440, ms: 9000 } }] }");
     world.says(ADA, &ask());
     world.until("the answer", |world| world.played_ms() >= 1_000);
     let began = world.now;
@@ -81,11 +81,9 @@ fn provider_scenario_11_a_short_stop_stops_the_answer() {
     world.end();
 }
 
-#[test]
-fn provider_scenario_12_noise_before_the_first_delta_leaves_the_reply() {
-    let mut world = World::new(
-        "{ atEnd: 'silent', turns: [{ reply: { stallMs: 1500, tone: 440, ms: 2000 } }] }",
-    );
+/// 200 ms of noise up to this level, while the answer is being thought of.
+fn noisy_before_the_answer(script: &str, level: i16) -> World {
+    let mut world = World::new(script);
     world.says(ADA, &ask());
     world.until("the end of the turn", |world| !world.received_at("response.created").is_empty());
     world.run(500);
@@ -93,11 +91,28 @@ fn provider_scenario_12_noise_before_the_first_delta_leaves_the_reply() {
     let noise: Vec<i16> = (0..24 * 200)
         .map(|_| {
             state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-            (state >> 20) as i16 - 2_048
+            (state >> 16) as u16 as i16 % level
         })
         .collect();
     world.says(ADA, &noise);
-    world.run(6_000);
+    world.run(8_000);
+    world
+}
+
+#[test]
+fn provider_scenario_12_faint_noise_before_the_first_delta_leaves_the_reply() {
+    let script = "{ atEnd: 'silent', turns: [{ reply: { stallMs: 1500, tone: 440, ms: 2000 } }] }";
+    let world = noisy_before_the_answer(script, 40);
+    assert_eq!(world.received_at("input_audio_buffer.speech_started").len(), 1);
+    assert_eq!(world.played_ms(), 2_000, "{world}");
+    world.end();
+}
+
+#[test]
+fn provider_scenario_12_noise_that_the_provider_takes_for_speech_still_gets_a_reply() {
+    let script = "{ atEnd: 'last', turns: [{ reply: { stallMs: 1500, tone: 440, ms: 2000 } }] }";
+    let world = noisy_before_the_answer(script, 3_000);
+    assert_eq!(world.received_at("input_audio_buffer.speech_started").len(), 2);
     assert_eq!(world.played_ms(), 2_000, "{world}");
     world.end();
 }

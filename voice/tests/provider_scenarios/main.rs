@@ -9,6 +9,7 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking, its helpers included")]
 
 mod connections;
+mod consults;
 mod interruption;
 mod odd_events;
 mod speech;

@@ -1,4 +1,4 @@
-//! Turns: whose they are and where they end.
+//! Turns: whose they are, where they end, what was said.
 
 use crate::world::{ADA, BEN, World, ask, interrupt};
 
@@ -52,4 +52,61 @@ fn provider_scenario_16_loss_and_jitter_end_no_turn() {
         assert_eq!(world.received_at(kind).len(), 1, "{kind}: {world}");
     }
     assert_eq!(world.end().turns, 1);
+}
+
+/// Ada speaks and is answered; these transcription events come for her words.
+fn transcribed(events: &str) -> World {
+    let mut world = World::new(&format!(
+        "{{ atEnd: 'silent', transcribes: false,
+            turns: [{{ reply: {{ tone: 440, ms: 1000, transcript: 'la' }} }}],
+            connections: [{{ connection: 0, steps: [{{ wait: {{ audioMs: 4000 }} }}, {events}] }}] }}"
+    ));
+    world.says(ADA, &ask());
+    world.run(20_000);
+    assert_eq!(world.played_ms(), 1_000, "the answer does not hang on it: {world}");
+    world
+}
+
+fn transcription(kind: &str, field: &str) -> String {
+    format!(
+        "{{ send: {{ type: 'conversation.item.input_audio_transcription.{kind}',
+            item_id: '$userItem', content_index: 0, {field} }} }},"
+    )
+}
+
+/// What Ada is known to have said.
+fn words(world: &World) -> Vec<&str> {
+    let of_ada = world.transcripts.iter().filter(|(_, text)| text != "la");
+    of_ada.map(|(_, text)| text.as_str()).collect()
+}
+
+#[test]
+fn provider_scenario_43_a_failed_transcription_leaves_the_answer() {
+    let error = "error: { type: 'server_error', code: 'audio_unintelligible', message: 'No.' }";
+    let world = transcribed(&transcription("failed", error));
+    assert_eq!(words(&world), Vec::<&str>::new());
+    world.end();
+}
+
+#[test]
+fn provider_scenario_43_a_late_transcript_is_known_once() {
+    let late = transcription("completed", "transcript: 'What I said.'");
+    let world = transcribed(&format!("{{ wait: {{ ms: 10000 }} }}, {late}"));
+    assert_eq!(words(&world), ["What I said."]);
+    world.end();
+}
+
+#[test]
+fn provider_scenario_43_cumulative_deltas_are_not_doubled() {
+    let world = transcribed(
+        &[
+            transcription("delta", "delta: 'What'"),
+            transcription("delta", "delta: 'What I'"),
+            transcription("delta", "delta: 'What I said.'"),
+            transcription("completed", "transcript: 'What I said.'"),
+        ]
+        .concat(),
+    );
+    assert_eq!(words(&world), ["What I said."]);
+    world.end();
 }

@@ -6,7 +6,11 @@ use std::{
     time::Duration,
 };
 
-use clawvoice_session::{ChannelId, GuildId, SessionTime, UserId, timeline::Record};
+use clawvoice_session::{
+    ChannelId, GuildId, SessionTime, UserId,
+    agent::{AgentEvent, Ask, RunReport, Usage},
+    timeline::Record,
+};
 use clawvoice_voice::{
     call::Hear,
     conversation::{Conversation, ConversationSettings, Lane, Output, Stats},
@@ -85,6 +89,8 @@ pub(crate) struct World {
     pub(crate) records: Vec<Record>,
     pub(crate) transcripts: Vec<(Option<UserId>, String)>,
     pub(crate) failed: Option<String>,
+    /// What the agent was asked, with the time.
+    pub(crate) asks: Vec<(SessionTime, Ask)>,
     /// What became of the scenarios.
     outcomes: Vec<(&'static str, String)>,
 }
@@ -114,6 +120,7 @@ impl World {
             records: Vec::new(),
             transcripts: Vec::new(),
             failed: None,
+            asks: Vec::new(),
             outcomes: Vec::new(),
         };
         for (user, name) in [(ADA, "Ada"), (BEN, "Ben")] {
@@ -150,6 +157,14 @@ impl World {
         let end = last + Duration::from_millis(100);
         self.sounds.push_back((end, Sound::Stops(user)));
         self.sounds.make_contiguous().sort_by_key(|(at, _)| *at);
+    }
+
+    /// The agent answers the ask of this index.
+    pub(crate) fn agent_answers(&mut self, ask: usize, text: &str) {
+        let event = AgentEvent::Answered { text: text.to_owned(), usage: Usage::default() };
+        let run = self.asks[ask].1.run;
+        self.talk.handle_agent(self.now, RunReport { run, event });
+        self.drain();
     }
 
     /// Lets time pass.
@@ -259,7 +274,8 @@ impl World {
             }
             Output::Timeline(record) => self.records.push(record),
             Output::Transcript { user, text, .. } => self.transcripts.push((user, text)),
-            Output::Ready => {}
+            Output::Ask(ask) => self.asks.push((self.now, ask)),
+            Output::Control { .. } | Output::Note { .. } | Output::Ready => {}
             Output::Failed(why) => self.failed = Some(why),
         }
     }

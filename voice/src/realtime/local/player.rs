@@ -153,10 +153,15 @@ impl Player {
         }
     }
 
+    /// Whether every step is done.
+    pub(super) fn is_at_end(&self) -> bool {
+        self.next >= self.scenario.steps.len()
+    }
+
     /// The connection has ended: where an unfinished scenario stands.
     pub(super) fn finish(&mut self) -> Option<String> {
         let unfinished = !std::mem::replace(&mut self.ended, true);
-        (unfinished && self.next < self.scenario.steps.len()).then(|| self.place())
+        (unfinished && !self.is_at_end()).then(|| self.place())
     }
 
     fn place(&self) -> String {

@@ -20,9 +20,12 @@ impl Refusal {
         self
     }
 
-    /// The same, of a field that stands within another.
+    /// The same, of a field of `item` or of none that stands within another.
     pub(super) fn within(mut self, outer: &str) -> Self {
-        self.param = self.param.map(|param| format!("{outer}.{param}"));
+        self.param = self.param.map(|param| {
+            let field = param.strip_prefix("item.").unwrap_or(&param);
+            format!("{outer}.{field}")
+        });
         self
     }
 

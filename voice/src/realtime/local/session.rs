@@ -207,11 +207,13 @@ impl LocalSession {
         self.emitter.poll()
     }
 
-    /// When to call [`handle_timeout`](Self::handle_timeout) next, and why. `None` once closed.
+    /// When to call [`handle_timeout`](Self::handle_timeout) next, and why. `None` once closed,
+    /// when everything has left.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<(SessionTime, Timer)> {
         if self.emitter.is_closed() {
-            return None;
+            // What a stall keeps back, the close included, is still to leave.
+            return self.emitter.stalled_until().map(|at| (at, Timer::Scenario));
         }
         let response = self.responses.iter().map(Response::next_at).min();
         let player = self.player.as_ref().and_then(Player::poll_timeout);
@@ -376,7 +378,7 @@ impl LocalSession {
             "item_id": item_id,
         }));
         self.announce(&json, previous.as_deref());
-        if self.object.transcribes() {
+        if self.object.transcribes() && self.behaviour_transcribes() {
             self.transcribe(&item_id, seconds);
         }
     }

@@ -160,6 +160,42 @@ async fn the_demo_script_plays() {
 }
 
 #[tokio::test]
+async fn the_agent_proxy_script_knows_the_fixtures_and_speaks_a_tools_output() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../fixtures/provider/agent-proxy.json5");
+    let settings = LocalProviderSettings {
+        behaviour: LocalBehaviour::Script(path.into()),
+        speed: 100.0,
+        ..LocalProviderSettings::default()
+    };
+    let provider = LocalProvider::start(settings).await.expect("the script loads");
+    let key = provider.api_key().expose_secret().to_owned();
+    let mut socket = connect(&provider, "?model=m", &key).await.expect("let in");
+    let session = json!({ "type": "realtime", "audio": { "input": { "turn_detection": null,
+        "transcription": { "model": "any" } } } });
+    send(&mut socket, json!({ "type": "session.update", "session": session })).await;
+    let second = wav(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../fixtures/audio/second.wav"));
+    let bytes: Vec<u8> = second.iter().flat_map(|s| s.to_le_bytes()).collect();
+    let audio = STANDARD.encode(bytes);
+    send(&mut socket, json!({ "type": "input_audio_buffer.append", "audio": audio })).await;
+    send(&mut socket, json!({ "type": "input_audio_buffer.commit" })).await;
+    send(&mut socket, json!({ "type": "response.create" })).await;
+    let events = until(&mut socket, "response.done").await;
+    let call = events.last().map(|event| event["response"]["output"][0].clone());
+    let call = call.expect("a response");
+    let question = "{\"question\":\"And what should I wear if I go outside tonight?\"}";
+    assert_eq!(call["arguments"], question);
+    send(&mut socket, json!({ "type": "conversation.item.create", "item": {
+        "type": "function_call_output", "call_id": call["call_id"], "output": "{\"text\":\"A coat.\"}",
+    } }))
+    .await;
+    send(&mut socket, json!({ "type": "response.create" })).await;
+    let events = until(&mut socket, "response.done").await;
+    let said = events.iter().find(|e| e["type"] == "response.output_audio_transcript.done");
+    assert_eq!(said.map(|event| event["transcript"].clone()), Some(json!("A coat.")));
+    assert!(events.iter().any(|event| event["type"] == "response.output_audio.delta"));
+}
+
+#[tokio::test]
 async fn a_wrong_script_names_its_file() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let path = folder.path().join("turns.json5");

@@ -7,6 +7,7 @@
 //!   heardBy: {                     // transcripts of speech that is like one of these recordings
 //!     "../audio/ask.wav": "What is the weather like?",
 //!   },
+//!   transcribes: true,             // false: no transcripts; a scenario may send them
 //!   turns: [
 //!     {
 //!       heard: "What is the time?",              // transcript of the user's speech, whatever was said;
@@ -69,7 +70,8 @@
 //! what does not fit is passed over. `where` compares JSON pointers; `null` fits a missing value,
 //! too. An `expect` that is not met in time (10 s) and an `assert` that does not hold end the scenario
 //! with a note `script.unmet`; at its end stands `script.done`, and a connection that ends before
-//! leaves `script.unfinished`. `send` takes a text, too, and sends it as it is. In its texts,
+//! leaves `script.unfinished`. `audio` (or `respond`) while another response runs is out of band.
+//! `send` takes a text, too, and sends it as it is. In its texts,
 //! `$response`, `$item`, `$call` and `$userItem` are the ids that events have named last,
 //! `$clientEvent` the `event_id` of the client's last event that has one, and `$tone:200` is 200 ms of
 //! audio in base64.
@@ -199,6 +201,7 @@ pub struct Script {
     /// Responses are made by turns; else by the scenario alone.
     answers: bool,
     recogniser: Arc<Recogniser>,
+    transcribes: bool,
     tones: bool,
     scenarios: Vec<Arc<Scenario>>,
 }
@@ -212,6 +215,7 @@ impl Script {
             at_end,
             answers: true,
             recogniser: Arc::default(),
+            transcribes: true,
             tones: false,
             scenarios: Vec::new(),
         })
@@ -255,6 +259,7 @@ impl Script {
             turns,
             at_end: file.at_end,
             recogniser: Arc::new(recogniser),
+            transcribes: file.transcribes.unwrap_or(true),
             tones: file.voice == VoiceFile::Tones,
             scenarios,
         })
@@ -301,6 +306,11 @@ impl Script {
     /// The words of a recording like this one.
     pub(super) fn recognise(&self, samples: &[i16]) -> Option<&str> {
         self.recogniser.recognise(samples)
+    }
+
+    /// Whether speech is transcribed when the client wants it.
+    pub(super) fn transcribes(&self) -> bool {
+        self.transcribes
     }
 
     /// Whose voice speaks, if `owner` has one.
@@ -362,6 +372,7 @@ struct ScriptFile {
     turns: Vec<TurnFile>,
     #[serde(default)]
     heard_by: BTreeMap<String, String>,
+    transcribes: Option<bool>,
     #[serde(default)]
     voice: VoiceFile,
     #[serde(default)]

@@ -8,7 +8,7 @@ use super::LocalSession;
 use crate::realtime::local::{
     emitter::Names,
     fault::Fault,
-    player::{Cue, Facts},
+    player::{Cue, Facts, Player},
     speech::tone,
 };
 
@@ -19,7 +19,7 @@ impl LocalSession {
     /// Does what the scenario wants by now.
     pub(super) fn play(&mut self, now: SessionTime) {
         loop {
-            if self.emitter.is_closed() {
+            if self.emitter.is_closed() && !self.player.as_ref().is_some_and(Player::is_at_end) {
                 return;
             }
             let facts = Facts { samples: self.input.end(), idle: self.responses.is_empty() };

@@ -84,6 +84,13 @@ impl LocalSession {
         if let Some(limit) = present("max_output_tokens") {
             terms.max_output_tokens = limit.clone();
         }
+        let voice = given.pointer("/audio/output/voice").filter(|voice| !voice.is_null());
+        if let Some(voice) = voice {
+            let name = voice.as_str().or_else(|| voice["id"].as_str());
+            let param = "response.audio.output.voice";
+            terms.voice =
+                name.ok_or_else(|| Refusal::wrong_type(param, "a name", voice))?.to_owned();
+        }
         Ok(terms)
     }
 
@@ -178,6 +185,14 @@ impl LocalSession {
     pub(super) fn answers(&self) -> bool {
         match &self.settings.behaviour {
             Behaviour::Script(script) => script.answers(),
+            Behaviour::Parrot => true,
+        }
+    }
+
+    /// Whether the script leaves transcripts to the session.
+    pub(super) fn behaviour_transcribes(&self) -> bool {
+        match &self.settings.behaviour {
+            Behaviour::Script(script) => script.transcribes(),
             Behaviour::Parrot => true,
         }
     }

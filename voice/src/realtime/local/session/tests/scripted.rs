@@ -144,6 +144,17 @@ fn a_stall_keeps_everything_back_and_in_order() {
 }
 
 #[test]
+fn a_close_within_a_stall_leaves_at_its_end() {
+    let mut client =
+        scenario("{ wait: { ms: 5 } }, { fault: { stall: 50 } }, { fault: { close: 1011 } }");
+    client.wait(54);
+    assert_eq!(client.closed, None);
+    client.wait(1);
+    assert_eq!(client.closed, Some(1_011));
+    assert_eq!(client.session.poll_timeout(), None);
+}
+
+#[test]
 fn oddities_on_the_wire() {
     let mut client = scenario(
         "{ expect: { type: 'response.create' } },
@@ -300,7 +311,7 @@ fn a_parrot_speaks_the_newest_message_or_the_input_of_the_response() {
     for (input, param) in [
         (json!({}), "response.input"),
         (json!([{ "type": "item_reference", "id": "x" }]), "response.input"),
-        (json!([{ "type": "message", "role": "user" }]), "response.input[0].item.content"),
+        (json!([{ "type": "message", "role": "user" }]), "response.input[0].content"),
     ] {
         client.send(ask_with(input));
         assert_eq!(client.error()["param"], param);

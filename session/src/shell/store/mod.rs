@@ -1,0 +1,166 @@
+//! The store: every session and what was said in it, in one SQLite file.
+//!
+//! One task owns the connection and, before it, the newest part of every session that is in use,
+//! so that the model's history needs no disk. Writes that come together are committed together.
+//! A written exchange survives the death of the process; write-ahead logging without a sync per
+//! commit means that the death of the machine may cost the last moments, never the file.
+
+mod database;
+mod task;
+
+use std::path::{Path, PathBuf};
+
+use tokio::{
+    sync::{Mutex, mpsc, oneshot},
+    task::JoinHandle,
+};
+
+use crate::{
+    SessionKey, UserId,
+    history::{Exchange, Found, Spent, Window},
+};
+use task::Command;
+
+/// Commands that may wait for the store's task; the next one waits in its caller.
+const WAITING: usize = 256;
+
+/// Why the store did not do something.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// The file or its folder cannot be made.
+    #[error("{} cannot be created: {source}", path.display())]
+    Create {
+        /// The file or folder.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The file cannot be opened as our database.
+    #[error("{} cannot be opened: {words}", path.display())]
+    Open {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        words: String,
+    },
+    /// SQLite refused.
+    #[error("the session store failed: {0}")]
+    Database(#[from] sqlx::Error),
+    /// The store is closed.
+    #[error("the session store is closed")]
+    Closed,
+}
+
+/// A handle on the store.
+#[derive(Debug)]
+pub struct Store {
+    commands: mpsc::Sender<Command>,
+    task: Mutex<Option<JoinHandle<()>>>,
+}
+
+impl Store {
+    /// Opens the file, creating it (readable by its owner alone) and bringing it up to date.
+    /// `history_tokens` bounds what [`Self::window`] gives.
+    ///
+    /// # Errors
+    ///
+    /// When the file cannot be made, is no database, or is of a newer version.
+    pub async fn open(path: &Path, history_tokens: u64) -> Result<Self, StoreError> {
+        let database = database::Database::open(path).await?;
+        let (commands, incoming) = mpsc::channel(WAITING);
+        let task = tokio::spawn(task::run(database, history_tokens, incoming));
+        Ok(Self { commands, task: Mutex::new(Some(task)) })
+    }
+
+    /// Writes an exchange and returns once it is committed.
+    ///
+    /// # Errors
+    ///
+    /// When it is not on disk. The session's window has it nevertheless.
+    pub async fn record(&self, session: &SessionKey, exchange: Exchange) -> Result<(), StoreError> {
+        let (done, committed) = oneshot::channel();
+        self.send(Command::Record { session: session.clone(), exchange, done }).await?;
+        committed.await.map_err(|_| StoreError::Closed)?
+    }
+
+    /// The newest part of the session's history.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be read.
+    pub async fn window(&self, session: &SessionKey) -> Result<Window, StoreError> {
+        self.ask(|reply| Command::Window { session: session.clone(), reply }).await?
+    }
+
+    /// At most `most` messages of the session that hold words of `query`, best first.
+    ///
+    /// # Errors
+    ///
+    /// When they cannot be read.
+    pub async fn search(
+        &self,
+        session: &SessionKey,
+        query: &str,
+        most: u32,
+    ) -> Result<Vec<Found>, StoreError> {
+        let (session, query) = (session.clone(), query.to_owned());
+        self.ask(|reply| Command::Search { session, query, most, reply }).await?
+    }
+
+    /// One message of the session.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be read.
+    pub async fn message(
+        &self,
+        session: &SessionKey,
+        id: i64,
+    ) -> Result<Option<Found>, StoreError> {
+        self.ask(|reply| Command::Message { session: session.clone(), id, reply }).await?
+    }
+
+    /// What the session has cost so far.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be read.
+    pub async fn spent_in(&self, session: &SessionKey) -> Result<Spent, StoreError> {
+        self.ask(|reply| Command::SpentIn { session: session.clone(), reply }).await?
+    }
+
+    /// What answering the user has cost so far, in all sessions.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be read.
+    pub async fn spent_by(&self, user: UserId) -> Result<Spent, StoreError> {
+        self.ask(|reply| Command::SpentBy { user, reply }).await?
+    }
+
+    /// Writes what waits and closes the file. Everything after it fails with
+    /// [`StoreError::Closed`].
+    pub async fn close(&self) {
+        let (reply, closed) = oneshot::channel();
+        if self.commands.send(Command::Close(reply)).await.is_ok() {
+            let _ = closed.await;
+        }
+        if let Some(task) = self.task.lock().await.take() {
+            // A panic in it is in the log already.
+            let _ = task.await;
+        }
+    }
+
+    async fn send(&self, command: Command) -> Result<(), StoreError> {
+        self.commands.send(command).await.map_err(|_| StoreError::Closed)
+    }
+
+    async fn ask<T>(
+        &self,
+        command: impl FnOnce(oneshot::Sender<T>) -> Command,
+    ) -> Result<T, StoreError> {
+        let (reply, answer) = oneshot::channel();
+        self.send(command(reply)).await?;
+        answer.await.map_err(|_| StoreError::Closed)
+    }
+}
