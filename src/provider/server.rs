@@ -263,9 +263,8 @@ mod tests {
 
     #[test]
     fn google_has_its_own_protocol_and_the_key_is_not_in_the_address() {
-        let gemini = found(
-            "provider: 'gemini', providers: { gemini: { apiKey: 'k', model: 'live' } }",
-        );
+        let gemini =
+            found("provider: 'gemini', providers: { gemini: { apiKey: 'k', model: 'live' } }");
         assert_eq!(
             gemini.endpoint.url,
             "wss://generativelanguage.googleapis.com/ws/google.ai.generativelanguage.v1beta.\
