@@ -182,6 +182,8 @@ pub struct Stats {
     pub late_audio: u64,
     /// Frames of connections that are no longer ours; dropped.
     pub late_frames: u64,
+    /// Answers that a provider stopped for speech that nobody made.
+    pub phantom_interruptions: u64,
     /// Truncations and deletions that the provider refused.
     pub repairs_refused: u64,
     /// Errors that repeated one logged less than 60 s before.
