@@ -169,7 +169,12 @@ impl Bench {
                     assert!(!why.is_empty());
                     self.failed = true;
                 }
-                Output::Timeline(_) | Output::Transcript { .. } | Output::Ready => {}
+                Output::Timeline(_)
+                | Output::Transcript { .. }
+                | Output::Ask(_)
+                | Output::Control { .. }
+                | Output::Note { .. }
+                | Output::Ready => {}
             }
         }
         assert!(self.lanes.len() <= 8, "{} connections", self.lanes.len());
