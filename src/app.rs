@@ -4,8 +4,8 @@ use std::{future::Future, path::Path, sync::Arc};
 
 use clawvoice_config::Config;
 use clawvoice_session::{
-    ChannelId, GuildId, SessionKey, StageDoor,
-    agent::{Agent, AgentEvent, Ask, AskedBy, Control, ControlOutcome, RunId, RunReport},
+    ChannelId, GuildId, StageDoor,
+    agent::Agent,
     timeline::{Level, Record},
 };
 use clawvoice_text::shell::{
@@ -24,7 +24,7 @@ use clawvoice_voice::{
 use tokio::{sync::mpsc, task::JoinHandle};
 
 use crate::{
-    conversation,
+    agent, conversation,
     printer::Failure,
     provider::{self, RunningProvider},
     speech,
@@ -43,8 +43,8 @@ const RECORDS: usize = 4_096;
 /// Runs until `shutdown` resolves or Discord refuses us for good.
 ///
 /// Going down, in this order: voice channels are left (null channel), sessions close their
-/// sockets, the main gateway closes with 1000, the local provider finishes its recordings, the
-/// timeline is flushed.
+/// sockets, the main gateway closes with 1000, the agent's runs stop and its store is closed, the
+/// local provider finishes its recordings, the timeline is flushed.
 pub(crate) async fn run(
     config: Config,
     timeline: Option<&Path>,
@@ -53,13 +53,20 @@ pub(crate) async fn run(
     let clock = SessionClock::start();
     let (records, writer) = start_timeline(timeline)?;
     let _ = records.try_send(process_started(clock));
-    let provider = provider::start(&config).await?;
-    let speech = speech::start(&config).await?;
+    let agent = agent::start(&config).await?;
+    let (provider, speech) = match front_end(&config).await {
+        Ok(front_end) => front_end,
+        Err(failure) => {
+            agent.close().await;
+            return Err(failure);
+        }
+    };
     let (voice_events, events) = mpsc::channel(EVENTS);
     let (requests, voice_requests) = mpsc::channel(REQUESTS);
     let (voice, presence) = start_voice(
         &config,
         provider.as_ref(),
+        Arc::clone(&agent) as _,
         speech,
         clock,
         PresenceChannels { events, requests, records, stage: stage_door(&config) },
@@ -93,6 +100,7 @@ pub(crate) async fn run(
     // Both end when their last handle is gone; a panic in one is in the log already.
     let _ = leaving.await;
     let _ = presence.await;
+    agent.close().await;
     if let Some(RunningProvider { local: Some(local), .. }) = provider {
         local.shutdown().await;
     }
@@ -106,6 +114,13 @@ pub(crate) async fn run(
         };
         words.hint(failure.hint())
     })
+}
+
+/// What listens and talks: a realtime provider or, in mode `stt-tts`, speech clients.
+async fn front_end(
+    config: &Config,
+) -> Result<(Option<RunningProvider>, Option<Arc<SpeechClients>>), Failure> {
+    Ok((provider::start(config).await?, speech::start(config).await?))
 }
 
 /// The first record: the wall clock at the timeline's zero, so that other recordings can be laid
@@ -136,12 +151,14 @@ fn start_timeline(path: Option<&Path>) -> Result<(mpsc::Sender<Record>, JoinHand
 fn start_voice(
     config: &Config,
     provider: Option<&RunningProvider>,
+    agent: Arc<dyn Agent>,
     speech: Option<Arc<SpeechClients>>,
     clock: SessionClock,
     channels: PresenceChannels,
 ) -> (PresenceHandle, JoinHandle<()>) {
     let voice = &config.discord.voice;
-    let front_end = conversation::settings(config, provider, None);
+    let workspace = config.agent.workspace.as_deref();
+    let front_end = conversation::settings(config, provider, workspace);
     let labels = labels(config, provider);
     let settings = PresenceSettings {
         enabled: voice.enabled && (provider.is_some() || speech.is_some()),
@@ -158,30 +175,10 @@ fn start_voice(
         provider: provider.map(|provider| provider.endpoint.clone()).unwrap_or_default(),
         speech,
         front_end,
-        agent: Arc::new(NoAgent),
+        agent,
     };
     let starter = Arc::new(Sessions::new(template, clock));
     presence::start(settings, channels, starter, move || clock.now())
-}
-
-/// Stands where no agent is.
-struct NoAgent;
-
-#[async_trait::async_trait]
-impl Agent for NoAgent {
-    async fn ask(&self, ask: Ask, reports: mpsc::Sender<RunReport>) {
-        let event = AgentEvent::Failed("there is no agent".to_owned());
-        // An asker that is gone needs no answer.
-        let _ = reports.send(RunReport { run: ask.run, event }).await;
-    }
-
-    async fn control(&self, _: &SessionKey, _: Control) -> ControlOutcome {
-        ControlOutcome::NoActiveRun
-    }
-
-    async fn cancel(&self, _: &SessionKey, _: RunId) {}
-
-    async fn note(&self, _: &SessionKey, _: AskedBy, _: String, _: String) {}
 }
 
 fn auto_join(entry: &clawvoice_config::AutoJoin) -> AutoJoin {

@@ -3,6 +3,7 @@
 //! Arguments are in [`cli`], each verb in [`commands`], the wiring of the crates in [`app`].
 //! No behaviour of its own.
 
+mod agent;
 mod app;
 mod cli;
 mod commands;

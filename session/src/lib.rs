@@ -1,9 +1,13 @@
 //! What voice and text share: ids, session keys, the session clock's type, generations, timeline
-//! records and the doors between the two sides.
+//! records, the doors between the two sides, and the agent that answers on both.
 //!
 //! ```text
 //! config ← session ← { voice, text } ← src
 //! ```
+//!
+//! Of the agent, [`agent`] is what may be asked of it and the order of its runs, [`brain`] how
+//! models are spoken to, [`tools`] what it can do, [`history`] what it remembers, and [`shell`] the
+//! tasks, connections and files behind them.
 //!
 //! Does not: know twilight, songbird or a speech provider.
 

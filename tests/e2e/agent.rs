@@ -57,6 +57,8 @@ impl Agent {
             .env("DISCORD_BOT_TOKEN", token)
             .env("RUST_LOG", filter)
             .env_remove("OPENAI_API_KEY")
+            // The agent keeps its conversations below it.
+            .env("HOME", config.parent().unwrap())
             .env("NO_COLOR", "1")
             .stdin(Stdio::null())
             .stdout(Stdio::piped())

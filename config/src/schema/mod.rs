@@ -38,9 +38,9 @@ pub struct Config {
 }
 
 impl Config {
-    /// Whether the user owns the agent: listed in `commands.ownerAllowFrom` if that is written,
-    /// else in `channels.discord.allowFrom`, else in `channels.discord.dm.allowFrom`. Ids only: a
-    /// name can be taken by anybody.
+    /// Who owns the agent: `commands.ownerAllowFrom` if that is written, else
+    /// `channels.discord.allowFrom`, else `channels.discord.dm.allowFrom`. Ids only: a name can be
+    /// taken by anybody.
     #[must_use]
     pub fn is_owner(&self, user: u64) -> bool {
         self.owners_in_force().iter().any(|owner| owner.get() == user)

@@ -229,7 +229,7 @@ impl Agent for RunningAgent {
             spent: Spent::default(),
             at: Timestamp::now(),
         };
-        if let Err(error) = self.shared.store.record_later(session, exchange).await {
+        if let Err(error) = self.shared.store.record(session, exchange).await {
             tracing::warn!(session = %session, "a turn was not noted: {error}");
         }
     }

@@ -1,7 +1,14 @@
 //! Where the agent meets the world: tasks, HTTP, SQLite and the clock. Rules are elsewhere.
 
+#![allow(
+    clippy::disallowed_methods,
+    clippy::disallowed_types,
+    reason = "the shell is where tasks, locks, clocks and randomness are"
+)]
+
 pub mod agent;
 pub mod brain;
 mod http;
 mod run;
 pub mod store;
+pub mod workspace;

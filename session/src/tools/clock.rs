@@ -28,6 +28,7 @@ impl Tool for CurrentTime {
         Access { owner_only: false, read_only: true }
     }
 
+    #[allow(clippy::disallowed_methods, reason = "to tell the time is what it is for")]
     async fn call(&self, _: &ToolContext, _: Map<String, Value>) -> Result<String, ToolError> {
         Ok(told(Timestamp::now()))
     }

@@ -16,6 +16,7 @@ const CONFIG: &str = include_str!("../../../fixtures/config/demo.json5");
 /// The values in the configuration that are of this run.
 const API_BASE_URL: &str = "\"http://127.0.0.1:8080\"";
 const RECORD_DIR: &str = "\"../../target/demo/provider\"";
+const STORE: &str = "\"../../target/demo/sessions.sqlite\"";
 
 /// Files of the scene, by their place in it. The paths in them are those of `fixtures/`.
 const FILES: [(&str, &[u8]); 5] = [
@@ -27,7 +28,7 @@ const FILES: [(&str, &[u8]); 5] = [
 ];
 
 /// Everything the demo writes into its folder, and nothing else: what else is there stays.
-const RESULTS: [&str; 8] = [
+const RESULTS: [&str; 11] = [
     "summary.json",
     "timeline.jsonl",
     "journal.jsonl",
@@ -36,6 +37,9 @@ const RESULTS: [&str; 8] = [
     "gateway.log",
     "localcord.log",
     "ca.pem",
+    "sessions.sqlite",
+    "sessions.sqlite-shm",
+    "sessions.sqlite-wal",
 ];
 /// Folders of the results; files of these kinds in them are ours.
 const FOLDERS: [&str; 2] = ["provider", "sections"];
@@ -78,6 +82,7 @@ pub(super) fn config(api_url: &str) -> String {
     CONFIG
         .replace(API_BASE_URL, &json!(api_url).to_string())
         .replace(RECORD_DIR, "\"../../provider\"")
+        .replace(STORE, "\"../../sessions.sqlite\"")
 }
 
 #[cfg(test)]
@@ -88,7 +93,7 @@ mod tests {
 
     #[test]
     fn the_configuration_is_of_this_run() {
-        for value in [API_BASE_URL, RECORD_DIR] {
+        for value in [API_BASE_URL, RECORD_DIR, STORE] {
             assert_eq!(CONFIG.matches(value).count(), 1, "{value}");
         }
         let config = config("http://127.0.0.1:1/api/v10");

@@ -79,21 +79,8 @@ impl Store {
     /// When it is not on disk. The session's window has it nevertheless.
     pub async fn record(&self, session: &SessionKey, exchange: Exchange) -> Result<(), StoreError> {
         let (done, committed) = oneshot::channel();
-        self.send(Command::Record { session: session.clone(), exchange, done: Some(done) }).await?;
+        self.send(Command::Record { session: session.clone(), exchange, done }).await?;
         committed.await.map_err(|_| StoreError::Closed)?
-    }
-
-    /// Writes an exchange soon, in order with all others; a failure is logged.
-    ///
-    /// # Errors
-    ///
-    /// When the store is closed.
-    pub async fn record_later(
-        &self,
-        session: &SessionKey,
-        exchange: Exchange,
-    ) -> Result<(), StoreError> {
-        self.send(Command::Record { session: session.clone(), exchange, done: None }).await
     }
 
     /// The newest part of the session's history.

@@ -20,7 +20,7 @@ type Reply<T> = oneshot::Sender<Result<T, StoreError>>;
 
 #[derive(Debug)]
 pub(super) enum Command {
-    Record { session: SessionKey, exchange: Exchange, done: Option<Reply<()>> },
+    Record { session: SessionKey, exchange: Exchange, done: Reply<()> },
     Window { session: SessionKey, reply: Reply<Window> },
     Search { session: SessionKey, query: String, most: u32, reply: Reply<Vec<Found>> },
     Message { session: SessionKey, id: i64, reply: Reply<Option<Found>> },
@@ -29,7 +29,7 @@ pub(super) enum Command {
     Close(oneshot::Sender<()>),
 }
 
-type Record = (SessionKey, Exchange, Option<Reply<()>>);
+type Record = (SessionKey, Exchange, Reply<()>);
 
 pub(super) async fn run(
     mut database: Database,
@@ -92,7 +92,6 @@ async fn record(database: &mut Database, windows: &mut Windows, batch: Vec<Recor
         tracing::warn!(exchanges = batch.len(), "not written to the session store: {words}");
     }
     for (_, _, done) in batch {
-        let Some(done) = done else { continue };
         let told = match &failed {
             None => Ok(()),
             Some(words) => Err(StoreError::Database(sqlx::Error::Protocol(words.clone()))),

@@ -326,7 +326,8 @@ impl World {
             }
         }
         self.report.answers = self.spoken.len() as u64;
-        self.report.answers_wrong = self.spoken.values().filter(|times| **times != 1).count() as u64;
+        self.report.answers_wrong =
+            self.spoken.values().filter(|times| **times != 1).count() as u64;
         self.report
     }
 }

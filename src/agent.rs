@@ -1,0 +1,200 @@
+//! The agent that the configuration describes: its models, their keys, its store.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use clawvoice_config::{Config, ModelApi, ModelCost, ModelProvider};
+use clawvoice_session::{
+    brain::{Api, Price},
+    shell::{
+        agent::{AgentSettings, RunLimits, RunningAgent},
+        brain::{ECHO, Endpoint, ModelRef, Patience, Provider, ProviderKind},
+        workspace,
+    },
+};
+
+use crate::printer::Failure;
+
+/// How much of a session's history the model is shown, in tokens, if its context has room for
+/// twice as much.
+const HISTORY_TOKENS: u64 = 24_000;
+
+/// The provider that takes nobody without a key.
+const OPENAI: &str = "openai";
+
+/// Starts the agent, or tells what it lacks.
+pub(crate) async fn start(config: &Config) -> Result<Arc<RunningAgent>, Failure> {
+    let settings = settings(config)?;
+    let models: Vec<String> = settings.models.iter().map(ToString::to_string).collect();
+    tracing::info!(models = models.join(", "), store = %settings.store.display(), "agent starts");
+    RunningAgent::start(settings).await.map_err(|failure| {
+        Failure::user(format_args!("the agent cannot start: {failure}"))
+            .hint("session.store names the file that conversations are kept in")
+    })
+}
+
+fn settings(config: &Config) -> Result<AgentSettings, Failure> {
+    let mut models = Vec::new();
+    for name in &config.agent.models {
+        models.push(parse(name)?);
+    }
+    if models.is_empty() {
+        models.push(ModelRef { provider: ECHO.to_owned(), model: ECHO.to_owned() });
+    }
+    let voice_model = config.discord.voice.model.as_deref().map(parse).transpose()?;
+    // Everybody who may be asked is checked now, and not when somebody first speaks.
+    let mut providers = BTreeMap::new();
+    for model in models.iter().chain(&voice_model) {
+        let provider = provider(config, model)?;
+        providers.insert(model.provider.clone(), provider);
+    }
+    let agent = &config.agent;
+    Ok(AgentSettings {
+        system_prompt: workspace::system_prompt(agent.name.as_deref(), agent.workspace.as_deref()),
+        history_tokens: history_tokens(config, models.iter().chain(&voice_model)),
+        models,
+        providers,
+        patience: Patience::default(),
+        store: config.session_store.clone(),
+        limits: RunLimits::default(),
+        tools: Vec::new(),
+    })
+}
+
+fn parse(name: &str) -> Result<ModelRef, Failure> {
+    name.parse().map_err(|error| Failure::user(format_args!("a model's name: {error}")))
+}
+
+fn provider(config: &Config, model: &ModelRef) -> Result<Provider, Failure> {
+    let id = &model.provider;
+    let Some(provider) = config.model_providers.get(id) else {
+        return Err(Failure::user(format_args!(
+            "the model {model} needs a provider called {id:?}, which models.providers does not have"
+        ))
+        .hint(format_args!("add models.providers.{id} with its baseUrl")));
+    };
+    let kind = if id == ECHO {
+        ProviderKind::Echo { think: provider.think }
+    } else {
+        ProviderKind::Http(endpoint(id, model, provider)?)
+    };
+    let prices = provider.models.iter().filter_map(|(name, facts)| {
+        let ModelCost { input, output, cache_read } = facts.cost?;
+        Some((name.clone(), Price { input, cached: cache_read, output }))
+    });
+    Ok(Provider { kind, prices: prices.collect() })
+}
+
+fn endpoint(id: &str, model: &ModelRef, provider: &ModelProvider) -> Result<Endpoint, Failure> {
+    let Some(base_url) = provider.base_url.clone() else {
+        return Err(Failure::user(format_args!(
+            "the model {model} needs models.providers.{id}.baseUrl, which is not set"
+        )));
+    };
+    let api = match provider.api {
+        Some(ModelApi::Completions) => Api::Completions,
+        Some(ModelApi::Responses) => Api::Responses,
+        None => {
+            return Err(Failure::user(format_args!(
+                "the model {model} needs a protocol that this version does not speak: see \
+                 models.providers.{id}.api"
+            )));
+        }
+    };
+    // Others may want none: servers on one's own machine do not.
+    if id == OPENAI && provider.api_key.is_none() {
+        return Err(Failure::user(format_args!(
+            "the model {model} needs an API key, and neither models.providers.{id}.apiKey nor the \
+             environment variable {} is set",
+            provider.api_key_variable
+        ))
+        .hint(format_args!(
+            "export {}=…, or leave agents.defaults.model out for an echo without a key",
+            provider.api_key_variable
+        )));
+    }
+    Ok(Endpoint { base_url, api_key: provider.api_key.clone(), api })
+}
+
+/// Half of the smallest context among the models, as far as it is known.
+fn history_tokens<'m>(config: &Config, models: impl Iterator<Item = &'m ModelRef>) -> u64 {
+    let known = models.filter_map(|model| {
+        let provider = config.model_providers.get(&model.provider)?;
+        provider.models.get(&model.model)?.context_window
+    });
+    known.map(|tokens| u64::from(tokens) / 2).min().unwrap_or(u64::MAX).min(HISTORY_TOKENS)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{path::Path, time::Duration};
+
+    use super::*;
+
+    fn config(text: &str, variables: &[(&str, &str)]) -> Config {
+        let variables: BTreeMap<String, String> =
+            variables.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect();
+        clawvoice_config::parse(text, Path::new("/etc/claw.json5"), &variables).unwrap()
+    }
+
+    fn refusal(text: &str) -> String {
+        settings(&config(text, &[])).expect_err("it was taken").message
+    }
+
+    #[test]
+    fn without_a_model_it_echoes() {
+        let text = "{ models: { providers: { echo: { thinkMs: 700 } } } }";
+        let settings = settings(&config(text, &[])).unwrap();
+        assert_eq!(settings.models, ["echo".parse().unwrap()]);
+        let Some(ProviderKind::Echo { think }) = settings.providers.get(ECHO).map(|p| &p.kind)
+        else {
+            panic!("{settings:?}");
+        };
+        assert_eq!(*think, Duration::from_millis(700));
+    }
+
+    #[test]
+    fn a_missing_key_is_named_with_where_it_was_looked_for() {
+        assert_eq!(
+            refusal("{ agents: { defaults: { model: 'openai/gpt-5.5' } } }"),
+            "the model openai/gpt-5.5 needs an API key, and neither \
+             models.providers.openai.apiKey nor the environment variable OPENAI_API_KEY is set"
+        );
+        // The voice's own model counts too.
+        let voice = "{ channels: { discord: { token: 'a.b.c', voice: { model: 'gpt-5.5' } } } }";
+        assert!(refusal(voice).starts_with("the model openai/gpt-5.5 needs an API key"));
+    }
+
+    #[test]
+    fn what_a_provider_lacks_is_told() {
+        let with = |providers: &str| {
+            refusal(&format!(
+                "{{ agents: {{ defaults: {{ model: 'r/m' }} }}, models: {{ providers: {{ \
+                 {providers} }} }} }}"
+            ))
+        };
+        for (providers, words) in [
+            ("", "the model r/m needs a provider called \"r\""),
+            ("r: {}", "the model r/m needs models.providers.r.baseUrl"),
+            (
+                "r: { baseUrl: 'http://h', api: 'anthropic-messages' }",
+                "the model r/m needs a protocol that this version does not speak",
+            ),
+        ] {
+            let told = with(providers);
+            assert!(told.starts_with(words), "{providers}: {told}");
+        }
+    }
+
+    #[test]
+    fn the_history_fits_the_smallest_model() {
+        let text =
+            "{ agents: { defaults: { model: { primary: 'r/small', fallbacks: ['r/big'] } } },
+            models: { providers: { r: { baseUrl: 'http://h', models: [
+                { id: 'small', contextWindow: 8000, cost: { input: 2, output: 8 } },
+                { id: 'big', contextWindow: 1000000 } ] } } } }";
+        let settings = settings(&config(text, &[])).unwrap();
+        assert_eq!(settings.history_tokens, 4_000);
+        let price = settings.providers["r"].prices["small"];
+        assert_eq!(price, Price { input: 2.0, cached: 2.0, output: 8.0 });
+    }
+}
