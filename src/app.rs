@@ -54,9 +54,8 @@ pub(crate) async fn run(
     let (records, writer) = start_timeline(timeline)?;
     let _ = records.try_send(process_started(clock));
     let agent = agent::start(&config).await?;
-    let started = async { Ok((provider::start(&config).await?, speech::start(&config).await?)) };
-    let (provider, speech) = match started.await {
-        Ok(started) => started,
+    let (provider, speech) = match front_end(&config).await {
+        Ok(front_end) => front_end,
         Err(failure) => {
             agent.close().await;
             return Err(failure);
@@ -117,6 +116,13 @@ pub(crate) async fn run(
     })
 }
 
+/// What listens and talks: a realtime provider or, in mode `stt-tts`, speech clients.
+async fn front_end(
+    config: &Config,
+) -> Result<(Option<RunningProvider>, Option<Arc<SpeechClients>>), Failure> {
+    Ok((provider::start(config).await?, speech::start(config).await?))
+}
+
 /// The first record: the wall clock at the timeline's zero, so that other recordings can be laid
 /// beside it.
 fn process_started(clock: SessionClock) -> Record {
@@ -151,7 +157,8 @@ fn start_voice(
     channels: PresenceChannels,
 ) -> (PresenceHandle, JoinHandle<()>) {
     let voice = &config.discord.voice;
-    let front_end = conversation::settings(config, provider, config.agent.workspace.as_deref());
+    let workspace = config.agent.workspace.as_deref();
+    let front_end = conversation::settings(config, provider, workspace);
     let labels = labels(config, provider);
     let settings = PresenceSettings {
         enabled: voice.enabled && (provider.is_some() || speech.is_some()),
