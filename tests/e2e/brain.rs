@@ -275,7 +275,8 @@ async fn a_steer_reaches_the_run_at_work() {
     let told = agent.record("realtime assistant transcript").await;
     assert!(told.line.ends_with("Got it. I steered the active run."), "{}", told.line);
     let answer = agent.record("agent turn answer").await;
-    assert_eq!(answer.fields["preview"], "Smaller it is.");
+    let answer = answer.fields["preview"].as_str().unwrap_or_default().to_owned();
+    assert!(answer.ends_with("Smaller it is."), "{answer}");
     agent.stop().await;
 }
 
