@@ -281,3 +281,28 @@ fn an_stt_tts_session_is_ready_with_its_call_and_has_no_provider() {
     bench.configure_front_end(ms(20));
     assert_eq!(bench.count(|output| matches!(output, Output::Provider { .. })), 0);
 }
+
+#[test]
+fn voice_scenario_18_what_an_end_breaks_off_is_no_failure() {
+    let mut bench = Bench::new();
+    bench.connect(ms(0), FIRST);
+    bench.configure_front_end(ms(0));
+    let speaking = json!({"user_id": "1001", "ssrc": 11, "speaking": 1});
+    bench.gateway(ms(10), FIRST, &json!({"op": 5, "d": speaking}));
+    bench.session.close(ms(20));
+    bench.drain();
+    let before = bench.session.call_stats().total;
+    bench.outputs.clear();
+    // What was on its way: a packet, the sockets' ends, the provider's.
+    bench.session.handle_datagram(ms(30), FIRST, &mut [0x80; 60]);
+    bench.session.handle_gateway(ms(31), FIRST, GatewayEvent::Closed(None));
+    let closed = Closed::Lost("the operation was aborted".into());
+    bench.session.handle_provider(ms(32), Lane::new(0), ProviderEvent::Closed(&closed));
+    while let Some((at, _)) = bench.session.poll_timeout().filter(|(at, _)| *at <= ms(60_000)) {
+        bench.session.handle_timeout(at);
+    }
+    bench.drain();
+    assert!(bench.outputs.is_empty(), "no warning, no rejoin: {:?}", bench.outputs);
+    let after = bench.session.call_stats().total;
+    assert_eq!(after.undecryptable, before.undecryptable, "not counted");
+}
