@@ -1,7 +1,7 @@
 //! The agent itself: sessions with their queues, each run a task.
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, HashMap, VecDeque},
     path::PathBuf,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
@@ -35,6 +35,10 @@ use crate::{
 
 /// How long runs may take to end when the agent closes.
 const CLOSING: Duration = Duration::from_secs(5);
+
+/// Runs of which it is known where their answers are written, so that they can be cut to what was
+/// heard of them; an older one stays as it is.
+const AMENDABLE: usize = 256;
 
 /// The surface of turns that [`Agent::note`] writes.
 const NOTED: &str = "noted";
@@ -118,6 +122,8 @@ struct Shared {
     tools: Tools,
     /// Sessions with something to do. Held for moments only, never across an await.
     sessions: Mutex<HashMap<SessionKey, Session>>,
+    /// Held for moments only, like the sessions.
+    answers: Mutex<Answers>,
     /// Set once, on closing.
     closed: watch::Sender<bool>,
     /// Runs whose task has not ended.
@@ -129,6 +135,47 @@ struct Session {
     queue: RunQueue<Asked>,
     /// Stops the active run.
     stop: Option<oneshot::Sender<()>>,
+}
+
+/// Whose answer stands where, and what is known of answers that are not written yet.
+#[derive(Debug, Default)]
+struct Answers {
+    written: VecDeque<(SessionKey, RunId, i64)>,
+    heard: VecDeque<(SessionKey, RunId, String)>,
+}
+
+impl Answers {
+    /// Of a run's answer only `text` was heard; gives where it is written, or keeps the text until
+    /// it is.
+    fn heard(&mut self, session: &SessionKey, run: RunId, text: &str) -> Option<i64> {
+        // Askers may choose the same number; the last one is meant.
+        let written =
+            self.written.iter().rev().find(|(of, number, _)| of == session && *number == run);
+        if let Some((_, _, exchange)) = written {
+            return Some(*exchange);
+        }
+        if self.heard.len() == AMENDABLE {
+            self.heard.pop_front();
+        }
+        self.heard.push_back((session.clone(), run, text.to_owned()));
+        None
+    }
+
+    /// What was heard of a run's answer, if that was told before it is written.
+    fn take_heard(&mut self, session: &SessionKey, run: RunId) -> Option<String> {
+        let known =
+            self.heard.iter().position(|(of, number, _)| of == session && *number == run)?;
+        self.heard.remove(known).map(|(_, _, text)| text)
+    }
+
+    /// A run's answer is written; gives what was told of it meanwhile.
+    fn note(&mut self, session: &SessionKey, run: RunId, exchange: i64) -> Option<String> {
+        if self.written.len() == AMENDABLE {
+            self.written.pop_front();
+        }
+        self.written.push_back((session.clone(), run, exchange));
+        self.take_heard(session, run)
+    }
 }
 
 #[derive(Debug)]
@@ -161,6 +208,7 @@ impl RunningAgent {
                 store,
                 tools,
                 sessions: Mutex::default(),
+                answers: Mutex::default(),
                 closed: watch::Sender::new(false),
                 running: watch::Sender::new(0),
             }),
@@ -215,6 +263,13 @@ impl Agent for RunningAgent {
         self.shared.drive(session, |queue| queue.handle_cancel(run));
     }
 
+    async fn heard(&self, session: &SessionKey, run: RunId, text: String) {
+        let written = self.shared.answers().heard(session, run, &text);
+        if let Some(exchange) = written {
+            self.shared.amend(session, exchange, text).await;
+        }
+    }
+
     async fn note(&self, session: &SessionKey, by: AskedBy, said: String, answered: String) {
         if said.is_empty() && answered.is_empty() {
             return;
@@ -236,6 +291,16 @@ impl Agent for RunningAgent {
 }
 
 impl Shared {
+    fn answers(&self) -> std::sync::MutexGuard<'_, Answers> {
+        self.answers.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    async fn amend(&self, session: &SessionKey, exchange: i64, answered: String) {
+        if let Err(error) = self.store.amend(session, exchange, answered).await {
+            tracing::warn!(session = %session, "an answer keeps more than was heard: {error}");
+        }
+    }
+
     /// Gives the session's queue an input and carries out what follows.
     fn drive<T>(
         self: &Arc<Self>,
@@ -346,19 +411,28 @@ async fn run(place: Place, asked: Asked, stopped: oneshot::Receiver<()>) {
         Err(_) => (Outcome::Failed, Some(format!("not done within {} s", deadline.as_secs_f32()))),
     };
     let spent = run.settle(&shared.brain);
+    let (session, number) = (run.ask().session.clone(), run.ask().run);
+    let heard = shared.answers().take_heard(&session, number);
     let exchange = Exchange {
         by: run.ask().by.clone(),
         surface: run.ask().surface.to_owned(),
         said: run.said(),
-        answered: run.text().to_owned(),
+        answered: heard.unwrap_or_else(|| run.text().to_owned()),
         outcome,
         model: run.model().map(ToString::to_string),
         spent,
         at: Timestamp::now(),
     };
     // Written before it is told, so that what was told is remembered after a crash.
-    if let Err(error) = shared.store.record(&run.ask().session, exchange).await {
-        tracing::warn!(session = %run.ask().session, "a turn was not written: {error}");
+    match shared.store.record(&session, exchange).await {
+        Ok(Some(exchange)) => {
+            let heard = shared.answers().note(&session, number, exchange);
+            if let Some(heard) = heard {
+                shared.amend(&session, exchange, heard).await;
+            }
+        }
+        Ok(None) => {}
+        Err(error) => tracing::warn!(session = %session, "a turn was not written: {error}"),
     }
     tracing::info!(
         session = %run.ask().session,

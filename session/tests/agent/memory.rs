@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use clawvoice_session::{
     ChannelId, SessionKey,
-    agent::Agent as _,
+    agent::{Agent as _, AgentEvent, RunId},
     shell::{agent::RunningAgent, store::Store},
 };
 use jiff::Timestamp;
@@ -64,6 +64,54 @@ async fn turns_answered_elsewhere_are_remembered() {
         conversation(&request),
         ["[Ada, user 7]: ping", "pong", "I left the channel.", "[Ada, user 7]: what did I say?"]
     );
+}
+
+#[tokio::test]
+async fn provider_scenario_47_of_an_answer_the_history_keeps_what_was_heard() {
+    let mut bench = Bench::start().await;
+    bench.ask(ask(1, "name three")).await;
+    bench.endpoint.request().await.say("One is red. Two is green. Three is blue.").await;
+    bench.asker.answer(1).await;
+    // Somebody else's window is in memory already.
+    bench.ask(ask(2, "go on")).await;
+    bench.endpoint.request().await.say("Four is grey.").await;
+    bench.asker.answer(2).await;
+    bench.agent.heard(&session(), RunId::new(1), "One is red. Two".into()).await;
+    bench.ask(ask(3, "and?")).await;
+    let request = bench.endpoint.request().await;
+    let kept = [
+        "[Ada, user 7]: name three",
+        "One is red. Two",
+        "[Ada, user 7]: go on",
+        "Four is grey.",
+        "[Ada, user 7]: and?",
+    ];
+    assert_eq!(conversation(&request), kept);
+    request.say("That is all.").await;
+    bench.asker.answer(3).await;
+    let found = bench.agent.store().search(&session(), "green blue", 9).await.unwrap();
+    assert_eq!(found, [], "nor is it found there");
+}
+
+#[tokio::test]
+async fn provider_scenario_47_a_run_that_was_stopped_is_written_with_what_was_heard() {
+    let mut bench = Bench::start().await;
+    bench.ask(ask(1, "name three")).await;
+    let stream = bench.endpoint.request().await.stream();
+    stream.text("One is red. Two is green. Three").await;
+    assert_eq!(bench.asker.next(1).await, AgentEvent::Started);
+    assert!(matches!(bench.asker.next(1).await, AgentEvent::Text(_)));
+    bench.agent.cancel(&session(), RunId::new(1)).await;
+    bench.agent.heard(&session(), RunId::new(1), "One is red.".into()).await;
+    assert_eq!(bench.asker.next(1).await, AgentEvent::Cancelled);
+    bench.ask(ask(2, "and?")).await;
+    let request = bench.endpoint.request().await;
+    assert_eq!(
+        conversation(&request),
+        ["[Ada, user 7]: name three", "One is red.", "[Ada, user 7]: and?"]
+    );
+    request.say("Yes.").await;
+    bench.asker.answer(2).await;
 }
 
 #[tokio::test]

@@ -364,6 +364,9 @@ impl BatchConversation {
     fn request_sentences(&mut self) {
         let playback = &self.playback;
         let mut ahead = 0;
+        // A notice goes before sentences that are under way already.
+        let sentences = self.answers.iter().flat_map(|answer| &answer.sentences);
+        let mut requested = sentences.filter(|s| s.state == State::Requested).count();
         for answer in &mut self.answers {
             let is_heard = |sentence: &Sentence| {
                 sentence.state == State::Ended && !sentence.is_unheard(&answer.name, playback)
@@ -373,6 +376,10 @@ impl BatchConversation {
             }
             for sentence in answer.sentences.iter_mut().skip(answer.heard) {
                 if sentence.state == State::Waiting {
+                    if requested == AHEAD {
+                        return;
+                    }
+                    requested += 1;
                     sentence.state = State::Requested;
                     sentence.attempts += 1;
                     let (speech, text) = (sentence.id, sentence.text.clone());

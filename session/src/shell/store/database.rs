@@ -68,16 +68,36 @@ impl Database {
         Ok(Self { connection })
     }
 
-    /// Writes all of them or none.
+    /// Writes all of them or none; gives the number of each that had anything to write.
     pub(super) async fn record<'e>(
         &mut self,
         exchanges: impl Iterator<Item = (&'e SessionKey, &'e Exchange)>,
-    ) -> Result<(), StoreError> {
+    ) -> Result<Vec<Option<i64>>, StoreError> {
+        let mut numbers = Vec::new();
         let mut transaction = self.connection.begin().await?;
         for (session, exchange) in exchanges {
-            write(&mut transaction, session, exchange).await?;
+            numbers.push(write(&mut transaction, session, exchange).await?);
         }
         transaction.commit().await?;
+        Ok(numbers)
+    }
+
+    /// Another answer in the place of an exchange's.
+    pub(super) async fn amend(
+        &mut self,
+        session: &SessionKey,
+        exchange: i64,
+        answered: &str,
+    ) -> Result<(), StoreError> {
+        sqlx::query(
+            "UPDATE turns SET text = ? WHERE exchange = ? AND role = 'assistant' \
+             AND session = (SELECT id FROM sessions WHERE key = ?)",
+        )
+        .bind(answered)
+        .bind(exchange)
+        .bind(session.as_str())
+        .execute(&mut self.connection)
+        .await?;
         Ok(())
     }
 
@@ -197,7 +217,7 @@ async fn write(
     connection: &mut SqliteConnection,
     session: &SessionKey,
     exchange: &Exchange,
-) -> Result<(), sqlx::Error> {
+) -> Result<Option<i64>, sqlx::Error> {
     let at = exchange.at.as_microsecond();
     let session: i64 = sqlx::query(
         "INSERT INTO sessions (key, created_us, updated_us) VALUES (?1, ?2, ?2) \
@@ -244,7 +264,7 @@ async fn write(
         .try_get(0)?;
         first = first.or(Some(id));
     }
-    Ok(())
+    Ok(first)
 }
 
 /// SQLite's integers are signed.

@@ -72,15 +72,35 @@ impl Store {
         Ok(Self { commands, task: Mutex::new(Some(task)) })
     }
 
-    /// Writes an exchange and returns once it is committed.
+    /// Writes an exchange and returns once it is committed; gives its number, if there was anything
+    /// to write.
     ///
     /// # Errors
     ///
     /// When it is not on disk. The session's window has it nevertheless.
-    pub async fn record(&self, session: &SessionKey, exchange: Exchange) -> Result<(), StoreError> {
+    pub async fn record(
+        &self,
+        session: &SessionKey,
+        exchange: Exchange,
+    ) -> Result<Option<i64>, StoreError> {
         let (done, committed) = oneshot::channel();
         self.send(Command::Record { session: session.clone(), exchange, done }).await?;
         committed.await.map_err(|_| StoreError::Closed)?
+    }
+
+    /// Puts another answer in the place of the one of an exchange.
+    ///
+    /// # Errors
+    ///
+    /// When it is not on disk.
+    pub async fn amend(
+        &self,
+        session: &SessionKey,
+        exchange: i64,
+        answered: String,
+    ) -> Result<(), StoreError> {
+        let session = session.clone();
+        self.ask(|reply| Command::Amend { session, exchange, answered, reply }).await?
     }
 
     /// The newest part of the session's history.

@@ -20,7 +20,8 @@ type Reply<T> = oneshot::Sender<Result<T, StoreError>>;
 
 #[derive(Debug)]
 pub(super) enum Command {
-    Record { session: SessionKey, exchange: Exchange, done: Reply<()> },
+    Record { session: SessionKey, exchange: Exchange, done: Reply<Option<i64>> },
+    Amend { session: SessionKey, exchange: i64, answered: String, reply: Reply<()> },
     Window { session: SessionKey, reply: Reply<Window> },
     Search { session: SessionKey, query: String, most: u32, reply: Reply<Vec<Found>> },
     Message { session: SessionKey, id: i64, reply: Reply<Option<Found>> },
@@ -29,7 +30,7 @@ pub(super) enum Command {
     Close(oneshot::Sender<()>),
 }
 
-type Record = (SessionKey, Exchange, Reply<()>);
+type Record = (SessionKey, Exchange, Reply<Option<i64>>);
 
 pub(super) async fn run(
     mut database: Database,
@@ -56,6 +57,11 @@ pub(super) async fn run(
                     }
                 }
                 record(&mut database, &mut windows, batch).await;
+            }
+            Command::Amend { session, exchange, answered, reply } => {
+                // It is read again from the disk when it is needed.
+                windows.forget(&session);
+                let _ = reply.send(database.amend(&session, exchange, &answered).await);
             }
             Command::Window { session, reply } => {
                 let _ = reply.send(windows.of(&mut database, &session).await);
@@ -91,9 +97,10 @@ async fn record(database: &mut Database, windows: &mut Windows, batch: Vec<Recor
     if let Some(words) = &failed {
         tracing::warn!(exchanges = batch.len(), "not written to the session store: {words}");
     }
+    let mut numbers = outcome.unwrap_or_default().into_iter();
     for (_, _, done) in batch {
         let told = match &failed {
-            None => Ok(()),
+            None => Ok(numbers.next().flatten()),
             Some(words) => Err(StoreError::Database(sqlx::Error::Protocol(words.clone()))),
         };
         let _ = done.send(told);
@@ -112,6 +119,10 @@ impl Windows {
         if let Some((_, window)) = self.recent.iter_mut().find(|(key, _)| key == session) {
             window.push(exchange);
         }
+    }
+
+    fn forget(&mut self, session: &SessionKey) {
+        self.recent.retain(|(key, _)| key != session);
     }
 
     async fn of(

@@ -228,6 +228,19 @@ fn words_about_an_active_run_control_it() {
 }
 
 #[test]
+fn a_notice_is_no_third_synthesis_at_a_time() {
+    let mut room = Room::new(settings());
+    room.say(ADA, "Tell me.");
+    room.writes("One is red. Two is green. Three");
+    room.say(BOB, "status");
+    room.outcome(&ControlOutcome::Done);
+    assert_eq!(room.texts(), ["One is red.", "Two is green."]);
+    room.speech_failed(1, false);
+    let notice = "OpenClaw is working on the current voice request.";
+    assert_eq!(room.texts(), ["One is red.", "Two is green.", notice]);
+}
+
+#[test]
 fn without_an_active_run_the_same_words_are_a_turn() {
     let mut room = Room::new(settings());
     room.say(ADA, "cancel that");
