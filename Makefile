@@ -22,8 +22,9 @@ test: setup
 	$(CARGO) test --workspace --doc --quiet
 
 ## Each figure beside a peer or a limit; JSON in target/bench/.
-BENCHES := media endurance
+BENCHES := media endurance conversation
 bench: setup
+	$(CARGO) build --release --workspace --bins
 	$(CARGO) bench $(addprefix --bench ,$(BENCHES))
 
 ## A day in virtual time and 20 minutes of the real program: its memory must stay flat.

@@ -18,6 +18,7 @@ use clawvoice_voice::{
         clock::SessionClock,
         presence::{self, PresenceChannels, PresenceHandle},
         session::{SessionTemplate, Sessions},
+        speech::SpeechClients,
     },
 };
 use tokio::{sync::mpsc, task::JoinHandle};
@@ -26,6 +27,7 @@ use crate::{
     agent, conversation,
     printer::Failure,
     provider::{self, RunningProvider},
+    speech,
     timeline::TimelineWriter,
 };
 
@@ -52,8 +54,8 @@ pub(crate) async fn run(
     let (records, writer) = start_timeline(timeline)?;
     let _ = records.try_send(process_started(clock));
     let agent = agent::start(&config).await?;
-    let provider = match provider::start(&config).await {
-        Ok(provider) => provider,
+    let (provider, speech) = match front_end(&config).await {
+        Ok(front_end) => front_end,
         Err(failure) => {
             agent.close().await;
             return Err(failure);
@@ -65,6 +67,7 @@ pub(crate) async fn run(
         &config,
         provider.as_ref(),
         Arc::clone(&agent) as _,
+        speech,
         clock,
         PresenceChannels { events, requests, records, stage: stage_door(&config) },
     );
@@ -113,6 +116,13 @@ pub(crate) async fn run(
     })
 }
 
+/// What listens and talks: a realtime provider or, in mode `stt-tts`, speech clients.
+async fn front_end(
+    config: &Config,
+) -> Result<(Option<RunningProvider>, Option<Arc<SpeechClients>>), Failure> {
+    Ok((provider::start(config).await?, speech::start(config).await?))
+}
+
 /// The first record: the wall clock at the timeline's zero, so that other recordings can be laid
 /// beside it.
 fn process_started(clock: SessionClock) -> Record {
@@ -142,14 +152,16 @@ fn start_voice(
     config: &Config,
     provider: Option<&RunningProvider>,
     agent: Arc<dyn Agent>,
+    speech: Option<Arc<SpeechClients>>,
     clock: SessionClock,
     channels: PresenceChannels,
 ) -> (PresenceHandle, JoinHandle<()>) {
     let voice = &config.discord.voice;
-    let conversation = conversation::settings(config, provider, config.agent.workspace.as_deref());
+    let workspace = config.agent.workspace.as_deref();
+    let front_end = conversation::settings(config, provider, workspace);
     let labels = labels(config, provider);
     let settings = PresenceSettings {
-        enabled: voice.enabled && provider.is_some(),
+        enabled: voice.enabled && (provider.is_some() || speech.is_some()),
         auto_join: voice.auto_join.iter().map(auto_join).collect(),
         connect_timeout: voice.connect_timeout,
         labels,
@@ -161,7 +173,8 @@ fn start_voice(
         tls: None,
         connect_timeout: voice.connect_timeout,
         provider: provider.map(|provider| provider.endpoint.clone()).unwrap_or_default(),
-        conversation,
+        speech,
+        front_end,
         agent,
     };
     let starter = Arc::new(Sessions::new(template, clock));

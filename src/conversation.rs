@@ -13,11 +13,13 @@ use clawvoice_config::{
 };
 use clawvoice_session::{ChannelId, SessionKey, UserId};
 use clawvoice_voice::{
+    batch::BatchSettings,
     conversation::{
         ConsultPolicy, ConversationSettings, Mode, ProfileFile, Prompt, Rights, ToolPolicy, Vad,
         WakeScope,
     },
     presence::link::SessionRequest,
+    session::FrontEndSettings,
 };
 
 use crate::provider::RunningProvider;
@@ -28,18 +30,22 @@ const RUNS: u64 = 1 << 32;
 /// Most bytes of a profile file that are read.
 const MAX_PROFILE_BYTES: u64 = 64 * 1024;
 
-/// What turns a session's request into its conversation's settings. `workspace`: where the agent's
+/// What turns a session's request into its front end's settings. `workspace`: where the agent's
 /// profile files are.
 pub(crate) fn settings(
     config: &Config,
     provider: Option<&RunningProvider>,
     workspace: Option<&Path>,
-) -> Box<dyn Fn(&SessionRequest) -> ConversationSettings + Send + Sync> {
+) -> Box<dyn Fn(&SessionRequest) -> FrontEndSettings + Send + Sync> {
     let base = Base::new(config, provider, workspace);
     let conversations = AtomicU64::new(0);
     Box::new(move |request| {
         let number = conversations.fetch_add(1, Ordering::Relaxed);
-        base.settings(request, number * RUNS + 1)
+        let settings = base.settings(request, number * RUNS + 1);
+        match base.config.discord.voice.mode {
+            VoiceMode::SttTts => base.batch(settings).into(),
+            VoiceMode::AgentProxy | VoiceMode::Bidi => settings.into(),
+        }
     })
 }
 
@@ -138,6 +144,26 @@ impl Base {
             };
         }
         settings
+    }
+
+    /// The same for `stt-tts`, where speech interrupts only if it was asked for: there is no echo
+    /// cancellation behind it that would tell a speaker from the agent's own voice.
+    fn batch(&self, settings: ConversationSettings) -> BatchSettings {
+        BatchSettings {
+            agent_id: settings.agent_id,
+            voice_session: settings.voice_session,
+            session: settings.supervisor_session,
+            first_run: settings.first_run,
+            model: settings.agent_model,
+            instructions: settings.channel_prompt,
+            rights: settings.rights,
+            capture_silence_grace: settings.capture_silence_grace,
+            barge_in: self.config.discord.voice.realtime.barge_in == Some(true),
+            min_barge_in_audio_end_ms: settings.min_barge_in_audio_end_ms,
+            prebuffer: settings.prebuffer,
+            hear_bots: settings.hear_bots,
+            ..BatchSettings::new(settings.guild, settings.channel, settings.bot_user)
+        }
     }
 
     fn wake_names(&self) -> Vec<String> {

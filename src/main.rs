@@ -10,6 +10,7 @@ mod commands;
 mod conversation;
 mod printer;
 mod provider;
+mod speech;
 mod timeline;
 
 use std::process::ExitCode;

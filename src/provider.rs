@@ -43,15 +43,15 @@ pub(crate) struct RunningProvider {
     pub(crate) local: Option<LocalProvider>,
 }
 
-/// Starts or finds the selected provider; `None` if the configuration has no voice, or no provider.
+/// Starts or finds the selected provider; `None` if the configuration has no voice, or a mode
+/// without a realtime provider.
 pub(crate) async fn start(config: &Config) -> Result<Option<RunningProvider>, Failure> {
     let voice = &config.discord.voice;
     if !voice.enabled {
         return Ok(None);
     }
     if voice.mode == VoiceMode::SttTts {
-        return Err(Failure::user("channels.discord.voice.mode: stt-tts is not built yet")
-            .hint("use \"bidi\" or \"agent-proxy\" with a realtime provider"));
+        return Ok(None);
     }
     let Some(selected) = &voice.realtime.selected else {
         return Err(Failure::user("channels.discord.voice.realtime: no provider can be used")

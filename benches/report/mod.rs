@@ -26,20 +26,30 @@ pub(crate) use self::{
     table::Table,
 };
 
-/// Where all sections are, in the repository.
-const FILE: &str = "target/bench/media.json";
+/// Where sections about media are, in the repository.
+const MEDIA: &str = "target/bench/media.json";
+/// Where sections about conversation are.
+pub(crate) const CONVERSATION: &str = "target/bench/conversation.json";
 
 /// Prints a table.
 pub(crate) fn print(table: &Table) {
     println!("{table}");
 }
 
-/// Replaces one section of the file and dates it; every other section stays.
+/// Replaces one section of the file about media and dates it; every other section stays.
 ///
 /// # Errors
 /// The file cannot be read or written.
 pub(crate) fn write(section: &str, value: &impl Serialize) -> anyhow::Result<()> {
-    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join(FILE);
+    write_to(MEDIA, section, value)
+}
+
+/// The same in another file.
+///
+/// # Errors
+/// The file cannot be read or written.
+pub(crate) fn write_to(file: &str, section: &str, value: &impl Serialize) -> anyhow::Result<()> {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join(file);
     let mut all = match std::fs::read(&file) {
         // A file that is no such object is of another time and is begun anew.
         Ok(bytes) => serde_json::from_slice(&bytes).unwrap_or_default(),

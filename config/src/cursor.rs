@@ -219,6 +219,16 @@ impl<'w, 't> Section<'w, 't> {
         Field { walk: self.walk, value: &prop.value, path: join(&self.path, key) }
     }
 
+    /// The same object once more, of which no key was asked for yet.
+    pub(crate) fn same(&self) -> Section<'w, 't> {
+        Section {
+            walk: self.walk,
+            object: self.object,
+            path: self.path.clone(),
+            asked: RefCell::default(),
+        }
+    }
+
     /// The section `key` as if it were not in the file: every key of it is absent.
     pub(crate) fn missing(&self, key: &str) -> Section<'w, 't> {
         Section {

@@ -34,6 +34,7 @@ pub use schema::{
         SelectedProvider, ToolPolicy,
     },
     server::{AuthHeader, Azure, Server, Transcription},
+    speech::{ElevenLabsTts, EspeakTts, OpenAiTts, Speech, Synthesizer, Transcriber},
     voice::{AgentSession, AutoJoin, SessionTarget, Voice, VoiceChannel, VoiceMode},
 };
 pub use span::Position;

@@ -15,7 +15,7 @@ use clawvoice_voice::{
     conversation::{
         ConsultPolicy, Conversation, ConversationSettings, Lane, Mode, Output, TurnEnd,
     },
-    realtime::Closed,
+    realtime::{Closed, Profile, gemini, openai},
 };
 
 /// Outputs that one step may cause besides those that the input so far explains.
@@ -43,6 +43,13 @@ libfuzzer_sys::fuzz_target!(|text: &str| {
     settings.turn_end = if choice & 4 == 0 { TurnEnd::ProviderVad } else { TurnEnd::Own };
     settings.barge_in = choice & 8 == 0;
     settings.max_lanes = if choice & 16 == 0 { 8 } else { 2 };
+    settings.profile = match choice & 64 {
+        0 => Profile::OpenAi(openai::Profile {
+            implied_responses: choice & 128 != 0,
+            ..openai::Profile::default()
+        }),
+        _ => Profile::Gemini(gemini::Profile::default()),
+    };
     let now = SessionTime::from_millis(1_000);
     let mut bench = Bench {
         conversation: Conversation::new(settings, now),
@@ -169,7 +176,12 @@ impl Bench {
                     assert!(!why.is_empty());
                     self.failed = true;
                 }
-                Output::Timeline(_) | Output::Transcript { .. } | Output::Ready => {}
+                Output::Timeline(_)
+                | Output::Transcript { .. }
+                | Output::Ready
+                | Output::Ask(_)
+                | Output::Control { .. }
+                | Output::Note { .. } => {}
             }
         }
         assert!(self.lanes.len() <= 8, "{} connections", self.lanes.len());

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use clawvoice_config::{AuthHeader, Azure, Provider, SelectedProvider};
 use clawvoice_voice::{
-    realtime::{Profile, openai},
+    realtime::{Profile, gemini, openai},
     shell::{local_provider::LocalProvider, session::ProviderEndpoint},
 };
 use secrecy::{ExposeSecret as _, SecretString};
@@ -20,6 +20,19 @@ const OPENAI_BASE_URL: &str = "wss://api.openai.com/v1";
 
 /// How long OpenAI keeps a session.
 const OPENAI_SESSION_LIMIT: Duration = Duration::from_secs(60 * 60);
+
+/// Ids of Google's provider.
+const GEMINI: [&str; 2] = ["gemini", "google"];
+
+/// Google's endpoint.
+const GEMINI_BASE_URL: &str = "wss://generativelanguage.googleapis.com";
+
+/// The path of its Live interface; a base URL with a path of its own (Vertex AI) is taken as it is.
+const GEMINI_PATH: &str =
+    "/ws/google.ai.generativelanguage.v1beta.GenerativeService.BidiGenerateContent";
+
+/// How long Google keeps a connection; it says goodbye about a minute before.
+const GEMINI_SESSION_LIMIT: Duration = Duration::from_secs(10 * 60);
 
 /// What is needed to connect to a server and to be understood there.
 #[derive(Debug)]
@@ -50,6 +63,9 @@ pub(super) fn local(selected: &SelectedProvider, local: &LocalProvider) -> Remot
 pub(super) fn remote(selected: &SelectedProvider) -> Result<Remote, Failure> {
     let (id, settings) = (selected.id.as_str(), &selected.settings);
     let session_limit = settings.server.session_limit.unwrap_or(OPENAI_SESSION_LIMIT);
+    if GEMINI.contains(&id) {
+        return at_google(id, settings);
+    }
     if let Some(azure) = &settings.server.azure {
         let model = settings.model.clone().or_else(|| azure.deployment.clone());
         let model = model.unwrap_or_else(|| DEFAULT_MODEL.to_owned());
@@ -79,6 +95,32 @@ pub(super) fn remote(selected: &SelectedProvider) -> Result<Remote, Failure> {
         profile: openai_profile(id, settings, false, id != OPENAI),
         model,
         session_limit,
+    })
+}
+
+/// There is no model that suits everybody, so one must be named. The key goes into a header, not
+/// into the address, which is logged in places.
+fn at_google(id: &str, settings: &Provider) -> Result<Remote, Failure> {
+    let block = format!("channels.discord.voice.realtime.providers.{id}");
+    let Some(model) = settings.model.clone() else {
+        return Err(Failure::user(format_args!("{block}.model: the key is missing"))
+            .hint("name a model of the Live API"));
+    };
+    let base = websocket(settings.base_url.as_deref().unwrap_or(GEMINI_BASE_URL));
+    let url = match base.contains("/ws/") {
+        true => base,
+        false => format!("{base}{GEMINI_PATH}"),
+    };
+    let headers = match (settings.server.auth_header, &settings.api_key) {
+        (Some(header), key) => auth(header, key.as_ref()),
+        (None, Some(key)) => vec![("x-goog-api-key".to_owned(), key.clone())],
+        (None, None) => Vec::new(),
+    };
+    Ok(Remote {
+        model,
+        endpoint: ProviderEndpoint { url, headers },
+        profile: Profile::Gemini(gemini::Profile { temperature: settings.server.temperature }),
+        session_limit: settings.server.session_limit.unwrap_or(GEMINI_SESSION_LIMIT),
     })
 }
 
@@ -217,6 +259,31 @@ mod tests {
         assert!(profile(&xai).cumulative_transcripts && profile(&xai).implied_responses);
         let nowhere = selected("provider: 'xai', providers: { xai: { apiKey: 'k' } }");
         assert!(remote(&nowhere).is_err());
+    }
+
+    #[test]
+    fn google_has_its_own_protocol_and_the_key_is_not_in_the_address() {
+        let gemini =
+            found("provider: 'gemini', providers: { gemini: { apiKey: 'k', model: 'live' } }");
+        assert_eq!(
+            gemini.endpoint.url,
+            "wss://generativelanguage.googleapis.com/ws/google.ai.generativelanguage.v1beta.\
+             GenerativeService.BidiGenerateContent"
+        );
+        assert_eq!(header(&gemini), [("x-goog-api-key", "k")]);
+        assert_eq!(gemini.session_limit, Duration::from_secs(600));
+        assert!(matches!(gemini.profile, Profile::Gemini(_)));
+        let vertex = found(
+            "provider: 'google', providers: { google: { apiKey: 't', model: 'projects/p/m', \
+             baseUrl: 'https://host/ws/google.cloud.aiplatform.v1.LlmBidiService/\
+             BidiGenerateContent', authHeader: 'Authorization' } }",
+        );
+        assert_eq!(
+            vertex.endpoint.url,
+            "wss://host/ws/google.cloud.aiplatform.v1.LlmBidiService/BidiGenerateContent"
+        );
+        assert_eq!(header(&vertex), [("Authorization", "Bearer t")]);
+        assert!(remote(&selected("provider: 'gemini'")).is_err(), "a model is needed");
     }
 
     #[test]

@@ -18,6 +18,8 @@ mod feed;
 mod provider_script;
 mod scene;
 
+mod batch;
+mod brain;
 mod closes;
 mod conversation;
 mod faults;

@@ -13,6 +13,7 @@
 //! Does not: talk to the main gateway or REST (the text crate does), read configuration files,
 //! or know of text messages.
 
+pub mod batch;
 pub mod call;
 pub mod conversation;
 pub mod presence;

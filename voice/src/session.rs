@@ -5,27 +5,34 @@
 //! door by [`Generation`]; whatever the call hears goes into the conversation in the same breath;
 //! whatever the conversation wants said leaves through the call on the next tick.
 
+mod front_end;
+
 #[cfg(test)]
 mod tests;
 
 use std::{collections::VecDeque, time::Duration};
 
+use bytes::Bytes;
 use clawvoice_session::{
     Generation, JoinFailure, SessionKey, SessionTime, UserId,
-    agent::{Ask, AskedBy, Control, ControlOutcome, RunReport},
+    agent::{Ask, AskedBy, Control, ControlOutcome, RunId, RunReport},
     timeline::Record,
 };
 use secrecy::SecretString;
 
+pub use front_end::FrontEndSettings;
+
 use crate::{
+    batch::{self, SegmentId, SpeechFailure, SpeechId},
     call::{
         self, Call, CallEvent, CallSettings, CallStats, EndReason, FRAME_SAMPLES,
         MAX_DATAGRAM_BYTES,
     },
-    conversation::{self, Conversation, ConversationSettings, Lane},
+    conversation::{self, Lane},
     realtime::Closed,
     timeline::{self, Place},
 };
+use front_end::{FrontEnd, batch_output};
 
 /// Distance between two playout ticks: one Opus frame.
 const TICK: Duration = Duration::from_millis(20);
@@ -104,6 +111,41 @@ pub enum Output {
         /// What they heard.
         answered: String,
     },
+    /// Cancel a run of the agent.
+    CancelRun {
+        /// The agent's session.
+        session: SessionKey,
+        /// The run.
+        run: RunId,
+    },
+    /// Tell the agent how much of a run's answer was heard.
+    Heard {
+        /// The agent's session.
+        session: SessionKey,
+        /// The run.
+        run: RunId,
+        /// The words that were.
+        text: String,
+    },
+    /// Transcribe a segment; hand the words to [`VoiceSession::handle_transcribed`].
+    Transcribe {
+        /// Its name.
+        segment: SegmentId,
+        /// A WAV file.
+        wav: Bytes,
+    },
+    /// Synthesize a sentence; hand what comes to [`VoiceSession::handle_speech`].
+    Synthesize {
+        /// Its name.
+        speech: SpeechId,
+        /// The sentence.
+        text: String,
+    },
+    /// Give up a synthesis.
+    CancelSynthesis {
+        /// Its name.
+        speech: SpeechId,
+    },
     /// Write a timeline record.
     Record(Record),
     /// Media flows and the front end is configured: the join is complete.
@@ -140,6 +182,17 @@ pub enum ProviderEvent<'a> {
     Closed(&'a Closed),
 }
 
+/// What came of a synthesis.
+#[derive(Clone, Copy, Debug)]
+pub enum SpeechEvent<'a> {
+    /// The next samples, 24 kHz mono.
+    Audio(&'a [i16]),
+    /// All of it has come.
+    Ended,
+    /// It failed.
+    Failed(&'a SpeechFailure),
+}
+
 /// Why the session wants to be woken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Timer {
@@ -147,8 +200,10 @@ pub enum Timer {
     Playout,
     /// The call's.
     Call(call::Timer),
-    /// The conversation's.
+    /// The realtime conversation's.
     Conversation(conversation::Timer),
+    /// The batch conversation's.
+    Batch(batch::Timer),
 }
 
 /// One voice session. Contract as for [`Call`]: after every `handle_*`, send
@@ -160,7 +215,7 @@ pub struct VoiceSession {
     call: Call,
     /// The channel's, for the calls to come.
     bitrate: Option<u32>,
-    conversation: Conversation,
+    front_end: FrontEnd,
     readiness: Readiness,
     next_tick: Option<SessionTime>,
     /// When the next tick should be; `next_tick` is later while a late clock catches up.
@@ -184,16 +239,20 @@ impl VoiceSession {
     #[must_use]
     pub fn new(
         connection: CallSettings,
-        conversation: ConversationSettings,
+        front_end: impl Into<FrontEndSettings>,
         now: SessionTime,
     ) -> Self {
+        let front_end = FrontEnd::new(front_end.into(), now);
         let mut session = Self {
             call: Call::new(connection.clone(), now),
             connection,
             generation: Generation::FIRST,
             bitrate: None,
-            conversation: Conversation::new(conversation, now),
-            readiness: Readiness::default(),
+            readiness: Readiness {
+                front_end: front_end.is_ready_at_once(),
+                ..Readiness::default()
+            },
+            front_end,
             next_tick: None,
             tick_plan: now,
             frame: Box::new([0; FRAME_SAMPLES]),
@@ -219,7 +278,7 @@ impl VoiceSession {
             GatewayEvent::Opened => self.call.handle_gateway_opened(now),
             GatewayEvent::Text(text) => self.call.handle_gateway_text(now, text),
             GatewayEvent::Binary(bytes) => {
-                self.call.handle_gateway_binary(now, bytes, &mut self.conversation);
+                self.call.handle_gateway_binary(now, bytes, &mut self.front_end);
             }
             GatewayEvent::Closed(code) => self.call.handle_gateway_closed(now, code),
         }
@@ -234,37 +293,56 @@ impl VoiceSession {
         datagram: &mut [u8],
     ) {
         if generation == self.generation {
-            self.call.handle_datagram(now, datagram, &mut self.conversation);
+            self.call.handle_datagram(now, datagram, &mut self.front_end);
             self.settle(now);
         }
     }
 
     /// A provider connection opened, spoke or closed.
     pub fn handle_provider(&mut self, now: SessionTime, lane: Lane, event: ProviderEvent<'_>) {
+        let Some(conversation) = self.front_end.realtime() else { return };
         match event {
-            ProviderEvent::Opened => self.conversation.handle_provider_opened(now, lane),
-            ProviderEvent::Text(text) => {
-                self.conversation.handle_provider_text(now, lane, text);
-            }
-            ProviderEvent::Binary(bytes) => {
-                self.conversation.handle_provider_binary(now, lane, bytes);
-            }
-            ProviderEvent::Closed(closed) => {
-                self.conversation.handle_provider_closed(now, lane, closed);
-            }
+            ProviderEvent::Opened => conversation.handle_provider_opened(now, lane),
+            ProviderEvent::Text(text) => conversation.handle_provider_text(now, lane, text),
+            ProviderEvent::Binary(bytes) => conversation.handle_provider_binary(now, lane, bytes),
+            ProviderEvent::Closed(closed) => conversation.handle_provider_closed(now, lane, closed),
+        }
+        self.settle(now);
+    }
+
+    /// A segment was transcribed, or could not be.
+    pub fn handle_transcribed(
+        &mut self,
+        now: SessionTime,
+        segment: SegmentId,
+        result: Result<String, SpeechFailure>,
+    ) {
+        if let Some(conversation) = self.front_end.batch() {
+            conversation.handle_transcribed(now, segment, result);
+        }
+        self.settle(now);
+    }
+
+    /// A synthesis went on, ended or failed.
+    pub fn handle_speech(&mut self, now: SessionTime, speech: SpeechId, event: SpeechEvent<'_>) {
+        let Some(conversation) = self.front_end.batch() else { return };
+        match event {
+            SpeechEvent::Audio(pcm) => conversation.handle_speech_audio(now, speech, pcm),
+            SpeechEvent::Ended => conversation.handle_speech_ended(now, speech),
+            SpeechEvent::Failed(failure) => conversation.handle_speech_failed(now, speech, failure),
         }
         self.settle(now);
     }
 
     /// The agent reports on a run.
     pub fn handle_agent(&mut self, now: SessionTime, report: RunReport) {
-        self.conversation.handle_agent(now, report);
+        self.front_end.handle_agent(now, report);
         self.settle(now);
     }
 
     /// What became of a control of the agent's active run.
     pub fn handle_control(&mut self, now: SessionTime, ticket: u64, outcome: &ControlOutcome) {
-        self.conversation.handle_control(now, ticket, outcome);
+        self.front_end.handle_control(now, ticket, outcome);
         self.settle(now);
     }
 
@@ -276,7 +354,7 @@ impl VoiceSession {
 
     /// Learns a user's name, and whether the account is a bot.
     pub fn handle_name(&mut self, user: UserId, label: String, bot: bool) {
-        self.conversation.handle_name(user, label, bot);
+        self.front_end.handle_name(user, label, bot);
     }
 
     /// The voice server was replaced: everything about the connection is new, even if the address
@@ -289,7 +367,7 @@ impl VoiceSession {
         token: SecretString,
     ) {
         self.call.close(now);
-        self.conversation.handle_connection_lost(now);
+        self.front_end.handle_connection_lost(now);
         self.settle(now);
         self.tell_statistics(now);
         self.connection = CallSettings { endpoint, token, ..self.connection.clone() };
@@ -305,10 +383,10 @@ impl VoiceSession {
     pub fn handle_timeout(&mut self, now: SessionTime) {
         let due = |at: Option<SessionTime>| at.is_some_and(|at| at <= now);
         if due(self.call.poll_timeout().map(|(at, _)| at)) {
-            self.call.handle_timeout(now, &mut self.conversation);
+            self.call.handle_timeout(now, &mut self.front_end);
         }
-        if due(self.conversation.poll_timeout().map(|(at, _)| at)) {
-            self.conversation.handle_timeout(now);
+        if due(self.front_end.poll_timeout().map(|(at, _)| at)) {
+            self.front_end.handle_timeout(now);
         }
         if due(self.next_tick) {
             self.tick(now);
@@ -318,7 +396,7 @@ impl VoiceSession {
 
     /// Leaves: playback stops, connections are closed. Nothing that still comes is listened to.
     pub fn close(&mut self, now: SessionTime) {
-        self.conversation.close(now);
+        self.front_end.close(now);
         self.call.close(now);
         self.next_tick = None;
         self.settle(now);
@@ -341,10 +419,9 @@ impl VoiceSession {
     #[must_use]
     pub fn poll_timeout(&self) -> Option<(SessionTime, Timer)> {
         let call = self.call.poll_timeout().map(|(at, timer)| (at, Timer::Call(timer)));
-        let conversation = self.conversation.poll_timeout();
-        let conversation = conversation.map(|(at, timer)| (at, Timer::Conversation(timer)));
+        let front_end = self.front_end.poll_timeout();
         let tick = self.next_tick.map(|at| (at, Timer::Playout));
-        [tick, call, conversation].into_iter().flatten().min_by_key(|(at, _)| *at)
+        [tick, call, front_end].into_iter().flatten().min_by_key(|(at, _)| *at)
     }
 
     /// The call's counters.
@@ -356,19 +433,19 @@ impl VoiceSession {
     /// The conversation's counters.
     #[must_use]
     pub fn conversation_stats(&self) -> conversation::Stats {
-        self.conversation.stats()
+        self.front_end.stats()
     }
 
     fn tell_statistics(&mut self, now: SessionTime) {
         let place = Place { guild: self.connection.guild, channel: self.connection.channel };
-        let (call, conversation) = (self.call.stats(), self.conversation.stats());
+        let (call, conversation) = (self.call.stats(), self.front_end.stats());
         let record = timeline::session_statistics(now, place, call, &conversation);
         self.outputs.push_back(Output::Record(record));
     }
 
     /// Plays 20 ms. The clock runs only while there is something to say or to end.
     fn tick(&mut self, now: SessionTime) {
-        let filled = self.call.can_send() && self.conversation.take_frame(now, &mut self.frame);
+        let filled = self.call.can_send() && self.front_end.take_frame(now, &mut self.frame);
         let frame = filled.then_some(&*self.frame);
         self.media_len = self.call.handle_tick(now, frame, &mut self.media);
         // Counted from the plan and not from now, or every late tick would put off all that follow.
@@ -377,7 +454,7 @@ impl VoiceSession {
             false => self.tick_plan + TICK,
         };
         let next = self.tick_plan.max(now + TICK_CATCH_UP);
-        let goes_on = self.media_len.is_some() || self.conversation.wants_frame();
+        let goes_on = self.media_len.is_some() || self.front_end.wants_frame();
         self.next_tick = goes_on.then_some(next);
     }
 
@@ -386,10 +463,13 @@ impl VoiceSession {
         while let Some(output) = self.call.poll_output() {
             self.take_call_output(now, output);
         }
-        while let Some(output) = self.conversation.poll_output() {
+        while let Some(output) = self.front_end.realtime().and_then(|talk| talk.poll_output()) {
             self.take_conversation_output(output);
         }
-        if self.next_tick.is_none() && self.call.can_send() && self.conversation.wants_frame() {
+        while let Some(output) = self.front_end.batch().and_then(|talk| talk.poll_output()) {
+            self.outputs.extend(batch_output(output));
+        }
+        if self.next_tick.is_none() && self.call.can_send() && self.front_end.wants_frame() {
             self.next_tick = Some(now);
             self.tick_plan = now;
         }
@@ -430,7 +510,7 @@ impl VoiceSession {
             }
             CallEvent::MemberJoined(_) => return,
             CallEvent::MemberLeft(user) => {
-                return self.conversation.handle_member_left(now, user);
+                return self.front_end.handle_member_left(now, user);
             }
             CallEvent::DecryptFailure { user: _, consecutive } => {
                 timeline::dave_decrypt_failures(now, place, consecutive.into())

@@ -7,6 +7,7 @@
 //! PCM. Every `…Ms` field is whole milliseconds.
 
 mod agent;
+pub mod batch;
 mod provider;
 
 use clawvoice_session::{

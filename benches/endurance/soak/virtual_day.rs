@@ -442,8 +442,15 @@ impl Day {
                 self.opens = Some(self.now + Duration::from_millis(DIAL_MS));
             }
             Output::GatewayText(text) => self.answer_gateway(&text)?,
-            // The provider of this day answers by itself: there is no agent.
-            Output::Ask(_) | Output::Control { .. } | Output::Note { .. } => {}
+            // The provider of this day answers by itself: there is no agent, and no other speech.
+            Output::Ask(_)
+            | Output::Control { .. }
+            | Output::CancelRun { .. }
+            | Output::Heard { .. }
+            | Output::Note { .. }
+            | Output::Transcribe { .. }
+            | Output::Synthesize { .. }
+            | Output::CancelSynthesis { .. } => {}
             Output::Datagram(bytes) if bytes.len() == discovery::BYTES => {
                 self.inbox.push_back(Inbound::Datagram(discovered()));
             }

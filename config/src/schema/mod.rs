@@ -7,6 +7,7 @@ pub(crate) mod models;
 pub(crate) mod people;
 pub(crate) mod realtime;
 pub(crate) mod server;
+pub(crate) mod speech;
 pub(crate) mod voice;
 
 use std::{collections::BTreeMap, path::PathBuf};
@@ -31,6 +32,8 @@ pub struct Config {
     pub owners: Option<Vec<discord::DiscordId>>,
     /// `channels.discord`.
     pub discord: discord::Discord,
+    /// Who transcribes and speaks; read in mode `stt-tts` only, where voice is on.
+    pub speech: Option<speech::Speech>,
     /// What a person should know though the file was taken. To be logged once.
     pub warnings: Vec<Warning>,
 }
@@ -62,12 +65,15 @@ pub(crate) fn read(root: &Section<'_, '_>) -> Config {
     let commands = root.section("commands");
     let native_commands = discord::native(&commands);
     let agent = agents::read(&root.section("agents"));
+    let discord = discord::read(&channels.section("discord"), native_commands);
+    let wants_speech = discord.voice.enabled && discord.voice.mode == voice::VoiceMode::SttTts;
     Config {
         model_providers: models::read(&root.section("models")),
         session_store: session_store(&root.section("session"), &agent.id),
         owners: commands.field("ownerAllowFrom").and_then(|field| people::owners(&field)),
         agent,
-        discord: discord::read(&channels.section("discord"), native_commands),
+        speech: wants_speech.then(|| speech::of(root)),
+        discord,
         warnings: Vec::new(),
     }
 }

@@ -266,7 +266,7 @@ fn provider_block(id: &str, section: &Section<'_, '_>, overrides: &Overrides) ->
         silence_duration: millis("silenceDurationMs", 30_000, 500),
         prefix_padding: millis("prefixPaddingMs", 10_000, 300),
         reasoning_effort: section.text("reasoningEffort"),
-        server: server::read(section),
+        server: server::read(section, GEMINI.contains(&id)),
         local: (id == LOCAL).then(|| local(section)),
         rest: section.rest(),
     }

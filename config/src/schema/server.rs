@@ -62,7 +62,7 @@ pub struct Server {
     pub can_cancel: bool,
     /// `supportsTruncate`: what was not heard can be taken back. Default on.
     pub can_truncate: bool,
-    /// `temperature`, on Azure only, 0 to 2.
+    /// `temperature`, on Azure and Gemini only, 0 to 2.
     pub temperature: Option<f64>,
     /// `transcriptionModel`.
     pub transcription: Transcription,
@@ -71,14 +71,16 @@ pub struct Server {
     pub session_limit: Option<Duration>,
 }
 
-pub(super) fn read(section: &Section<'_, '_>) -> Server {
+/// `is_google`: the block of a provider with Google's protocol.
+pub(super) fn read(section: &Section<'_, '_>, is_google: bool) -> Server {
     let azure = azure(section);
     let temperature = section.number("temperature", 0.0, 2.0);
-    if azure.is_none()
+    let takes_temperature = azure.is_some() || is_google;
+    if !takes_temperature
         && temperature.is_some()
         && let Some(field) = section.field("temperature")
     {
-        field.warn("only Azure takes a temperature; it is not sent".to_owned());
+        field.warn("only Azure and Gemini take a temperature; it is not sent".to_owned());
     }
     Server {
         auth_header: section.choice(
@@ -94,7 +96,7 @@ pub(super) fn read(section: &Section<'_, '_>) -> Server {
         cumulative_transcripts: section.bool("cumulativeTranscripts").unwrap_or(false),
         can_cancel: section.bool("supportsCancel").unwrap_or(true),
         can_truncate: section.bool("supportsTruncate").unwrap_or(true),
-        temperature: temperature.filter(|_| azure.is_some()),
+        temperature: temperature.filter(|_| takes_temperature),
         transcription: match section.text("transcriptionModel") {
             None => Transcription::Default,
             Some(model) if model == "none" => Transcription::Off,

@@ -89,8 +89,6 @@ pub struct Voice {
     /// `captureSilenceGraceMs`: wait after speaking stopped before a turn is closed. Default
     /// 2,500, at most 30,000. Raise it if pauses split speech.
     pub capture_silence_grace: Duration,
-    /// `tts`, unread: only `stt-tts` uses it.
-    pub tts: Option<serde_json::Value>,
     /// `realtime`.
     pub realtime: Realtime,
 }
@@ -110,6 +108,8 @@ pub(crate) fn read(section: &Section<'_, '_>) -> Voice {
     let millis = |key, min, max, default: u32| {
         Duration::from_millis(section.whole(key, min, max).unwrap_or(default).into())
     };
+    // An object; what is in it is read with `messages.tts`.
+    section.section("tts");
     let follow_users: Vec<DiscordId> =
         section.list("followUsers").unwrap_or_default().iter().filter_map(followed_user).collect();
     let following = section.bool("followUsersEnabled").unwrap_or(true);
@@ -130,10 +130,6 @@ pub(crate) fn read(section: &Section<'_, '_>) -> Voice {
         connect_timeout: millis("connectTimeoutMs", 1, 120_000, 30_000),
         reconnect_grace: millis("reconnectGraceMs", 1, 120_000, 15_000),
         capture_silence_grace: millis("captureSilenceGraceMs", 1, 30_000, 2_500),
-        tts: section.field("tts").map(|field| {
-            field.section();
-            field.free_form()
-        }),
         realtime: realtime::read(&section.section("realtime"), mode),
     };
     section.finish();

@@ -183,6 +183,12 @@ pub trait Agent: Send + Sync {
     /// Cancels one run, queued or active; one that is over is left alone.
     async fn cancel(&self, session: &SessionKey, run: RunId);
 
+    /// Of the answer that a run has given, only `text` was heard, because somebody interrupted it:
+    /// the session's history is to hold no more of it. An agent without a history need not care.
+    async fn heard(&self, session: &SessionKey, run: RunId, text: String) {
+        let _ = (session, run, text);
+    }
+
     /// Writes a turn into the session's history that was answered without the agent, as by a
     /// realtime model: what was said and what was answered, either may be empty.
     async fn note(&self, session: &SessionKey, by: AskedBy, said: String, answered: String);

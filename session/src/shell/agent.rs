@@ -343,7 +343,7 @@ async fn run(place: Place, asked: Asked, stopped: oneshot::Receiver<()>) {
         Ok(Ok(RunEnd::Answered)) => (Outcome::Answered, None),
         Ok(Ok(RunEnd::Stopped)) => (Outcome::Cancelled, None),
         Ok(Err(failure)) => (Outcome::Failed, Some(failure.to_string())),
-        Err(_) => (Outcome::Failed, Some(format!("not done within {} s", deadline.as_secs()))),
+        Err(_) => (Outcome::Failed, Some(format!("not done within {} s", deadline.as_secs_f32()))),
     };
     let spent = run.settle(&shared.brain);
     let exchange = Exchange {

@@ -1,6 +1,7 @@
 //! What a plain turn is: asked, streamed, told, paid for.
 
 use clawvoice_session::{
+    ChannelId, SessionKey,
     agent::{AgentEvent, Usage},
     brain::Api,
     shell::agent::RunningAgent,
@@ -52,6 +53,22 @@ async fn turns_of_a_session_come_one_after_the_other() {
     assert_eq!(history, ["[Ada, user 7]: one", "ONE", "[Ada, user 7]: two"]);
     second.say("TWO").await;
     assert_eq!(bench.asker.answer(2).await, "TWO");
+}
+
+#[tokio::test]
+async fn sessions_do_not_wait_for_each_other() {
+    let mut bench = Bench::start().await;
+    let mut elsewhere = ask(2, "two");
+    elsewhere.session = SessionKey::channel("main", ChannelId::new(43));
+    bench.ask(ask(1, "one")).await;
+    let first = bench.endpoint.request().await;
+    bench.ask(elsewhere).await;
+    let second = bench.endpoint.request().await;
+    assert_eq!(bench.asker.next(1).await, AgentEvent::Started);
+    second.say("TWO").await;
+    assert_eq!(bench.asker.answer(2).await, "TWO");
+    first.say("ONE").await;
+    assert_eq!(bench.asker.answer(1).await, "ONE");
 }
 
 #[tokio::test]

@@ -158,3 +158,13 @@ async fn a_model_nobody_has() {
         "no model answered: no provider called \"nobody\" is configured under models.providers"
     );
 }
+
+#[tokio::test]
+async fn a_run_has_a_deadline() {
+    let limit = Duration::from_millis(100);
+    let mut bench = Bench::with(|settings| settings.limits.run_deadline = limit).await;
+    bench.ask(ask(1, "hi")).await;
+    let stream = bench.endpoint.request().await.stream();
+    assert_eq!(bench.asker.failure(1).await, "not done within 0.1 s");
+    stream.gone().await;
+}

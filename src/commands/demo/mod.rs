@@ -31,7 +31,12 @@ mod summary;
 
 use std::path::{Path, PathBuf};
 
-use self::{narrator::Narrator, scene::Scene, stage::Stage};
+use self::{
+    narrator::Narrator,
+    props::Act,
+    scene::{AgentAct, Scene},
+    stage::Stage,
+};
 use crate::{
     cli::DemoArgs,
     commands::gateway::Signals,
@@ -74,7 +79,7 @@ fn beside_us() -> Result<PathBuf, Failure> {
 async fn perform(localcord: &Path, out: &Path, json: bool) -> Result<(), Failure> {
     let narrator = Narrator::start();
     narrator.say("localcord, a Discord on this machine, and the agent start");
-    let mut stage = Stage::set(localcord, out).await?;
+    let mut stage = Stage::set(localcord, out, Act::Talk).await?;
     let scene = Scene::new(&stage, &narrator);
     let mut played = tokio::select! {
         played = scene.play() => played.map_err(|failure| stage.explain(failure))?,
@@ -90,7 +95,8 @@ async fn perform(localcord: &Path, out: &Path, json: bool) -> Result<(), Failure
 
     narrator.say("what was heard is held against what was said");
     let findings = findings::measure(&stage, &played, &journal, exit).await?;
-    let summary = summary::Summary::new(findings, narrator.elapsed());
+    let agent = perform_agent(localcord, &out.join("agent"), &narrator).await?;
+    let summary = summary::Summary::new(findings, agent, narrator.elapsed());
     write(&out.join("summary.json"), summary.to_json().as_bytes())?;
     if json {
         printer::result(summary.to_json().trim_end());
@@ -98,6 +104,24 @@ async fn perform(localcord: &Path, out: &Path, json: bool) -> Result<(), Failure
         summary.print(out);
     }
     summary.verdict()
+}
+
+/// The second act, in a folder of its own.
+async fn perform_agent(
+    localcord: &Path,
+    out: &Path,
+    narrator: &Narrator,
+) -> Result<AgentAct, Failure> {
+    narrator.say("second act: a new room, where every word goes to an agent");
+    let mut stage = Stage::set(localcord, out, Act::Agent).await?;
+    let scene = Scene::new(&stage, narrator);
+    let act = tokio::select! {
+        act = scene.play_agent() => act.map_err(|failure| stage.explain(failure))?,
+        failure = stage.breakdown() => return Err(failure),
+    };
+    stage.stop_gateway().await?;
+    stage.stop_localcord().await?;
+    Ok(act)
 }
 
 /// Writes a file of the results.

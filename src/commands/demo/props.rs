@@ -12,16 +12,36 @@ pub(super) const SECOND: &[u8] = include_bytes!("../../../fixtures/audio/second.
 /// What Ben interrupts with.
 pub(super) const INTERRUPT: &[u8] = include_bytes!("../../../fixtures/audio/interrupt.wav");
 
-const CONFIG: &str = include_str!("../../../fixtures/config/demo.json5");
+/// What is played.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Act {
+    /// A front end that answers by itself is asked, interrupted and talks through new keys.
+    Talk,
+    /// The agent behind the front end is asked, and cancelled.
+    Agent,
+}
+
+impl Act {
+    const fn config(self) -> &'static str {
+        match self {
+            Self::Talk => include_str!("../../../fixtures/config/demo.json5"),
+            Self::Agent => include_str!("../../../fixtures/config/demo-agent.json5"),
+        }
+    }
+}
+
 /// The values in the configuration that are of this run.
 const API_BASE_URL: &str = "\"http://127.0.0.1:8080\"";
 const RECORD_DIR: &str = "\"../../target/demo/provider\"";
 const STORE: &str = "\"../../target/demo/sessions.sqlite\"";
 
 /// Files of the scene, by their place in it. The paths in them are those of `fixtures/`.
-const FILES: [(&str, &[u8]); 5] = [
+const FILES: [(&str, &[u8]); 8] = [
     ("provider/demo.json5", include_bytes!("../../../fixtures/provider/demo.json5")),
+    ("provider/demo-agent.json5", include_bytes!("../../../fixtures/provider/demo-agent.json5")),
     ("audio/ask.wav", ASK),
+    ("audio/second.wav", SECOND),
+    ("audio/interrupt.wav", INTERRUPT),
     ("audio/answer.wav", include_bytes!("../../../fixtures/audio/answer.wav")),
     ("audio/clothes.wav", include_bytes!("../../../fixtures/audio/clothes.wav")),
     ("audio/listening.wav", include_bytes!("../../../fixtures/audio/listening.wav")),
@@ -78,8 +98,8 @@ fn remove(path: &Path) -> io::Result<()> {
 }
 
 /// The demo's configuration, for a server at `api_url`. Its place is `scene/config/`.
-pub(super) fn config(api_url: &str) -> String {
-    CONFIG
+pub(super) fn config(act: Act, api_url: &str) -> String {
+    act.config()
         .replace(API_BASE_URL, &json!(api_url).to_string())
         .replace(RECORD_DIR, "\"../../provider\"")
         .replace(STORE, "\"../../sessions.sqlite\"")
@@ -93,29 +113,36 @@ mod tests {
 
     #[test]
     fn the_configuration_is_of_this_run() {
-        for value in [API_BASE_URL, RECORD_DIR, STORE] {
-            assert_eq!(CONFIG.matches(value).count(), 1, "{value}");
+        for act in [Act::Talk, Act::Agent] {
+            for value in [API_BASE_URL, RECORD_DIR, STORE] {
+                assert_eq!(act.config().matches(value).count(), 1, "{value}");
+            }
+            let config = config(act, "http://127.0.0.1:1/api/v10");
+            assert!(config.contains("apiBaseUrl: \"http://127.0.0.1:1/api/v10\""), "{config}");
+            assert!(config.contains("recordDir: \"../../provider\""), "{config}");
         }
-        let config = config("http://127.0.0.1:1/api/v10");
-        assert!(config.contains("apiBaseUrl: \"http://127.0.0.1:1/api/v10\""), "{config}");
-        assert!(config.contains("recordDir: \"../../provider\""), "{config}");
     }
 
     #[test]
     fn the_scene_can_be_played_from_where_it_is_laid_out() {
         let folder = tempfile::tempdir().unwrap();
         lay_out(folder.path()).unwrap();
-        let script = fs::read_to_string(folder.path().join("scene/provider/demo.json5")).unwrap();
-        let wavs: Vec<_> = script.split('"').filter(|part| part.ends_with(".wav")).collect();
-        assert_eq!(wavs.len(), 3);
-        for wav in wavs {
-            assert!(folder.path().join("scene/provider").join(wav).is_file(), "{wav}");
+        for (act, name) in [(Act::Talk, "demo"), (Act::Agent, "demo-agent")] {
+            let scripts = folder.path().join("scene/provider");
+            let script = fs::read_to_string(scripts.join(name).with_extension("json5")).unwrap();
+            let wavs: Vec<_> = script.split('"').filter(|part| part.ends_with(".wav")).collect();
+            assert_eq!(wavs.len(), 3);
+            for wav in wavs {
+                assert!(scripts.join(wav).is_file(), "{wav}");
+            }
+            let path = folder.path().join("scene/config/demo.json5");
+            fs::write(&path, config(act, "http://127.0.0.1:1/api/v10")).unwrap();
+            let error = clawvoice_config::load(&path, &ProcessEnv).err();
+            let error = error.map(|error| error.to_string());
+            // Only the token, which comes from the environment, may be missing.
+            let is_token = error.as_ref().is_none_or(|text| text.contains("DISCORD_BOT_TOKEN"));
+            assert!(is_token, "{error:?}");
         }
-        let path = folder.path().join("scene/config/demo.json5");
-        fs::write(&path, config("http://127.0.0.1:1/api/v10")).unwrap();
-        let error = clawvoice_config::load(&path, &ProcessEnv).err().map(|error| error.to_string());
-        // Only the token, which comes from the environment, may be missing.
-        assert!(error.as_ref().is_none_or(|text| text.contains("DISCORD_BOT_TOKEN")), "{error:?}");
     }
 
     #[test]

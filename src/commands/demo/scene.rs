@@ -1,10 +1,13 @@
 //! Who does what, waiting for what.
 
+mod agent;
+
 use std::time::Duration;
 
 use serde_json::json;
 use tokio::time::{Instant, sleep};
 
+pub(super) use self::agent::AgentAct;
 use super::{
     control::{Api, Entry, Heard, Spoken, Stats},
     follow::{Line, Timeline},

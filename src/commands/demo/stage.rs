@@ -14,7 +14,10 @@ use tokio::{
     time::timeout,
 };
 
-use super::{control::Api, props};
+use super::{
+    control::Api,
+    props::{self, Act},
+};
 use crate::printer::Failure;
 
 /// How long localcord may take to serve.
@@ -91,7 +94,7 @@ pub(super) struct Stage {
 
 impl Stage {
     /// Lays out the folder and starts both processes.
-    pub(super) async fn set(program: &Path, out: &Path) -> Result<Self, Failure> {
+    pub(super) async fn set(program: &Path, out: &Path, act: Act) -> Result<Self, Failure> {
         // The agent reads its paths from its configuration's folder.
         let out = std::path::absolute(out)
             .and_then(|out| props::lay_out(&out).map(|()| out))
@@ -102,7 +105,7 @@ impl Stage {
         let (localcord, served) = start_localcord(program, &out).await?;
         let cast = cast(&served)?;
         let api = Api::new(&served.control_url)?;
-        let gateway = start_gateway(&served, &out)?;
+        let gateway = start_gateway(&served, &out, act)?;
         Ok(Self { out, program: program.to_owned(), localcord, gateway, api, cast })
     }
 
@@ -191,9 +194,9 @@ async fn start_localcord(program: &Path, out: &Path) -> Result<(Child, Served), 
     Ok((child, served))
 }
 
-fn start_gateway(served: &Served, out: &Path) -> Result<Child, Failure> {
+fn start_gateway(served: &Served, out: &Path, act: Act) -> Result<Child, Failure> {
     let config = out.join("scene/config/demo.json5");
-    super::write(&config, props::config(&served.api_url).as_bytes())?;
+    super::write(&config, props::config(act, &served.api_url).as_bytes())?;
     let us = std::env::current_exe()
         .map_err(|error| Failure::unexpected(format_args!("where is this program? {error}")))?;
     Command::new(&us)

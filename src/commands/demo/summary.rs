@@ -5,7 +5,7 @@ use std::{path::Path, time::Duration};
 use anstyle::{AnsiColor, Style};
 use serde::Serialize;
 
-use super::findings::Findings;
+use super::{findings::Findings, scene::AgentAct};
 use crate::printer::{self, Failure};
 
 const KEPT: Style = AnsiColor::Green.on_default();
@@ -17,7 +17,10 @@ const LEAST_EPOCHS: u64 = 3;
 const MOST_FRAMES_AFTER_DECISION: u64 = 1;
 const MOST_TRUNCATION_ERROR_MS: u64 = 40;
 const MOST_SHUTDOWN_MS: u64 = 2_000;
-const MOST_SECONDS: u64 = 60;
+/// Both acts.
+const MOST_SECONDS: u64 = 90;
+const LEAST_HEARD: f64 = 0.90;
+const CANCELLED: &str = "Cancelled the active OpenClaw run.";
 /// Leaving and coming back.
 const EPOCHS_OF_A_REJOIN: u64 = 2;
 
@@ -38,17 +41,21 @@ pub(super) struct Summary {
     kept: bool,
     #[serde(flatten)]
     findings: Findings,
+    /// The second act.
+    agent_proxy: AgentAct,
     /// From the start of the demo to the summary.
     duration_ms: u64,
     promises: Vec<Promise>,
 }
 
 impl Summary {
-    pub(super) fn new(findings: Findings, took: Duration) -> Self {
-        let promises = promises(&findings, took);
+    pub(super) fn new(findings: Findings, agent_proxy: AgentAct, took: Duration) -> Self {
+        let mut promises = promises(&findings, took);
+        promises.extend(agent_promises(&agent_proxy));
         Self {
             kept: promises.iter().all(|promise| promise.kept),
             findings,
+            agent_proxy,
             duration_ms: u64::try_from(took.as_millis()).unwrap_or(u64::MAX),
             promises,
         }
@@ -162,6 +169,39 @@ fn promises(findings: &Findings, took: Duration) -> Vec<Promise> {
     ]
 }
 
+/// Of the second act.
+fn agent_promises(act: &AgentAct) -> Vec<Promise> {
+    let is_told = |kept| if kept { "yes" } else { "no" }.to_owned();
+    let asked = !act.question.is_empty() && act.answer.contains(&act.question);
+    let said = !act.answer.is_empty() && act.spoken == act.answer;
+    vec![
+        Promise {
+            what: "the agent answers what Ada asked",
+            measured: is_told(asked),
+            promised: "with her words in it".to_owned(),
+            kept: asked,
+        },
+        Promise {
+            what: "the front end says the agent's answer",
+            measured: is_told(said),
+            promised: "word for word".to_owned(),
+            kept: said,
+        },
+        Promise {
+            what: "share of that answer that Ada hears",
+            measured: format!("{:.3}", act.heard),
+            promised: format!("at least {LEAST_HEARD:.2}"),
+            kept: act.heard >= LEAST_HEARD,
+        },
+        Promise {
+            what: "“Cancel that.” ends the run, and nothing is answered",
+            measured: is_told(act.outcome == CANCELLED && act.answers == 1),
+            promised: "and it is said".to_owned(),
+            kept: act.outcome == CANCELLED && act.answers == 1,
+        },
+    ]
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::Value;
@@ -202,15 +242,26 @@ mod tests {
         }
     }
 
+    fn good_agent() -> AgentAct {
+        AgentAct {
+            question: "why?".into(),
+            answer: "You said: why?".into(),
+            spoken: "You said: why?".into(),
+            heard: 0.99,
+            outcome: CANCELLED.into(),
+            answers: 1,
+        }
+    }
+
     fn verdict(findings: Findings, seconds: u64) -> Result<(), String> {
-        let summary = Summary::new(findings, Duration::from_secs(seconds));
+        let summary = Summary::new(findings, good_agent(), Duration::from_secs(seconds));
         assert_eq!(summary.kept, summary.verdict().is_ok());
         summary.verdict().map_err(|failure| failure.message)
     }
 
     #[test]
     fn kept_promises_are_no_failure() {
-        assert_eq!(verdict(good(), 60), Ok(()));
+        assert_eq!(verdict(good(), 90), Ok(()));
     }
 
     #[test]
@@ -235,7 +286,26 @@ mod tests {
             assert!(told.contains(words), "{told}");
             assert!(!told.contains(';'), "one broken promise is one sentence: {told}");
         }
-        assert!(verdict(good(), 61).unwrap_err().contains("seconds in all: 61"));
+        assert!(verdict(good(), 91).unwrap_err().contains("seconds in all: 91"));
+    }
+
+    #[test]
+    fn every_promise_of_the_second_act_can_be_broken() {
+        type Break = fn(&mut AgentAct);
+        let cases: [Break; 6] = [
+            |act| act.question = "what?".into(),
+            |act| act.answer = String::new(),
+            |act| act.spoken = "You said".into(),
+            |act| act.heard = 0.5,
+            |act| act.outcome = String::new(),
+            |act| act.answers = 2,
+        ];
+        for spoil in cases {
+            let mut act = good_agent();
+            spoil(&mut act);
+            assert!(agent_promises(&act).iter().any(|promise| !promise.kept), "{act:?}");
+        }
+        assert!(agent_promises(&good_agent()).iter().all(|promise| promise.kept));
     }
 
     #[cfg(unix)]
@@ -250,7 +320,7 @@ mod tests {
 
     #[test]
     fn the_summary_has_the_figures_under_their_names() {
-        let json = Summary::new(good(), Duration::from_secs(40)).to_json();
+        let json = Summary::new(good(), good_agent(), Duration::from_secs(40)).to_json();
         let json: Value = serde_json::from_str(&json).unwrap();
         for (pointer, figure) in [
             ("/agent_heard/similarity", 0.97),

@@ -8,7 +8,7 @@ const END_MARGIN_MS: u64 = 85;
 
 /// What an interruption meets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Verdict {
+pub(crate) enum Verdict {
     /// Barge-in is off.
     Disabled,
     /// Nothing plays.
@@ -21,7 +21,7 @@ pub(super) enum Verdict {
 
 /// Judges an interruption. `heard` is how much of the answer the room has heard, in samples, or
 /// `None` if there is no answer.
-pub(super) fn judge(enabled: bool, heard: Option<u64>, min_audio_end_ms: u32) -> Verdict {
+pub(crate) fn judge(enabled: bool, heard: Option<u64>, min_audio_end_ms: u32) -> Verdict {
     match heard {
         _ if !enabled => Verdict::Disabled,
         None => Verdict::NothingPlaying,
@@ -34,18 +34,18 @@ pub(super) fn judge(enabled: bool, heard: Option<u64>, min_audio_end_ms: u32) ->
 
 /// How far an item of an answer got.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct ItemProgress {
-    pub(super) id: String,
-    pub(super) content_index: u32,
+pub(crate) struct ItemProgress {
+    pub(crate) id: String,
+    pub(crate) content_index: u32,
     /// Samples that came from the provider.
-    pub(super) received: u64,
+    pub(crate) received: u64,
     /// Samples that the call has taken.
-    pub(super) heard: u64,
+    pub(crate) heard: u64,
 }
 
 /// What makes the provider's history hold what was heard.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Repair {
+pub(crate) enum Repair {
     /// Cut the item's audio and transcript.
     Truncate { item: String, content_index: u32, audio_end_ms: u64 },
     /// Nothing was heard of the item: take it out.
@@ -57,7 +57,7 @@ pub(super) enum Repair {
 ///
 /// An item that was heard to its end stays as it is: truncating it would erase a transcript that
 /// was heard.
-pub(super) fn repairs(items: &[ItemProgress], done: bool) -> Vec<Repair> {
+pub(crate) fn repairs(items: &[ItemProgress], done: bool) -> Vec<Repair> {
     let mut repairs = Vec::new();
     for (index, item) in items.iter().enumerate() {
         if item.id.is_empty() {

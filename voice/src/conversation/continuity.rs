@@ -27,6 +27,11 @@ const PROVEN: Duration = Duration::from_secs(60);
 const JITTER: f64 = 0.2;
 /// Longest that a provider is stayed away from because it asked for it.
 const MAX_RETRY_AFTER: Duration = Duration::from_secs(3_600);
+/// Speech so recent may be what a provider has stopped for: its way there and back, and the time
+/// the provider takes to be sure.
+const HEARD_LATELY: Duration = Duration::from_millis(1_000);
+/// After its speaker's end, a provider in doubt has so long to show that it heard them.
+const MUTE_AFTER: Duration = Duration::from_secs(8);
 /// How long before a provider's announced close its session is given up, idle or not.
 const GO_AWAY_MARGIN: Duration = Duration::from_secs(2);
 
@@ -47,7 +52,9 @@ impl Conversation {
 
     /// A connection is gone or could not be made.
     pub(super) fn handle_closed(&mut self, now: SessionTime, index: usize, closed: &Closed) {
-        if closed.is_fatal() {
+        let Some(slot) = self.slots.get_mut(index) else { return };
+        slot.codec.handle_closed(closed);
+        if slot.codec.is_fatal(closed) {
             self.fail(now, closed.describe());
         } else if closed.is_expiry() && self.is_proven(now, index) {
             self.leave_old(now, index);
@@ -247,6 +254,10 @@ impl Conversation {
         self.count_usage(now, event);
         let commits_itself = self.settings.turn_end == super::TurnEnd::ProviderVad;
         let Some(slot) = self.slots.get_mut(index) else { return };
+        if matches!(event, ServerEvent::ResponseCreated { .. } | ServerEvent::UserTranscript { .. })
+        {
+            (slot.doubtful, slot.mute_at) = (false, None);
+        }
         match event {
             ServerEvent::Committed { item } => {
                 if let Some(item) = item {
@@ -282,6 +293,41 @@ impl Conversation {
                 }
             }
             _ => {}
+        }
+    }
+
+    /// The provider says that it has stopped its answer because it heard its speaker. If nobody
+    /// spoke it is mistaken: what has come of the answer plays out, and whether the session still
+    /// answers is watched, because some do not after that (python-genai issue 2333).
+    pub(super) fn interrupted_by_provider(&mut self, now: SessionTime, index: usize) {
+        let Some(slot) = self.slots.get_mut(index) else { return };
+        let mut turns = self.turns.iter().filter(|turn| Some(turn.user) == slot.user);
+        if turns.any(|turn| turn.spoke_within(now, HEARD_LATELY)) {
+            self.interrupt_by_provider(now, index);
+            return;
+        }
+        slot.doubtful = true;
+        for response in &mut slot.responses {
+            response.spared = true;
+        }
+        self.stats.phantom_interruptions += 1;
+    }
+
+    /// A speaker has ended: a provider in doubt must show that it heard them.
+    pub(super) fn expect_answer(&mut self, now: SessionTime, index: usize) {
+        if let Some(slot) = self.slots.get_mut(index)
+            && slot.doubtful
+            && slot.is_ready()
+        {
+            slot.mute_at.get_or_insert(now + MUTE_AFTER);
+        }
+    }
+
+    pub(super) fn recycle_if_mute(&mut self, now: SessionTime, index: usize) {
+        let Some(slot) = self.slots.get_mut(index) else { return };
+        if slot.mute_at.is_some_and(|at| at <= now) {
+            slot.codec.start_over();
+            self.recycle(now, index, "the provider answers nothing since it stopped for no speech");
         }
     }
 

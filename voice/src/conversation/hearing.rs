@@ -218,6 +218,7 @@ impl Conversation {
         let speaker = Speaker { user, label: &label };
         let record = timeline::trailing_silence_sent(now, self.settings.place(), speaker, samples);
         self.line(record);
+        self.expect_answer(now, index);
         if self.settings.turn_end == TurnEnd::Own {
             self.commit(index);
         }

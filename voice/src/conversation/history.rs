@@ -92,7 +92,13 @@ impl History {
         }
         // What had no words by now gets none any more.
         self.entries.retain(|entry| !entry.text.trim().is_empty());
-        self.entries.iter().map(|entry| (entry.role, entry.text.clone())).collect()
+        self.told()
+    }
+
+    /// Everything said so far, oldest first.
+    pub(super) fn told(&self) -> Vec<(Role, String)> {
+        let said = self.entries.iter().filter(|entry| !entry.text.trim().is_empty());
+        said.map(|entry| (entry.role, entry.text.clone())).collect()
     }
 
     fn find(&self, role: Role, item: Option<&str>) -> Option<usize> {

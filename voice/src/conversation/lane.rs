@@ -121,6 +121,10 @@ pub(super) struct Slot {
     pub(super) say_again: Vec<i16>,
     /// Whether the speaker has stopped.
     pub(super) paused: bool,
+    /// The provider has stopped an answer for speech that nobody made, and not answered since.
+    pub(super) doubtful: bool,
+    /// When such a provider is given up: it was spoken to and does not answer.
+    pub(super) mute_at: Option<SessionTime>,
     /// Up to when the provider has been given audio.
     pub(super) fed_until: SessionTime,
     pub(super) silence: Option<Silence>,
@@ -145,6 +149,8 @@ impl Slot {
             unanswered: Unanswered::default(),
             say_again: Vec::new(),
             paused: true,
+            doubtful: false,
+            mute_at: None,
             used_at: now,
             codec,
             unreadable: 0,
@@ -171,6 +177,8 @@ impl Slot {
         self.respond_wanted = false;
         self.retried = false;
         self.ready_at = None;
+        self.doubtful = false;
+        self.mute_at = None;
         // A configured connection has taken all that was said; what it did not answer is said
         // again, and ended again if the speaker has stopped.
         if self.is_ready() {

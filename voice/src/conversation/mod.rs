@@ -12,16 +12,16 @@
 //! Does not: connect, decode Opus, know Discord's wire or a configuration file.
 
 mod agent;
-mod barge_in;
+pub(crate) mod barge_in;
 mod consult;
 mod continuity;
 mod errors;
 mod hearing;
 mod history;
-mod instructions;
+pub(crate) mod instructions;
 mod interrupt;
 mod lane;
-mod playback;
+pub(crate) mod playback;
 mod pool;
 mod prebuffer;
 mod provider;
@@ -182,6 +182,8 @@ pub struct Stats {
     pub late_audio: u64,
     /// Frames of connections that are no longer ours; dropped.
     pub late_frames: u64,
+    /// Answers that a provider stopped for speech that nobody made.
+    pub phantom_interruptions: u64,
     /// Truncations and deletions that the provider refused.
     pub repairs_refused: u64,
     /// Errors that repeated one logged less than 60 s before.

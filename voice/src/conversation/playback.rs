@@ -21,7 +21,7 @@ use crate::{
 };
 
 /// Samples of one frame: 20 ms at 24 kHz.
-pub(super) const FRAME: usize = 480;
+pub(crate) const FRAME: usize = 480;
 /// Audio waiting in the queue, in samples: 6000 frames, two minutes.
 const MAX_QUEUED: usize = 6_000 * FRAME;
 /// Answers in the queue.
@@ -35,11 +35,11 @@ const WATCHDOG_SLACK: Duration = Duration::from_secs(3);
 
 /// The queue is full; the answer that overflowed it must end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Overflow;
+pub(crate) struct Overflow;
 
 /// Something the timeline should hold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Note {
+pub(crate) enum Note {
     Started,
     Stopped(StopReason, Played),
     Watchdog(Played),
@@ -53,14 +53,14 @@ struct Item {
 
 /// One answer in the queue.
 #[derive(Debug)]
-pub(super) struct Answer {
-    pub(super) serial: u64,
-    pub(super) lane: Lane,
-    pub(super) response: String,
+pub(crate) struct Answer {
+    pub(crate) serial: u64,
+    pub(crate) lane: Lane,
+    pub(crate) response: String,
     /// Whether the provider has sent all of it.
-    pub(super) complete: bool,
+    pub(crate) complete: bool,
     /// Whether the connection that it came from is gone: its items are in no history any more.
-    pub(super) orphaned: bool,
+    pub(crate) orphaned: bool,
     items: Vec<Item>,
     chunks: u64,
     queued: usize,
@@ -84,11 +84,11 @@ impl Answer {
         self.items.iter().map(|item| item.progress.received).sum()
     }
 
-    pub(super) fn is_started(&self) -> bool {
+    pub(crate) fn is_started(&self) -> bool {
         self.started_at.is_some()
     }
 
-    pub(super) fn played(&self, now: SessionTime) -> Played {
+    pub(crate) fn played(&self, now: SessionTime) -> Played {
         Played {
             received: self.received(),
             heard: self.heard(),
@@ -98,7 +98,7 @@ impl Answer {
     }
 
     /// The items in playback order.
-    pub(super) fn progress(&self) -> Vec<ItemProgress> {
+    pub(crate) fn progress(&self) -> Vec<ItemProgress> {
         self.items.iter().map(|item| item.progress.clone()).collect()
     }
 
@@ -136,7 +136,7 @@ impl Answer {
 
 /// The room's player.
 #[derive(Debug)]
-pub(super) struct Playback {
+pub(crate) struct Playback {
     answers: VecDeque<Answer>,
     queued: usize,
     /// Audio with which an answer starts however the provider behaves, in samples.
@@ -148,7 +148,7 @@ pub(super) struct Playback {
 
 impl Playback {
     /// `most`: the longest wait before an answer starts.
-    pub(super) fn new(most: Duration) -> Self {
+    pub(crate) fn new(most: Duration) -> Self {
         let samples = most.as_millis().saturating_mul(24);
         Self {
             answers: VecDeque::new(),
@@ -160,26 +160,26 @@ impl Playback {
         }
     }
 
-    pub(super) fn poll_note(&mut self) -> Option<Note> {
+    pub(crate) fn poll_note(&mut self) -> Option<Note> {
         self.notes.pop_front()
     }
 
     /// The answer that plays or is next to play.
-    pub(super) fn head(&self) -> Option<&Answer> {
+    pub(crate) fn head(&self) -> Option<&Answer> {
         self.answers.front()
     }
 
     /// Whether the player is in an answer.
-    pub(super) fn is_playing(&self) -> bool {
+    pub(crate) fn is_playing(&self) -> bool {
         self.head().is_some_and(Answer::is_started)
     }
 
     /// What the room has heard of the answer that plays or is next, in samples.
-    pub(super) fn heard(&self) -> Option<u64> {
+    pub(crate) fn heard(&self) -> Option<u64> {
         self.head().map(Answer::heard)
     }
 
-    pub(super) fn output(&self) -> OutputState {
+    pub(crate) fn output(&self) -> OutputState {
         self.head().map_or(OutputState::default(), |head| OutputState {
             audio_ms: millis(head.received()),
             active: true,
@@ -188,12 +188,19 @@ impl Playback {
     }
 
     /// Answers of one lane, in queue order.
-    pub(super) fn of_lane(&self, lane: Lane) -> impl Iterator<Item = &Answer> {
+    pub(crate) fn of_lane(&self, lane: Lane) -> impl Iterator<Item = &Answer> {
         self.answers.iter().filter(move |answer| answer.lane == lane)
     }
 
+    /// Samples of an item that came, and that the room has heard; `None` if it is not queued.
+    pub(crate) fn item(&self, lane: Lane, response: &str, item: &str) -> Option<(u64, u64)> {
+        let answer = self.answers.iter().find(|a| a.lane == lane && a.response == response)?;
+        let item = answer.items.iter().find(|queued| queued.progress.id == item)?;
+        Some((item.progress.received, item.progress.heard))
+    }
+
     /// Queues a piece of an answer.
-    pub(super) fn push(
+    pub(crate) fn push(
         &mut self,
         now: SessionTime,
         lane: Lane,
@@ -277,7 +284,7 @@ impl Playback {
     }
 
     /// The provider has sent all of an answer; gives what came of it, if it had audio.
-    pub(super) fn complete(
+    pub(crate) fn complete(
         &mut self,
         now: SessionTime,
         lane: Lane,
@@ -294,7 +301,7 @@ impl Playback {
     /// A lane's connection is gone and `next` takes its place: nothing more comes of its answers.
     /// One that the room has not begun to hear and that is not whole goes; the others play out, as
     /// answers of `next`, so that its speaker's interruption still clears them.
-    pub(super) fn replace_lane(&mut self, lane: Lane, next: Lane) {
+    pub(crate) fn replace_lane(&mut self, lane: Lane, next: Lane) {
         let queued = &mut self.queued;
         self.answers.retain_mut(|answer| {
             if answer.lane != lane {
@@ -314,7 +321,7 @@ impl Playback {
     }
 
     /// Takes an answer out, playing or not.
-    pub(super) fn remove(
+    pub(crate) fn remove(
         &mut self,
         now: SessionTime,
         lane: Lane,
@@ -335,13 +342,13 @@ impl Playback {
     }
 
     /// Ends everything.
-    pub(super) fn close(&mut self, now: SessionTime) {
+    pub(crate) fn close(&mut self, now: SessionTime) {
         while self.remove_at(now, 0, StopReason::SessionClose).is_some() {}
     }
 
     /// Fills the next 20 ms; `false`: nothing to play on this tick. `may_start` is false while a
     /// speaker who has interrupted is still talking: no new answer starts then.
-    pub(super) fn take(
+    pub(crate) fn take(
         &mut self,
         now: SessionTime,
         frame: &mut [i16; FRAME],
@@ -405,25 +412,25 @@ impl Playback {
     }
 
     /// Whether an answer is under way, or has enough to begin and `may_start`.
-    pub(super) fn wants_frame(&self, may_start: bool) -> bool {
+    pub(crate) fn wants_frame(&self, may_start: bool) -> bool {
         self.is_playing() || (may_start && self.answers.iter().any(|a| a.is_playable(self.full)))
     }
 
     /// Notes which answers have waited long enough to start.
-    pub(super) fn ripen(&mut self, now: SessionTime) {
+    pub(crate) fn ripen(&mut self, now: SessionTime) {
         for answer in &mut self.answers {
             answer.ripen(now);
         }
     }
 
     /// When the next one has.
-    pub(super) fn poll_start(&self) -> Option<SessionTime> {
+    pub(crate) fn poll_start(&self) -> Option<SessionTime> {
         self.answers.iter().filter(|answer| !answer.complete).filter_map(|a| a.starts_at).min()
     }
 
     /// Arms the watchdog of a complete answer at the head of the queue; call after every change.
     /// While answers are held back (`held`) an unstarted one is not watched.
-    pub(super) fn watch(&mut self, now: SessionTime, held: bool) {
+    pub(crate) fn watch(&mut self, now: SessionTime, held: bool) {
         if let Some(head) = self.answers.front_mut() {
             if head.complete && (head.is_started() || !held) {
                 let remaining = Duration::from_millis(millis(head.queued as u64));
@@ -434,12 +441,12 @@ impl Playback {
         }
     }
 
-    pub(super) fn poll_watchdog(&self) -> Option<SessionTime> {
+    pub(crate) fn poll_watchdog(&self) -> Option<SessionTime> {
         self.head().and_then(|head| head.watchdog)
     }
 
     /// The player never became idle: frees the queue for the next answer.
-    pub(super) fn handle_watchdog(&mut self, now: SessionTime) {
+    pub(crate) fn handle_watchdog(&mut self, now: SessionTime) {
         if self.poll_watchdog().is_some_and(|at| at <= now)
             && let Some(head) = self.head()
         {

@@ -8,7 +8,7 @@ use super::{
     turn::Admission,
 };
 use crate::{
-    realtime::{CONFIGURE_EVENT_ID, Command},
+    realtime::{CONFIGURE_EVENT_ID, Command, Shape},
     timeline,
 };
 
@@ -39,6 +39,18 @@ impl Conversation {
         let Some(slot) = self.slots.iter_mut().find(|slot| slot.lane == lane) else {
             return false;
         };
+        let can = slot.codec.capabilities();
+        let is_possible = match command {
+            Command::Cancel { .. } => can.can_cancel && can.shape == Shape::TurnBased,
+            Command::Truncate { .. } | Command::Delete { .. } => {
+                can.can_truncate && can.shape == Shape::TurnBased
+            }
+            Command::ClearInput => can.can_clear_input,
+            _ => true,
+        };
+        if !is_possible {
+            return false;
+        }
         slot.codec.encode(&event_id, command, &mut self.frames);
         let is_told = !self.frames.is_empty();
         self.send_frames(lane);
@@ -48,7 +60,8 @@ impl Conversation {
     /// Tells a connection who it is to be.
     pub(super) fn configure(&mut self, lane: Lane) {
         let Some(slot) = self.slots.iter_mut().find(|slot| slot.lane == lane) else { return };
-        let command = Command::Configure(self.settings.session());
+        let history = slot.history.told();
+        let command = Command::Configure(self.settings.session(&history));
         slot.codec.encode(CONFIGURE_EVENT_ID, &command, &mut self.frames);
         self.send_frames(lane);
     }
@@ -167,7 +180,11 @@ impl Conversation {
         if slot.create == Create::Wanted && slot.is_ready() && slot.responses.is_empty() {
             slot.create = Create::InFlight;
             let lane = slot.lane;
-            self.send(lane, &Command::Respond { instructions: None });
+            let is_told = self.send(lane, &Command::Respond { instructions: None });
+            if let Some(slot) = self.slots.get_mut(index).filter(|_| !is_told) {
+                // The provider answers by itself.
+                slot.create = Create::Idle;
+            }
         }
     }
 
@@ -189,6 +206,7 @@ impl Conversation {
             rotation,
             self.silence_due(index).map(|at| (at, Timer::Silence)),
             slot.response_deadline().map(|at| (at, Timer::ResponseTimeout)),
+            slot.mute_at.map(|at| (at, Timer::ResponseTimeout)),
             idle.map(|at| (at, Timer::LaneIdle)),
         ]
         .into_iter()
@@ -202,6 +220,8 @@ impl Conversation {
             let Some(index) = self.find_slot(lane) else { continue };
             self.feed_silence(now, index);
             self.end_silent_responses(now, index);
+            self.recycle_if_mute(now, index);
+            let Some(index) = self.find_slot(lane) else { continue };
             self.handle_link_timeout(now, index);
             if let Some(index) = self.find_slot(lane) {
                 self.rotate_if_due(now, index);

@@ -105,6 +105,7 @@ impl Conversation {
                     self.handle_partial(now, user, &text);
                 }
             }
+            ServerEvent::Interrupted => self.interrupted_by_provider(now, index),
             ServerEvent::ToolCallsCancelled { ids } => self.withdraw_calls(index, &ids),
             ServerEvent::AssistantTranscript { response, text, .. } => {
                 let heard = self
@@ -136,7 +137,6 @@ impl Conversation {
             | ServerEvent::Committed { .. }
             | ServerEvent::UserTranscriptFailed { .. }
             | ServerEvent::AssistantTranscriptPartial { .. }
-            | ServerEvent::Interrupted
             | ServerEvent::GoAway { .. }
             | ServerEvent::RateLimits(_)
             | ServerEvent::Used(_)

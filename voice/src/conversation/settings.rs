@@ -7,7 +7,7 @@ use clawvoice_session::{ChannelId, GuildId, SessionKey, UserId};
 use super::{rights::Rights, wake::WakeScope};
 use crate::{
     realtime::{Profile, SessionSettings, ToolDefinition, TurnDetection},
-    timeline::{Bridge, BridgePolicy, Place},
+    timeline::{Bridge, BridgePolicy, Place, Role},
 };
 
 /// Who answers.
@@ -288,7 +288,7 @@ impl ConversationSettings {
         }
     }
 
-    pub(super) fn session(&self) -> SessionSettings<'_> {
+    pub(super) fn session<'a>(&'a self, history: &'a [(Role, String)]) -> SessionSettings<'a> {
         let turn_detection = match self.turn_end {
             TurnEnd::ProviderVad => TurnDetection::Server {
                 threshold: self.vad.threshold,
@@ -306,6 +306,7 @@ impl ConversationSettings {
             transcription_model: self.transcription_model.as_deref(),
             turn_detection,
             tools: &self.tools,
+            history,
         }
     }
 }

@@ -108,6 +108,11 @@ impl Turn {
         self.last_audio = Some(now);
     }
 
+    /// Whether the speaker was heard within the last `span`.
+    pub(super) fn spoke_within(&self, now: SessionTime, span: Duration) -> bool {
+        self.last_audio.is_some_and(|last| now.since(last) <= span)
+    }
+
     /// Whether audio of this turn has yet to be checked against the answer `serial`.
     pub(super) fn must_check(&self, serial: u64) -> bool {
         self.checked.is_none_or(|(checked, _)| checked != serial)

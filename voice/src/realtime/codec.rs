@@ -3,8 +3,9 @@
 use std::fmt;
 
 use super::{
+    Closed,
     event::{DecodeStats, ServerEvent, Unreadable},
-    openai,
+    gemini, openai,
 };
 use crate::timeline::Role;
 
@@ -57,6 +58,9 @@ pub struct SessionSettings<'a> {
     pub turn_detection: TurnDetection,
     /// The functions that the model may call.
     pub tools: &'a [ToolDefinition],
+    /// What was said before this connection, oldest first, for providers that want it in the
+    /// configuration; others get it by [`Command::Replay`].
+    pub history: &'a [(Role, String)],
 }
 
 /// Something to tell a provider. What its interface has no message for is encoded as no frame; see
@@ -213,6 +217,17 @@ pub trait Codec: fmt::Debug + Send {
         events: &mut Vec<(String, ServerEvent)>,
     ) -> Result<(), Unreadable>;
 
+    /// Why the connection is gone, before [`Codec::renew`].
+    fn handle_closed(&mut self, _closed: &Closed) {}
+
+    /// Gives up what would let the next connection go on from this one.
+    fn start_over(&mut self) {}
+
+    /// Whether connecting again after this is pointless until an operator changes something.
+    fn is_fatal(&self, closed: &Closed) -> bool {
+        closed.is_fatal()
+    }
+
     /// Begins a new connection. What lets it go on from the last one is kept, nothing else.
     fn renew(&mut self);
 
@@ -225,6 +240,8 @@ pub trait Codec: fmt::Debug + Send {
 pub enum Profile {
     /// OpenAI's Realtime interface, there or at a compatible server.
     OpenAi(openai::Profile),
+    /// Google's Live interface.
+    Gemini(gemini::Profile),
     /// A protocol of the caller's.
     Other(fn() -> Box<dyn Codec>),
 }
@@ -235,6 +252,7 @@ impl Profile {
     pub fn codec(&self) -> Box<dyn Codec> {
         match self {
             Self::OpenAi(profile) => Box::new(openai::OpenAi::new(profile.clone())),
+            Self::Gemini(profile) => Box::new(gemini::Gemini::new(profile.clone())),
             Self::Other(make) => make(),
         }
     }

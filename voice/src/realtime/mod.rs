@@ -12,6 +12,7 @@
 mod codec;
 mod event;
 mod failure;
+pub mod gemini;
 pub mod local;
 pub mod openai;
 mod pcm;

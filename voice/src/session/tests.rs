@@ -5,9 +5,13 @@ use clawvoice_session::{ChannelId, GuildId};
 use serde_json::{Value, json};
 
 use super::*;
-use crate::wire::{
-    aead::{Mode, Transport},
-    rtp,
+use crate::{
+    batch::BatchSettings,
+    conversation::ConversationSettings,
+    wire::{
+        aead::{Mode, Transport},
+        rtp,
+    },
 };
 
 const KEY: [u8; 32] = [7; 32];
@@ -41,7 +45,10 @@ struct Bench {
 
 impl Bench {
     fn new() -> Self {
-        let talk = ConversationSettings::new(GuildId::new(1), ChannelId::new(2), UserId::new(9));
+        Self::with(ConversationSettings::new(GuildId::new(1), ChannelId::new(2), UserId::new(9)))
+    }
+
+    fn with(talk: impl Into<FrontEndSettings>) -> Self {
         let session = VoiceSession::new(connection(), talk, ms(0));
         let mut bench =
             Self { session, outputs: Vec::new(), server: Transport::new(Mode::Aes256Gcm, &KEY) };
@@ -260,4 +267,42 @@ fn a_session_that_is_closed_stays_silent() {
     assert_eq!(bench.session.poll_media(), None);
     assert!(bench.play_out().is_empty());
     assert_eq!(bench.count(|output| matches!(output, Output::CloseGateway { code: 1000 })), 1);
+}
+
+#[test]
+fn an_stt_tts_session_is_ready_with_its_call_and_has_no_provider() {
+    let talk = BatchSettings::new(GuildId::new(1), ChannelId::new(2), UserId::new(9));
+    let mut bench = Bench::with(talk);
+    assert_eq!(bench.count(|output| matches!(output, Output::Ready)), 0);
+    bench.connect(ms(10), FIRST);
+    assert_eq!(bench.count(|output| matches!(output, Output::Ready)), 1);
+    assert_eq!(bench.count(|output| matches!(output, Output::OpenProvider { .. })), 0);
+    // What a provider would say is nobody's.
+    bench.configure_front_end(ms(20));
+    assert_eq!(bench.count(|output| matches!(output, Output::Provider { .. })), 0);
+}
+
+#[test]
+fn voice_scenario_18_what_an_end_breaks_off_is_no_failure() {
+    let mut bench = Bench::new();
+    bench.connect(ms(0), FIRST);
+    bench.configure_front_end(ms(0));
+    let speaking = json!({"user_id": "1001", "ssrc": 11, "speaking": 1});
+    bench.gateway(ms(10), FIRST, &json!({"op": 5, "d": speaking}));
+    bench.session.close(ms(20));
+    bench.drain();
+    let before = bench.session.call_stats().total;
+    bench.outputs.clear();
+    // What was on its way: a packet, the sockets' ends, the provider's.
+    bench.session.handle_datagram(ms(30), FIRST, &mut [0x80; 60]);
+    bench.session.handle_gateway(ms(31), FIRST, GatewayEvent::Closed(None));
+    let closed = Closed::Lost("the operation was aborted".into());
+    bench.session.handle_provider(ms(32), Lane::new(0), ProviderEvent::Closed(&closed));
+    while let Some((at, _)) = bench.session.poll_timeout().filter(|(at, _)| *at <= ms(60_000)) {
+        bench.session.handle_timeout(at);
+    }
+    bench.drain();
+    assert!(bench.outputs.is_empty(), "no warning, no rejoin: {:?}", bench.outputs);
+    let after = bench.session.call_stats().total;
+    assert_eq!(after.undecryptable, before.undecryptable, "not counted");
 }

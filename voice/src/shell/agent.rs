@@ -6,7 +6,7 @@ use std::{pin::pin, sync::Arc};
 
 use clawvoice_session::{
     SessionKey,
-    agent::{Agent, AgentEvent, Ask, AskedBy, Control, ControlOutcome, RunReport},
+    agent::{Agent, AgentEvent, Ask, AskedBy, Control, ControlOutcome, RunId, RunReport},
 };
 use tokio::sync::mpsc;
 
@@ -23,6 +23,8 @@ enum Request {
     Ask(Ask),
     Control { ticket: u64, session: SessionKey, control: Control },
     Note { session: SessionKey, by: AskedBy, said: String, answered: String },
+    Cancel { session: SessionKey, run: RunId },
+    Heard { session: SessionKey, run: RunId, text: String },
 }
 
 /// What the agent says.
@@ -61,6 +63,10 @@ impl AgentLink {
                     Request::Note { session, by, said, answered } => {
                         agent.note(&session, by, said, answered).await;
                     }
+                    Request::Cancel { session, run } => agent.cancel(&session, run).await,
+                    Request::Heard { session, run, text } => {
+                        agent.heard(&session, run, text).await;
+                    }
                 }
             }
         });
@@ -89,6 +95,18 @@ impl AgentLink {
         }
     }
 
+    pub(crate) fn cancel(&self, session: SessionKey, run: RunId) {
+        if self.requests.try_send(Request::Cancel { session, run }).is_err() {
+            tracing::warn!(%run, "the agent is not reached to cancel a run");
+        }
+    }
+
+    pub(crate) fn heard(&self, session: SessionKey, run: RunId, text: String) {
+        if self.requests.try_send(Request::Heard { session, run, text }).is_err() {
+            tracing::warn!(%run, "the agent's history holds more than was heard");
+        }
+    }
+
     /// What comes next; cancel-safe, and never for an agent that is gone.
     pub(crate) async fn recv(&mut self) -> FromAgent {
         let received = {
@@ -113,7 +131,7 @@ mod tests {
     use async_trait::async_trait;
     use clawvoice_session::{
         ChannelId, UserId,
-        agent::{RunId, ToolScope, Usage},
+        agent::{ToolScope, Usage},
     };
 
     use super::*;

@@ -6,4 +6,5 @@ pub mod local_provider;
 pub mod presence;
 pub mod session;
 pub mod socket;
+pub mod speech;
 pub mod udp;

@@ -22,14 +22,15 @@ use super::{
     agent::{AgentLink, FromAgent},
     clock::{Alarm, SessionClock},
     socket::{Socket, SocketHandle, SocketIn, SocketOut, SocketRequest},
+    speech::{FromSpeech, SpeechClients, SpeechWork},
     udp::VoiceSocket,
 };
 use crate::{
     call::CallSettings,
-    conversation::{ConversationSettings, Lane},
+    conversation::Lane,
     presence::link::{SessionCommand, SessionEvent, SessionHandle, SessionRequest, SessionStarter},
     realtime::{Closed, MAX_EVENT_BYTES},
-    session::{GatewayEvent, Output, ProviderEvent, VoiceSession},
+    session::{FrontEndSettings, GatewayEvent, Output, ProviderEvent, SpeechEvent, VoiceSession},
 };
 
 /// Commands that may wait for a session.
@@ -87,8 +88,10 @@ pub struct SessionTemplate {
     pub provider: ProviderEndpoint,
     /// Who is asked.
     pub agent: Arc<dyn Agent>,
-    /// The conversation's settings, for the place and bot user of a session.
-    pub conversation: Box<dyn Fn(&SessionRequest) -> ConversationSettings + Send + Sync>,
+    /// Who transcribes and synthesizes; only `stt-tts` needs it.
+    pub speech: Option<Arc<SpeechClients>>,
+    /// The front end's settings, for the place and bot user of a session.
+    pub front_end: Box<dyn Fn(&SessionRequest) -> FrontEndSettings + Send + Sync>,
 }
 
 /// Starts sessions from one template, on one clock.
@@ -123,9 +126,11 @@ impl SessionStarter for Sessions {
             seed: rand::random(),
             udp_fallback: None,
         };
-        let mut conversation = (self.template.conversation)(&request);
-        conversation.seed = rand::random();
-        let mut session = VoiceSession::new(connection, conversation, now);
+        let mut front_end = (self.template.front_end)(&request);
+        if let FrontEndSettings::Realtime(conversation) = &mut front_end {
+            conversation.seed = rand::random();
+        }
+        let mut session = VoiceSession::new(connection, front_end, now);
         if let Some(bits) = request.bitrate {
             session.handle_bitrate(bits);
         }
@@ -138,6 +143,7 @@ impl SessionStarter for Sessions {
             alarm: Alarm::new(self.clock),
             session,
             agent: AgentLink::new(Arc::clone(&self.template.agent)),
+            speech: SpeechWork::new(self.template.speech.clone()),
             gateway: None,
             udp: None,
             lanes: Vec::new(),
@@ -157,6 +163,7 @@ struct Task {
     alarm: Alarm,
     session: VoiceSession,
     agent: AgentLink,
+    speech: SpeechWork,
     gateway: Option<(Generation, SocketHandle)>,
     udp: Option<(Generation, VoiceSocket)>,
     lanes: Vec<(Lane, SocketHandle)>,
@@ -174,6 +181,7 @@ enum Input {
     Provider(Lane, SocketIn),
     Datagram(Generation, usize),
     Agent(FromAgent),
+    Speech(FromSpeech),
     Timeout,
 }
 
@@ -212,6 +220,7 @@ impl Task {
                 Input::Agent(FromAgent::Control { ticket, outcome }) => {
                     self.session.handle_control(now, ticket, &outcome);
                 }
+                Input::Speech(result) => self.handle_speech(now, result),
                 Input::Timeout => self.session.handle_timeout(now),
             }
             over = self.drain().await;
@@ -238,7 +247,8 @@ impl Task {
         from_owner: &mut mpsc::Receiver<SessionCommand>,
         datagram: &mut [u8],
     ) -> Input {
-        let Self { gateway, udp, lanes, session, agent, alarm, datagrams_in_a_row, .. } = self;
+        let Self { gateway, udp, lanes, session, agent, speech, alarm, datagrams_in_a_row, .. } =
+            self;
         alarm.set(session.poll_timeout().map(|(at, _)| at));
         tokio::select! {
             // Time first: a tick that is due goes before whatever has queued up.
@@ -251,6 +261,7 @@ impl Task {
                 next_of_websockets(gateway, lanes),
             ) => input,
             report = agent.recv() => Input::Agent(report),
+            result = speech.recv() => Input::Speech(result),
         }
     }
 
@@ -267,6 +278,23 @@ impl Task {
             }
         }
         most
+    }
+
+    fn handle_speech(&mut self, now: SessionTime, result: FromSpeech) {
+        match result {
+            FromSpeech::Transcribed { segment, result } => {
+                self.session.handle_transcribed(now, segment, result);
+            }
+            FromSpeech::Audio { speech, pcm } => {
+                self.session.handle_speech(now, speech, SpeechEvent::Audio(&pcm));
+            }
+            FromSpeech::Ended { speech } => {
+                self.session.handle_speech(now, speech, SpeechEvent::Ended);
+            }
+            FromSpeech::Failed { speech, failure } => {
+                self.session.handle_speech(now, speech, SpeechEvent::Failed(&failure));
+            }
+        }
     }
 
     fn handle_provider(&mut self, now: SessionTime, lane: Lane, event: &SocketIn) {
@@ -323,6 +351,11 @@ impl Task {
                 Output::Note { session, by, said, answered } => {
                     self.agent.note(session, by, said, answered);
                 }
+                Output::CancelRun { session, run } => self.agent.cancel(session, run),
+                Output::Heard { session, run, text } => self.agent.heard(session, run, text),
+                Output::Transcribe { segment, wav } => self.speech.transcribe(segment, wav),
+                Output::Synthesize { speech, text } => self.speech.synthesize(speech, text),
+                Output::CancelSynthesis { speech } => self.speech.cancel(speech),
                 Output::Record(record) => self.tell(SessionEvent::Record(record)).await,
                 Output::Ready => self.tell(SessionEvent::Ready).await,
                 Output::Failed(failure) => {

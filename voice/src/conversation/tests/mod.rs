@@ -6,6 +6,7 @@ mod arbitrary;
 mod connections;
 mod continuity;
 mod interruption;
+mod other_protocols;
 mod turns;
 mod wake;
 
@@ -118,7 +119,12 @@ impl Room {
 
     fn note_sent(&mut self, lane: u32, message: &str) {
         let event: Value = serde_json::from_str(message).unwrap();
-        let kind = event["type"].as_str().unwrap().to_owned();
+        let first = || event.as_object().unwrap().keys().next().unwrap().clone();
+        let kind = event["type"].as_str().map_or_else(first, str::to_owned);
+        if event["realtimeInput"]["audio"].is_object() {
+            self.appended.push((lane, self.now, Vec::new()));
+            return;
+        }
         if kind == "input_audio_buffer.append" {
             let bytes = STANDARD.decode(event["audio"].as_str().unwrap()).unwrap();
             let pcm = bytes.chunks_exact(2).map(|b| i16::from_le_bytes([b[0], b[1]])).collect();

@@ -185,6 +185,7 @@ mod tests {
         transcription_model: None,
         turn_detection: TurnDetection::Own,
         tools: &[],
+        history: &[],
     };
 
     fn parsed(text: &str) -> Value {
@@ -210,6 +211,7 @@ mod tests {
                 description: "Asks.".into(),
                 parameters: json!({"type": "object"}),
             }],
+            history: &[],
         };
         let text = session_update(&settings, &Profile::default());
         assert_eq!(

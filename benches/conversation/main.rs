@@ -1,0 +1,44 @@
+//! Holding a conversation: whose words reach the agent as whose, what is heard of the answers, and
+//! how long everything takes.
+//!
+//! ```text
+//! attribution  1,000 conversations of 2 to 8 people who talk over each other, in virtual time
+//! playback     1,000 providers' timings, in virtual time
+//! latency      the release binary on localcord, 200 questions at each of two paces
+//! ```
+//!
+//! `cargo bench --bench conversation -- latency` runs one section. Prints tables and writes
+//! sections of `target/bench/conversation.json`. The latency needs the release binary
+//! (`cargo build --release`) beside this benchmark's folder, or named by `CLAWVOICE`.
+
+#![allow(clippy::print_stdout, reason = "the table is what a benchmark is for")]
+
+mod latency;
+mod provider;
+#[path = "../report/mod.rs"]
+mod report;
+mod virtual_time;
+
+type Section = (&'static str, fn() -> anyhow::Result<()>);
+
+const SECTIONS: [Section; 3] = [
+    ("attribution", virtual_time::attribution),
+    ("playback", virtual_time::playback),
+    ("latency", latency::measure),
+];
+
+fn main() -> anyhow::Result<()> {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    // `cargo test --all-targets` runs this, too, unoptimised: the crates' own tests do that.
+    if !arguments.iter().any(|argument| argument == "--bench") {
+        return Ok(());
+    }
+    let asked = |name: &str| arguments.iter().any(|argument| argument == name);
+    let all = !SECTIONS.iter().any(|(name, _)| asked(name));
+    for (name, measure) in SECTIONS {
+        if all || asked(name) {
+            measure()?;
+        }
+    }
+    Ok(())
+}

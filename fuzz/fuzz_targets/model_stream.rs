@@ -1,0 +1,68 @@
+//! A model's answer as an event stream, of either API, cut into pieces.
+#![no_main]
+
+use clawvoice_fuzz::Input;
+use clawvoice_session::brain::{
+    Api, Assembly, Ending, ModelAnswer, ModelEvent, ModelFailure,
+    sse::{MAX_DATA, SseParser},
+};
+
+/// What was told, and how it ended.
+type Told = (String, Result<ModelAnswer, ModelFailure>);
+
+fn read<'b>(api: Api, pieces: impl Iterator<Item = &'b [u8]>) -> Told {
+    let mut parser = SseParser::default();
+    let mut assembly = Assembly::new(api);
+    let mut text = String::new();
+    let mut answer = None;
+    let mut step = |parser: &mut SseParser, ends: bool| -> Result<(), ModelFailure> {
+        while let Some(event) = parser.poll_event() {
+            assert!(event.data.len() <= MAX_DATA);
+            assembly.handle_event(&event)?;
+        }
+        if ends {
+            assembly.handle_end();
+        }
+        while let Some(event) = assembly.poll_event() {
+            assert!(answer.is_none(), "something is told after the end");
+            match event {
+                ModelEvent::Text(piece) => text.push_str(&piece),
+                ModelEvent::Done(done) => answer = Some(done),
+            }
+        }
+        Ok(())
+    };
+    let mut outcome = Ok(());
+    for piece in pieces {
+        outcome = parser.handle_bytes(piece).map_err(ModelFailure::from);
+        outcome = outcome.and_then(|()| step(&mut parser, false));
+        if outcome.is_err() {
+            break;
+        }
+    }
+    outcome = outcome.and_then(|()| parser.handle_end().map_err(ModelFailure::from));
+    outcome = outcome.and_then(|()| step(&mut parser, true));
+    let ended = outcome.map(|()| answer.expect("an end was handled without an answer"));
+    (text, ended)
+}
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
+    let mut input = Input::new(bytes);
+    let api = if input.flag() { Api::Responses } else { Api::Completions };
+    let size = usize::from(input.byte()).max(1);
+    let stream = bytes.get(2..).unwrap_or_default();
+    let (text, ended) = read(api, stream.chunks(size));
+    if let Ok(answer) = &ended {
+        assert_eq!(answer.text, text, "the pieces are not the answer");
+        assert!(answer.ending == Ending::Whole || answer.runnable().is_empty());
+        for call in answer.runnable() {
+            assert!(!call.id.is_empty() && !call.name.is_empty());
+        }
+    }
+    // How it was cut makes no difference to what comes of it.
+    let (whole_text, whole_ended) = read(api, std::iter::once(stream));
+    assert_eq!(ended, whole_ended);
+    if ended.is_ok() {
+        assert_eq!(text, whole_text);
+    }
+});
