@@ -2,7 +2,8 @@
 
 use std::{path::PathBuf, process::ExitCode};
 
-use clap::{Parser, Subcommand};
+use clap::{Parser, Subcommand, ValueEnum};
+use clawvoice_session::ChannelId;
 
 use crate::{commands, printer::Exit};
 
@@ -24,6 +25,15 @@ enum Command {
     Gateway(GatewayArgs),
     /// Play the whole story on a simulated Discord: no account, no key, no network.
     Demo(DemoArgs),
+    /// Send something as the bot, once.
+    #[command(subcommand)]
+    Message(MessageCommand),
+}
+
+#[derive(Debug, Subcommand)]
+enum MessageCommand {
+    /// Send an audio file as a voice message.
+    Send(SendArgs),
 }
 
 /// Arguments of `clawvoice gateway`.
@@ -54,6 +64,46 @@ pub(crate) struct DemoArgs {
     pub(crate) json: bool,
 }
 
+/// Arguments of `clawvoice message send`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct SendArgs {
+    /// The configuration with the bot's token.
+    #[arg(long, value_name = "FILE", env = "CLAWVOICE_CONFIG")]
+    pub(crate) config: PathBuf,
+    /// The network to send it to.
+    #[arg(long, value_enum, default_value = "discord")]
+    pub(crate) channel: Network,
+    /// Where to: `channel:<id>`.
+    #[arg(long, value_name = "TARGET", value_parser = target)]
+    pub(crate) target: ChannelId,
+    /// The audio file: MP3, AAC, FLAC, WAV, or Ogg with Vorbis or Opus.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) path: Option<String>,
+    /// Text beside it. Discord takes none with a voice message.
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) message: Option<String>,
+    /// As a voice message, with a play button and a curve.
+    #[arg(long)]
+    pub(crate) as_voice: bool,
+    /// Notify nobody.
+    #[arg(long)]
+    pub(crate) silent: bool,
+    /// Reply to this message of the same channel.
+    #[arg(long, value_name = "MESSAGE_ID")]
+    pub(crate) reply_to: Option<u64>,
+}
+
+/// Where messages can be sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Network {
+    Discord,
+}
+
+fn target(text: &str) -> Result<ChannelId, String> {
+    let id = text.strip_prefix("channel:").ok_or("a target looks like `channel:<id>`")?;
+    id.parse().map_err(|error: clawvoice_session::IdError| error.to_string())
+}
+
 /// Parses the arguments and runs the command they name.
 pub(crate) fn run() -> ExitCode {
     let cli = match Cli::try_parse() {
@@ -72,6 +122,7 @@ pub(crate) fn run() -> ExitCode {
     let outcome = match cli.command {
         Command::Gateway(args) => commands::gateway::run(&args),
         Command::Demo(args) => commands::demo::run(&args),
+        Command::Message(MessageCommand::Send(args)) => commands::message::send(&args),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
@@ -91,5 +142,13 @@ mod tests {
     #[test]
     fn the_arguments_are_consistent() {
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn a_target_is_a_channel_by_its_id() {
+        assert_eq!(target("channel:7"), Ok(ChannelId::new(7)));
+        for bad in ["7", "user:7", "channel:", "channel:x", "channel:0"] {
+            assert!(target(bad).is_err(), "{bad}");
+        }
     }
 }

@@ -33,7 +33,8 @@ pub(crate) fn run(args: &GatewayArgs) -> Result<(), Failure> {
     outcome
 }
 
-fn start_log(json: bool) {
+/// Log lines go to stderr, as `RUST_LOG` asks.
+pub(crate) fn start_log(json: bool) {
     let asked = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
     // A filter of its own: among the directives of one filter the most specific one wins, so that
     // `RUST_LOG=davey::session=trace` would lift a cap on `davey`.

@@ -25,6 +25,7 @@ mod conversation;
 mod faults;
 mod interruption;
 mod members;
+mod message;
 mod provider_faults;
 mod provider_garbage;
 mod provider_hearing;

@@ -5,14 +5,17 @@
 //!                                    → command/vc → VoiceControl → (door)   → voice
 //!                                                 → shell/rest  → Discord
 //! voice → (channel) voice state requests → shell/gateway → op 4 → Discord
+//! audio file → delivery/voice_message → shell/voice_message → shell/rest → Discord
 //! ```
 //!
 //! Everything outside [`shell`] is free of sockets, tasks and clocks. twilight's types stay inside
 //! [`shell`]; what leaves the crate is `clawvoice_session`'s.
 //!
-//! Does not: know the voice crate, read configuration files, or handle media.
+//! Does not: know the voice crate, read configuration files, or hear and speak
+//! in voice channels.
 
 mod backoff;
 pub mod command;
+pub mod delivery;
 mod incoming;
 pub mod shell;

@@ -100,7 +100,8 @@ fn masked(path: &str) -> String {
     parts.collect::<Vec<_>>().join("/")
 }
 
-fn failed(fault: &RestFault) -> Response {
+/// The answer that a fault gives.
+pub(super) fn failed(fault: &RestFault) -> Response {
     if fault.status == 429 {
         let retry_after = Duration::try_from_secs_f64(fault.retry_after).unwrap_or_default();
         return too_many(retry_after, false, "shared");

@@ -14,7 +14,8 @@ pub(crate) const LOADING: u64 = 1 << 7;
 pub(crate) const COMPONENTS_V2: u64 = 1 << 15;
 const SUPPRESS_EMBEDS: u64 = 1 << 2;
 const SUPPRESS_NOTIFICATIONS: u64 = 1 << 12;
-const VOICE_MESSAGE: u64 = 1 << 13;
+/// A sound with a play button and a curve.
+pub(crate) const VOICE_MESSAGE: u64 = 1 << 13;
 /// The flags a bot may set when it sends.
 pub(crate) const SENDABLE: u64 =
     SUPPRESS_EMBEDS | EPHEMERAL | SUPPRESS_NOTIFICATIONS | VOICE_MESSAGE | COMPONENTS_V2;

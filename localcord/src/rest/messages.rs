@@ -15,7 +15,7 @@ use super::{
     error::{ApiError, Form},
     gate::Caller,
     message_form::{self, COMPONENTS_V2, SENDABLE},
-    snowflake,
+    snowflake, voice_message,
 };
 use crate::world::{self, Message, MessageChange, bits, intents};
 
@@ -37,14 +37,21 @@ pub(crate) fn send(
     body: MessageBody,
 ) -> Result<Message, ApiError> {
     message_form::check_new(&body.json, body.files.len())?;
+    let names_files = body.json.pointer("/attachments/0/uploaded_filename").is_some();
     let reference = rest.world.read(|state| {
-        may_write(state, author, channel, !body.files.is_empty())?;
+        may_write(state, author, channel, names_files || !body.files.is_empty())?;
+        voice_message::may_send(state, author, channel, &body.json)?;
         find_reference(state, channel, &body.json)
     })?;
     if let Some(sent) = same_nonce(rest, author, channel, &body.json) {
         return Ok(sent);
     }
-    let attachments = rest.keep_files(channel, body.files, body.json.get("attachments"));
+    let mut files = body.files;
+    files.extend(rest.uploaded_files(author, channel, &body.json)?);
+    voice_message::check(&body.json, &files)?;
+    rest.forget_uploads(&body.json);
+    let mut attachments = rest.keep_files(channel, files, body.json.get("attachments"));
+    voice_message::describe(&mut attachments, &body.json);
     let kind = if reference.is_some() { REPLY } else { 0 };
     let message = Message {
         channel_id: channel,
@@ -89,7 +96,13 @@ fn embeds(body: &Value) -> Option<Vec<Value>> {
     Some(embeds)
 }
 
-fn may_write(state: &world::State, author: u64, channel: u64, files: bool) -> Result<(), ApiError> {
+/// Whether a user may post to a channel, with files or without.
+pub(super) fn may_write(
+    state: &world::State,
+    author: u64,
+    channel: u64,
+    files: bool,
+) -> Result<(), ApiError> {
     let place = visible(state, author, channel)?;
     if !place.takes_messages() {
         return Err(ApiError::wrong_channel_type());
@@ -299,6 +312,7 @@ pub(super) fn change(
     message: &Message,
     body: MessageBody,
 ) -> Result<MessageChange, ApiError> {
+    voice_message::may_edit(message.flags)?;
     let was_v2 = message.flags & COMPONENTS_V2 != 0;
     message_form::check_changes(&body.json, body.files.len(), was_v2)?;
     let attachments = changed_attachments(rest, message, &body);

@@ -3,6 +3,7 @@
 //!
 //! ```text
 //! gate (faults, token, rate limits, journal) ── users, guilds, channels, messages, reactions
+//!                                            ├─ uploads (files before their message)
 //!                                            ├─ commands ── command_form
 //!                                            └─ callbacks ── interaction (deadlines)
 //! ```
@@ -22,7 +23,9 @@ pub(crate) mod messages;
 mod query;
 mod rate_limit;
 mod reactions;
+mod uploads;
 mod users;
+mod voice_message;
 pub(crate) mod voice_states;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -38,7 +41,7 @@ use tokio::sync::watch;
 
 use self::{
     error::ApiError, files::Files, gate::Caller, interaction::Interactions, rate_limit::RateLimits,
-    reactions::Reactions,
+    reactions::Reactions, uploads::Uploads,
 };
 use crate::{fault::Faults, journal::Journal, world::World};
 
@@ -61,6 +64,7 @@ struct Inner {
     interactions: Mutex<Interactions>,
     reactions: Mutex<Reactions>,
     files: Mutex<Files>,
+    uploads: Mutex<Uploads>,
     /// Counts answers to interactions and their edits.
     answered: watch::Sender<u64>,
 }
@@ -74,6 +78,7 @@ impl Rest {
             interactions: Mutex::default(),
             reactions: Mutex::default(),
             files: Mutex::default(),
+            uploads: Mutex::default(),
             answered: watch::Sender::new(0),
         };
         Self { world, journal, faults, inner: Arc::new(inner) }
@@ -85,6 +90,7 @@ impl Rest {
         self.interactions().clear();
         *self.reactions() = Reactions::default();
         *self.files() = Files::default();
+        *self.uploads() = Uploads::default();
     }
 
     /// The calls of interactions that wait for answers.
@@ -113,6 +119,10 @@ impl Rest {
         self.inner.files.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    fn uploads(&self) -> MutexGuard<'_, Uploads> {
+        self.inner.uploads.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// The bot of a token.
     fn caller_of(&self, token: &str) -> Option<Caller> {
         self.world.read(|state| {
@@ -130,6 +140,7 @@ pub(crate) fn router(rest: &Rest) -> Router {
         .nest("/api/v9", api.clone())
         .nest("/api", api)
         .route("/attachments/{channel}/{id}/{name}", get(files::fetch))
+        .route("/upload/{key}", put(uploads::put))
         .with_state(rest.clone())
 }
 
@@ -177,6 +188,7 @@ fn channel_routes() -> Router<Rest> {
     Router::new()
         .route("/channels/{channel}", get(channels::channel))
         .route("/channels/{channel}/typing", post(channels::typing))
+        .route("/channels/{channel}/attachments", post(uploads::reserve))
         .route("/channels/{channel}/threads", post(channels::start_thread))
         .route("/channels/{channel}/messages", get(messages::list).post(messages::create))
         .route("/channels/{channel}/messages/bulk-delete", post(messages::delete_many))

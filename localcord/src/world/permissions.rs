@@ -57,6 +57,8 @@ pub mod bits {
     pub const CREATE_PRIVATE_THREADS: u64 = 1 << 36;
     /// Write in threads.
     pub const SEND_MESSAGES_IN_THREADS: u64 = 1 << 38;
+    /// Send voice messages.
+    pub const SEND_VOICE_MESSAGES: u64 = 1 << 46;
     /// What a moderator of a stage channel has (Discord's help page "Stage Channels FAQ"); joins it
     /// as a speaker.
     pub const STAGE_MODERATOR: u64 = MANAGE_CHANNELS | MUTE_MEMBERS | MOVE_MEMBERS;
@@ -78,9 +80,10 @@ pub mod bits {
         | REQUEST_TO_SPEAK
         | CREATE_PUBLIC_THREADS
         | CREATE_PRIVATE_THREADS
-        | SEND_MESSAGES_IN_THREADS;
+        | SEND_MESSAGES_IN_THREADS
+        | SEND_VOICE_MESSAGES;
 
-    const NAMED: [(&str, u64); 27] = [
+    const NAMED: [(&str, u64); 28] = [
         ("KICK_MEMBERS", KICK_MEMBERS),
         ("ADMINISTRATOR", ADMINISTRATOR),
         ("MANAGE_CHANNELS", MANAGE_CHANNELS),
@@ -107,6 +110,7 @@ pub mod bits {
         ("CREATE_PUBLIC_THREADS", CREATE_PUBLIC_THREADS),
         ("CREATE_PRIVATE_THREADS", CREATE_PRIVATE_THREADS),
         ("SEND_MESSAGES_IN_THREADS", SEND_MESSAGES_IN_THREADS),
+        ("SEND_VOICE_MESSAGES", SEND_VOICE_MESSAGES),
         ("ORDINARY", ORDINARY),
     ];
 

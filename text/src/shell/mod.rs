@@ -5,3 +5,5 @@ pub mod gateway;
 mod rest;
 mod shard;
 pub mod stage;
+mod upload;
+pub mod voice_message;

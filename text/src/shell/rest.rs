@@ -7,11 +7,12 @@ use std::{fmt::Write as _, future::IntoFuture, time::Duration};
 
 use clawvoice_session::{ChannelId, GuildId};
 use secrecy::{ExposeSecret as _, SecretString};
+use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use twilight_http::{
     Client, Error,
     error::ErrorType,
-    request::Request,
+    request::{Method, Request, RequestBuilder},
     response::{ResponseFuture, marker::EmptyBody},
     routing::Route,
 };
@@ -37,7 +38,7 @@ const MAX_CONTENT: usize = 2000;
 
 /// Waits between the attempts of a call that failed for a passing reason. Their sum stays under
 /// the 3 s in which an interaction must be answered.
-const WAITS: [Duration; 2] = [Duration::from_millis(250), Duration::from_millis(750)];
+pub(super) const WAITS: [Duration; 2] = [Duration::from_millis(250), Duration::from_millis(750)];
 
 /// Why a REST call failed.
 #[derive(Debug, thiserror::Error)]
@@ -96,7 +97,7 @@ impl RestFailure {
 }
 
 /// An error and what lies under it, in one line.
-fn in_words(error: &dyn std::error::Error) -> String {
+pub(super) fn in_words(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut source = error.source();
     while let Some(cause) = source {
@@ -230,6 +231,20 @@ impl Rest {
             "request_to_speak_timestamp": now,
         });
         self.change_own_voice_state(guild, &body).await
+    }
+
+    /// A call for which twilight has no builder, made again after a passing failure.
+    pub(super) async fn json<T: DeserializeOwned + Unpin>(
+        &self,
+        what: &'static str,
+        method: Method,
+        path: String,
+        body: &Value,
+    ) -> Result<T, RestFailure> {
+        let request = RequestBuilder::raw(method, path).json(body).build();
+        let request = request.map_err(|error| RestFailure::new(what, &error))?;
+        let response = retried(what, || self.client.request::<T>(request.clone())).await?;
+        read(what, response.model()).await
     }
 
     /// twilight's own builder cannot say that somebody is *not* to be suppressed.

@@ -1,7 +1,7 @@
 //! Opus to 24 kHz mono, by libopus itself: no resampler, 0.7 of the cost of decoding to 48 kHz
 //! stereo, 66 dB of signal to noise against it for speech.
 //!
-//! Sources: RFC 6716 (Opus), RFC 7587 (its RTP payload). One of the two files that import
+//! Sources: RFC 6716 (Opus), RFC 7587 (its RTP payload). One of this crate's two files that import
 //! audiopus.
 
 use audiopus::{Channels, MutSignals, SampleRate, coder::Decoder, packet};

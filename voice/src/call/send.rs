@@ -16,7 +16,7 @@
 //! from [`FEC_ON_PERCENT`] of loss on the encoder is told so, takes SILK and repeats each packet's
 //! speech in the next.
 //!
-//! One of the two files that import audiopus.
+//! One of this crate's two files that import audiopus.
 
 use audiopus::{Application, Bitrate, Channels, SampleRate, Signal, coder::Encoder};
 
