@@ -274,7 +274,7 @@ impl Conversation {
                 }
             }
             ServerEvent::UserTranscriptFailed { .. } => slot.unanswered.answered(),
-            ServerEvent::ResponseCreated { .. } => slot.unanswered.answer_begins(),
+            ServerEvent::ResponseCreated { .. } => slot.unanswered.answered(),
             ServerEvent::AssistantTranscriptPartial { response, item, delta }
                 if slot.is_heard(response.as_deref()) =>
             {

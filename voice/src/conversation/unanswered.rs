@@ -43,14 +43,10 @@ impl Unanswered {
         self.committed = std::mem::take(&mut self.open);
     }
 
-    /// The last turn was understood or is being answered.
+    /// The last turn was understood or is being answered; at a provider that does not tell turns
+    /// that is all words so far.
     pub(super) fn answered(&mut self) {
         self.committed = VecDeque::new();
-    }
-
-    /// An answer begins; at a provider that does not tell turns it is to all words so far.
-    pub(super) fn answer_begins(&mut self) {
-        self.answered();
         if !self.tells_turns {
             self.open = VecDeque::new();
         }

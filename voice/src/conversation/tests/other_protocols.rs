@@ -140,6 +140,19 @@ fn provider_scenario_44_a_session_that_falls_mute_is_recycled_without_its_handle
 }
 
 #[test]
+fn words_that_gemini_has_understood_are_not_said_again() {
+    let mut room = ready(live());
+    room.speak(ADA, 200);
+    content(&mut room, 0, &json!({"inputTranscription": {"text": "Hi.", "finished": true}}));
+    room.lost(0, &Closed::Lost("reset".into()));
+    let lane = room.talk.slots[0].lane.number();
+    room.run(1_200);
+    set_up(&mut room, lane);
+    room.run(1_000);
+    assert!(room.appended.iter().all(|(of, ..)| *of != lane));
+}
+
+#[test]
 fn provider_scenario_45_a_goodbye_resumes_by_handle_and_an_exhausted_context_starts_afresh() {
     let mut room = answering(600);
     content(&mut room, 0, &json!({"generationComplete": true, "turnComplete": true}));
