@@ -22,12 +22,16 @@ pub(crate) fn send(args: &SendArgs) -> Result<(), Failure> {
             .hint("set channels.discord.enabled to true")
     })?;
     let base = config.discord.api_base_url.as_ref().map(ToString::to_string);
-    let voice = VoiceMessages::new(token, base.as_deref())
-        .ok_or_else(|| Failure::user("channels.discord.apiBaseUrl is no address"))?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
         .map_err(|error| Failure::unexpected(format_args!("no async runtime: {error}")))?;
+    let voice = {
+        // The rate limits of REST are kept by a task.
+        let _entered = runtime.enter();
+        VoiceMessages::new(token, base.as_deref())
+            .ok_or_else(|| Failure::user("channels.discord.apiBaseUrl is no address"))?
+    };
     let outgoing = Outgoing {
         media: args.path.clone(),
         content: args.message.clone(),

@@ -86,7 +86,6 @@ fn assert_same_sound(name: &str, ogg: &[u8], late: RangeInclusive<isize>) {
     let (wanted, heard) = (original(), decoded(ogg));
     let (alike, lag) = likeness(&wanted, &heard, late.start() - 48..=late.end() + 48);
     let louder = energy(&heard) / energy(&wanted);
-    eprintln!("{name}: {} samples, {alike:.3} alike, {lag} late, energy {louder:.3}", heard.len());
     assert!(alike > 0.95, "{name} is only {alike:.3} alike");
     assert!(late.contains(&lag), "{name} is {lag} samples late");
     // LAME makes everything 0.5 dB softer: 0.89 of the energy.
