@@ -5,7 +5,7 @@
 //! *call* of the front end gets its answer as a tool result. The same question asked twice within
 //! a short time is one run.
 //!
-//! Overflow: the oldest finished consult is forgotten first; with nothing but running ones the new
+//! Overflow: the oldest finished consult is forgotten first; while too many are under way, a new
 //! question is refused.
 
 use std::{collections::VecDeque, time::Duration};
@@ -18,8 +18,10 @@ use super::{lane::Lane, question::same_question};
 const FORCED_DELAY: Duration = Duration::from_millis(200);
 /// How long a finished consult answers the same question.
 const MEMORY: Duration = Duration::from_secs(15);
-/// Consults that are remembered.
-const MAX_CONSULTS: usize = 16;
+/// Consults that are under way at a time.
+const MAX_ACTIVE: usize = 16;
+/// Consults that are remembered: those of a full room in [`MEMORY`].
+const MAX_CONSULTS: usize = 128;
 /// Calls that are told apart from their repetitions.
 const MAX_SEEN: usize = 64;
 /// After how long without an answer the speaker is told that the agent is still at it.
@@ -395,13 +397,13 @@ impl Consults {
     }
 
     fn make_room(&mut self) -> bool {
-        if self.entries.len() < MAX_CONSULTS {
-            return true;
-        }
         let over = |consult: &Consult| matches!(consult.state, State::Over { .. });
-        let Some(oldest) = self.entries.iter().position(over) else { return false };
-        self.entries.remove(oldest);
-        true
+        if self.entries.len() >= MAX_CONSULTS
+            && let Some(oldest) = self.entries.iter().position(over)
+        {
+            self.entries.remove(oldest);
+        }
+        self.entries.iter().filter(|consult| !over(consult)).count() < MAX_ACTIVE
     }
 }
 
@@ -517,13 +519,31 @@ mod tests {
     #[test]
     fn running_questions_are_bounded() {
         let mut consults = Consults::default();
-        for n in 0..MAX_CONSULTS {
+        for n in 0..MAX_ACTIVE {
             assert!(consults.start(MS(0), ANN, false, format!("question number {n}")).is_some());
         }
         assert!(consults.start(MS(0), ANN, false, "one more".into()).is_none());
         let run = consults.entries[3].run;
         consults.finish(MS(1), run, Ending::Failed);
         assert!(consults.start(MS(1), ANN, false, "one more".into()).is_some());
+    }
+
+    #[test]
+    fn a_full_room_forgets_nothing_that_may_still_be_asked_about() {
+        let mut consults = Consults::default();
+        for n in 0..100 {
+            let question = format!("question number {n}");
+            let consult = consults.start(MS(n), ANN, false, question).unwrap();
+            consults.finish(MS(n), consult.run, answer("yes")).unwrap();
+        }
+        let late = consults.call(MS(200), ANN, false, call("a"), "question number 0", LATE);
+        assert_eq!(late, Verdict::AlreadyDelivered);
+        for n in 100..1_000 {
+            let question = format!("question number {n}");
+            let consult = consults.start(MS(n), ANN, false, question).unwrap();
+            consults.finish(MS(n), consult.run, answer("yes")).unwrap();
+        }
+        assert_eq!(consults.entries.len(), MAX_CONSULTS);
     }
 
     #[test]
