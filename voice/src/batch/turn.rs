@@ -10,7 +10,7 @@ use clawvoice_session::{
 use super::{AgentRequest, BatchConversation, Output, speech::Of, text::SpeechText};
 use crate::{
     conversation::{
-        instructions::spoken_turn,
+        instructions::{spoken_answer, spoken_turn},
         run_control::{ControlMode, classify},
     },
     timeline::{self, Role, Speaker, StopReason},
@@ -105,7 +105,7 @@ impl BatchConversation {
             session: settings.session.clone(),
             message: spoken_turn(&by.label, &text),
             by: by.clone(),
-            instructions: settings.instructions.clone(),
+            instructions: Some(spoken_answer(settings.instructions.as_deref())),
             tools: ToolScope::OfSpeaker,
             model: settings.model.clone(),
             surface: SURFACE,

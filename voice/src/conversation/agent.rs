@@ -10,35 +10,28 @@ use clawvoice_session::{
     SessionTime, UserId,
     agent::{AgentEvent, Ask, AskedBy, ControlOutcome, RunReport, ToolScope},
 };
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::{
     Conversation, Output,
-    consult::{Call, Consult, Delivery, Ending, Verdict},
-    lane::{Create, Lane},
+    calls::result_of,
+    consult::{Consult, Delivery, Ending},
     question,
     run_control::{self, ControlMode},
     settings::{ConsultPolicy, Mode, ToolPolicy},
-    speech,
     turn::duration_ms,
     wake::Gate,
 };
-use crate::{
-    realtime::{Command, FunctionCall, ItemStatus, ToolDefinition},
-    timeline::{self, Route, Speaker, StopReason},
-};
-
-/// The tool by which a front end asks the agent.
-pub(crate) const CONSULT_TOOL: &str = "openclaw_agent_consult";
+use crate::timeline::{self, Route, Speaker, StopReason};
 
 /// Said when the agent fails.
-const FALLBACK: &str = "I hit an error while checking that. Please try again.";
+pub(super) const FALLBACK: &str = "I hit an error while checking that. Please try again.";
 /// Said when an answer takes long.
 const PROGRESS: &str = "Still working on that.";
 /// Where an ask comes from.
 const SURFACE: &str = "discord-voice";
 /// Added to a consult, so that the answer can be said.
-const SPOKEN_STYLE: &str = "The answer will be spoken aloud in a voice channel: one to three \
+pub(super) const SPOKEN_STYLE: &str = "The answer will be spoken aloud in a voice channel: one to three \
                             short sentences, no tables, code or citations.";
 /// Controls whose outcome may be awaited at a time; the oldest is forgotten first.
 const MAX_CONTROLS: usize = 8;
@@ -53,26 +46,6 @@ pub(super) struct PendingControl {
     text: String,
 }
 
-/// The consult tool as the front end is offered it.
-pub(super) fn consult_tool() -> ToolDefinition {
-    let text = |description: &str| json!({"type": "string", "description": description});
-    ToolDefinition {
-        name: CONSULT_TOOL.into(),
-        description: "Asks the agent: for requests, actions, current facts, memory and anything \
-                      about the workspace or the people present. Its answer is authoritative."
-            .into(),
-        parameters: json!({
-            "type": "object",
-            "properties": {
-                "question": text("What to find out or to do, in full."),
-                "context": text("What of the conversation is needed to understand it."),
-                "responseStyle": text("How the answer should sound."),
-            },
-            "required": ["question"],
-        }),
-    }
-}
-
 impl Conversation {
     /// Final words of the speaker whose connection this is.
     pub(super) fn handle_transcript(&mut self, now: SessionTime, user: UserId, text: &str) {
@@ -80,11 +53,23 @@ impl Conversation {
         let Some(text) = self.pass_gate(now, user, text) else { return };
         if self.consults.is_active()
             && let Some(mode) = run_control::classify(&text)
+            && self.may_control(mode, owner)
         {
             self.control(now, PendingControl { ticket: 0, mode, user, owner, text });
             return;
         }
         self.take_turn(now, user, owner, text);
+    }
+
+    /// Whether a speaker's words may control the active run. Anybody may stop it; words for it run
+    /// with the rights of whoever asked, so a guest's must not reach an owner's.
+    fn may_control(&self, mode: ControlMode, owner: bool) -> bool {
+        match mode {
+            ControlMode::Status | ControlMode::Cancel => true,
+            ControlMode::Steer | ControlMode::FollowUp => {
+                owner || !self.consults.running().any(|consult| consult.owner)
+            }
+        }
     }
 
     /// Words of a speaker so far: a leading name is acknowledged at once.
@@ -142,45 +127,6 @@ impl Conversation {
         self.settle(now);
     }
 
-    /// A front end calls a function.
-    pub(super) fn handle_call(&mut self, now: SessionTime, index: usize, call: &FunctionCall) {
-        // The arguments event comes for calls that end incomplete, too; the item decides.
-        if call.status != ItemStatus::Completed {
-            return;
-        }
-        let Some(slot) = self.slots.get(index) else { return };
-        let (lane, user) = (slot.lane, slot.user);
-        let id = Call { lane, id: call.call_id.clone() };
-        if call.name != CONSULT_TOOL || self.settings.tool_policy == ToolPolicy::None {
-            if self.consults.note_stray(&id) {
-                let error = format!("Tool \"{}\" not available", call.name);
-                self.fail_call(now, &id, &error);
-            }
-            return;
-        }
-        let Some(user) = user else {
-            if self.consults.note_stray(&id) {
-                self.fail_call(now, &id, "No Discord speaker context available");
-            }
-            return;
-        };
-        match read_question(&call.arguments) {
-            Ok(question) => self.consult(now, user, id, &question),
-            Err(error) => {
-                if self.consults.note_stray(&id) {
-                    self.fail_call(now, &id, error);
-                }
-            }
-        }
-    }
-
-    /// A front end took calls back.
-    pub(super) fn withdraw_calls(&mut self, index: usize, ids: &[String]) {
-        if let Some(slot) = self.slots.get(index) {
-            self.consults.withdraw(slot.lane, ids);
-        }
-    }
-
     /// The front end has answered by itself: the agent's history is to know.
     pub(super) fn note_answer(
         &mut self,
@@ -225,64 +171,6 @@ impl Conversation {
     pub(super) fn consult_deadline(&self) -> Option<SessionTime> {
         let queued = self.queue.front().filter(|_| !self.is_queue_busy()).map(|turn| turn.ready_at);
         [self.consults.deadline(), queued].into_iter().flatten().min()
-    }
-
-    /// Says the next exact speech when the room is free, and lets go of one that is over.
-    pub(super) fn serve_speech(&mut self, now: SessionTime) {
-        self.release_speech();
-        if self.playback.head().is_some() || self.is_held() {
-            return;
-        }
-        let Some((user, text)) = self.speech.next() else { return };
-        let instruction = speech::instruction(text);
-        let Some(lane) = self.speech_lane(now, user) else { return };
-        self.speech.asked(lane);
-        if let Some(slot) = self.slots.iter_mut().find(|slot| slot.lane == lane) {
-            slot.create = Create::InFlight;
-        }
-        self.send(lane, &Command::Say { text: &instruction });
-        let queued = self.speech.len() - 1;
-        self.line(timeline::exact_speech_dequeued(now, self.settings.place(), queued));
-    }
-
-    /// The connection on which `user` is spoken to, if it can take a request.
-    fn speech_lane(&mut self, now: SessionTime, user: UserId) -> Option<Lane> {
-        if !self.slots.iter().any(|slot| slot.user == Some(user)) {
-            self.admit(now, user);
-        }
-        let own = self.slots.iter().position(|slot| slot.user == Some(user));
-        // Whoever has no connection can be answered on any: what is said was said by the agent.
-        let index = own.or_else(|| self.slots.iter().position(|slot| slot.is_free()))?;
-        self.slots.get(index).filter(|slot| slot.is_free()).map(|slot| slot.lane)
-    }
-
-    fn release_speech(&mut self) {
-        let Some((lane, response)) = self.speech.response() else { return };
-        let is_queued = self.playback.of_lane(lane).any(|answer| answer.response == response);
-        let is_coming = self
-            .slots
-            .iter()
-            .filter(|slot| slot.lane == lane)
-            .flat_map(|slot| &slot.responses)
-            .any(|active| active.id == response && !active.cut);
-        if !is_queued && !is_coming {
-            self.speech.release();
-        }
-    }
-
-    /// Puts words into the room's queue of exact speech.
-    pub(super) fn speak(&mut self, now: SessionTime, user: UserId, text: String) {
-        if self.speech.push(user, text).is_err() {
-            let why = "more answers wait to be spoken than the 32 or 32 KiB that may";
-            self.complain(now, StopReason::ExactSpeechOverflow.as_str(), why);
-            self.fail(now, why.to_owned());
-            return;
-        }
-        let output = self.playback.output();
-        let queued = self.speech.len();
-        if queued > 1 || output.active {
-            self.line(timeline::exact_speech_queued(now, self.settings.place(), queued, output));
-        }
     }
 
     /// Lets words through that are for the agent, without the call by name.
@@ -344,7 +232,7 @@ impl Conversation {
 
     pub(super) fn refuse(&mut self, now: SessionTime, user: UserId) {
         self.complain(now, "", "more questions are under way than the agent takes at a time");
-        self.speak(now, user, FALLBACK.to_owned());
+        self.apologise(now, user);
     }
 
     /// A transcript goes to the agent.
@@ -362,53 +250,6 @@ impl Conversation {
         self.line(record);
         let instructions = self.settings.spoken_instructions(SPOKEN_STYLE);
         self.ask(now, consult, consult.question.clone(), instructions);
-    }
-
-    /// The front end of `user` asks the agent.
-    fn consult(&mut self, now: SessionTime, user: UserId, call: Call, question: &Question) {
-        let owner = self.is_owner(user);
-        let label = self.label(user);
-        let speaker = Speaker { user, label: &label };
-        if let Some(text) = self.speech.echoed(&question.text).map(str::to_owned) {
-            if self.consults.note_stray(&call) {
-                let chars = text.chars().count();
-                self.line(timeline::exact_speech_consult_bypassed(now, &call.id, chars));
-                self.answer_call(now, &call, &json!({ "text": text }), true);
-            }
-            return;
-        }
-        let route = self.settings.route();
-        let requested =
-            timeline::consult_requested(now, &call.id, route, speaker, owner, &question.text);
-        let deadline = now + self.settings.consult_timeout;
-        match self.consults.call(now, user, owner, call.clone(), &question.text, deadline) {
-            Verdict::Repeated => {}
-            Verdict::Start(run) => {
-                self.line(requested);
-                let Some(consult) = self.consults.find(run).cloned() else { return };
-                let instructions = self.settings.spoken_instructions(SPOKEN_STYLE);
-                self.ask(now, &consult, question.message(), instructions);
-            }
-            Verdict::Joined => {
-                self.line(requested);
-                self.line(timeline::consult_joined(now, &call.id, speaker, owner));
-            }
-            Verdict::Reused(ending) => {
-                self.line(requested);
-                self.line(timeline::consult_reused(now, &call.id, speaker, owner));
-                self.answer_call(now, &call, &result_of(&ending), true);
-            }
-            Verdict::AlreadyDelivered => {
-                self.line(requested);
-                let message = "the answer to this question was already spoken; say nothing";
-                let result = json!({ "status": "already_delivered", "message": message });
-                self.answer_call(now, &call, &result, false);
-            }
-            Verdict::Refused => {
-                self.line(requested);
-                self.fail_call(now, &call, "too many questions are under way");
-            }
-        }
     }
 
     pub(super) fn ask(
@@ -508,41 +349,6 @@ impl Conversation {
         self.speak(now, delivery.user, text);
     }
 
-    /// Gives a call its result. The front end speaks about it once nothing else is outstanding.
-    fn answer_call(&mut self, now: SessionTime, call: &Call, result: &Value, responds: bool) {
-        let output = result.to_string();
-        let command =
-            Command::ToolResult { call_id: &call.id, name: CONSULT_TOOL, output: &output };
-        self.send(call.lane, &command);
-        let is_last = self.consults.outstanding(call.lane) == 0;
-        let Some(index) = self.find_slot(call.lane) else { return };
-        let Some(slot) = self.slots.get_mut(index) else { return };
-        slot.respond_wanted |= responds;
-        if !is_last || !std::mem::take(&mut slot.respond_wanted) {
-            return;
-        }
-        if slot.codec.capabilities().answers_tool_results {
-            return;
-        }
-        slot.create = Create::Wanted;
-        if let Some(user) = slot.user {
-            self.hold_while_talking(now, user);
-        }
-        self.create_if_wanted(index);
-    }
-
-    fn fail_call(&mut self, now: SessionTime, call: &Call, error: &str) {
-        self.line(timeline::consult_failed(now, &call.id, error));
-        self.answer_call(now, call, &json!({ "error": error }), true);
-    }
-
-    /// An answer that comes while its addressee talks waits for a pause of theirs.
-    fn hold_while_talking(&mut self, now: SessionTime, user: UserId) {
-        if let Some(turn) = self.turns.iter_mut().find(|turn| turn.user == user) {
-            turn.hold_answers(now);
-        }
-    }
-
     fn control(&mut self, now: SessionTime, mut control: PendingControl) {
         self.next_ticket += 1;
         control.ticket = self.next_ticket;
@@ -591,53 +397,6 @@ impl Conversation {
     }
 }
 
-/// What a call asks.
-struct Question {
-    text: String,
-    context: Option<String>,
-    style: Option<String>,
-}
-
-impl Question {
-    /// The agent's message: the question, what surrounds it, how to answer.
-    fn message(&self) -> String {
-        let mut message = self.text.clone();
-        for (name, block) in [("Context", &self.context), ("Spoken style", &self.style)] {
-            if let Some(block) = block {
-                message.push_str(&format!("\n\n{name}:\n{block}"));
-            }
-        }
-        message
-    }
-}
-
-fn read_question(arguments: &str) -> Result<Question, &'static str> {
-    let arguments: Value = match arguments.trim() {
-        "" => Value::Null,
-        text => serde_json::from_str(text).map_err(|_| "the arguments are not JSON")?,
-    };
-    let text = |names: &[&str]| {
-        let texts = names.iter().filter_map(|name| arguments.get(name)?.as_str());
-        texts.map(str::trim).find(|text| !text.is_empty()).map(str::to_owned)
-    };
-    Ok(Question {
-        text: text(&["question", "prompt", "query", "task"]).ok_or("question required")?,
-        context: text(&["context"]),
-        style: text(&["responseStyle"]),
-    })
-}
-
-fn result_of(ending: &Ending) -> Value {
-    match ending {
-        Ending::Answer(text) => json!({ "text": text }),
-        Ending::Cancelled => json!({
-            "status": "cancelled",
-            "message": "the request was cancelled; say nothing about it",
-        }),
-        Ending::Failed => json!({ "error": FALLBACK }),
-    }
-}
-
 impl super::ConversationSettings {
     pub(super) fn route(&self) -> Route<'_> {
         Route {
@@ -648,7 +407,7 @@ impl super::ConversationSettings {
     }
 
     /// The channel's own prompt and how to answer here.
-    fn spoken_instructions(&self, style: &str) -> Option<String> {
+    pub(super) fn spoken_instructions(&self, style: &str) -> Option<String> {
         match &self.channel_prompt {
             Some(prompt) => Some(format!("{prompt}\n\n{style}")),
             None => Some(style.to_owned()),

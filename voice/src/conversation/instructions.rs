@@ -37,7 +37,16 @@ or citations.";
 /// The agent's message for words that were recognised from speech.
 pub(crate) fn spoken_turn(label: &str, text: &str) -> String {
     let label = serde_json::Value::from(label);
-    format!("{SPOKEN_CONTRACT}\n\nVoice transcript from speaker {label}:\n{text}")
+    format!("Voice transcript from speaker {label}:\n{text}")
+}
+
+/// How the agent answers it; beside the message, so that it is not said again with every turn of
+/// the history. `prompt`: what the configuration says about the place.
+pub(crate) fn spoken_answer(prompt: Option<&str>) -> String {
+    match prompt {
+        Some(prompt) => format!("{prompt}\n\n{SPOKEN_CONTRACT}"),
+        None => SPOKEN_CONTRACT.to_owned(),
+    }
 }
 
 /// One file of the agent's workspace, as `IDENTITY.md`.

@@ -13,6 +13,7 @@
 
 mod agent;
 pub(crate) mod barge_in;
+mod calls;
 mod consult;
 mod continuity;
 mod errors;
@@ -28,6 +29,7 @@ mod provider;
 mod question;
 mod rights;
 pub(crate) mod run_control;
+mod say;
 mod settings;
 mod speech;
 mod turn;
@@ -246,7 +248,7 @@ impl Conversation {
     #[must_use]
     pub fn new(mut settings: ConversationSettings, now: SessionTime) -> Self {
         if settings.tool_policy != ToolPolicy::None {
-            settings.tools.push(agent::consult_tool());
+            settings.tools.push(calls::consult_tool());
         }
         let names = settings.wake_names.as_deref().filter(|_| settings.is_gated());
         let wake = names.map(|names| WakeGate::new(names, settings.wake_scope));

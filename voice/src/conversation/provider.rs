@@ -266,6 +266,14 @@ impl Conversation {
         slot.used_at = now;
         let lane = slot.lane;
         let ended = slot.end(id);
+        let asks_again = status == ResponseStatus::Failed
+            && failure.treatment() == Treatment::Limited
+            && !slot.retried;
+        let was_speech = ended.as_ref().is_some_and(|r| self.speech.is_spoken_by(lane, &r.id));
+        if asks_again && was_speech {
+            // The next response is to say it.
+            self.speech.unbind(lane);
+        }
         if status == ResponseStatus::Cancelled {
             self.line(timeline::interrupt_confirmed(now));
         }
@@ -295,7 +303,7 @@ impl Conversation {
             }
         }
         if status == ResponseStatus::Failed {
-            self.handle_failed_response(now, index, failure);
+            self.handle_failed_response(now, index, failure, was_speech);
         } else if let Some(slot) = self.slots.get_mut(index) {
             slot.retried = false;
         }
@@ -339,7 +347,13 @@ impl Conversation {
     }
 
     /// A lost answer is asked for once more if the provider was only busy.
-    fn handle_failed_response(&mut self, now: SessionTime, index: usize, failure: &Failure) {
+    fn handle_failed_response(
+        &mut self,
+        now: SessionTime,
+        index: usize,
+        failure: &Failure,
+        was_speech: bool,
+    ) {
         let Some(slot) = self.slots.get_mut(index) else { return };
         match failure.treatment() {
             Treatment::Fatal => {
@@ -349,13 +363,17 @@ impl Conversation {
             Treatment::Limited if !slot.retried => {
                 slot.retried = true;
                 slot.create = Create::Wanted;
-                self.speech.unbind(slot.lane);
                 self.complain(now, &failure.code, "the provider is busy; asking once more");
             }
             _ => {
                 slot.retried = false;
+                let user = slot.user;
                 let message = format!("an answer is lost: {}", failure.message);
                 self.complain(now, &failure.code, &message);
+                // An apology that fails is not apologised for.
+                if let Some(user) = user.filter(|_| !was_speech) {
+                    self.apologise(now, user);
+                }
             }
         }
     }

@@ -99,7 +99,8 @@ impl Conversation {
         self.queue.running = Some(consult.run);
         let label = self.label(consult.user);
         let message = instructions::spoken_turn(&label, &consult.question);
-        self.ask(now, &consult, message, self.settings.channel_prompt.clone());
+        let instructions = instructions::spoken_answer(self.settings.channel_prompt.as_deref());
+        self.ask(now, &consult, message, Some(instructions));
     }
 
     pub(super) fn is_queue_busy(&self) -> bool {

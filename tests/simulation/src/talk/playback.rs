@@ -40,7 +40,7 @@ struct Piece {
     message: String,
 }
 
-/// Plays [`ANSWERS`] answers of random length, cut and timed at random.
+/// Plays five answers of random length, cut and timed at random.
 #[must_use]
 pub fn run(seed: u64) -> PlaybackReport {
     let mut rng = SmallRng::seed_from_u64(seed);

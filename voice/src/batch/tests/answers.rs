@@ -13,17 +13,13 @@ fn a_turn_tells_the_agent_who_spoke_and_how_to_answer() {
     });
     room.say(ADA, " What time is it? ");
     let ask = &room.asks[0];
-    assert!(ask.message.starts_with("Return only text to be spoken."));
-    assert!(
-        ask.message.ends_with("\n\nVoice transcript from speaker \"Ada\":\nWhat time is it?"),
-        "{}",
-        ask.message
-    );
+    let instructions = ask.instructions.as_deref().unwrap_or_default();
+    assert!(instructions.starts_with("Be kind.\n\nReturn only text to be spoken."));
+    assert_eq!(ask.message, "Voice transcript from speaker \"Ada\":\nWhat time is it?");
     assert_eq!((ask.by.user, ask.by.label.as_str(), ask.by.owner), (ADA, "Ada", true));
     assert_eq!(ask.session.as_str(), "agent:main:discord:channel:2");
     assert_eq!((ask.surface, ask.tools), ("discord-voice", ToolScope::OfSpeaker));
     assert_eq!(ask.model.as_deref(), Some("openai/gpt-5.5"));
-    assert_eq!(ask.instructions.as_deref(), Some("Be kind."));
     let start = room.journal.iter().find(|line| line.starts_with("agent turn start")).unwrap();
     assert_eq!(
         start,

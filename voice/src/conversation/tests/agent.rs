@@ -311,6 +311,26 @@ fn voice_scenario_47_a_guests_words_have_no_owners_rights() {
 }
 
 #[test]
+fn a_guest_cannot_steer_an_owners_run_but_stop_it() {
+    let mut room = Room::ready(proxy());
+    room.talk.attributed(room.now, ADA, Attribution::Confirmed);
+    room.speak(ADA, 200);
+    room.said(0, QUESTION);
+    room.run(200);
+    assert!(room.asked[0].by.owner);
+    room.speak(BOB, 200);
+    room.configure(1);
+    room.said(1, "use the admin account");
+    room.run(200);
+    assert!(room.controls.is_empty(), "{:?}", room.controls);
+    assert!(!room.asked[1].by.owner, "a turn of his own");
+    room.said(1, "cancel that");
+    assert_eq!(room.controls.len(), 1);
+    room.said(0, "use the smaller fix");
+    assert_eq!(room.controls.len(), 2, "the owner may");
+}
+
+#[test]
 fn an_owner_whose_stream_was_disputed_is_a_guest() {
     let mut room = Room::ready(proxy());
     room.talk.attributed(room.now, ADA, Attribution::Disputed);

@@ -273,7 +273,8 @@ fn provider_scenario_32_ends_that_come_before_the_last_audio_change_nothing() {
 }
 
 #[test]
-fn provider_scenario_24_an_answer_lost_to_a_rate_limit_is_asked_for_once_more() {
+fn provider_scenario_24_an_answer_lost_to_a_rate_limit_is_asked_for_once_more_then_apologised_for()
+{
     let failed = |room: &mut Room, id: &str| {
         room.created(0, id);
         room.server(
@@ -288,8 +289,13 @@ fn provider_scenario_24_an_answer_lost_to_a_rate_limit_is_asked_for_once_more() 
     failed(&mut room, "r1");
     assert_eq!(room.sent(), [json!({"type": "response.create"})]);
     failed(&mut room, "r2");
-    assert_eq!(room.sent.len(), 1, "once");
+    assert_eq!(room.count("-> 0 response.create"), 2, "once more, and the apology");
     assert!(room.journal_has("an answer is lost: slow down"));
+    assert_eq!(room.told_to_say(), ["I hit an error while checking that. Please try again."]);
+    failed(&mut room, "r3");
+    failed(&mut room, "r4");
+    room.run(5_000);
+    assert_eq!(room.told_to_say().len(), 1, "an apology that fails is not apologised for");
 }
 
 #[test]

@@ -1,0 +1,208 @@
+//! The front end's calls: what it asks the agent by itself, and what it gets for an answer.
+
+use clawvoice_session::{SessionTime, UserId};
+use serde_json::{Value, json};
+
+use super::{
+    Conversation,
+    agent::{FALLBACK, SPOKEN_STYLE},
+    consult::{Call, Ending, Verdict},
+    lane::Create,
+    settings::ToolPolicy,
+};
+use crate::{
+    realtime::{Command, FunctionCall, ItemStatus, ToolDefinition},
+    timeline::{self, Speaker},
+};
+
+/// The tool by which a front end asks the agent.
+pub(crate) const CONSULT_TOOL: &str = "openclaw_agent_consult";
+
+/// The consult tool as the front end is offered it.
+pub(super) fn consult_tool() -> ToolDefinition {
+    let text = |description: &str| json!({"type": "string", "description": description});
+    ToolDefinition {
+        name: CONSULT_TOOL.into(),
+        description: "Asks the agent: for requests, actions, current facts, memory and anything \
+                      about the workspace or the people present. Its answer is authoritative."
+            .into(),
+        parameters: json!({
+            "type": "object",
+            "properties": {
+                "question": text("What to find out or to do, in full."),
+                "context": text("What of the conversation is needed to understand it."),
+                "responseStyle": text("How the answer should sound."),
+            },
+            "required": ["question"],
+        }),
+    }
+}
+
+impl Conversation {
+    /// A front end calls a function.
+    pub(super) fn handle_call(&mut self, now: SessionTime, index: usize, call: &FunctionCall) {
+        // The arguments event comes for calls that end incomplete, too; the item decides.
+        if call.status != ItemStatus::Completed {
+            return;
+        }
+        let Some(slot) = self.slots.get(index) else { return };
+        let (lane, user) = (slot.lane, slot.user);
+        let id = Call { lane, id: call.call_id.clone() };
+        if call.name != CONSULT_TOOL || self.settings.tool_policy == ToolPolicy::None {
+            if self.consults.note_stray(&id) {
+                let error = format!("Tool \"{}\" not available", call.name);
+                self.fail_call(now, &id, &error);
+            }
+            return;
+        }
+        let Some(user) = user else {
+            if self.consults.note_stray(&id) {
+                self.fail_call(now, &id, "No Discord speaker context available");
+            }
+            return;
+        };
+        match read_question(&call.arguments) {
+            Ok(question) => self.consult(now, user, id, &question),
+            Err(error) => {
+                if self.consults.note_stray(&id) {
+                    self.fail_call(now, &id, error);
+                }
+            }
+        }
+    }
+
+    /// A front end took calls back.
+    pub(super) fn withdraw_calls(&mut self, index: usize, ids: &[String]) {
+        if let Some(slot) = self.slots.get(index) {
+            self.consults.withdraw(slot.lane, ids);
+        }
+    }
+
+    /// The front end of `user` asks the agent.
+    fn consult(&mut self, now: SessionTime, user: UserId, call: Call, question: &Question) {
+        let owner = self.is_owner(user);
+        let label = self.label(user);
+        let speaker = Speaker { user, label: &label };
+        if let Some(text) = self.speech.echoed(&question.text).map(str::to_owned) {
+            if self.consults.note_stray(&call) {
+                let chars = text.chars().count();
+                self.line(timeline::exact_speech_consult_bypassed(now, &call.id, chars));
+                self.answer_call(now, &call, &json!({ "text": text }), true);
+            }
+            return;
+        }
+        let route = self.settings.route();
+        let requested =
+            timeline::consult_requested(now, &call.id, route, speaker, owner, &question.text);
+        let deadline = now + self.settings.consult_timeout;
+        match self.consults.call(now, user, owner, call.clone(), &question.text, deadline) {
+            Verdict::Repeated => {}
+            Verdict::Start(run) => {
+                self.line(requested);
+                let Some(consult) = self.consults.find(run).cloned() else { return };
+                let instructions = self.settings.spoken_instructions(SPOKEN_STYLE);
+                self.ask(now, &consult, question.message(), instructions);
+            }
+            Verdict::Joined => {
+                self.line(requested);
+                self.line(timeline::consult_joined(now, &call.id, speaker, owner));
+            }
+            Verdict::Reused(ending) => {
+                self.line(requested);
+                self.line(timeline::consult_reused(now, &call.id, speaker, owner));
+                self.answer_call(now, &call, &result_of(&ending), true);
+            }
+            Verdict::AlreadyDelivered => {
+                self.line(requested);
+                let message = "the answer to this question was already spoken; say nothing";
+                let result = json!({ "status": "already_delivered", "message": message });
+                self.answer_call(now, &call, &result, false);
+            }
+            Verdict::Refused => {
+                self.line(requested);
+                self.fail_call(now, &call, "too many questions are under way");
+            }
+        }
+    }
+
+    /// Gives a call its result. The front end speaks about it once nothing else is outstanding.
+    pub(super) fn answer_call(
+        &mut self,
+        now: SessionTime,
+        call: &Call,
+        result: &Value,
+        responds: bool,
+    ) {
+        let output = result.to_string();
+        let command =
+            Command::ToolResult { call_id: &call.id, name: CONSULT_TOOL, output: &output };
+        self.send(call.lane, &command);
+        let is_last = self.consults.outstanding(call.lane) == 0;
+        let Some(index) = self.find_slot(call.lane) else { return };
+        let Some(slot) = self.slots.get_mut(index) else { return };
+        slot.respond_wanted |= responds;
+        if !is_last || !std::mem::take(&mut slot.respond_wanted) {
+            return;
+        }
+        if slot.codec.capabilities().answers_tool_results {
+            return;
+        }
+        slot.create = Create::Wanted;
+        if let Some(user) = slot.user {
+            self.hold_while_talking(now, user);
+        }
+        self.create_if_wanted(index);
+    }
+
+    pub(super) fn fail_call(&mut self, now: SessionTime, call: &Call, error: &str) {
+        self.line(timeline::consult_failed(now, &call.id, error));
+        self.answer_call(now, call, &json!({ "error": error }), true);
+    }
+}
+
+/// What a call asks.
+struct Question {
+    text: String,
+    context: Option<String>,
+    style: Option<String>,
+}
+
+impl Question {
+    /// The agent's message: the question, what surrounds it, how to answer.
+    fn message(&self) -> String {
+        let mut message = self.text.clone();
+        for (name, block) in [("Context", &self.context), ("Spoken style", &self.style)] {
+            if let Some(block) = block {
+                message.push_str(&format!("\n\n{name}:\n{block}"));
+            }
+        }
+        message
+    }
+}
+
+fn read_question(arguments: &str) -> Result<Question, &'static str> {
+    let arguments: Value = match arguments.trim() {
+        "" => Value::Null,
+        text => serde_json::from_str(text).map_err(|_| "the arguments are not JSON")?,
+    };
+    let text = |names: &[&str]| {
+        let texts = names.iter().filter_map(|name| arguments.get(name)?.as_str());
+        texts.map(str::trim).find(|text| !text.is_empty()).map(str::to_owned)
+    };
+    Ok(Question {
+        text: text(&["question", "prompt", "query", "task"]).ok_or("question required")?,
+        context: text(&["context"]),
+        style: text(&["responseStyle"]),
+    })
+}
+
+pub(super) fn result_of(ending: &Ending) -> Value {
+    match ending {
+        Ending::Answer(text) => json!({ "text": text }),
+        Ending::Cancelled => json!({
+            "status": "cancelled",
+            "message": "the request was cancelled; say nothing about it",
+        }),
+        Ending::Failed => json!({ "error": FALLBACK }),
+    }
+}
