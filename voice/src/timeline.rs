@@ -551,8 +551,6 @@ pub enum StopReason {
     ExactSpeechOverflow,
     /// A speaker controlled the active run; its outcome is spoken instead.
     ActiveRunControl,
-    /// The outcome of a control is said a second time.
-    DuplicateActiveRunControl,
 }
 
 impl StopReason {
@@ -568,7 +566,6 @@ impl StopReason {
             Self::OutputAudioOverflow => "output-audio-overflow",
             Self::ExactSpeechOverflow => "exact-speech-overflow",
             Self::ActiveRunControl => "active-run-control",
-            Self::DuplicateActiveRunControl => "duplicate-active-run-control",
         }
     }
 }
