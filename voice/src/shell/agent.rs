@@ -6,7 +6,9 @@ use std::{pin::pin, sync::Arc};
 
 use clawvoice_session::{
     SessionKey,
-    agent::{Agent, AgentEvent, Ask, AskedBy, Control, ControlOutcome, RunId, RunReport},
+    agent::{
+        Agent, AgentEvent, Ask, AskedBy, Control, ControlOutcome, ControlRefusal, RunId, RunReport,
+    },
 };
 use tokio::sync::mpsc;
 
@@ -43,6 +45,8 @@ pub(crate) struct AgentLink {
     outcomes: mpsc::Receiver<(u64, ControlOutcome)>,
     /// Answers of our own, for what could not be asked.
     refused: mpsc::Sender<RunReport>,
+    /// The same for controls: one whose outcome never came would be waited for.
+    not_controlled: mpsc::Sender<(u64, ControlOutcome)>,
 }
 
 impl AgentLink {
@@ -51,6 +55,7 @@ impl AgentLink {
         let (to_session, reports) = mpsc::channel(REPORTS);
         let (outcomes_out, outcomes) = mpsc::channel(OUTCOMES);
         let refused = to_session.clone();
+        let not_controlled = outcomes_out.clone();
         tokio::spawn(async move {
             while let Some(request) = incoming.recv().await {
                 match request {
@@ -70,7 +75,7 @@ impl AgentLink {
                 }
             }
         });
-        Self { requests, reports, outcomes, refused }
+        Self { requests, reports, outcomes, refused, not_controlled }
     }
 
     pub(crate) fn ask(&self, ask: Ask) {
@@ -85,7 +90,10 @@ impl AgentLink {
 
     pub(crate) fn control(&self, ticket: u64, session: SessionKey, control: Control) {
         if self.requests.try_send(Request::Control { ticket, session, control }).is_err() {
-            tracing::warn!("the agent is not reached by a control of its run");
+            let outcome = ControlOutcome::Refused(ControlRefusal::Failed);
+            if self.not_controlled.try_send((ticket, outcome)).is_err() {
+                tracing::warn!("the agent is not reached by a control of its run");
+            }
         }
     }
 
@@ -146,7 +154,10 @@ mod tests {
             reports.send(RunReport { run: ask.run, event }).await.unwrap();
         }
 
-        async fn control(&self, _: &SessionKey, _: Control) -> ControlOutcome {
+        async fn control(&self, _: &SessionKey, control: Control) -> ControlOutcome {
+            if control == Control::Cancel {
+                std::future::pending::<()>().await;
+            }
             ControlOutcome::NoActiveRun
         }
 
@@ -175,5 +186,17 @@ mod tests {
         link.control(3, session, Control::Status);
         let FromAgent::Control { ticket, outcome } = link.recv().await else { panic!("none") };
         assert_eq!((ticket, outcome), (3, ControlOutcome::NoActiveRun));
+    }
+
+    #[tokio::test]
+    async fn a_control_that_cannot_be_passed_on_has_an_outcome_too() {
+        let mut link = AgentLink::new(Arc::new(Upper));
+        let session = SessionKey::channel("main", ChannelId::new(1));
+        // The agent never answers the first; behind it the queue fills up.
+        for ticket in 0..=REQUESTS as u64 + 1 {
+            link.control(ticket, session.clone(), Control::Cancel);
+        }
+        let FromAgent::Control { outcome, .. } = link.recv().await else { panic!("no outcome") };
+        assert_eq!(outcome, ControlOutcome::Refused(ControlRefusal::Failed));
     }
 }
