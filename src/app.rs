@@ -17,6 +17,7 @@ use clawvoice_voice::{
     shell::{
         clock::SessionClock,
         presence::{self, PresenceChannels, PresenceHandle},
+        recorder::Recordings,
         session::{SessionTemplate, Sessions},
         speech::SpeechClients,
     },
@@ -173,6 +174,10 @@ fn start_voice(
         tls: None,
         connect_timeout: voice.connect_timeout,
         provider: provider.map(|provider| provider.endpoint.clone()).unwrap_or_default(),
+        recordings: voice
+            .timeline
+            .as_ref()
+            .map(|timeline| Recordings { folder: timeline.folder.clone(), keep: timeline.keep }),
         speech,
         front_end,
         agent,

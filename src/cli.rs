@@ -42,7 +42,7 @@ pub(crate) struct GatewayArgs {
     /// The configuration, JSON5, keys as in OpenClaw's `channels.discord.*`.
     #[arg(long, value_name = "FILE", env = "CLAWVOICE_CONFIG")]
     pub(crate) config: PathBuf,
-    /// Also write every timeline record as a JSON line to this file.
+    /// Also write every timeline record as a JSON line to this file, with what people say.
     #[arg(long, value_name = "FILE")]
     pub(crate) timeline: Option<PathBuf>,
     /// Print log lines as JSON.

@@ -8,15 +8,15 @@ use std::{
 };
 
 use clawvoice_config::{
-    AgentSession, BootstrapFile, Config, ConsultPolicy as ConfiguredConsult, DiscordId,
-    SelectedProvider, SessionTarget, ToolPolicy as ConfiguredTools, VoiceMode,
+    AgentSession, BargeInRule, BootstrapFile, Config, ConsultPolicy as ConfiguredConsult,
+    DiscordId, SelectedProvider, SessionTarget, ToolPolicy as ConfiguredTools, VoiceMode,
 };
 use clawvoice_session::{ChannelId, SessionKey, UserId};
 use clawvoice_voice::{
     batch::BatchSettings,
     conversation::{
-        ConsultPolicy, ConversationSettings, Mode, ProfileFile, Prompt, Rights, ToolPolicy, Vad,
-        WakeScope,
+        ConsultPolicy, ConversationSettings, FloorRules, Mode, ProfileFile, Prompt, Rights,
+        ToolPolicy, Vad, WakeScope,
     },
     presence::link::SessionRequest,
     session::FrontEndSettings,
@@ -124,6 +124,12 @@ impl Base {
         }
         settings.capture_silence_grace = voice.capture_silence_grace;
         settings.barge_in = realtime.barges_in();
+        settings.floor = (realtime.barge_in_rule == BargeInRule::Confirm).then(|| FloorRules {
+            confirm_ms: millis(realtime.barge_in_confirm),
+            window_ms: millis(realtime.barge_in_window),
+            ..FloorRules::default()
+        });
+        settings.echo_detection = realtime.echo_detection;
         settings.instructions = Prompt {
             mode: settings.mode,
             consult_policy: settings.consult_policy,

@@ -24,12 +24,16 @@ impl TimelineWriter {
     /// Writes one record. A file that cannot be written any more is given up with one warning: the
     /// log goes on.
     pub(crate) fn write(&mut self, record: &Record) {
+        // What people say is in the log only of those who ask for all of it.
+        let is_verbose = tracing::enabled!(target: "clawvoice::timeline", tracing::Level::DEBUG);
+        let line = match is_verbose {
+            true => record.to_line(),
+            false => record.without_words().to_line(),
+        };
         match record.level {
-            Level::Verbose => {
-                tracing::debug!(target: "clawvoice::timeline", "{}", record.to_line())
-            }
-            Level::Info => tracing::info!(target: "clawvoice::timeline", "{}", record.to_line()),
-            Level::Warn => tracing::warn!(target: "clawvoice::timeline", "{}", record.to_line()),
+            Level::Verbose => tracing::debug!(target: "clawvoice::timeline", "{line}"),
+            Level::Info => tracing::info!(target: "clawvoice::timeline", "{line}"),
+            Level::Warn => tracing::warn!(target: "clawvoice::timeline", "{line}"),
         }
         if let Err(error) = self.append(record) {
             tracing::warn!("the timeline file is given up: {error}");

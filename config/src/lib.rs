@@ -30,11 +30,11 @@ pub use schema::{
     guilds::{Guild, GuildChannel},
     models::{ModelApi, ModelCost, ModelFacts, ModelProvider},
     realtime::{
-        BootstrapFile, ConsultPolicy, LocalBehaviour, LocalProvider, Provider, Realtime,
-        SelectedProvider, ToolPolicy,
+        BargeInRule, BootstrapFile, ConsultPolicy, LocalBehaviour, LocalProvider, Provider,
+        Realtime, SelectedProvider, ToolPolicy,
     },
     server::{AuthHeader, Azure, Server, Transcription},
     speech::{ElevenLabsTts, EspeakTts, OpenAiTts, Speech, Synthesizer, Transcriber},
-    voice::{AgentSession, AutoJoin, SessionTarget, Voice, VoiceChannel, VoiceMode},
+    voice::{AgentSession, AutoJoin, SessionTarget, TimelineFiles, Voice, VoiceChannel, VoiceMode},
 };
 pub use span::Position;

@@ -35,19 +35,48 @@ pub struct Record {
     pub line: Cow<'static, str>,
     /// Named values in the order they are printed.
     pub fields: Fields,
+    /// Where in `line` somebody's words begin.
+    #[serde(skip)]
+    words_at: Option<usize>,
 }
 
 impl Record {
     /// A record without fields.
     #[must_use]
     pub fn new(at: SessionTime, level: Level, line: impl Into<Cow<'static, str>>) -> Self {
-        Self { at, level, line: line.into(), fields: Fields::default() }
+        Self { at, level, line: line.into(), fields: Fields::default(), words_at: None }
+    }
+
+    /// Adds what somebody said to the line: `<line>: <words>`.
+    #[must_use]
+    pub fn saying(mut self, words: &str) -> Self {
+        self.words_at = Some(self.line.len());
+        self.line = format!("{}: {words}", self.line).into();
+        self
+    }
+
+    /// Adds a field that quotes what somebody said.
+    #[must_use]
+    pub fn quoting(mut self, name: &'static str, words: impl Into<Value>) -> Self {
+        self.fields.0.push(Field { name, value: words.into(), is_quote: true });
+        self
+    }
+
+    /// The record without anybody's words: for what is kept without being asked for.
+    #[must_use]
+    pub fn without_words(&self) -> Self {
+        let line = match self.words_at.and_then(|at| self.line.get(..at)) {
+            Some(line) => Cow::Owned(line.to_owned()),
+            None => self.line.clone(),
+        };
+        let fields = self.fields.0.iter().filter(|field| !field.is_quote).cloned().collect();
+        Self { at: self.at, level: self.level, line, fields: Fields(fields), words_at: None }
     }
 
     /// Adds a field.
     #[must_use]
     pub fn with(mut self, name: &'static str, value: impl Into<Value>) -> Self {
-        self.fields.0.push((name, value.into()));
+        self.fields.0.push(Field { name, value: value.into(), is_quote: false });
         self
     }
 
@@ -56,7 +85,7 @@ impl Record {
     #[must_use]
     pub fn to_line(&self) -> String {
         let mut text = format!("discord voice: {}", self.line);
-        for (name, value) in &self.fields.0 {
+        for Field { name, value, .. } in &self.fields.0 {
             let _ = write!(text, " {name}=");
             match value {
                 Value::String(word) if is_one_word(word) => text.push_str(word),
@@ -73,22 +102,30 @@ fn is_one_word(text: &str) -> bool {
     !text.is_empty() && !text.contains(|c: char| c.is_whitespace() || c.is_control() || c == '"')
 }
 
+#[derive(Clone, Debug, PartialEq)]
+struct Field {
+    name: &'static str,
+    value: Value,
+    /// Whether these are somebody's words.
+    is_quote: bool,
+}
+
 /// Named values in printing order; serialised as one JSON object.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Fields(Vec<(&'static str, Value)>);
+pub struct Fields(Vec<Field>);
 
 impl Fields {
     /// The value of a field.
     #[must_use]
     pub fn find(&self, name: &str) -> Option<&Value> {
-        self.0.iter().find(|(field, _)| *field == name).map(|(_, value)| value)
+        self.0.iter().find(|field| field.name == name).map(|field| &field.value)
     }
 }
 
 impl Serialize for Fields {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let map: Map<String, Value> =
-            self.0.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect();
+            self.0.iter().map(|field| (field.name.to_owned(), field.value.clone())).collect();
         map.serialize(serializer)
     }
 }
@@ -114,6 +151,17 @@ mod tests {
         let record = Record::new(SessionTime::ZERO, Level::Info, "x")
             .with("speaker", "a\ndiscord voice: joined");
         assert_eq!(record.to_line().lines().count(), 1);
+    }
+
+    #[test]
+    fn words_can_be_left_out() {
+        let record = Record::new(SessionTime::ZERO, Level::Info, "transcript (2 chars)")
+            .with("user", "1")
+            .quoting("preview", "hi")
+            .saying("hi");
+        assert_eq!(record.to_line(), "discord voice: transcript (2 chars): hi user=1 preview=hi");
+        let record = record.without_words();
+        assert_eq!(record.to_line(), "discord voice: transcript (2 chars) user=1");
     }
 
     #[test]

@@ -28,7 +28,7 @@ use crate::{
         self, Call, CallEvent, CallSettings, CallStats, EndReason, FRAME_SAMPLES,
         MAX_DATAGRAM_BYTES,
     },
-    conversation::{self, Lane},
+    conversation::{self, Lane, Trace},
     realtime::Closed,
     timeline::{self, Place},
 };
@@ -148,6 +148,8 @@ pub enum Output {
     },
     /// Write a timeline record.
     Record(Record),
+    /// Write down what a decision came from, and the decision.
+    Trace(Trace),
     /// Media flows and the front end is configured: the join is complete.
     Ready,
     /// The front end cannot be had; the session is over.
@@ -538,6 +540,7 @@ impl VoiceSession {
             conversation::Output::CloseProvider { lane } => Output::CloseProvider { lane },
             conversation::Output::Provider { lane, message } => Output::Provider { lane, message },
             conversation::Output::Timeline(record) => Output::Record(record),
+            conversation::Output::Trace(trace) => Output::Trace(trace),
             conversation::Output::Ask(ask) => Output::Ask(ask),
             conversation::Output::Control { ticket, session, control } => {
                 Output::Control { ticket, session, control }

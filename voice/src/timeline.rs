@@ -8,6 +8,7 @@
 
 mod agent;
 pub mod batch;
+mod floor;
 mod provider;
 
 use clawvoice_session::{
@@ -24,6 +25,10 @@ pub use agent::{
     wake_ignored, wake_matched,
 };
 
+pub use floor::{
+    barge_in_confirmed, barge_in_dismissed, barge_in_suspected, barge_in_undecided,
+    playback_resumed,
+};
 pub use provider::realtime_usage;
 
 use crate::{call::CallStats, conversation};
@@ -362,10 +367,8 @@ pub fn transcript(at: SessionTime, role: Role, text: &str) -> Record {
         Role::User => "user",
         Role::Assistant => "assistant",
     };
-    info(
-        at,
-        format!("realtime {who} transcript ({} chars): {}", text.chars().count(), preview(text)),
-    )
+    info(at, format!("realtime {who} transcript ({} chars)", text.chars().count()))
+        .saying(&preview(text))
 }
 
 /// Text as one line of at most 500 characters, control characters as spaces.

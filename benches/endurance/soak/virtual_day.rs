@@ -448,6 +448,7 @@ impl Day {
             | Output::CancelRun { .. }
             | Output::Heard { .. }
             | Output::Note { .. }
+            | Output::Trace(_)
             | Output::Transcribe { .. }
             | Output::Synthesize { .. }
             | Output::CancelSynthesis { .. } => {}

@@ -56,6 +56,16 @@ pub enum BootstrapFile {
     Soul,
 }
 
+/// What a sound during an answer does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BargeInRule {
+    /// It stops the answer at once and is judged: speech ends the answer, anything else lets it go
+    /// on from the same sample. Default.
+    Confirm,
+    /// It ends the answer, unless less of it was heard than `minBargeInAudioEndMs`.
+    Documented,
+}
+
 /// `channels.discord.voice.realtime`.
 #[derive(Clone, Debug)]
 pub struct Realtime {
@@ -78,6 +88,17 @@ pub struct Realtime {
     pub bootstrap_context_files: Vec<BootstrapFile>,
     /// `bargeIn`, as written. See [`Realtime::barges_in`].
     pub barge_in: Option<bool>,
+    /// `bargeInRule`: `"confirm"` (default) or `"documented"`.
+    pub barge_in_rule: BargeInRule,
+    /// `bargeInConfirmMs`, with rule `confirm`: so much voice ends an answer. Default 500, 100 to
+    /// 5,000.
+    pub barge_in_confirm: Duration,
+    /// `bargeInWindowMs`, with rule `confirm`: for so long the words of a short sound are waited
+    /// for; then the answer goes on. Default 2,000, 100 to 10,000.
+    pub barge_in_window: Duration,
+    /// `echoDetection`, with rule `confirm`: the agent's own voice, back through an open
+    /// microphone, is recognised and does not interrupt. Default on.
+    pub echo_detection: bool,
     /// `debounceMs`, used with `toolPolicy: "none"`. Default 350, 1 to 10,000.
     pub debounce: Duration,
     /// `providers`, with `model`, `voice` and `minBargeInAudioEndMs` of `realtime` laid over each.
@@ -121,8 +142,8 @@ pub struct Provider {
     pub model: Option<String>,
     /// `voice`, also `speakerVoice` or `speakerVoiceId`. Default: the provider's.
     pub voice: Option<String>,
-    /// `minBargeInAudioEndMs`: less assistant audio than this was heard, and a barge-in is ignored.
-    /// Default 250, 0 to 10,000; 0 suits rooms without echo.
+    /// `minBargeInAudioEndMs`, with rule `documented`: less assistant audio than this was heard, and
+    /// a barge-in is ignored. Default 250, 0 to 10,000; 0 suits rooms without echo.
     pub min_barge_in_audio_end: Duration,
     /// `interruptResponseOnInputAudio`: the provider cancels its answer when speech starts.
     /// Default on.
@@ -210,6 +231,19 @@ pub(crate) fn read(section: &Section<'_, '_>, mode: VoiceMode) -> Realtime {
         wake_names: section.field("wakeNames").and_then(|field| wake_names(&field)),
         bootstrap_context_files: bootstrap_files(section),
         barge_in: section.bool("bargeIn"),
+        barge_in_rule: section
+            .choice(
+                "bargeInRule",
+                &[("confirm", BargeInRule::Confirm), ("documented", BargeInRule::Documented)],
+            )
+            .unwrap_or(BargeInRule::Confirm),
+        barge_in_confirm: Duration::from_millis(
+            section.whole("bargeInConfirmMs", 100, 5_000).unwrap_or(500).into(),
+        ),
+        barge_in_window: Duration::from_millis(
+            section.whole("bargeInWindowMs", 100, 10_000).unwrap_or(2_000).into(),
+        ),
+        echo_detection: section.bool("echoDetection").unwrap_or(true),
         debounce: Duration::from_millis(
             section.whole("debounceMs", 1, 10_000).unwrap_or(350).into(),
         ),

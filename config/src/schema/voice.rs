@@ -1,12 +1,13 @@
 //! `channels.discord.voice`: joining, staying, hearing.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 
 use crate::{
     cursor::{Field, Section},
     error::Problem,
     schema::{
         discord::{DiscordId, id, parse_id},
+        home, path,
         realtime::{self, Realtime},
     },
 };
@@ -60,6 +61,15 @@ pub struct AutoJoin {
     pub when_occupied: bool,
 }
 
+/// `channels.discord.voice.timeline`: every voice session is written down, without anybody's words.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TimelineFiles {
+    /// `folder`. Default `~/.clawvoice/state/timeline`.
+    pub folder: PathBuf,
+    /// `keep`: so many sessions; the oldest go first. Default 100, 1 to 100,000.
+    pub keep: usize,
+}
+
 /// `channels.discord.voice`.
 #[derive(Clone, Debug)]
 pub struct Voice {
@@ -89,6 +99,8 @@ pub struct Voice {
     /// `captureSilenceGraceMs`: wait after speaking stopped before a turn is closed. Default
     /// 2,500, at most 30,000. Raise it if pauses split speech.
     pub capture_silence_grace: Duration,
+    /// `timeline`; `None` if its `enabled` is off. Default on.
+    pub timeline: Option<TimelineFiles>,
     /// `realtime`.
     pub realtime: Realtime,
 }
@@ -130,10 +142,23 @@ pub(crate) fn read(section: &Section<'_, '_>) -> Voice {
         connect_timeout: millis("connectTimeoutMs", 1, 120_000, 30_000),
         reconnect_grace: millis("reconnectGraceMs", 1, 120_000, 15_000),
         capture_silence_grace: millis("captureSilenceGraceMs", 1, 30_000, 2_500),
+        timeline: timeline(&section.section("timeline")),
         realtime: realtime::read(&section.section("realtime"), mode),
     };
     section.finish();
     voice
+}
+
+fn timeline(section: &Section<'_, '_>) -> Option<TimelineFiles> {
+    let enabled = section.bool("enabled").unwrap_or(true);
+    let folder = section.field("folder").and_then(|field| path(&field));
+    let keep = section.whole("keep", 1, 100_000).unwrap_or(100);
+    let files = TimelineFiles {
+        folder: folder.unwrap_or_else(|| home(section).join("state/timeline")),
+        keep: keep as usize,
+    };
+    section.finish();
+    enabled.then_some(files)
 }
 
 fn auto_join(section: &Section<'_, '_>) -> Vec<AutoJoin> {

@@ -6,9 +6,10 @@ use clawvoice_session::{SessionTime, UserId};
 
 use super::{
     Conversation,
+    floor::Input,
     lane::{Create, Silence},
     settings::TurnEnd,
-    turn::{Admission, Turn},
+    turn::{Admission, Flow, Turn},
 };
 use crate::{
     call::{Attribution, Hear},
@@ -27,9 +28,8 @@ impl Hear for Conversation {
         if self.closed || !self.hears(user) {
             return;
         }
-        if let Some(turn) = self.turns.iter_mut().find(|turn| turn.user == user) {
-            turn.resume();
-            self.stop_silence(user);
+        if self.turns.iter().any(|turn| turn.user == user) {
+            self.resume_turn(now, user);
         } else {
             self.open_turn(now, user);
         }
@@ -60,7 +60,11 @@ impl Hear for Conversation {
             self.turns.remove(index);
         } else {
             turn.pause(now, self.settings.capture_silence_grace);
-            self.start_silence(now, user);
+            let was_live = turn.flow == Flow::Live;
+            self.tell_floor(now, Input::Quiet { user });
+            if was_live {
+                self.start_silence(now, user);
+            }
         }
         self.settle(now);
     }
@@ -99,6 +103,9 @@ impl Conversation {
             return;
         }
         let mut turn = Turn::new(user, Admission::Admitted, now);
+        if self.floor.is_some() && self.playback.head().is_some() {
+            turn.flow = Flow::Held;
+        }
         if self.interrupt_at_speaker_start(now, user) {
             turn.hold(now);
         }
@@ -110,6 +117,29 @@ impl Conversation {
         let open = self.turns.iter().filter(|t| t.admission == Admission::Admitted).count();
         let owner = self.is_owner(user);
         self.line(timeline::turn_opened(now, place, speaker, owner, open));
+    }
+
+    /// A speaker sends again within their turn.
+    fn resume_turn(&mut self, now: SessionTime, user: UserId) {
+        let is_output = self.playback.head().is_some();
+        let ended = Duration::from_millis(self.settings.vad.silence_duration_ms.into());
+        let Some(turn) = self.turns.iter_mut().find(|turn| turn.user == user) else { return };
+        turn.resume();
+        if self.floor.is_none() || turn.admission == Admission::Dropped {
+            self.stop_silence(user);
+            return;
+        }
+        // To the provider, their words before this pause are a turn of their own; what comes now is
+        // another, and may be none.
+        if is_output && !turn.spoke_within(now, ended) {
+            turn.flow = Flow::Held;
+        }
+        if turn.flow == Flow::Live {
+            self.stop_silence(user);
+        }
+        if is_output {
+            self.tell_floor(now, Input::Start { user });
+        }
     }
 
     fn drop_turn(&mut self, now: SessionTime, user: UserId) {
@@ -130,7 +160,16 @@ impl Conversation {
         if heard.chunks == 1 {
             self.log_first_audio(now, user, heard);
         }
-        self.interrupt_by_audio(now, user, heard);
+        if self.floor.is_some() {
+            self.weigh_audio(now, user, pcm);
+        } else {
+            self.interrupt_by_audio(now, user, heard);
+            self.pass_on(now, user, pcm);
+        }
+    }
+
+    /// Gives a speaker's audio to their connection.
+    pub(super) fn pass_on(&mut self, now: SessionTime, user: UserId, pcm: &[i16]) {
         if let Some(index) = self.slots.iter().position(|slot| slot.user == Some(user)) {
             if let Some(slot) = self.slots.get_mut(index) {
                 slot.silence = None;

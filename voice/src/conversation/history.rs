@@ -85,6 +85,13 @@ impl History {
         }
     }
 
+    /// What a speaker said was no turn.
+    pub(super) fn forget(&mut self, item: &str) {
+        if let Some(index) = self.find(Role::User, Some(item)) {
+            self.entries.remove(index);
+        }
+    }
+
     /// Everything said, oldest first. The items belong to no connection from now on.
     pub(super) fn replay(&mut self) -> Vec<(Role, String)> {
         for entry in &mut self.entries {

@@ -5,6 +5,7 @@ use clawvoice_session::{SessionTime, UserId};
 use super::{
     Conversation,
     barge_in::{ItemProgress, Repair, Verdict, judge, repairs},
+    floor::Input,
     lane::Lane,
     playback::Answer,
 };
@@ -14,13 +15,20 @@ use crate::{
 };
 
 const SPEAKER_START: &str = "speaker-start";
-const ACTIVE_SPEAKER_AUDIO: &str = "active-speaker-audio";
+pub(super) const ACTIVE_SPEAKER_AUDIO: &str = "active-speaker-audio";
 /// The reason of every line about what the provider is told.
 const BARGE_IN: &str = "barge-in";
 
 impl Conversation {
-    /// Somebody began to speak. Gives whether that stopped an answer.
+    /// Somebody began to speak. Gives whether that ended an answer.
     pub(super) fn interrupt_at_speaker_start(&mut self, now: SessionTime, user: UserId) -> bool {
+        if self.floor.is_some() {
+            if self.playback.head().is_some() {
+                self.tell_floor(now, Input::Start { user });
+                return false;
+            }
+            return self.request_stop(now, user, SPEAKER_START);
+        }
         if self.playback.is_playing() {
             let place = self.settings.place();
             self.line(timeline::barge_in_at_speaker_start(now, place, user));
@@ -125,7 +133,7 @@ impl Conversation {
         self.stats.barge_ins_skipped += 1;
     }
 
-    fn head_name(&self) -> Option<(Lane, String)> {
+    pub(super) fn head_name(&self) -> Option<(Lane, String)> {
         self.playback.head().map(|head| (head.lane, head.response.clone()))
     }
 
@@ -141,8 +149,14 @@ impl Conversation {
 
     /// Drops every answer of a lane.
     pub(super) fn clear_lane(&mut self, now: SessionTime, lane: Lane) {
+        self.clear_lane_but(now, lane, &[]);
+    }
+
+    /// Drops every answer of a lane but those.
+    pub(super) fn clear_lane_but(&mut self, now: SessionTime, lane: Lane, kept: &[String]) {
+        let answers = self.playback.of_lane(lane).map(|answer| &answer.response);
         let answers: Vec<String> =
-            self.playback.of_lane(lane).map(|answer| answer.response.clone()).collect();
+            answers.filter(|response| !kept.contains(response)).cloned().collect();
         for response in answers {
             self.cut(now, lane, &response, StopReason::BargeIn, false);
         }

@@ -7,7 +7,7 @@ use std::{collections::VecDeque, time::Duration};
 
 use clawvoice_session::{SessionTime, UserId};
 
-use super::{history::History, unanswered::Unanswered};
+use super::{history::History, take_back::Trial, unanswered::Unanswered};
 use crate::realtime::{Codec, ItemKind};
 
 /// Audio kept for a connection that is not configured yet, in samples: 5 s, oldest dropped first.
@@ -113,6 +113,8 @@ pub(super) struct Slot {
     pub(super) said: String,
     /// Whether the last response was already asked for a second time.
     pub(super) retried: bool,
+    /// The words of a short sound are awaited: they tell whether it was an interruption.
+    pub(super) trial: Option<Trial>,
     /// What was said so far, for the next connection.
     pub(super) history: History,
     /// Speech that this connection has taken and not answered.
@@ -145,6 +147,7 @@ impl Slot {
             ready_at: None,
             rotate_at: now,
             rotate_by: now,
+            trial: None,
             history: History::default(),
             unanswered: Unanswered::default(),
             say_again: Vec::new(),
@@ -176,6 +179,7 @@ impl Slot {
         self.create = Create::Idle;
         self.respond_wanted = false;
         self.retried = false;
+        self.trial = None;
         self.ready_at = None;
         self.doubtful = false;
         self.mute_at = None;
@@ -244,6 +248,11 @@ impl Slot {
         }
         if self.responses.len() == MAX_RESPONSES {
             self.responses.remove(0);
+        }
+        if let Some(trial) = &mut self.trial
+            && trial.item.is_some()
+        {
+            trial.responses.push(id.clone());
         }
         self.responses.push(Response {
             id,

@@ -12,12 +12,16 @@
 //! Does not: connect, decode Opus, know Discord's wire or a configuration file.
 
 mod agent;
+mod backchannel;
 pub(crate) mod barge_in;
 mod calls;
 mod consult;
 mod continuity;
+mod ear;
 mod errors;
+pub mod floor;
 mod hearing;
+mod held;
 mod history;
 pub(crate) mod instructions;
 mod interrupt;
@@ -32,9 +36,11 @@ pub(crate) mod run_control;
 mod say;
 mod settings;
 mod speech;
+mod take_back;
 mod turn;
 mod turn_queue;
 mod unanswered;
+mod voicing;
 mod wake;
 
 #[cfg(test)]
@@ -66,7 +72,10 @@ use crate::{
 };
 use agent::PendingControl;
 use consult::Consults;
+use ear::Ears;
 use errors::RecentErrors;
+use floor::Floor;
+pub use floor::FloorRules;
 use history::History;
 use lane::Slot;
 use playback::{Note, Playback};
@@ -101,6 +110,8 @@ pub enum Output {
     },
     /// Write a timeline record.
     Timeline(Record),
+    /// Write down what a decision came from, and the decision.
+    Trace(Trace),
     /// Final words, of a speaker or of the answer to them.
     Transcript {
         /// The speaker whose connection this is.
@@ -138,6 +149,25 @@ pub enum Output {
     Failed(String),
 }
 
+/// What a decision came from, and the decision: enough to take it again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Trace {
+    /// The floor was told something.
+    Input {
+        /// When.
+        at: SessionTime,
+        /// What.
+        input: floor::Input,
+    },
+    /// It decided.
+    Decision {
+        /// When.
+        at: SessionTime,
+        /// What.
+        decision: floor::Decision,
+    },
+}
+
 /// Why a conversation wants to be woken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Timer {
@@ -145,6 +175,8 @@ pub enum Timer {
     Silence,
     /// A turn's silence grace ends.
     TurnGrace,
+    /// A sound is judged.
+    Floor,
     /// Answers are held back no longer for a speaker who has interrupted one.
     Hold,
     /// An answer has waited long enough to start.
@@ -174,6 +206,10 @@ pub struct Stats {
     pub turns_dropped: u64,
     /// Interruptions that stopped an answer.
     pub barge_ins: u64,
+    /// Sounds during an answer that stopped it until they were judged.
+    pub suspicions: u64,
+    /// Sounds that were none, so that the answer went on.
+    pub taken_back: u64,
     /// Interruptions that came too early.
     pub barge_ins_skipped: u64,
     /// 20 ms frames of answers given to the call.
@@ -212,6 +248,9 @@ pub struct Conversation {
     turns: Vec<Turn>,
     slots: Vec<Slot>,
     playback: Playback,
+    /// Who wants the floor; `None`: the documented rule.
+    floor: Option<Floor>,
+    ears: Ears,
     standings: Standings,
     wake: Option<WakeGate>,
     consults: Consults,
@@ -255,6 +294,8 @@ impl Conversation {
         let rng = SmallRng::seed_from_u64(settings.seed);
         let mut conversation = Self {
             playback: Playback::new(settings.prebuffer),
+            floor: settings.floor_rules().map(Floor::new),
+            ears: Ears::default(),
             standings: Standings::default(),
             wake,
             consults: Consults::new(settings.first_run),
@@ -299,6 +340,8 @@ impl Conversation {
     /// A user left the channel: their turn is over.
     pub fn handle_member_left(&mut self, now: SessionTime, user: UserId) {
         self.standings.forget(user);
+        self.ears.forget(user);
+        self.tell_floor(now, floor::Input::Gone { user });
         if let Some(index) = self.turns.iter().position(|turn| turn.user == user) {
             let was_talking = self.turns.get(index).is_some_and(Turn::is_talking);
             if was_talking {
@@ -352,6 +395,9 @@ impl Conversation {
         for turn in &mut self.turns {
             turn.release_hold(now);
         }
+        if self.floor.as_ref().and_then(Floor::poll_timeout).is_some_and(|at| at <= now) {
+            self.tell_floor(now, floor::Input::Timeout);
+        }
         self.playback.ripen(now);
         self.playback.handle_watchdog(now);
         self.handle_lane_timeouts(now);
@@ -370,6 +416,7 @@ impl Conversation {
         [
             grace.map(|at| (at, Timer::TurnGrace)),
             hold.map(|at| (at, Timer::Hold)),
+            self.floor.as_ref().and_then(Floor::poll_timeout).map(|at| (at, Timer::Floor)),
             self.playback.poll_start().map(|at| (at, Timer::Prebuffer)),
             self.playback.poll_watchdog().map(|at| (at, Timer::PlaybackWatchdog)),
             self.poll_lane_timeout(),
@@ -411,9 +458,10 @@ impl Conversation {
     }
 
     /// No new answer starts while a speaker who has just interrupted one is talking, up to the
-    /// hold's end.
+    /// hold's end, nor while somebody's sound is judged.
     fn is_held(&self) -> bool {
-        self.turns.iter().any(|turn| turn.holds_until().is_some())
+        self.floor.as_ref().is_some_and(Floor::is_contested)
+            || self.turns.iter().any(|turn| turn.holds_until().is_some())
     }
 
     /// Writes down what the player did, and watches what it does next.
@@ -431,6 +479,7 @@ impl Conversation {
             };
             self.line(record);
         }
+        self.tell_output(now);
         let held = self.is_held();
         self.playback.watch(now, held);
         if !self.closed {

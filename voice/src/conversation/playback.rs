@@ -4,6 +4,10 @@
 //! the longest wait is full of audio. Only a player with nothing
 //! left completes an answer. A provider that pauses in mid-answer is waited for; after two seconds
 //! the answer is parked and may start again when its audio comes.
+//!
+//! An answer that is paused or cut leaves softly: one more frame, which fades out. A paused one goes
+//! on from the sample where that fade began, fading in by the same ramp: the two add up to the
+//! samples as they were.
 
 use std::{collections::VecDeque, time::Duration};
 
@@ -30,6 +34,8 @@ const MAX_ANSWERS: usize = 32;
 const MAX_ITEMS: usize = 64;
 /// Frames missed in a row before an unfinished answer is parked: two seconds.
 const MAX_MISSED: u32 = 100;
+/// Samples of a fade: 10 ms. Shorter clicks, longer is heard as talking on.
+const FADE: usize = 240;
 /// What a complete answer may take longer than its remaining audio.
 const WATCHDOG_SLACK: Duration = Duration::from_secs(3);
 
@@ -84,6 +90,11 @@ impl Answer {
         self.items.iter().map(|item| item.progress.received).sum()
     }
 
+    /// Samples that are still to be played.
+    pub(crate) fn left(&self) -> u64 {
+        self.queued as u64
+    }
+
     pub(crate) fn is_started(&self) -> bool {
         self.started_at.is_some()
     }
@@ -115,6 +126,16 @@ impl Answer {
         }
     }
 
+    /// The samples that [`Answer::fill`] would give next, fading out.
+    fn fade_out(&self) -> [i16; FRAME] {
+        let mut frame = [0; FRAME];
+        let pcm = self.items.iter().flat_map(|item| &item.pcm);
+        for (index, (to, from)) in frame.iter_mut().zip(pcm).take(FADE).enumerate() {
+            *to = scaled(*from, FADE - index);
+        }
+        frame
+    }
+
     /// Fills one frame; the rest of a last one is silence. Items play in their order, so audio that
     /// comes late for an earlier item is not lost.
     fn fill(&mut self, frame: &mut [i16; FRAME]) {
@@ -134,10 +155,39 @@ impl Answer {
     }
 }
 
+/// `sample` at `part` [`FADE`]ths of its level.
+fn scaled(sample: i16, part: usize) -> i16 {
+    // Never louder than the sample, so the cast keeps the value.
+    (i32::from(sample) * part as i32 / FADE as i32) as i16
+}
+
+fn fade_in(frame: &mut [i16; FRAME]) {
+    for (index, sample) in frame.iter_mut().take(FADE).enumerate() {
+        *sample = scaled(*sample, index);
+    }
+}
+
+/// How the answer at the head of the queue is interrupted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Pause {
+    /// It is not.
+    #[default]
+    None,
+    /// It pauses with the next frame.
+    Wanted,
+    /// It has faded out.
+    Silent,
+    /// It goes on with the next frame, fading in.
+    Ended,
+}
+
 /// The room's player.
 #[derive(Debug)]
 pub(crate) struct Playback {
     answers: VecDeque<Answer>,
+    pause: Pause,
+    /// The last frame of an answer that was cut, fading out.
+    release: Option<Box<[i16; FRAME]>>,
     queued: usize,
     /// Audio with which an answer starts however the provider behaves, in samples.
     full: usize,
@@ -152,6 +202,8 @@ impl Playback {
         let samples = most.as_millis().saturating_mul(24);
         Self {
             answers: VecDeque::new(),
+            pause: Pause::None,
+            release: None,
             queued: 0,
             full: usize::try_from(samples).unwrap_or(usize::MAX).min(MAX_QUEUED),
             prebuffer: Prebuffer::new(most),
@@ -336,9 +388,35 @@ impl Playback {
         let answer = self.answers.remove(index)?;
         self.queued -= answer.queued;
         if answer.is_started() {
+            if answer.queued > 0 && !answer.parked && self.pause != Pause::Silent {
+                self.release = Some(Box::new(answer.fade_out()));
+            }
+            self.pause = Pause::None;
             self.notes.push_back(Note::Stopped(reason, answer.played(now)));
         }
         Some(answer)
+    }
+
+    /// Stops the answer under way, and keeps it.
+    pub(crate) fn pause(&mut self) {
+        if self.is_playing() {
+            self.pause = match self.pause {
+                Pause::None => Pause::Wanted,
+                // Nothing of it has sounded again.
+                Pause::Ended => Pause::Silent,
+                paused => paused,
+            };
+        }
+    }
+
+    /// Lets a paused answer go on. Gives whether it had fallen silent.
+    pub(crate) fn resume(&mut self) -> bool {
+        let was_silent = self.pause == Pause::Silent;
+        self.pause = match self.pause {
+            Pause::Silent | Pause::Ended => Pause::Ended,
+            Pause::Wanted | Pause::None => Pause::None,
+        };
+        was_silent
     }
 
     /// Ends everything.
@@ -354,7 +432,20 @@ impl Playback {
         frame: &mut [i16; FRAME],
         may_start: bool,
     ) -> bool {
+        if let Some(release) = self.release.take() {
+            *frame = *release;
+            return true;
+        }
         self.ripen(now);
+        if self.pause == Pause::Wanted {
+            self.pause = Pause::Silent;
+            let fading = self.head().filter(|head| head.queued > 0).map(Answer::fade_out);
+            *frame = fading.unwrap_or([0; FRAME]);
+            return fading.is_some();
+        }
+        if self.pause == Pause::Silent {
+            return false;
+        }
         while self.bring_playable_to_front() {
             let Some(head) = self.answers.front_mut() else { return false };
             if !head.is_started() {
@@ -373,6 +464,10 @@ impl Playback {
                 let before = head.queued;
                 head.fill(frame);
                 self.queued -= before - head.queued;
+                if self.pause == Pause::Ended {
+                    self.pause = Pause::None;
+                    fade_in(frame);
+                }
                 return true;
             }
             if head.complete {
@@ -388,6 +483,7 @@ impl Playback {
             head.missed = 0;
             head.parked = true;
             head.ripe = false;
+            self.pause = Pause::None;
             self.notes.push_back(stopped);
         }
         false
@@ -413,6 +509,16 @@ impl Playback {
 
     /// Whether an answer is under way, or has enough to begin and `may_start`.
     pub(crate) fn wants_frame(&self, may_start: bool) -> bool {
+        if self.release.is_some() {
+            return true;
+        }
+        match self.pause {
+            Pause::Silent => false,
+            Pause::None | Pause::Wanted | Pause::Ended => self.is_under_way(may_start),
+        }
+    }
+
+    fn is_under_way(&self, may_start: bool) -> bool {
         self.is_playing() || (may_start && self.answers.iter().any(|a| a.is_playable(self.full)))
     }
 
@@ -431,8 +537,9 @@ impl Playback {
     /// Arms the watchdog of a complete answer at the head of the queue; call after every change.
     /// While answers are held back (`held`) an unstarted one is not watched.
     pub(crate) fn watch(&mut self, now: SessionTime, held: bool) {
+        let is_paused = self.pause == Pause::Silent;
         if let Some(head) = self.answers.front_mut() {
-            if head.complete && (head.is_started() || !held) {
+            if head.complete && !is_paused && (head.is_started() || !held) {
                 let remaining = Duration::from_millis(millis(head.queued as u64));
                 head.watchdog.get_or_insert(now + remaining + WATCHDOG_SLACK);
             } else {

@@ -99,7 +99,19 @@ impl Conversation {
         match event {
             ServerEvent::SessionUpdated => self.handle_configured(now, index),
             ServerEvent::SpeechStarted { .. } => self.interrupt_by_provider(now, index),
-            ServerEvent::UserTranscript { text, .. } => self.hear_words(now, index, text),
+            ServerEvent::UserTranscript { item, text, .. } => {
+                if self.try_words(now, index, item.as_deref(), &text) {
+                    self.transcribe(now, index, Role::User, text);
+                } else {
+                    self.hear_words(now, index, text);
+                }
+            }
+            ServerEvent::Committed { item } => {
+                if let Some(trial) = self.slots.get_mut(index).and_then(|slot| slot.trial.as_mut())
+                {
+                    trial.item = trial.item.take().or(item);
+                }
+            }
             ServerEvent::UserTranscriptPartial { text, .. } => {
                 if let Some(user) = self.slots.get(index).and_then(|slot| slot.user) {
                     self.handle_partial(now, user, &text);
@@ -134,7 +146,6 @@ impl Conversation {
             ServerEvent::Error(failure) => self.handle_error(now, index, &failure),
             ServerEvent::SessionCreated
             | ServerEvent::SpeechStopped { .. }
-            | ServerEvent::Committed { .. }
             | ServerEvent::UserTranscriptFailed { .. }
             | ServerEvent::AssistantTranscriptPartial { .. }
             | ServerEvent::GoAway { .. }

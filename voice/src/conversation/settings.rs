@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use clawvoice_session::{ChannelId, GuildId, SessionKey, UserId};
 
-use super::{rights::Rights, wake::WakeScope};
+use super::{floor::FloorRules, rights::Rights, wake::WakeScope};
 use crate::{
     realtime::{Profile, SessionSettings, ToolDefinition, TurnDetection},
     timeline::{Bridge, BridgePolicy, Place, Role},
@@ -150,7 +150,13 @@ pub struct ConversationSettings {
     pub barge_in: bool,
     /// Whether the provider cancels its response when it hears speech.
     pub interrupt_response_on_input_audio: bool,
-    /// Assistant audio below which a barge-in is ignored, in ms; 0 interrupts at once.
+    /// How an interruption is told from a cough; `None`: by the documented rule, which takes every
+    /// sound for one and never takes it back.
+    pub floor: Option<FloorRules>,
+    /// Whether the agent's own voice, back through an open microphone, is recognised by these rules.
+    pub echo_detection: bool,
+    /// Assistant audio below which a barge-in is ignored by the documented rule, in ms; 0 interrupts
+    /// at once.
     pub min_barge_in_audio_end_ms: u32,
     /// From the last packet's pause to the end of the turn.
     pub capture_silence_grace: Duration,
@@ -211,6 +217,8 @@ impl ConversationSettings {
             turn_end: TurnEnd::ProviderVad,
             barge_in: true,
             interrupt_response_on_input_audio: true,
+            floor: None,
+            echo_detection: true,
             min_barge_in_audio_end_ms: 250,
             capture_silence_grace: Duration::from_millis(2_500),
             vad: Vad { threshold: 0.5, silence_duration_ms: 500, prefix_padding_ms: 300 },
@@ -248,10 +256,20 @@ impl ConversationSettings {
         self.barge_in && !self.is_gated()
     }
 
-    /// Whether the provider cancels its response when it hears speech.
+    /// Whether the provider cancels its response when it hears speech. Where an interruption can be
+    /// taken back it must not: what it has cancelled is gone.
     #[must_use]
     pub fn provider_interrupts(&self) -> bool {
-        self.interrupt_response_on_input_audio && !self.is_gated()
+        self.interrupt_response_on_input_audio && !self.is_gated() && self.floor.is_none()
+    }
+
+    /// The rules by which interruptions are judged. Words tell only where there are transcripts, and
+    /// a provider that does not stop its answer by itself.
+    pub(crate) fn floor_rules(&self) -> Option<FloorRules> {
+        let has_words =
+            self.transcription_model.is_some() && self.profile.codec().capabilities().can_cancel;
+        let rules = self.floor.filter(|_| self.barges_in())?;
+        Some(FloorRules { has_words: rules.has_words && has_words, ..rules })
     }
 
     /// Silence fed after a talkspurt, in samples: the provider's own wait, but never so short that

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use clawvoice_session::{SessionTime, UserId};
 
+use super::held::HeldAudio;
 use crate::timeline::{Heard, TurnSummary};
 
 /// For how long at most an interruption holds other answers back. Who has something to say has
@@ -18,6 +19,15 @@ pub(super) enum Admission {
     Admitted,
     /// Dropped whole; it ends with its talkspurt, so that the next one is judged anew.
     Dropped,
+}
+
+/// Where a turn's audio goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Flow {
+    /// To the provider.
+    Live,
+    /// Into [`Turn::held`], until it is known whether the speaker wants the floor.
+    Held,
 }
 
 /// One speaker's turn.
@@ -38,6 +48,8 @@ pub(super) struct Turn {
     checked: Option<(u64, bool)>,
     /// A name at the beginning of this turn was acknowledged.
     pub(super) acknowledged: bool,
+    pub(super) flow: Flow,
+    pub(super) held: HeldAudio,
 }
 
 impl Turn {
@@ -53,6 +65,8 @@ impl Turn {
             closes_at: None,
             checked: None,
             acknowledged: false,
+            flow: Flow::Live,
+            held: HeldAudio::default(),
         }
     }
 

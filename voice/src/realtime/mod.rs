@@ -27,6 +27,7 @@ pub use event::{
     ServerEvent, TranscriptionUsage, Unreadable, Usage,
 };
 pub use failure::{Closed, Failure, Treatment};
+pub(crate) use resample::To16k;
 
 /// Sample rate of all audio that goes into and comes out of a [`Codec`], in Hz; mono, 16 bit. A
 /// provider that speaks another rate is resampled by its codec.

@@ -12,7 +12,7 @@ const CUTOFF_HZ: f32 = 7_400.0;
 ///
 /// Of every three input samples the first and the second give an output. Delay 0.65 ms.
 #[derive(Debug)]
-pub(super) struct To16k {
+pub(crate) struct To16k {
     phases: [[f32; TAPS]; 2],
     /// The newest input first.
     history: [f32; TAPS],
@@ -20,7 +20,7 @@ pub(super) struct To16k {
 }
 
 impl To16k {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let mut phases = [[0.0; TAPS]; 2];
         let length = 2 * TAPS;
         let middle = (length - 1) as f32 / 2.0;
@@ -33,7 +33,7 @@ impl To16k {
     }
 
     /// The output this sample completes, if any.
-    pub(super) fn push(&mut self, sample: i16) -> Option<i16> {
+    pub(crate) fn push(&mut self, sample: i16) -> Option<i16> {
         self.history.copy_within(..TAPS - 1, 1);
         self.history[0] = f32::from(sample);
         let phase = self.position;

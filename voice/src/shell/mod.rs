@@ -4,6 +4,7 @@ pub(crate) mod agent;
 pub mod clock;
 pub mod local_provider;
 pub mod presence;
+pub mod recorder;
 pub mod session;
 pub mod socket;
 pub mod speech;

@@ -21,6 +21,7 @@ use tokio::{
 use super::{
     agent::{AgentLink, FromAgent},
     clock::{Alarm, SessionClock},
+    recorder::{Recorder, Recordings},
     socket::{Socket, SocketHandle, SocketIn, SocketOut, SocketRequest},
     speech::{FromSpeech, SpeechClients, SpeechWork},
     udp::VoiceSocket,
@@ -30,6 +31,7 @@ use crate::{
     conversation::Lane,
     presence::link::{SessionCommand, SessionEvent, SessionHandle, SessionRequest, SessionStarter},
     realtime::{Closed, MAX_EVENT_BYTES},
+    recording::{Header, Line, Thresholds, VERSION},
     session::{FrontEndSettings, GatewayEvent, Output, ProviderEvent, SpeechEvent, VoiceSession},
 };
 
@@ -88,6 +90,8 @@ pub struct SessionTemplate {
     pub provider: ProviderEndpoint,
     /// Who is asked.
     pub agent: Arc<dyn Agent>,
+    /// Where sessions are recorded; `None`: nowhere.
+    pub recordings: Option<Recordings>,
     /// Who transcribes and synthesizes; only `stt-tts` needs it.
     pub speech: Option<Arc<SpeechClients>>,
     /// The front end's settings, for the place and bot user of a session.
@@ -105,6 +109,34 @@ impl Sessions {
     #[must_use]
     pub fn new(template: SessionTemplate, clock: SessionClock) -> Self {
         Self { template: Arc::new(template), clock }
+    }
+}
+
+impl Sessions {
+    /// Begins the recording of a session, if sessions are recorded.
+    fn record(
+        &self,
+        now: SessionTime,
+        request: &SessionRequest,
+        front_end: &FrontEndSettings,
+    ) -> Option<Recorder> {
+        let recordings = self.template.recordings.as_ref()?;
+        let started = jiff::Timestamp::now();
+        let (guild, channel) = (request.guild, request.channel);
+        let settings = match front_end {
+            FrontEndSettings::Realtime(settings) => Some(Thresholds::from(settings)),
+            FrontEndSettings::Batch(_) => None,
+        };
+        recordings.begin(&Header {
+            clawvoice_timeline: VERSION,
+            session: format!("{}-{guild}-{channel}", started.strftime("%Y%m%dT%H%M%S%3fZ")),
+            guild,
+            channel,
+            started: started.to_string(),
+            started_us: now,
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            settings,
+        })
     }
 }
 
@@ -130,6 +162,7 @@ impl SessionStarter for Sessions {
         if let FrontEndSettings::Realtime(conversation) = &mut front_end {
             conversation.seed = rand::random();
         }
+        let recorder = self.record(now, &request, &front_end);
         let mut session = VoiceSession::new(connection, front_end, now);
         if let Some(bits) = request.bitrate {
             session.handle_bitrate(bits);
@@ -142,6 +175,7 @@ impl SessionStarter for Sessions {
             clock: self.clock,
             alarm: Alarm::new(self.clock),
             session,
+            recorder,
             agent: AgentLink::new(Arc::clone(&self.template.agent)),
             speech: SpeechWork::new(self.template.speech.clone()),
             gateway: None,
@@ -162,6 +196,7 @@ struct Task {
     clock: SessionClock,
     alarm: Alarm,
     session: VoiceSession,
+    recorder: Option<Recorder>,
     agent: AgentLink,
     speech: SpeechWork,
     gateway: Option<(Generation, SocketHandle)>,
@@ -356,7 +391,17 @@ impl Task {
                 Output::Transcribe { segment, wav } => self.speech.transcribe(segment, wav),
                 Output::Synthesize { speech, text } => self.speech.synthesize(speech, text),
                 Output::CancelSynthesis { speech } => self.speech.cancel(speech),
-                Output::Record(record) => self.tell(SessionEvent::Record(record)).await,
+                Output::Record(record) => {
+                    if let Some(recorder) = &self.recorder {
+                        recorder.write(Line::Record(record.clone()));
+                    }
+                    self.tell(SessionEvent::Record(record)).await;
+                }
+                Output::Trace(trace) => {
+                    if let Some(recorder) = &self.recorder {
+                        recorder.write(Line::Trace(trace));
+                    }
+                }
                 Output::Ready => self.tell(SessionEvent::Ready).await,
                 Output::Failed(failure) => {
                     self.tell(SessionEvent::Failed(failure)).await;

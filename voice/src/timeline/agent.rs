@@ -54,7 +54,7 @@ pub fn consult_requested(
         .route(route)
         .speaker(speaker)
         .with("owner", owner)
-        .with("question", preview(question))
+        .quoting("question", preview(question))
 }
 
 /// The front end has its answer.
@@ -70,7 +70,7 @@ pub fn consult_answer(
         .route(route)
         .speaker(speaker)
         .with("owner", owner)
-        .with("preview", preview(text))
+        .quoting("preview", preview(text))
 }
 
 /// The front end gets no answer.
@@ -132,7 +132,7 @@ pub fn forced_consult_skipped(
     record
         .with("chars", transcript.chars().count())
         .speaker(speaker)
-        .with("transcript", preview(transcript))
+        .quoting("transcript", preview(transcript))
 }
 
 /// An answer has come while another one plays; that one plays on.
@@ -156,7 +156,7 @@ pub fn forced_consult_answer(
     info(at, format!("realtime forced agent consult answer ({} chars)", text.chars().count()))
         .with("elapsedMs", elapsed_ms)
         .route(route)
-        .with("preview", preview(text))
+        .quoting("preview", preview(text))
 }
 
 /// The agent has not answered a transcript.
@@ -190,7 +190,7 @@ pub fn agent_turn_start(
         .speaker(speaker)
         .with("owner", owner)
         .with("model", model.unwrap_or("default"))
-        .with("preview", preview(message))
+        .quoting("preview", preview(message))
 }
 
 /// The agent has answered a turn.
@@ -199,7 +199,7 @@ pub fn agent_turn_answer(at: SessionTime, place: Place, route: Route<'_>, text: 
     info(at, format!("agent turn answer ({} chars)", text.chars().count()))
         .place(place)
         .route(route)
-        .with("preview", preview(text))
+        .quoting("preview", preview(text))
 }
 
 /// The agent chose to say nothing.
@@ -236,7 +236,7 @@ pub fn run_control_handled(
 pub fn wake_matched(at: SessionTime, canonical: &str, heard: &str, kind: &'static str) -> Record {
     info(at, "realtime wake-name gate matched")
         .with("canonical", preview(canonical))
-        .with("heard", preview(heard))
+        .quoting("heard", preview(heard))
         .with("match", kind)
 }
 

@@ -108,7 +108,7 @@ pub fn transcription_failed(
 #[must_use]
 pub fn transcript_from(at: SessionTime, speaker: Speaker<'_>, text: &str) -> Record {
     let label = preview(speaker.label);
-    verbose(at, format!("transcript from {label} ({}): {}", speaker.user, preview(text)))
+    verbose(at, format!("transcript from {label} ({})", speaker.user)).saying(&preview(text))
 }
 
 /// Ours: the agent's turn failed or was cancelled.
@@ -187,5 +187,5 @@ pub fn playback_done(
 /// Ours: an answer was interrupted, and the agent is told what of it was heard.
 #[must_use]
 pub fn answer_interrupted(at: SessionTime, place: Place, heard: &str) -> Record {
-    info(at, "answer interrupted").place(place).with("heard", preview(heard))
+    info(at, "answer interrupted").place(place).quoting("heard", preview(heard))
 }

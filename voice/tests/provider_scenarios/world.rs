@@ -277,6 +277,7 @@ impl World {
             Output::Ask(ask) => self.asks.push((self.now, ask)),
             Output::Control { .. } | Output::Note { .. } | Output::Ready => {}
             Output::Failed(why) => self.failed = Some(why),
+            Output::Trace(_) => {}
         }
     }
 

@@ -29,7 +29,7 @@ fn provider_scenario_47_an_interruption_in_sentence_2_leaves_only_heard_words_in
     let (second, third) = (room.speeches[1].0, room.speeches[2].0);
     assert_eq!(room.cancelled, [second, third], "both syntheses are given up");
     room.run(200);
-    assert_eq!(room.heard.len(), 72, "not one frame more");
+    assert_eq!(room.heard.len(), 73, "one frame fades out, and no more");
     // What comes late of it is not said.
     room.writes("Four is late.");
     room.answers("One is red. Two is green. Three is blue. Four is late.");

@@ -145,7 +145,7 @@ fn provider_scenario_30_ninety_seconds_at_once_are_taken_and_still_stop_at_once(
     }
     room.run(1_000);
     room.start(BOB);
-    assert!(!room.tick());
+    room.fades_out();
     assert_eq!(room.sent().last(), Some(&truncate("i1", 1_000)));
 }
 

@@ -300,6 +300,7 @@ fn a_speaker_whose_connection_was_replaced_still_clears_their_old_answers() {
     room.frame(ADA);
     assert_eq!(room.sent(), [cancel("r2"), truncate("i2", 1_500)], "nothing the new one lacks");
     assert_eq!(room.sent.iter().map(|(lane, _)| *lane).collect::<Vec<_>>(), [1, 1]);
+    room.fades_out();
     room.heard.clear();
     room.stop(ADA);
     room.run(3_000);

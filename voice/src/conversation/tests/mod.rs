@@ -7,6 +7,7 @@ mod connections;
 mod continuity;
 mod interruption;
 mod other_protocols;
+mod take_back;
 mod turns;
 mod wake;
 
@@ -20,7 +21,7 @@ use clawvoice_session::{
 };
 use serde_json::{Value, json};
 
-use super::{Conversation, ConversationSettings, Lane, Output, Timer};
+use super::{Conversation, ConversationSettings, Lane, Output, Timer, Trace};
 use crate::{call::Hear, realtime::Closed};
 
 const BOT: UserId = UserId::new(9);
@@ -49,10 +50,13 @@ struct Room {
     failed: Option<String>,
     /// When each frame of an answer was taken, and its first sample.
     heard: Vec<(SessionTime, i16)>,
+    /// Those frames.
+    frames: Vec<[i16; 480]>,
     transcripts: Vec<(Option<UserId>, String)>,
     asked: Vec<Ask>,
     controls: Vec<(u64, Control)>,
     notes: Vec<(String, String)>,
+    traces: Vec<Trace>,
 }
 
 impl Room {
@@ -78,10 +82,12 @@ impl Room {
             ready: 0,
             failed: None,
             heard: Vec::new(),
+            frames: Vec::new(),
             transcripts: Vec::new(),
             asked: Vec::new(),
             controls: Vec::new(),
             notes: Vec::new(),
+            traces: Vec::new(),
         };
         room.talk.handle_name(ADA, "Ada".into(), false);
         room.talk.handle_name(BOB, "Bob".into(), false);
@@ -101,6 +107,7 @@ impl Room {
                         self.journal.push(line.trim_start_matches("discord voice: ").to_owned());
                     }
                 }
+                Output::Trace(trace) => self.traces.push(trace),
                 Output::Transcript { user, text, .. } => self.transcripts.push((user, text)),
                 Output::Ask(ask) => {
                     self.journal.push(format!("-> agent {}", ask.run));
@@ -171,9 +178,18 @@ impl Room {
         let filled = self.talk.take_frame(self.now, &mut frame);
         if filled {
             self.heard.push((self.now, frame[0]));
+            self.frames.push(frame);
         }
         self.drain();
         filled
+    }
+
+    /// The answer is over: one frame more, which fades out, and then nothing.
+    fn fades_out(&mut self) {
+        assert!(self.tick(), "a frame that fades out");
+        let last = self.frames.last().unwrap();
+        assert!(last[240..].iter().all(|sample| *sample == 0), "it ends within 10 ms");
+        assert!(!self.tick(), "and no other");
     }
 
     fn start(&mut self, user: UserId) {

@@ -1,0 +1,658 @@
+//! Who has the floor: whether somebody who makes a sound while an answer plays wants it, or only
+//! coughed.
+//!
+//! ```text
+//!            a sound                    enough voice, or words
+//!  quiet ──────────────► suspected ──────────────────────────────► confirmed
+//!    ▲                    │     │ a little voice, then a pause          ▲
+//!    │ echo, or no voice  │     ▼                                      │ words
+//!    └────────────────────┘   waiting for the transcript ──────────────┘
+//!    ▲                                 │ a backchannel, or nothing in time
+//!    └─────────────────────────────────┘
+//! ```
+//!
+//! A suspicion alone stops the output at once and costs nothing: the output goes on from the same
+//! sample if it is dismissed. Only a confirmed one is told to the provider.
+//!
+//! Everything that a decision depends on comes in by [`Floor::handle`], in whole numbers, and can
+//! be written down: the same inputs give the same decisions again.
+
+use std::{collections::VecDeque, time::Duration};
+
+use clawvoice_session::{SessionTime, UserId};
+use serde::{Deserialize, Serialize};
+
+use super::turn::duration_ms;
+
+/// What a frame lasts, in ms.
+const FRAME_MS: u32 = 20;
+/// Voice with a pitch in a row by which somebody is believed whose last sounds were noise, in ms.
+const PITCH_RUN_MS: u32 = 60;
+/// Echo in a row by which a sound is nothing else, in ms.
+const ECHO_RUN_MS: u32 = 60;
+/// False alarms in a row after which a microphone is believed only with voice in it.
+const MAX_FALSE_ALARMS: u32 = 3;
+/// For how long they count.
+const FALSE_ALARM_MEMORY: Duration = Duration::from_secs(30);
+/// Speakers followed; a voice channel has at most 99 others, a stage's speakers are fewer.
+const MAX_SPEAKERS: usize = 128;
+
+/// The thresholds of the decisions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct FloorRules {
+    /// What is quieter than this is not heard as a sound, in tenths of a dBFS.
+    pub audible_ddbfs: i16,
+    /// Probability of speech from which a frame is voice, in thousandths.
+    pub speech_permille: u16,
+    /// Periodicity from which voice has a pitch, in thousandths.
+    pub voicing_permille: u16,
+    /// Voice that confirms an interruption, in ms.
+    pub confirm_ms: u32,
+    /// Voice with a pitch below which a sound was noise, in ms. Every word has a vowel in it.
+    pub pitch_ms: u32,
+    /// Time without a pitch after which a sound is judged, in ms.
+    pub settle_ms: u32,
+    /// How long the words of a short sound are waited for, and how long a suspicion lasts, in ms.
+    pub window_ms: u32,
+    /// Voice from which a short sound interrupts where no transcript will tell its words, in ms.
+    pub lone_word_ms: u32,
+    /// Whether transcripts will tell.
+    pub has_words: bool,
+}
+
+impl Default for FloorRules {
+    fn default() -> Self {
+        Self {
+            audible_ddbfs: -500,
+            speech_permille: 500,
+            voicing_permille: 600,
+            confirm_ms: 500,
+            pitch_ms: 100,
+            settle_ms: 240,
+            window_ms: 2_000,
+            lone_word_ms: 340,
+            has_words: true,
+        }
+    }
+}
+
+/// What a frame of 20 ms was like.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Features {
+    /// Level, in tenths of a dBFS.
+    pub level_ddbfs: i16,
+    /// Probability of speech, in thousandths.
+    pub speech_permille: u16,
+    /// How periodic it is, in thousandths.
+    pub voicing_permille: u16,
+    /// Share of the energy that is echo of what was played, in thousandths.
+    pub echo_permille: u16,
+    /// Whether it is nothing but echo.
+    pub is_echo: bool,
+    /// Whether the way of the echo is known.
+    pub echo_known: bool,
+}
+
+/// What a transcript said.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Words {
+    /// "mm-hmm": goes on listening.
+    Backchannel,
+    /// No words.
+    None,
+    /// Anything else.
+    Speech,
+}
+
+/// Something the floor is told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "input", rename_all = "lowercase")]
+pub enum Input {
+    /// The answer that plays or will play next; `None`: there is none.
+    Output {
+        /// Counts answers.
+        answer: Option<u64>,
+    },
+    /// Somebody's packets begin.
+    Start {
+        /// Whose.
+        user: UserId,
+    },
+    /// A frame of their sound.
+    Frame {
+        /// Whose.
+        user: UserId,
+        /// What it was like.
+        #[serde(flatten)]
+        features: Features,
+    },
+    /// Their packets ended.
+    Quiet {
+        /// Whose.
+        user: UserId,
+    },
+    /// A transcript of the sound that is waited for.
+    Transcript {
+        /// Whose.
+        user: UserId,
+        /// What it said.
+        words: Words,
+    },
+    /// They left.
+    Gone {
+        /// Who.
+        user: UserId,
+    },
+    /// Time passed.
+    Timeout,
+}
+
+/// Why a suspicion was dismissed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Dismissal {
+    /// Nothing audible came.
+    Inaudible,
+    /// A sound without voice: a cough, a key, music.
+    Noise,
+    /// Our own voice, back through an open microphone.
+    Echo,
+    /// "mm-hmm".
+    Backchannel,
+    /// A little voice, and no words of it in time.
+    NoWords,
+    /// The speaker left.
+    Left,
+    /// The answer was over.
+    OutputEnded,
+}
+
+impl Dismissal {
+    /// The reason as it is printed.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Inaudible => "inaudible",
+            Self::Noise => "noise",
+            Self::Echo => "echo",
+            Self::Backchannel => "backchannel",
+            Self::NoWords => "no-words",
+            Self::Left => "left",
+            Self::OutputEnded => "output-ended",
+        }
+    }
+}
+
+/// Why one was confirmed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Confirmation {
+    /// Enough voice.
+    Speech,
+    /// Words that are no backchannel.
+    Words,
+    /// A short sound with voice, where no transcript will come.
+    LoneWord,
+}
+
+impl Confirmation {
+    /// The reason as it is printed.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Speech => "speech",
+            Self::Words => "words",
+            Self::LoneWord => "lone-word",
+        }
+    }
+}
+
+/// What a suspicion has to go by.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Evidence {
+    /// Since the suspicion, in ms.
+    pub held_ms: u64,
+    /// Audible sound, in ms.
+    pub sound_ms: u32,
+    /// Voice in it, in ms.
+    pub voice_ms: u32,
+    /// Of it with a pitch, in ms.
+    pub pitch_ms: u32,
+    /// Echo in it, in ms.
+    pub echo_ms: u32,
+}
+
+/// A decision.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "decision", rename_all = "lowercase")]
+pub enum Decision {
+    /// Somebody may want the floor: the output stops, and is kept.
+    Suspected {
+        /// Who.
+        user: UserId,
+    },
+    /// A little voice and a pause: the words will tell.
+    Waiting {
+        /// Who.
+        user: UserId,
+        /// What it goes by.
+        inputs: Evidence,
+    },
+    /// They do not want it: the output goes on unless somebody else is suspected.
+    Dismissed {
+        /// Who.
+        user: UserId,
+        /// Why.
+        reason: Dismissal,
+        /// What it goes by.
+        inputs: Evidence,
+    },
+    /// They want it: the answer ends.
+    Confirmed {
+        /// Who.
+        user: UserId,
+        /// Why.
+        reason: Confirmation,
+        /// What it goes by.
+        inputs: Evidence,
+    },
+}
+
+/// What a frame counts as.
+#[derive(Clone, Copy, Debug)]
+struct Sound {
+    is_audible: bool,
+    is_voice: bool,
+    has_pitch: bool,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Suspicion {
+    since: SessionTime,
+    last_pitch: Option<SessionTime>,
+    sound_ms: u32,
+    voice_ms: u32,
+    pitch_ms: u32,
+    echo_ms: u32,
+    echo_run_ms: u32,
+    /// Whether the way of the echo was known when the suspicion arose.
+    echo_known: bool,
+    /// Until when the words are waited for.
+    words_until: Option<SessionTime>,
+}
+
+impl Suspicion {
+    fn evidence(&self, now: SessionTime) -> Evidence {
+        Evidence {
+            held_ms: duration_ms(now.since(self.since)),
+            sound_ms: self.sound_ms,
+            voice_ms: self.voice_ms,
+            pitch_ms: self.pitch_ms,
+            echo_ms: self.echo_ms,
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+enum State {
+    #[default]
+    Quiet,
+    Suspected(Suspicion),
+    /// They have it, as far as the answer with that number goes.
+    Confirmed(Option<u64>),
+}
+
+#[derive(Debug)]
+struct Speaker {
+    user: UserId,
+    state: State,
+    /// This talkspurt was judged to be noise: only voice makes it suspicious again.
+    is_judged: bool,
+    /// Voice with a pitch in a row, in ms.
+    pitch_run_ms: u32,
+    false_alarms: u32,
+    last_false_alarm: SessionTime,
+}
+
+impl Speaker {
+    fn new(user: UserId) -> Self {
+        Self {
+            user,
+            state: State::Quiet,
+            is_judged: false,
+            pitch_run_ms: 0,
+            false_alarms: 0,
+            last_false_alarm: SessionTime::ZERO,
+        }
+    }
+
+    fn is_doubted(&self, now: SessionTime) -> bool {
+        self.is_judged
+            || (self.false_alarms >= MAX_FALSE_ALARMS
+                && now.since(self.last_false_alarm) < FALSE_ALARM_MEMORY)
+    }
+
+    fn suspicion(&mut self) -> Option<&mut Suspicion> {
+        match &mut self.state {
+            State::Suspected(suspicion) => Some(suspicion),
+            State::Quiet | State::Confirmed(_) => None,
+        }
+    }
+}
+
+/// See the module's documentation.
+#[derive(Debug)]
+pub(crate) struct Floor {
+    rules: FloorRules,
+    /// The answer that can be interrupted.
+    answer: Option<u64>,
+    speakers: Vec<Speaker>,
+    decisions: VecDeque<Decision>,
+}
+
+impl Floor {
+    pub(crate) fn new(rules: FloorRules) -> Self {
+        Self { rules, answer: None, speakers: Vec::new(), decisions: VecDeque::new() }
+    }
+
+    /// The answer that can be interrupted, by what was told last.
+    pub(crate) fn answer(&self) -> Option<u64> {
+        self.answer
+    }
+
+    /// Whether somebody's sound is being judged: nothing is played meanwhile.
+    pub(crate) fn is_contested(&self) -> bool {
+        self.speakers.iter().any(|speaker| matches!(speaker.state, State::Suspected(_)))
+    }
+
+    /// Whether this user's sound is being judged.
+    pub(crate) fn suspects(&self, user: UserId) -> bool {
+        let speaker = self.speakers.iter().find(|speaker| speaker.user == user);
+        speaker.is_some_and(|speaker| matches!(speaker.state, State::Suspected(_)))
+    }
+
+    pub(crate) fn poll_decision(&mut self) -> Option<Decision> {
+        self.decisions.pop_front()
+    }
+
+    /// When to hand in [`Input::Timeout`].
+    pub(crate) fn poll_timeout(&self) -> Option<SessionTime> {
+        let suspicions = self.speakers.iter().filter_map(|speaker| match &speaker.state {
+            State::Suspected(suspicion) => Some(suspicion),
+            State::Quiet | State::Confirmed(_) => None,
+        });
+        suspicions.map(|suspicion| self.deadline(suspicion)).min()
+    }
+
+    pub(crate) fn handle(&mut self, now: SessionTime, input: Input) {
+        match input {
+            Input::Output { answer } => self.handle_output(now, answer),
+            Input::Start { user } => self.handle_start(now, user),
+            Input::Frame { user, features } => self.handle_frame(now, user, features),
+            Input::Quiet { user } => self.handle_quiet(now, user),
+            Input::Transcript { user, words } => self.handle_words(now, user, words),
+            Input::Gone { user } => {
+                self.dismiss(now, user, Dismissal::Left);
+                self.speakers.retain(|speaker| speaker.user != user);
+            }
+            Input::Timeout => self.handle_timeout(now),
+        }
+    }
+
+    fn deadline(&self, suspicion: &Suspicion) -> SessionTime {
+        let window = suspicion.since + ms(self.rules.window_ms);
+        match suspicion.words_until {
+            Some(until) => until,
+            None => {
+                let heard = suspicion.last_pitch.unwrap_or(suspicion.since);
+                window.min(heard + ms(self.rules.settle_ms))
+            }
+        }
+    }
+
+    fn speaker(&mut self, user: UserId) -> Option<&mut Speaker> {
+        let index = match self.speakers.iter().position(|speaker| speaker.user == user) {
+            Some(index) => index,
+            None if self.speakers.len() == MAX_SPEAKERS => return None,
+            None => {
+                self.speakers.push(Speaker::new(user));
+                self.speakers.len() - 1
+            }
+        };
+        self.speakers.get_mut(index)
+    }
+
+    fn handle_output(&mut self, now: SessionTime, answer: Option<u64>) {
+        self.answer = answer;
+        for speaker in &mut self.speakers {
+            // Who goes on talking wants the floor of the next answer too.
+            if matches!(speaker.state, State::Confirmed(of) if answer.is_some() && of != answer) {
+                speaker.state = State::Quiet;
+            }
+        }
+        if answer.is_none() {
+            let users: Vec<UserId> = self.speakers.iter().map(|speaker| speaker.user).collect();
+            for user in users {
+                self.dismiss(now, user, Dismissal::OutputEnded);
+            }
+        }
+    }
+
+    fn handle_start(&mut self, now: SessionTime, user: UserId) {
+        let is_output = self.answer.is_some();
+        let Some(speaker) = self.speaker(user) else { return };
+        speaker.is_judged = false;
+        speaker.pitch_run_ms = 0;
+        if is_output && !speaker.is_doubted(now) && matches!(speaker.state, State::Quiet) {
+            self.suspect(now, user, false, 0);
+        }
+    }
+
+    fn suspect(&mut self, now: SessionTime, user: UserId, echo_known: bool, pitch_ms: u32) {
+        let Some(speaker) = self.speaker(user) else { return };
+        speaker.state = State::Suspected(Suspicion {
+            since: now,
+            last_pitch: (pitch_ms > 0).then_some(now),
+            sound_ms: pitch_ms,
+            voice_ms: pitch_ms,
+            pitch_ms,
+            echo_ms: 0,
+            echo_run_ms: 0,
+            echo_known,
+            words_until: None,
+        });
+        self.decisions.push_back(Decision::Suspected { user });
+    }
+
+    fn handle_frame(&mut self, now: SessionTime, user: UserId, features: Features) {
+        let rules = self.rules;
+        let answer = self.answer;
+        let Some(speaker) = self.speaker(user) else { return };
+        let is_audible = features.level_ddbfs >= rules.audible_ddbfs;
+        let is_voice =
+            is_audible && !features.is_echo && features.speech_permille >= rules.speech_permille;
+        let has_pitch = is_voice && features.voicing_permille >= rules.voicing_permille;
+        speaker.pitch_run_ms = if has_pitch { speaker.pitch_run_ms + FRAME_MS } else { 0 };
+        let run = speaker.pitch_run_ms;
+        match speaker.state {
+            State::Quiet => {
+                let is_suspicious = match speaker.is_doubted(now) {
+                    true => run >= PITCH_RUN_MS,
+                    false => is_audible && !features.is_echo,
+                };
+                if answer.is_some() && is_suspicious {
+                    self.suspect(now, user, features.echo_known, run);
+                }
+            }
+            State::Suspected(_) => {
+                self.weigh(now, user, features, Sound { is_audible, is_voice, has_pitch });
+            }
+            State::Confirmed(_) => {}
+        }
+    }
+
+    /// A frame of somebody whose sound is being judged.
+    fn weigh(&mut self, now: SessionTime, user: UserId, features: Features, sound: Sound) {
+        let Sound { is_audible, is_voice, has_pitch } = sound;
+        let rules = self.rules;
+        let Some(suspicion) = self.speaker(user).and_then(Speaker::suspicion) else { return };
+        let is_first = suspicion.sound_ms == 0 && suspicion.echo_ms == 0;
+        if features.echo_known && !suspicion.echo_known {
+            // What seemed to be a voice until now was ours.
+            suspicion.echo_known = true;
+            if features.is_echo {
+                (suspicion.voice_ms, suspicion.pitch_ms) = (0, 0);
+                suspicion.last_pitch = None;
+            }
+        }
+        if features.is_echo {
+            suspicion.echo_ms += FRAME_MS;
+            suspicion.echo_run_ms += FRAME_MS;
+        } else {
+            suspicion.echo_run_ms = 0;
+            suspicion.sound_ms += if is_audible { FRAME_MS } else { 0 };
+        }
+        if is_voice {
+            suspicion.voice_ms += FRAME_MS;
+        }
+        if has_pitch {
+            suspicion.pitch_ms += FRAME_MS;
+            suspicion.last_pitch = Some(now);
+        }
+        let little = suspicion.pitch_ms < rules.pitch_ms;
+        let is_waiting = suspicion.words_until.is_some();
+        if suspicion.voice_ms >= rules.confirm_ms && !little {
+            self.confirm(now, user, Confirmation::Speech);
+        } else if features.is_echo && little && (is_first || suspicion.echo_run_ms >= ECHO_RUN_MS) {
+            self.dismiss(now, user, Dismissal::Echo);
+        } else if is_first && !is_audible {
+            self.dismiss(now, user, Dismissal::Inaudible);
+        } else if !is_waiting {
+            let deadline = self.speaker(user).and_then(Speaker::suspicion).copied();
+            if deadline.is_some_and(|suspicion| self.deadline(&suspicion) <= now) {
+                self.settle(now, user);
+            }
+        }
+    }
+
+    fn handle_quiet(&mut self, now: SessionTime, user: UserId) {
+        let Some(speaker) = self.speaker(user) else { return };
+        speaker.is_judged = false;
+        speaker.pitch_run_ms = 0;
+        match speaker.state {
+            State::Confirmed(_) => speaker.state = State::Quiet,
+            State::Suspected(suspicion) if suspicion.words_until.is_none() => {
+                self.settle(now, user);
+                if let Some(speaker) = self.speaker(user) {
+                    // The next talkspurt is judged anew.
+                    speaker.is_judged = false;
+                }
+            }
+            State::Suspected(_) | State::Quiet => {}
+        }
+    }
+
+    /// The voice has paused, or enough time has passed: what was it?
+    fn settle(&mut self, now: SessionTime, user: UserId) {
+        let rules = self.rules;
+        let Some(suspicion) = self.speaker(user).and_then(Speaker::suspicion) else { return };
+        if suspicion.pitch_ms < rules.pitch_ms {
+            let reason = match (suspicion.echo_ms > suspicion.sound_ms, suspicion.sound_ms) {
+                (true, _) => Dismissal::Echo,
+                (false, 0) => Dismissal::Inaudible,
+                (false, _) => Dismissal::Noise,
+            };
+            self.dismiss(now, user, reason);
+        } else if rules.has_words {
+            suspicion.words_until = Some(now + ms(rules.window_ms));
+            let inputs = suspicion.evidence(now);
+            self.decisions.push_back(Decision::Waiting { user, inputs });
+        } else if suspicion.voice_ms >= rules.lone_word_ms {
+            self.confirm(now, user, Confirmation::LoneWord);
+        } else {
+            self.dismiss(now, user, Dismissal::Noise);
+        }
+    }
+
+    fn handle_words(&mut self, now: SessionTime, user: UserId, words: Words) {
+        let Some(suspicion) = self.speaker(user).and_then(Speaker::suspicion) else { return };
+        if suspicion.words_until.is_none() {
+            return;
+        }
+        match words {
+            Words::Backchannel => self.dismiss(now, user, Dismissal::Backchannel),
+            Words::None => self.dismiss(now, user, Dismissal::NoWords),
+            Words::Speech => self.confirm(now, user, Confirmation::Words),
+        }
+    }
+
+    fn handle_timeout(&mut self, now: SessionTime) {
+        let due: Vec<(UserId, bool)> = self
+            .speakers
+            .iter()
+            .filter_map(|speaker| match &speaker.state {
+                State::Suspected(suspicion) if self.deadline(suspicion) <= now => {
+                    Some((speaker.user, suspicion.words_until.is_some()))
+                }
+                _ => None,
+            })
+            .collect();
+        for (user, is_waiting) in due {
+            match is_waiting {
+                true => self.dismiss(now, user, Dismissal::NoWords),
+                false => self.settle(now, user),
+            }
+        }
+    }
+
+    fn dismiss(&mut self, now: SessionTime, user: UserId, reason: Dismissal) {
+        let Some(speaker) = self.speakers.iter_mut().find(|speaker| speaker.user == user) else {
+            return;
+        };
+        let Some(inputs) = speaker.suspicion().map(|suspicion| suspicion.evidence(now)) else {
+            return;
+        };
+        speaker.state = State::Quiet;
+        match reason {
+            Dismissal::Noise | Dismissal::NoWords => {
+                if now.since(speaker.last_false_alarm) >= FALSE_ALARM_MEMORY {
+                    speaker.false_alarms = 0;
+                }
+                speaker.false_alarms += 1;
+                speaker.last_false_alarm = now;
+                speaker.is_judged = true;
+                speaker.pitch_run_ms = 0;
+            }
+            Dismissal::Echo => {
+                speaker.is_judged = true;
+                speaker.pitch_run_ms = 0;
+            }
+            Dismissal::Inaudible
+            | Dismissal::Backchannel
+            | Dismissal::Left
+            | Dismissal::OutputEnded => {}
+        }
+        self.decisions.push_back(Decision::Dismissed { user, reason, inputs });
+    }
+
+    fn confirm(&mut self, now: SessionTime, user: UserId, reason: Confirmation) {
+        let answer = self.answer;
+        let Some(speaker) = self.speaker(user) else { return };
+        let Some(inputs) = speaker.suspicion().map(|suspicion| suspicion.evidence(now)) else {
+            return;
+        };
+        speaker.state = State::Confirmed(answer);
+        speaker.false_alarms = 0;
+        self.decisions.push_back(Decision::Confirmed { user, reason, inputs });
+    }
+}
+
+fn ms(ms: u32) -> Duration {
+    Duration::from_millis(u64::from(ms))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,230 @@
+//! Interruptions that are judged, and taken back.
+
+use super::*;
+use crate::{
+    conversation::{FloorRules, playback::FRAME},
+    realtime::local::read_wav,
+};
+
+/// Two seconds of somebody talking, 24 kHz mono.
+fn speech() -> Vec<i16> {
+    let bytes = include_bytes!("../../../../fixtures/audio/ask.wav");
+    read_wav(&bytes[..]).expect("the fixture is a WAV")
+}
+
+fn cough() -> Vec<i16> {
+    let bytes = include_bytes!("../../../../fixtures/audio/cough.wav");
+    read_wav(&bytes[..]).expect("the fixture is a WAV")
+}
+
+fn judged() -> ConversationSettings {
+    ConversationSettings { floor: Some(FloorRules::default()), ..settings() }
+}
+
+/// An answer whose samples can be told apart, playing to Ada.
+fn answering(settings: ConversationSettings, ms: usize) -> (Room, Vec<i16>) {
+    let mut room = Room::ready(settings);
+    room.speak(ADA, 200);
+    room.run(3_000);
+    let answer: Vec<i16> = (0..ms * 24).map(|n| (n % 20_011) as i16 + 1).collect();
+    room.created(0, "r1");
+    room.added(0, "r1", "i1");
+    room.delta_of(0, "r1", "i1", &answer);
+    room.configure_all();
+    room.journal.clear();
+    room.appended.clear();
+    room.sent.clear();
+    (room, answer)
+}
+
+impl Room {
+    /// Somebody makes this sound: a frame each 20 ms, and the pause by which its end is known.
+    fn sound(&mut self, user: UserId, pcm: &[i16]) {
+        self.start(user);
+        for frame in pcm.chunks_exact(FRAME) {
+            self.talk.audio(self.now, user, frame);
+            self.drain();
+            self.run(20);
+        }
+        self.run(80);
+        self.stop(user);
+    }
+
+    fn played(&self) -> Vec<i16> {
+        self.frames.iter().flatten().copied().collect()
+    }
+}
+
+/// Puts a fade and the fade that takes it up again together.
+fn joined(mut played: Vec<i16>, cut: usize) -> Vec<i16> {
+    for index in 0..240 {
+        played[cut + FRAME + index] += played[cut + index];
+    }
+    played.drain(cut..cut + FRAME);
+    played
+}
+
+/// The answer was paused at a sample, and nothing of it is missing.
+fn assert_whole(room: &Room, answer: &[i16], cut: usize) {
+    let whole = joined(room.played(), cut);
+    assert_eq!(whole.len(), answer.len());
+    // Two fades of a sample are each rounded down.
+    assert!(whole.iter().zip(answer).all(|(played, said)| (played - said).abs() <= 1));
+}
+
+#[test]
+fn provider_scenario_09_a_cough_is_taken_back_and_the_answer_goes_on_from_the_same_sample() {
+    let (mut room, answer) = answering(judged(), 4_000);
+    room.run(1_000);
+    assert_eq!(room.frames.len(), 50);
+    let paused = room.now;
+    room.sound(BOB, &cough());
+    room.run(4_000);
+    room.done(0, "r1", "completed");
+    room.run(1_000);
+    assert!(room.sent.is_empty(), "the provider is told nothing: {:?}", room.sent);
+    assert!(room.appended.is_empty(), "and hears nothing");
+    assert_eq!(
+        room.journal.iter().map(|line| line.split(" guild").next().unwrap()).collect::<Vec<_>>(),
+        [
+            "realtime audio playback started",
+            "realtime barge-in suspected",
+            "realtime speaker turn opened",
+            "realtime input audio started",
+            "realtime barge-in dismissed reason=noise",
+            "realtime audio playback resumed",
+            "realtime speaker turn closed",
+            "realtime audio playback finishing reason=response.done",
+            "realtime audio playback stopped reason=player-idle",
+        ]
+    );
+    let (at, _) = room.heard[51];
+    assert!(at.since(paused) <= Duration::from_millis(600), "{at} after {paused}");
+    assert_whole(&room, &answer, 50 * FRAME);
+    assert_eq!(room.talk.stats().taken_back, 1);
+}
+
+#[test]
+fn a_sentence_ends_the_answer_and_reaches_the_provider_from_its_first_frame() {
+    let (mut room, _) = answering(judged(), 9_000);
+    room.run(3_000);
+    room.journal.clear();
+    let speech = speech();
+    room.sound(BOB, &speech);
+    assert_eq!(room.sent(), [cancel("r1"), truncate("i1", 3_000)]);
+    let lane = room.appended[0].0;
+    let given = room.given(lane);
+    let whole = speech.len() / FRAME * FRAME;
+    assert_eq!(given[..whole], speech[..whole], "no frame is lost");
+    assert_eq!(room.heard.len(), 151, "one frame fades out, and no more");
+    let last: Vec<i16> = room.frames[150].to_vec();
+    assert!(last[240..].iter().all(|sample| *sample == 0));
+    assert!(room.journal_has("realtime barge-in confirmed reason=speech"));
+    assert!(room.journal_has("realtime audio playback stopped reason=barge-in"));
+    assert_eq!(room.count("barge-in requested"), 1);
+}
+
+/// Somebody says a word of 300 ms over the answer; gives the provider's lane of theirs.
+fn short_word(room: &mut Room) -> u32 {
+    room.run(1_000);
+    let speech = speech();
+    // From the middle of a word on, so that it is voice throughout.
+    let voiced = speech.chunks(FRAME).position(|frame| frame.iter().any(|s| s.abs() > 4_000));
+    let from = voiced.unwrap() * FRAME;
+    room.sound(BOB, &speech[from..from + 15 * FRAME]);
+    assert!(room.journal_has("realtime barge-in undecided"), "{:#?}", room.journal);
+    room.run(900);
+    room.appended.last().expect("it is tried").0
+}
+
+#[test]
+fn provider_scenario_10_mm_hmm_leaves_the_answer_and_stays_out_of_the_next_turn() {
+    let (mut room, answer) = answering(judged(), 4_000);
+    let lane = short_word(&mut room);
+    room.committed(lane, "mm");
+    room.created(lane, "r2");
+    room.words(lane, "mm", "Mm-hmm.");
+    assert!(room.journal_has("realtime barge-in dismissed reason=backchannel"));
+    let sent: Vec<Value> = room.sent().into_iter().skip_while(|e| *e != delete("mm")).collect();
+    assert_eq!(sent, [delete("mm"), cancel("r2")], "it is no turn, and gets no answer");
+    assert!(room.asked.is_empty());
+    room.done(0, "r1", "completed");
+    room.run(5_000);
+    assert_whole(&room, &answer, 50 * FRAME);
+}
+
+#[test]
+fn provider_scenario_11_stop_is_shorter_than_a_sentence_and_stops_all_the_same() {
+    let (mut room, _) = answering(judged(), 9_000);
+    let heard = {
+        let lane = short_word(&mut room);
+        room.committed(lane, "stop");
+        let heard = room.heard.len();
+        room.words(lane, "stop", "Stop.");
+        heard
+    };
+    assert!(room.journal_has("realtime barge-in confirmed reason=words"));
+    assert!(room.sent().contains(&cancel("r1")), "{:?}", room.sent());
+    room.run(2_000);
+    assert_eq!(room.heard.len(), heard, "it had stopped at its first packet");
+}
+
+#[test]
+fn provider_scenario_12_a_noise_before_the_first_delta_leaves_the_reply() {
+    let mut room = Room::ready(judged());
+    room.speak(ADA, 200);
+    room.run(3_000);
+    room.created(0, "r1");
+    room.sound(BOB, &cough());
+    room.delta(0, "r1", "i1", 2_000);
+    room.done(0, "r1", "completed");
+    room.run(3_000);
+    assert_eq!(room.heard.len(), 100);
+    assert!(!room.sent().contains(&cancel("r1")));
+}
+
+#[test]
+fn a_suspicion_that_is_dismissed_before_the_tick_is_not_heard_at_all() {
+    let (mut room, answer) = answering(judged(), 2_000);
+    room.run(1_000);
+    room.sound(BOB, &[0; 50 * FRAME]);
+    room.done(0, "r1", "completed");
+    room.run(2_000);
+    assert_eq!(room.played(), answer, "as if nothing had been");
+}
+
+#[test]
+fn a_confirmed_interruption_holds_the_next_answer_and_one_that_waits_for_others_lives() {
+    let (mut room, _) = answering(judged(), 2_000);
+    room.run(500);
+    let lane = room.opened[1];
+    room.server(lane, &json!({"type": "session.updated", "session": {}}));
+    room.sound(BOB, &speech());
+    room.created(0, "r2");
+    room.delta(0, "r2", "i2", 1_000);
+    room.done(0, "r2", "completed");
+    let before = room.heard.len();
+    room.run(2_000);
+    assert_eq!(room.heard.len(), before + 50);
+}
+
+#[test]
+fn decisions_and_what_they_came_from_are_written_down() {
+    let (mut room, _) = answering(judged(), 4_000);
+    room.run(1_000);
+    room.sound(BOB, &cough());
+    let mut floor = crate::conversation::floor::Floor::new(FloorRules::default());
+    let mut again = Vec::new();
+    let mut recorded = Vec::new();
+    for trace in &room.traces {
+        match trace {
+            Trace::Input { at, input } => {
+                floor.handle(*at, *input);
+                again.extend(std::iter::from_fn(|| floor.poll_decision()));
+            }
+            Trace::Decision { decision, .. } => recorded.push(*decision),
+        }
+    }
+    assert_eq!(recorded.len(), 2);
+    assert_eq!(again, recorded);
+}
