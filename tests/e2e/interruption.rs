@@ -82,7 +82,7 @@ async fn interrupted(speed: f64) -> Agent {
     let decided = agent.record("realtime barge-in requested").await.at_us;
     let played = (decided - began) / 1_000;
     for human in [&ada, &ben] {
-        let heard = human.heard(BOT_USER).talkspurts[0].samples as u64 / 48;
+        let heard = human.heard(BOT_USER).talkspurts[0].frames as u64 * 20;
         assert!(told.abs_diff(heard) <= 40, "told {told} ms, heard {heard} ms");
         // One frame begins at the start, one may be on its way.
         assert!(heard <= played + 40, "heard {heard} ms, decided {played} ms after the start");

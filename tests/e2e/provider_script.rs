@@ -11,7 +11,7 @@ use serde_json::Value;
 use crate::{
     agent::Agent,
     audio::INTERRUPT,
-    scene::{Scene, hears_frames, local_provider, meet, speech_frames},
+    scene::{Scene, hears_frames, local_realtime, meet, speech_frames},
     soon,
 };
 
@@ -29,7 +29,8 @@ impl Scripted {
         std::fs::write(scene.folder.path().join("script.json5"), script).unwrap();
         let ada = scene.joins(ADA).await;
         let settings = "behaviour: 'script', script: 'script.json5', speed: 50";
-        let agent = scene.agent(&local_provider(settings));
+        // The scripts answer in the middle of a speech, which would end the answer by the other rule.
+        let agent = scene.agent(&local_realtime("bargeInRule: 'documented',", settings));
         Self { scene, ada, agent }
     }
 

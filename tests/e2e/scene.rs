@@ -26,8 +26,13 @@ pub(crate) fn parrot() -> String {
 
 /// The same with other settings of the local provider.
 pub(crate) fn local_provider(settings: &str) -> String {
+    local_realtime("", settings)
+}
+
+/// The same, with further keys of `realtime`.
+pub(crate) fn local_realtime(keys: &str, settings: &str) -> String {
     format!(
-        "{AUTO_JOIN} {QUICK} realtime: {{ provider: 'local', providers: {{ local: \
+        "{AUTO_JOIN} {QUICK} realtime: {{ {keys} provider: 'local', providers: {{ local: \
          {{ {settings}, recordDir: 'rec', silenceDurationMs: 400 }} }} }}"
     )
 }

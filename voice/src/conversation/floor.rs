@@ -51,8 +51,10 @@ pub struct FloorRules {
     pub confirm_ms: u32,
     /// Voice with a pitch below which a sound was noise, in ms. Every word has a vowel in it.
     pub pitch_ms: u32,
-    /// Time without a pitch after which a sound is judged, in ms.
+    /// Time without a voice after which a sound is judged, in ms.
     pub settle_ms: u32,
+    /// Time after which a sound that seems a voice and has no pitch is judged, in ms.
+    pub hoarse_ms: u32,
     /// How long the words of a short sound are waited for, and how long a suspicion lasts, in ms.
     pub window_ms: u32,
     /// Voice from which a short sound interrupts where no transcript will tell its words, in ms.
@@ -66,10 +68,11 @@ impl Default for FloorRules {
         Self {
             audible_ddbfs: -500,
             speech_permille: 500,
-            voicing_permille: 600,
+            voicing_permille: 500,
             confirm_ms: 500,
-            pitch_ms: 100,
+            pitch_ms: 40,
             settle_ms: 240,
+            hoarse_ms: 600,
             window_ms: 2_000,
             lone_word_ms: 340,
             has_words: true,
@@ -272,6 +275,7 @@ struct Sound {
 #[derive(Clone, Copy, Debug)]
 struct Suspicion {
     since: SessionTime,
+    last_voice: Option<SessionTime>,
     last_pitch: Option<SessionTime>,
     sound_ms: u32,
     voice_ms: u32,
@@ -407,8 +411,10 @@ impl Floor {
         match suspicion.words_until {
             Some(until) => until,
             None => {
-                let heard = suspicion.last_pitch.unwrap_or(suspicion.since);
-                window.min(heard + ms(self.rules.settle_ms))
+                let voice = suspicion.last_voice.unwrap_or(suspicion.since);
+                let pitch = suspicion.last_pitch.unwrap_or(suspicion.since);
+                let settled = (voice + ms(self.rules.settle_ms)).min(pitch + ms(self.rules.hoarse_ms));
+                window.min(settled)
             }
         }
     }
@@ -455,6 +461,7 @@ impl Floor {
         let Some(speaker) = self.speaker(user) else { return };
         speaker.state = State::Suspected(Suspicion {
             since: now,
+            last_voice: (pitch_ms > 0).then_some(now),
             last_pitch: (pitch_ms > 0).then_some(now),
             sound_ms: pitch_ms,
             voice_ms: pitch_ms,
@@ -505,7 +512,7 @@ impl Floor {
             suspicion.echo_known = true;
             if features.is_echo {
                 (suspicion.voice_ms, suspicion.pitch_ms) = (0, 0);
-                suspicion.last_pitch = None;
+                (suspicion.last_voice, suspicion.last_pitch) = (None, None);
             }
         }
         if features.is_echo {
@@ -517,6 +524,7 @@ impl Floor {
         }
         if is_voice {
             suspicion.voice_ms += FRAME_MS;
+            suspicion.last_voice = Some(now);
         }
         if has_pitch {
             suspicion.pitch_ms += FRAME_MS;
@@ -539,12 +547,17 @@ impl Floor {
     }
 
     fn handle_quiet(&mut self, now: SessionTime, user: UserId) {
+        let pitch_ms = self.rules.pitch_ms;
         let Some(speaker) = self.speaker(user) else { return };
         speaker.is_judged = false;
         speaker.pitch_run_ms = 0;
         match speaker.state {
             State::Confirmed(_) => speaker.state = State::Quiet,
-            State::Suspected(suspicion) if suspicion.words_until.is_none() => {
+            // A word: the sooner it is handed over, the sooner it is known. Anything less may be the
+            // beginning of one, with the closure of a consonant behind it.
+            State::Suspected(suspicion)
+                if suspicion.words_until.is_none() && suspicion.pitch_ms >= pitch_ms =>
+            {
                 self.settle(now, user);
                 if let Some(speaker) = self.speaker(user) {
                     // The next talkspurt is judged anew.

@@ -36,7 +36,7 @@ fn provider_scenario_47_an_interruption_in_sentence_2_leaves_only_heard_words_in
     room.audio(1, 500, 2);
     room.stop(BOB);
     room.run(2_500);
-    assert_eq!((room.heard.len(), room.speeches.len()), (72, 3));
+    assert_eq!((room.heard.len(), room.speeches.len()), (73, 3));
     assert_eq!(room.segments.len(), 1, "20 ms are no words");
     let lines: Vec<&str> = room
         .journal
@@ -83,7 +83,7 @@ fn an_interruption_before_the_minimum_is_echo() {
     room.run(40);
     room.start(BOB);
     room.run(1_000);
-    assert_eq!(room.heard.len(), 2);
+    assert_eq!(room.heard.len(), 3, "one more, which fades out");
 }
 
 #[test]
@@ -122,9 +122,9 @@ fn the_next_answer_waits_for_whoever_interrupted_but_three_seconds_at_most() {
     room.audio(notice, 400, 5);
     room.ended(notice);
     room.run(2_980);
-    assert_eq!(room.heard.len(), heard);
+    assert_eq!(room.heard.len(), heard + 1, "one more, which fades out");
     room.run(40);
-    assert!(room.heard.len() > heard);
+    assert!(room.heard.len() > heard + 1);
 }
 
 #[test]

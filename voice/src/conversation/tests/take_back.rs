@@ -213,6 +213,7 @@ fn decisions_and_what_they_came_from_are_written_down() {
     let (mut room, _) = answering(judged(), 4_000);
     room.run(1_000);
     room.sound(BOB, &cough());
+    room.run(600);
     let mut floor = crate::conversation::floor::Floor::new(FloorRules::default());
     let mut again = Vec::new();
     let mut recorded = Vec::new();
