@@ -16,6 +16,8 @@ pub(crate) mod barge_in;
 mod calls;
 mod consult;
 mod continuity;
+#[cfg_attr(not(test), expect(dead_code, reason = "what interrupts does not ask it yet"))]
+mod echo;
 mod errors;
 mod hearing;
 mod history;
