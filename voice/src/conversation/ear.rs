@@ -1,9 +1,14 @@
 //! What a speaker's frames are like, in the whole numbers that [`super::floor`] decides by.
 
-use clawvoice_session::UserId;
+use clawvoice_session::{SessionTime, UserId};
 use earshot::Detector;
 
-use super::{floor::Features, voicing::Voicing};
+use super::{
+    echo::{Echo, Played},
+    floor::Features,
+    playback::FRAME,
+    voicing::Voicing,
+};
 use crate::realtime::To16k;
 
 /// Samples of a frame of the detector: 16 ms at its 16 kHz.
@@ -22,6 +27,7 @@ struct Ear {
     /// Of the last frame that was full.
     score: f32,
     voicing: Voicing,
+    echo: Echo,
 }
 
 impl Ear {
@@ -33,6 +39,7 @@ impl Ear {
             frame: Vec::with_capacity(DETECTOR_FRAME),
             score: 0.0,
             voicing: Voicing::new(),
+            echo: Echo::new(),
         }
     }
 
@@ -52,9 +59,10 @@ impl Ear {
 }
 
 /// The ears for everybody in a room.
-#[derive(Default)]
 pub(super) struct Ears {
     ears: Vec<Ear>,
+    /// What the room was played; `None`: echo is not looked for.
+    played: Option<Played>,
 }
 
 impl std::fmt::Debug for Ears {
@@ -64,8 +72,19 @@ impl std::fmt::Debug for Ears {
 }
 
 impl Ears {
-    /// Listens to a piece of a speaker's sound, 24 kHz mono.
-    pub(super) fn listen(&mut self, user: UserId, pcm: &[i16]) -> Features {
+    pub(super) fn new(finds_echo: bool) -> Self {
+        Self { ears: Vec::new(), played: finds_echo.then(Played::new) }
+    }
+
+    /// A frame that the room is played from `now` on.
+    pub(super) fn played(&mut self, now: SessionTime, frame: &[i16; FRAME]) {
+        if let Some(played) = &mut self.played {
+            played.push(now, frame);
+        }
+    }
+
+    /// Listens to a piece of a speaker's sound, 24 kHz mono, that came at `now`.
+    pub(super) fn listen(&mut self, now: SessionTime, user: UserId, pcm: &[i16]) -> Features {
         let level = level_dbfs(pcm);
         let index = match self.ears.iter().position(|ear| ear.user == user) {
             Some(index) => index,
@@ -77,24 +96,30 @@ impl Ears {
                 self.ears.len() - 1
             }
         };
-        let (speech, voicing) = match self.ears.get_mut(index) {
-            Some(ear) => (ear.speech(pcm), ear.voicing.push(pcm)),
-            None => (0.0, 0.0),
-        };
-        Features {
-            level_ddbfs: (level * 10.0).round() as i16,
-            speech_permille: (speech * 1_000.0).round() as u16,
-            voicing_permille: (voicing * 1_000.0).round() as u16,
-            echo_permille: 0,
-            is_echo: false,
-            echo_known: false,
+        let mut features =
+            Features { level_ddbfs: (level * 10.0).round() as i16, ..Features::default() };
+        let Some(ear) = self.ears.get_mut(index) else { return features };
+        features.speech_permille = permille(ear.speech(pcm));
+        features.voicing_permille = permille(ear.voicing.push(pcm));
+        // Long after the last answer there is nothing that could echo.
+        if let Some(played) = self.played.as_ref().filter(|played| !played.is_silent(now)) {
+            let verdict = ear.echo.judge(now, pcm, played);
+            features.echo_permille = permille(verdict.explained);
+            features.is_echo = verdict.is_echo;
+            features.echo_known = verdict.delay_ms.is_some();
         }
+        features
     }
 
     /// Forgets a speaker.
     pub(super) fn forget(&mut self, user: UserId) {
         self.ears.retain(|ear| ear.user != user);
     }
+}
+
+/// A share between 0 and 1 in thousandths.
+fn permille(share: f32) -> u16 {
+    (share.clamp(0.0, 1.0) * 1_000.0).round() as u16
 }
 
 /// The level of `pcm`, dB below a square wave at full scale.
@@ -126,13 +151,15 @@ mod tests {
     fn speech_is_told_from_silence_within_a_few_frames() {
         let bytes = include_bytes!("../../../fixtures/audio/ask.wav");
         let speech = read_wav(&bytes[..]).unwrap();
-        let mut ears = Ears::default();
-        let scores: Vec<u16> =
-            speech.chunks(480).map(|pcm| ears.listen(ADA, pcm).speech_permille).collect();
+        let mut ears = Ears::new(true);
+        let scores: Vec<u16> = speech
+            .chunks(480)
+            .map(|pcm| ears.listen(SessionTime::ZERO, ADA, pcm).speech_permille)
+            .collect();
         let voiced = scores.iter().filter(|score| **score >= 500).count();
         assert!(voiced * 2 > scores.len(), "{voiced} of {}", scores.len());
         ears.forget(ADA);
-        let silent = ears.listen(ADA, &[0; 480]);
+        let silent = ears.listen(SessionTime::ZERO, ADA, &[0; 480]);
         assert!(silent.speech_permille < 500 && silent.level_ddbfs < -900);
     }
 }

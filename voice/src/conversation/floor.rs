@@ -413,7 +413,8 @@ impl Floor {
             None => {
                 let voice = suspicion.last_voice.unwrap_or(suspicion.since);
                 let pitch = suspicion.last_pitch.unwrap_or(suspicion.since);
-                let settled = (voice + ms(self.rules.settle_ms)).min(pitch + ms(self.rules.hoarse_ms));
+                let settled =
+                    (voice + ms(self.rules.settle_ms)).min(pitch + ms(self.rules.hoarse_ms));
                 window.min(settled)
             }
         }

@@ -18,6 +18,7 @@ mod calls;
 mod consult;
 mod continuity;
 mod ear;
+mod echo;
 mod errors;
 pub mod floor;
 mod hearing;
@@ -295,7 +296,7 @@ impl Conversation {
         let mut conversation = Self {
             playback: Playback::new(settings.prebuffer),
             floor: settings.floor_rules().map(Floor::new),
-            ears: Ears::default(),
+            ears: Ears::new(settings.echo_detection),
             standings: Standings::default(),
             wake,
             consults: Consults::new(settings.first_run),
@@ -370,6 +371,9 @@ impl Conversation {
             return false;
         }
         let filled = self.playback.take(now, frame, !self.is_held());
+        if filled && self.floor.is_some() {
+            self.ears.played(now, frame);
+        }
         self.stats.frames_played += u64::from(filled);
         self.settle(now);
         filled

@@ -68,7 +68,7 @@ impl Conversation {
 
     /// A frame of an open turn under this rule.
     pub(super) fn weigh_audio(&mut self, now: SessionTime, user: UserId, pcm: &[i16]) {
-        let features = self.ears.listen(user, pcm);
+        let features = self.ears.listen(now, user, pcm);
         let is_output = self.playback.head().is_some();
         let Some(turn) = self.turns.iter_mut().find(|turn| turn.user == user) else { return };
         match turn.flow {
