@@ -18,6 +18,7 @@ pub mod call;
 pub mod conversation;
 pub mod presence;
 pub mod realtime;
+pub mod review;
 pub mod session;
 pub mod shell;
 pub mod timeline;
