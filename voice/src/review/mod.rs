@@ -1,7 +1,7 @@
 //! A timeline read back: what happened in a voice session, shown and diagnosed.
 //!
 //! ```text
-//! bytes → read → facts → { lanes, story, findings } → { terminal, document }
+//! bytes → read → facts → { lanes, story, findings } → { terminal, document, perfetto }
 //! ```
 //!
 //! Reads our recordings, our logs and OpenClaw's; see [`read`]. Nothing here opens a file or knows
@@ -13,6 +13,7 @@ mod event;
 pub mod facts;
 pub mod lanes;
 mod names;
+pub mod perfetto;
 mod read;
 mod stamp;
 pub mod story;
