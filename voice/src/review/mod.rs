@@ -1,7 +1,7 @@
 //! A timeline read back: what happened in a voice session, shown and diagnosed.
 //!
 //! ```text
-//! bytes → read → facts → { lanes, story, findings } → { terminal, document, perfetto }
+//! bytes → read → facts → { lanes, story, findings } → { terminal, document, html, perfetto }
 //! ```
 //!
 //! Reads our recordings, our logs and OpenClaw's; see [`read`]. Nothing here opens a file or knows
@@ -11,6 +11,7 @@ pub mod diagnose;
 mod document;
 mod event;
 pub mod facts;
+pub mod html;
 pub mod lanes;
 mod names;
 pub mod perfetto;
