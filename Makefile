@@ -4,7 +4,7 @@
 CARGO ?= cargo
 TARGET_DIR := $(or $(CARGO_TARGET_DIR),target)
 
-.PHONY: demo test bench soak check fuzz foreign setup
+.PHONY: demo test bench soak check fuzz foreign html-check setup
 
 ## The whole thing on localhost: two humans and an agent in an encrypted voice channel.
 demo: setup
@@ -46,6 +46,10 @@ fuzz: setup
 ## in conversation with the local realtime provider.
 foreign: setup
 	./tests/foreign/run.sh
+
+## The pages of `clawvoice timeline --html` in a headless Chromium; skipped where there is none.
+html-check: setup
+	./tests/html/run.sh
 
 setup:
 	@./.ci/setup

@@ -28,6 +28,13 @@ enum Command {
     /// Send something as the bot, once.
     #[command(subcommand)]
     Message(MessageCommand),
+    /// Show what happened in a voice session, from its recording or from a log.
+    ///
+    /// Reads our recordings (JSON lines), our logs and OpenClaw's. Without a name it lists the
+    /// recordings.
+    ///
+    /// Exit codes: 0 shown, 1 the file cannot be read.
+    Timeline(TimelineArgs),
 }
 
 #[derive(Debug, Subcommand)]
@@ -93,6 +100,29 @@ pub(crate) struct SendArgs {
     pub(crate) reply_to: Option<u64>,
 }
 
+/// Arguments of `clawvoice timeline`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct TimelineArgs {
+    /// A file, or the name of a recording.
+    #[arg(value_name = "FILE|SESSION", group = "shown")]
+    pub(crate) recording: Option<PathBuf>,
+    /// One JSON document: lanes, turns with their latency budgets, findings.
+    #[arg(long, group = "form", requires = "shown")]
+    pub(crate) json: bool,
+    /// Only what went wrong, why, and what to change.
+    #[arg(long, group = "form", requires = "shown")]
+    pub(crate) diagnose: bool,
+    /// Write a page for a browser: lanes, decisions with their thresholds, sound.
+    #[arg(long, value_name = "OUT", group = "form", requires = "shown")]
+    pub(crate) html: Option<PathBuf>,
+    /// Write a trace for ui.perfetto.dev.
+    #[arg(long, value_name = "OUT", group = "form", requires = "shown")]
+    pub(crate) perfetto: Option<PathBuf>,
+    /// Where recordings are looked up by name [default: ~/.clawvoice/state/timeline].
+    #[arg(long, value_name = "FOLDER")]
+    pub(crate) folder: Option<PathBuf>,
+}
+
 /// Where messages can be sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Network {
@@ -123,6 +153,7 @@ pub(crate) fn run() -> ExitCode {
         Command::Gateway(args) => commands::gateway::run(&args),
         Command::Demo(args) => commands::demo::run(&args),
         Command::Message(MessageCommand::Send(args)) => commands::message::send(&args),
+        Command::Timeline(args) => commands::timeline::run(&args),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
@@ -142,6 +173,18 @@ mod tests {
     #[test]
     fn the_arguments_are_consistent() {
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn a_recording_is_shown_in_one_form() {
+        let parse =
+            |args: &[&str]| Cli::try_parse_from(["clawvoice", "timeline"].iter().chain(args));
+        for good in [&[][..], &["x"], &["x", "--json"], &["x", "--html", "y"], &["--folder", "z"]] {
+            assert!(parse(good).is_ok(), "{good:?}");
+        }
+        for bad in [&["--json"][..], &["x", "--json", "--diagnose"], &["x", "--html"]] {
+            assert!(parse(bad).is_err(), "{bad:?}");
+        }
     }
 
     #[test]

@@ -3,3 +3,4 @@
 pub(crate) mod demo;
 pub(crate) mod gateway;
 pub(crate) mod message;
+pub(crate) mod timeline;

@@ -19,6 +19,7 @@ pub mod conversation;
 pub mod presence;
 pub mod realtime;
 pub mod recording;
+pub mod review;
 pub mod session;
 pub mod shell;
 pub mod timeline;
