@@ -10,12 +10,14 @@
 //! ```
 //!
 //! [`talk`] does the same for conversations: who said what, and what is heard of the answers.
+//! [`disturbance`] makes what microphones pick up besides: coughs, keys, music, echo, agreement.
 //!
 //! Protocol code is shared with neither `clawvoice-voice` nor localcord's humans.
 
 mod agenda;
 mod channel;
 mod churn;
+pub mod disturbance;
 mod ledger;
 mod member;
 mod oracle;
