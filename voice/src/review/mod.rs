@@ -14,6 +14,7 @@ pub mod facts;
 pub mod html;
 pub mod lanes;
 mod names;
+mod parse;
 pub mod perfetto;
 mod read;
 mod stamp;

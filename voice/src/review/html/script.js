@@ -7,6 +7,7 @@
   const ordered = data.timeline.clock === "order";
   const end = Math.max(data.timeline.end_us, 1000);
   const view = { from: 0, to: end };
+  const LONG = 120e6;
   let chosen = null, cursor = null;
 
   // --- small builders ---
@@ -31,6 +32,7 @@
     if (ms < 60000) return (Math.floor(ms / 100) / 10).toFixed(1) + " s";
     return Math.floor(ms / 60000) + " min " + Math.floor((ms % 60000) / 1000) + " s";
   }
+  const term = (key) => (Object.hasOwn(data.terms, key) ? data.terms[key] : key.replaceAll("_", " "));
   const label = (user) => (Object.hasOwn(data.labels, user) ? data.labels[user] : user);
   function name(who) {
     if (who.kind === "speaker") return label(who.user);
@@ -55,24 +57,27 @@
   // --- left: the verdict and the story ---
   function verdict() {
     const box = by("verdict");
-    const cuts = data.story.filter((item) => item.tone === "cut").slice(0, 3);
-    for (const cut of cuts) {
-      const why = reasonBefore(cut);
-      const card = el("div", { class: "finding cut" },
-        el("strong", {}, "The " + name(cut.who) + " " + cut.text + "."),
-        why ? el("p", {}, why) : null);
-      clickable(card, cut.at_us, cut.event);
-      box.append(card);
-    }
     const wrong = data.findings.filter((finding) => finding.severity !== "normal");
     for (const finding of wrong) {
       const card = el("div", { class: "finding " + finding.severity },
         el("strong", {}, finding.title),
         el("p", {}, finding.cause));
       if (finding.change) card.append(el("p", {}, "Change: " + finding.change));
-      clickable(card, finding.times_us[0], null);
+      clickable(card, finding.times_us[0], eventOfLine(finding.lines[0]));
       box.append(card);
     }
+    // Cuts that a problem has not explained.
+    const explained = new Set(wrong.flatMap((finding) => finding.times_us));
+    const cuts = data.story.filter((item) => item.tone === "cut" && !explained.has(item.at_us));
+    for (const cut of cuts.slice(0, 3)) {
+      const why = reasonBefore(cut);
+      const card = el("div", { class: "finding cut" },
+        el("strong", {}, "The " + name(cut.who) + " " + cut.text + "."),
+        why ? el("p", {}, why.text) : null, why && why.detail ? el("p", {}, why.detail) : null);
+      clickable(card, cut.at_us, cut.event);
+      box.append(card);
+    }
+    if (cuts.length > 3) box.append(el("p", { class: "more" }, `and ${cuts.length - 3} more answers cut off`));
     if (!wrong.length) {
       const words = data.timeline.events ? "Nothing went wrong." : "Nothing in this file is a line of a voice timeline.";
       box.append(el("div", { class: "finding" }, el("strong", {}, words)));
@@ -84,7 +89,11 @@
       item.tone === "decision" && item.at_us <= cut.at_us && item.at_us > cut.at_us - 1.5e6 &&
       item.who.kind === "speaker");
     const last = earlier[earlier.length - 1];
-    return last ? name(last.who) + " " + last.text + "." : "";
+    return last ? { text: name(last.who) + " " + last.text + ".", detail: last.detail } : null;
+  }
+  function eventOfLine(line) {
+    const found = Object.keys(data.events).find((index) => data.events[index].line === line);
+    return found === undefined ? null : Number(found);
   }
   function clickable(card, at, event) {
     if (at === undefined) return;
@@ -100,7 +109,8 @@
     for (const item of shown) {
       const line = el("button", { class: item.tone },
         el("time", {}, place(item.at_us)),
-        el("span", {}, el("b", {}, name(item.who)), " ", el("span", { class: "said" }, item.text)));
+        el("span", {}, el("b", {}, name(item.who)), " ", el("span", { class: "said" }, item.text),
+          item.detail ? el("small", {}, item.detail) : null));
       const row = el("li", { "data-event": item.event, "data-at": item.at_us }, line);
       row.className = item.tone;
       line.addEventListener("click", () => choose(item.event, item.at_us, true));
@@ -153,6 +163,7 @@
     root.append(clip);
     ruler(root, bottom);
     const inside = svg("g", { "clip-path": "url(#inside)" });
+    crowded = new Map();
     let speaker = 0;
     for (const row of found) {
       root.append(svg("line", { class: "row", x1: 0, x2: width, y1: row.top + row.height, y2: row.top + row.height }));
@@ -167,7 +178,9 @@
       root.append(title);
       row.variant = row.lane.kind === "speaker" ? speaker++ % 4 : 0;
       curves(inside, row);
-      for (const span of row.lane.spans) drawSpan(inside, row, span);
+      const texts = svg("g");
+      for (const span of row.lane.spans) drawSpan(inside, row, span, texts);
+      inside.append(texts);
       for (const mark of row.lane.marks) drawMark(inside, row, mark);
       sounds(inside, row);
     }
@@ -204,8 +217,17 @@
     return text.length <= room ? text : text.slice(0, room - 1) + "…";
   }
   const FULL = { speech: 1, playback: 1, cut: 1, thinking: 0.8, connected: 0.35, response: 0.55, hearing: 0.55, connecting: 0.55, repair: 0.55, grace: 0.4, doubt: 1.25, paused: 1 };
-  function drawSpan(into, row, span) {
+  // Of many things on the same pixel one is drawn.
+  let crowded = new Map();
+  function isCrowded(key, from, to) {
+    const last = crowded.has(key) ? crowded.get(key) : -10;
+    if (from - last < 0.7 && to - from < 0.7) return true;
+    crowded.set(key, Math.max(last, to));
+    return false;
+  }
+  function drawSpan(into, row, span, texts) {
     if (!visible(span.from_us, span.to_us)) return;
+    if (isCrowded(row.top + span.kind, x(span.from_us), x(span.to_us))) return;
     const from = Math.max(x(span.from_us), NAME - 4), to = Math.min(x(span.to_us), width + 4);
     const body = row.lane.curves ? 26 : Math.min(row.height - 14, 26);
     const tall = body * (FULL[span.kind] || 0.6);
@@ -220,7 +242,7 @@
     if (span.kind === "cut") lost(into, span, middle, tall);
     const solid = ["speech", "playback", "cut", "thinking"].includes(span.kind);
     const text = solid ? fitted(span.label, to - from) : "";
-    if (text) into.append(svg("text", { class: "inside", x: from + 5, y: middle + 4 }, text));
+    if (text) texts.append(svg("text", { class: "inside", x: from + 5, y: middle + 4 }, text));
   }
   // What was there of an answer and was not heard.
   function lost(into, span, middle, tall) {
@@ -235,6 +257,7 @@
   }
   function drawMark(into, row, mark) {
     if (!visible(mark.at_us, mark.at_us)) return;
+    if (isCrowded(row.top + "mark " + mark.kind, x(mark.at_us), x(mark.at_us))) return;
     const px = x(mark.at_us), top = row.top + 5, low = row.top + row.height - 5;
     let shape;
     if (mark.kind === "decision") shape = svg("path", { d: `M${px} ${top - 3} l5 6 l-5 6 l-5 -6z` });
@@ -247,24 +270,25 @@
     into.append(shape);
   }
   const SCALES = { level_dbfs: [-60, 0], speech: [0, 1], explained: [0, 1] };
-  const INKS = ["var(--faint)", "var(--doubt)", "var(--trouble)"];
+  const INKS = { level_dbfs: "var(--faint)", speech: "var(--good)", explained: "var(--trouble)" };
   function curves(into, row) {
     const known = (row.lane.curves || []).filter((curve) => Object.hasOwn(SCALES, curve.name));
-    known.forEach((curve, index) => {
+    for (const curve of known) {
       const [low, high] = SCALES[curve.name];
       const base = row.top + row.height - 4, tall = 20;
       let path = "", before = null;
       for (const [at, value] of curve.points) {
         if (at < view.from - 1e6 || at > view.to + 1e6) continue;
+        if (before !== null && at > before && x(at) - x(before) < 0.3) continue;
         const y = base - clamp((value - low) / (high - low), 0, 1) * tall;
         const joined = before !== null && at - before < 200000;
         path += `${joined ? "L" : "M"}${x(at).toFixed(1)} ${y.toFixed(1)}`;
         before = at;
       }
-      const line = svg("path", { class: "curve", d: path || "M0 0", style: `stroke: ${INKS[index % 3]}` });
-      line.append(svg("title", {}, curve.name));
+      const line = svg("path", { class: "curve", d: path || "M0 0", style: `stroke: ${INKS[curve.name]}` });
+      line.append(svg("title", {}, term(curve.name)));
       into.append(line);
-    });
+    }
   }
   function stageName(stage) { return `${stage.words}: ${length(stage.ms)}`; }
   function budgets(into, row) {
@@ -272,6 +296,7 @@
       for (const stage of turn.stages) {
         if (!visible(stage.from_us, stage.to_us)) continue;
         const from = x(stage.from_us), to = x(stage.to_us);
+        if (isCrowded("stage " + stage.name, from, to)) continue;
         const box = svg("rect", { class: "hit " + stage.name, x: from, width: Math.max(to - from, 1), y: row.top + 7, height: 16 });
         box.append(svg("title", {}, stageName(stage)));
         box.addEventListener("click", () => choose(turn.events[0], stage.from_us));
@@ -289,6 +314,7 @@
       const from = turn.speech_ended_us ?? turn.transcribed_us;
       if (!voice || !asker || turn.played_us === null || from === null || !visible(from, turn.played_us)) continue;
       const x1 = x(from), x2 = x(turn.played_us);
+      if (x2 - x1 < 4) continue;
       const y1 = asker.top + (asker.lane.curves ? 34 : asker.height / 2 + 8), y2 = voice.top + voice.height / 2 - 8;
       const bend = (x2 - x1) / 2;
       into.append(svg("path", { class: "flow", d: `M${x1} ${y1} C${x1 + bend} ${y1 + 6} ${x2 - bend} ${y2 - 10} ${x2 - 2} ${y2}` }));
@@ -301,10 +327,14 @@
   function cutLines(into, found, bottom) {
     const voice = found.find((row) => row.lane && row.lane.kind === "voice");
     if (!voice) return;
+    let written = -200;
     for (const span of voice.lane.spans) {
       if (span.kind !== "cut" || !visible(span.to_us, span.to_us)) continue;
       const px = x(span.to_us);
+      if (isCrowded("cut", px, px)) continue;
       into.append(svg("line", { class: "cutline", x1: px, x2: px, y1: RULER, y2: bottom }));
+      if (px - written < 130) continue;
+      written = px;
       into.append(svg("text", { class: "cuttext", x: px + 5, y: bottom + 14 }, "✂ answer cut here"));
     }
   }
@@ -351,7 +381,7 @@
   }
   function decision(box, made, where) {
     const said = data.story.find((item) => item.event === chosen.event && item.tone === "decision");
-    const title = said ? `${name(said.who)} ${said.text.split(" [")[0]}` : made.kind;
+    const title = said ? `${name(said.who)} ${said.text}` : made.kind;
     box.append(el("h3", {}, title), el("p", { class: "sub" }, `decision “${made.kind}” ${where}`));
     const limits = Object.assign({}, made.thresholds);
     const table = el("table", {}, el("tr", {}, el("th", {}, "looked at"), el("th", {}, "value"), el("th", {}, "limit"), el("th", {}, "")));
@@ -359,11 +389,11 @@
       const limit = [key, "min_" + key, "max_" + key].find((candidate) => Object.hasOwn(limits, candidate));
       const against = limit === undefined ? undefined : limits[limit];
       if (limit !== undefined) delete limits[limit];
-      table.append(el("tr", {}, el("th", {}, key.replaceAll("_", " ")), el("td", { class: "figure" }, plain(value)),
+      table.append(el("tr", {}, el("th", {}, term(key)), el("td", { class: "figure" }, plain(value)),
         el("td", { class: "figure" }, against === undefined ? "" : plain(against)), el("td", {}, gauge(value, against))));
     }
     for (const [key, value] of Object.entries(limits)) {
-      table.append(el("tr", {}, el("th", {}, key.replaceAll("_", " ")), el("td", {}, ""), el("td", { class: "figure" }, plain(value)), el("td", {})));
+      table.append(el("tr", {}, el("th", {}, term(key)), el("td", {}, ""), el("td", { class: "figure" }, plain(value)), el("td", {})));
     }
     box.append(table);
     if (made.rest && Object.keys(made.rest).length) facts(box, made.rest);
@@ -421,6 +451,9 @@
     const box = by("legend");
     const items = [["--speech", "speaks"], ["--agent", "agent speaks"], ["--thinking", "works"], ["--doubt", "decision; might be interrupting; held back"], ["--cut", "cut off"], ["--trouble", "trouble"]];
     for (const [ink, words] of items) box.append(el("i", { style: `background: var(${ink})` }), words);
+    // The small curves under a speaker.
+    const curves = Object.keys(SCALES).filter((key) => data.lanes.some((lane) => (lane.curves || []).some((curve) => curve.name === key)));
+    for (const key of curves) box.append(el("i", { style: `background: ${INKS[key]}; height: 2px; vertical-align: middle` }), term(key));
   }
 
   // --- choosing, moving, the address ---
@@ -469,7 +502,12 @@
       const cut = data.story.find((item) => item.tone === "cut");
       const why = cut && data.story.filter((item) => item.tone === "decision" && item.at_us <= cut.at_us && item.who.kind === "speaker").pop();
       const first = why || cut;
-      if (first) { chosen = { event: first.event, at: first.at_us }; cursor = first.at_us; }
+      if (first) {
+        chosen = { event: first.event, at: first.at_us };
+        cursor = first.at_us;
+        // All of a long recording shows nothing.
+        if (end > LONG && !(to > from)) move(cursor - LONG / 4, LONG / 2);
+      }
     }
   }
   const pixel = (event) => event.clientX - by("picture").getBoundingClientRect().left;
