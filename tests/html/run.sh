@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Opens the pages of `clawvoice timeline --html` in a headless Chromium: every page must draw itself
-# without a word on the browser's console. Screenshots are kept in target/html/.
+# without a word on the browser's console. Pages and some screenshots are kept in target/html/.
 #
 #   tests/html/run.sh
 #
@@ -47,8 +47,7 @@ check() {
     echo "$name: FAILED, ${drawn:-0} parts drawn (at least $least); the console says: ${words:-nothing}"
     return 1
   fi
-  open --screenshot="$out/$name.png" "file://$PWD/$page" >/dev/null || true
-  echo "$name: ok, $drawn parts drawn, $out/$name.png"
+  echo "$name: ok, $drawn parts drawn, $page"
 }
 
 for recording in fixtures/timeline/*; do
@@ -56,6 +55,10 @@ for recording in fixtures/timeline/*; do
   name=$(basename "$recording")
   "$CLAWVOICE" timeline "$recording" --html "$out/$name.html" >/dev/null
   check "$out/$name.html" 4 || failed=1
+done
+
+for name in interrupted.jsonl dismissed.jsonl echo.log; do
+  open --screenshot="$out/$name.png" "file://$PWD/$out/$name.html" >/dev/null || true
 done
 
 # Text of a log must stay text.
@@ -74,5 +77,5 @@ if check "$out/broken.html" 4 >/dev/null; then
   echo "the check does not notice a broken page"
   failed=1
 fi
-rm -f "$out/broken.html" "$out/broken.png"
+rm -f "$out/broken.html"
 exit "$failed"

@@ -61,8 +61,8 @@
     for (const finding of wrong) {
       const card = el("div", { class: "finding " + finding.severity },
         el("strong", {}, finding.title),
-        el("p", {}, finding.cause));
-      if (finding.change) card.append(el("p", {}, "Change: " + finding.change));
+        el("p", {}, breakable(finding.cause)));
+      if (finding.change) card.append(el("p", {}, "Change: " + breakable(finding.change)));
       clickable(card, finding.times_us[0], eventOfLine(finding.lines[0]));
       box.append(card);
     }
@@ -91,6 +91,8 @@
     const last = earlier[earlier.length - 1];
     return last ? { text: name(last.who) + " " + last.text + ".", detail: last.detail } : null;
   }
+  // Settings' names break at their dots.
+  const breakable = (text) => text.replace(/\.(?=[a-z])/g, ".\u200b");
   function eventOfLine(line) {
     const found = Object.keys(data.events).find((index) => data.events[index].line === line);
     return found === undefined ? null : Number(found);
@@ -241,7 +243,9 @@
     into.append(box);
     if (span.kind === "cut") lost(into, span, middle, tall);
     const solid = ["speech", "playback", "cut", "thinking"].includes(span.kind);
-    const text = solid ? fitted(span.label, to - from) : "";
+    const held = row.lane.spans.find((other) => other.kind === "paused" && other.from_us > span.from_us && other.from_us < span.to_us);
+    const free = held && span.kind !== "paused" ? Math.min(to, x(held.from_us)) : to;
+    const text = solid ? fitted(span.label, free - from) : "";
     if (text) texts.append(svg("text", { class: "inside", x: from + 5, y: middle + 4 }, text));
   }
   // What was there of an answer and was not heard.
@@ -320,7 +324,7 @@
       into.append(svg("path", { class: "flow", d: `M${x1} ${y1} C${x1 + bend} ${y1 + 6} ${x2 - bend} ${y2 - 10} ${x2 - 2} ${y2}` }));
       into.append(svg("path", { class: "flow-head", d: `M${x2} ${y2 + 2} l-8 -2 l5 -5z` }));
       if (!ordered && turn.latency_ms !== null && x2 - x1 > 40) {
-        into.append(svg("text", { class: "faint", x: x1 + bend - 14, y: (y1 + y2) / 2 - 4 }, length(turn.latency_ms)));
+        into.append(svg("text", { class: "faint", x: x1 + bend + 6, y: y1 * 0.4 + y2 * 0.6 }, length(turn.latency_ms)));
       }
     }
   }
@@ -359,6 +363,11 @@
     if (!entry) {
       box.append(el("h3", {}, "Click anything"), el("p", { class: "sub" },
         "A decision shows what it looked at and what it compared that with. Wheel: zoom. Drag or ← →: move. + and −: zoom. 0: all of it. ↑ ↓: next and previous."));
+      const settings = (data.timeline.header || {}).settings || {};
+      if (Object.keys(settings).length) {
+        box.append(el("h3", {}, "Settings of this session"));
+        facts(box, settings);
+      }
       return;
     }
     const where = `at ${place(entry.at_us)}${ordered ? "" : " s"}, line ${entry.line} of the file`;
@@ -410,10 +419,12 @@
     const box = by("sounds");
     if (!data.clips.length) return;
     box.append(el("h3", {}, "Recorded sound"));
-    for (const clip of data.clips) {
+    const here = data.clips.filter((clip) => clip.source);
+    const missing = data.clips.length - here.length;
+    if (missing) box.append(el("p", { class: "sub" }, `${missing} of ${data.clips.length} pieces are not in this page.`));
+    for (const clip of here) {
       const whose = clip.user ? label(clip.user) : "agent";
-      box.append(el("p", {}, `${whose}, from ${place(clip.from_us)}: ${clip.source ? "" : clip.file + " is not in this page"}`));
-      if (!clip.source) continue;
+      box.append(el("p", { class: "sub" }, `${whose}, from ${place(clip.from_us)} s`));
       const player = el("audio", { controls: "", preload: "metadata", src: clip.source });
       player.addEventListener("loadedmetadata", () => { clip.length_us = player.duration * 1e6; draw(); });
       player.addEventListener("timeupdate", () => {
@@ -464,13 +475,14 @@
     draw(); detail(); highlight(true); remember();
   }
   function move(from, span) {
-    span = clamp(span, 2000, end * 1.02);
-    from = clamp(from, -end * 0.01, Math.max(end * 1.01 - span, -end * 0.01));
+    span = clamp(span, 2000, end * 1.04);
+    const margin = span * 0.02;
+    from = clamp(from, -margin, Math.max(end + margin - span, -margin));
     view.from = from;
     view.to = from + span;
   }
   function zoom(factor, around) {
-    const span = clamp((view.to - view.from) * factor, 2000, end * 1.02);
+    const span = clamp((view.to - view.from) * factor, 2000, end * 1.04);
     const share = (around - view.from) / (view.to - view.from);
     move(around - share * span, span);
     draw(); remember();
@@ -489,7 +501,7 @@
   function recall() {
     const parts = new URLSearchParams(location.hash.slice(1));
     const [from, to] = (parts.get("view") || "").split("_").map((part) => Number(part) * 1e6);
-    if (to > from) move(from, to - from); else move(-end * 0.01, end * 1.02);
+    if (to > from) move(from, to - from); else move(-end * 0.02, end * 1.04);
     const at = parts.has("at") ? Number(parts.get("at")) * 1e6 : NaN;
     if (Number.isFinite(at)) cursor = at;
     const event = Number(parts.get("event"));
@@ -546,7 +558,7 @@
         ArrowLeft: () => { move(view.from - span / 8, span); draw(); remember(); },
         ArrowRight: () => { move(view.from + span / 8, span); draw(); remember(); },
         "+": () => zoom(0.7, middle), "=": () => zoom(0.7, middle), "-": () => zoom(1.4, middle),
-        0: () => { move(-end * 0.01, end * 1.02); draw(); remember(); },
+        0: () => { move(-end * 0.02, end * 1.04); draw(); remember(); },
         ArrowDown: () => step(1), j: () => step(1), ArrowUp: () => step(-1), k: () => step(-1),
         Escape: () => { chosen = null; cursor = null; draw(); detail(); highlight(); remember(); },
       };
@@ -556,7 +568,7 @@
     });
     by("zoom-in").addEventListener("click", () => zoom(0.6, view.from + (view.to - view.from) / 2));
     by("zoom-out").addEventListener("click", () => zoom(1.6, view.from + (view.to - view.from) / 2));
-    by("fit").addEventListener("click", () => { move(-end * 0.01, end * 1.02); draw(); remember(); });
+    by("fit").addEventListener("click", () => { move(-end * 0.02, end * 1.04); draw(); remember(); });
     for (const button of by("filters").children) {
       button.addEventListener("click", () => {
         filter = button.dataset.filter;
