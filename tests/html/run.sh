@@ -61,6 +61,40 @@ for name in interrupted.jsonl dismissed.jsonl echo.log; do
   open --screenshot="$out/$name.png" "file://$PWD/$out/$name.html" >/dev/null || true
 done
 
+# Everything that can be clicked, turned and pressed; the address must keep the place.
+cat >"$work/hands.html" <<'SCRIPT'
+<script>
+(() => {
+  const picture = document.getElementById("picture");
+  const key = (name) => document.dispatchEvent(new KeyboardEvent("keydown", { key: name, bubbles: true }));
+  const facts = [];
+  for (const hit of [...picture.querySelectorAll(".hit")]) hit.dispatchEvent(new MouseEvent("click", { bubbles: true, clientX: 700 }));
+  for (const row of [...document.querySelectorAll("#story button, .finding, .budget")]) {
+    row.click();
+    if (!document.getElementById("detail").textContent) facts.push("an empty detail");
+  }
+  for (const button of document.querySelectorAll("#filters button")) button.click();
+  for (const name of ["+", "-", "ArrowLeft", "ArrowRight", "ArrowDown", "j", "k", "ArrowUp", "Escape", "0", "+", "+", "ArrowDown"]) key(name);
+  picture.dispatchEvent(new WheelEvent("wheel", { deltaY: -300, clientX: 800, bubbles: true, cancelable: true }));
+  picture.dispatchEvent(new WheelEvent("wheel", { deltaX: 80, clientX: 800, bubbles: true, cancelable: true }));
+  picture.dispatchEvent(new PointerEvent("pointerdown", { clientX: 800, bubbles: true }));
+  window.dispatchEvent(new PointerEvent("pointermove", { clientX: 700 }));
+  window.dispatchEvent(new PointerEvent("pointerup", { clientX: 700 }));
+  document.body.dataset.drawn = picture.querySelectorAll("rect, path").length;
+  setTimeout(() => {
+    if (!/^#at=[\d.]+&event=\d+&view=[\d.-]+_[\d.]+$/.test(location.hash)) facts.push("the address is " + location.hash);
+    for (const fact of facts) console.error(fact);
+  }, 1000);
+})();
+</script>
+SCRIPT
+sed "/<\/body>/{
+r $work/hands.html
+N
+}" "$out/interrupted.jsonl.html" >"$out/hands.html"
+check "$out/hands.html" 4 || failed=1
+rm -f "$out/hands.html"
+
 # Text of a log must stay text.
 printf '%s\n' \
   '{"at_us":1,"level":"warn","line":"realtime error","fields":{"message":"</script><script>console.log(1)</script><img src=x onerror=console.log(2)>","user":"__proto__","speaker":"<b>x</b>"}}' \
