@@ -9,7 +9,8 @@ use super::{Review, document, words::term};
 
 const TEMPLATE: &str = include_str!("html/template.html");
 const STYLE: &str = include_str!("html/style.css");
-const SCRIPT: &str = include_str!("html/script.js");
+const PICTURE: &str = include_str!("html/picture.js");
+const PAGE: &str = include_str!("html/page.js");
 
 /// Points of one curve on the page; of a longer one every n-th.
 const MAX_POINTS: usize = 20_000;
@@ -25,7 +26,9 @@ pub fn page(review: &Review, title: &str, sounds: &BTreeMap<String, Vec<u8>>) ->
     data["terms"] = terms(review);
     data["events"] = referenced(review);
     data["clips"] = clips(review, sounds);
-    fill(TEMPLATE, &[("STYLE", STYLE), ("DATA", &as_script_data(&data)), ("SCRIPT", SCRIPT)])
+    let data = as_script_data(&data);
+    let parts = [("STYLE", STYLE), ("DATA", data.as_str()), ("PICTURE", PICTURE), ("PAGE", PAGE)];
+    fill(TEMPLATE, &parts)
 }
 
 /// Puts parts where the template names them, in one pass: what is put in is not looked at again.
