@@ -18,7 +18,7 @@ if [ -z "$browser" ]; then
   exit 0
 fi
 if [ -z "${CLAWVOICE:-}" ]; then
-  cargo test --quiet --workspace --no-run --bin clawvoice
+  cargo build --quiet --bin clawvoice
   CLAWVOICE=${CARGO_TARGET_DIR:-target}/debug/clawvoice
 fi
 out=target/html
