@@ -1,7 +1,7 @@
 //! `clawvoice timeline`: shows a recording, or a log, of a voice session.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     fs::File,
     io::{self, Read as _, Write as _},
     path::{Component, Path, PathBuf},
@@ -146,10 +146,11 @@ fn sounds(review: &Review, recording: &Path) -> BTreeMap<String, Vec<u8>> {
     let folder = recording.parent().unwrap_or(Path::new(""));
     let mut sounds = BTreeMap::new();
     let mut left = MAX_SOUND_BYTES;
+    let mut left_out = BTreeSet::new();
     for clip in review.clips() {
         let name = Path::new(&clip.file);
         let below = name.components().all(|part| matches!(part, Component::Normal(_)));
-        if !below || sounds.contains_key(&clip.file) {
+        if sounds.contains_key(&clip.file) || left_out.contains(&clip.file) {
             continue;
         }
         let path = folder.join(name);
@@ -157,14 +158,18 @@ fn sounds(review: &Review, recording: &Path) -> BTreeMap<String, Vec<u8>> {
             (Ok(path), Ok(folder)) => path.starts_with(folder),
             _ => false,
         };
-        if !inside || !std::fs::metadata(&path).is_ok_and(|about| about.len() <= left) {
-            printer::progress(format_args!("{} is left out of the page", printable(&clip.file)));
+        if !below || !inside || !std::fs::metadata(&path).is_ok_and(|about| about.len() <= left) {
+            left_out.insert(&clip.file);
             continue;
         }
         if let Ok(bytes) = std::fs::read(&path) {
             left = left.saturating_sub(bytes.len() as u64);
             sounds.insert(clip.file.clone(), bytes);
         }
+    }
+    if let Some(first) = left_out.first() {
+        let (count, first) = (left_out.len(), printable(first));
+        printer::progress(format_args!("sound files left out of the page: {count} ({first} …)"));
     }
     sounds
 }

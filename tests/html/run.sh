@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Opens the pages of `clawvoice timeline --html` in a headless Chromium: every page must draw itself
-# without a word on the browser's console. Screenshots are kept in target/html/.
+# without a word on the browser's console. Pages and some screenshots are kept in target/html/.
 #
 #   tests/html/run.sh
 #
@@ -18,7 +18,7 @@ if [ -z "$browser" ]; then
   exit 0
 fi
 if [ -z "${CLAWVOICE:-}" ]; then
-  cargo test --quiet --workspace --no-run --bin clawvoice
+  cargo build --quiet --bin clawvoice
   CLAWVOICE=${CARGO_TARGET_DIR:-target}/debug/clawvoice
 fi
 out=target/html
@@ -47,8 +47,7 @@ check() {
     echo "$name: FAILED, ${drawn:-0} parts drawn (at least $least); the console says: ${words:-nothing}"
     return 1
   fi
-  open --screenshot="$out/$name.png" "file://$PWD/$page" >/dev/null || true
-  echo "$name: ok, $drawn parts drawn, $out/$name.png"
+  echo "$name: ok, $drawn parts drawn, $page"
 }
 
 for recording in fixtures/timeline/*; do
@@ -57,6 +56,44 @@ for recording in fixtures/timeline/*; do
   "$CLAWVOICE" timeline "$recording" --html "$out/$name.html" >/dev/null
   check "$out/$name.html" 4 || failed=1
 done
+
+for name in interrupted.jsonl dismissed.jsonl echo.log; do
+  open --screenshot="$out/$name.png" "file://$PWD/$out/$name.html" >/dev/null || true
+done
+
+# Everything that can be clicked, turned and pressed; the address must keep the place.
+cat >"$work/hands.html" <<'SCRIPT'
+<script>
+(() => {
+  const picture = document.getElementById("picture");
+  const key = (name) => document.dispatchEvent(new KeyboardEvent("keydown", { key: name, bubbles: true }));
+  const facts = [];
+  for (const hit of [...picture.querySelectorAll(".hit")]) hit.dispatchEvent(new MouseEvent("click", { bubbles: true, clientX: 700 }));
+  for (const row of [...document.querySelectorAll("#story button, .finding, .budget")]) {
+    row.click();
+    if (!document.getElementById("detail").textContent) facts.push("an empty detail");
+  }
+  for (const button of document.querySelectorAll("#filters button")) button.click();
+  for (const name of ["+", "-", "ArrowLeft", "ArrowRight", "ArrowDown", "j", "k", "ArrowUp", "Escape", "0", "+", "+", "ArrowDown"]) key(name);
+  picture.dispatchEvent(new WheelEvent("wheel", { deltaY: -300, clientX: 800, bubbles: true, cancelable: true }));
+  picture.dispatchEvent(new WheelEvent("wheel", { deltaX: 80, clientX: 800, bubbles: true, cancelable: true }));
+  picture.dispatchEvent(new PointerEvent("pointerdown", { clientX: 800, bubbles: true }));
+  window.dispatchEvent(new PointerEvent("pointermove", { clientX: 700 }));
+  window.dispatchEvent(new PointerEvent("pointerup", { clientX: 700 }));
+  document.body.dataset.drawn = picture.querySelectorAll("rect, path").length;
+  setTimeout(() => {
+    if (!/^#at=[\d.]+&event=\d+&view=[\d.-]+_[\d.]+$/.test(location.hash)) facts.push("the address is " + location.hash);
+    for (const fact of facts) console.error(fact);
+  }, 1000);
+})();
+</script>
+SCRIPT
+sed "/<\/body>/{
+r $work/hands.html
+N
+}" "$out/interrupted.jsonl.html" >"$out/hands.html"
+check "$out/hands.html" 4 || failed=1
+rm -f "$out/hands.html"
 
 # Text of a log must stay text.
 printf '%s\n' \
@@ -74,5 +111,5 @@ if check "$out/broken.html" 4 >/dev/null; then
   echo "the check does not notice a broken page"
   failed=1
 fi
-rm -f "$out/broken.html" "$out/broken.png"
+rm -f "$out/broken.html"
 exit "$failed"

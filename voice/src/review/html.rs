@@ -5,11 +5,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
 use serde_json::{Value, json};
 
-use super::{Review, document};
+use super::{Review, document, words::term};
 
 const TEMPLATE: &str = include_str!("html/template.html");
 const STYLE: &str = include_str!("html/style.css");
-const SCRIPT: &str = include_str!("html/script.js");
+const PICTURE: &str = include_str!("html/picture.js");
+const PAGE: &str = include_str!("html/page.js");
 
 /// Points of one curve on the page; of a longer one every n-th.
 const MAX_POINTS: usize = 20_000;
@@ -22,9 +23,12 @@ pub fn page(review: &Review, title: &str, sounds: &BTreeMap<String, Vec<u8>>) ->
     thin_out(&mut data);
     data["title"] = json!(title);
     data["labels"] = labels(review);
+    data["terms"] = terms(review);
     data["events"] = referenced(review);
     data["clips"] = clips(review, sounds);
-    fill(TEMPLATE, &[("STYLE", STYLE), ("DATA", &as_script_data(&data)), ("SCRIPT", SCRIPT)])
+    let data = as_script_data(&data);
+    let parts = [("STYLE", STYLE), ("DATA", data.as_str()), ("PICTURE", PICTURE), ("PAGE", PAGE)];
+    fill(TEMPLATE, &parts)
 }
 
 /// Puts parts where the template names them, in one pass: what is put in is not looked at again.
@@ -81,6 +85,16 @@ fn labels(review: &Review) -> Value {
         .map(|speaker| (speaker.user.clone(), label(&speaker.user)))
         .collect::<serde_json::Map<_, _>>()
         .into()
+}
+
+/// Plain words for the figures of decisions.
+fn terms(review: &Review) -> Value {
+    let decisions = review.timeline.events.iter().filter_map(|event| event.what.decision());
+    let names: BTreeSet<&String> = decisions
+        .flat_map(|decision| decision.inputs.keys().chain(decision.thresholds.keys()))
+        .collect();
+    let words = |name: &String| (name.clone(), json!(term(name)));
+    names.into_iter().map(words).collect::<serde_json::Map<_, _>>().into()
 }
 
 /// The entries that something on the page leads to, by their index.

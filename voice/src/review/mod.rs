@@ -4,7 +4,7 @@
 //! bytes → read → facts → { lanes, story, findings } → { terminal, document, html, perfetto }
 //! ```
 //!
-//! Reads our recordings, our logs and OpenClaw's; see [`read`]. Nothing here opens a file or knows
+//! Reads our recordings, our logs and OpenClaw's; see [`read()`]. Nothing here opens a file or knows
 //! the time: a caller hands bytes in and gets text out.
 
 pub mod diagnose;
@@ -14,6 +14,7 @@ pub mod facts;
 pub mod html;
 pub mod lanes;
 mod names;
+mod parse;
 pub mod perfetto;
 mod read;
 mod stamp;

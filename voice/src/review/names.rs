@@ -2,7 +2,7 @@
 //!
 //! A line begins with its name and the name contains spaces, so only a table tells where it ends.
 
-/// OpenClaw's names and ours; those that others begin with stand behind them.
+/// OpenClaw's names and ours. Some begin with another one; [`split`] takes the longest that fits.
 ///
 /// A test beside this table holds it against everything `crate::timeline` writes.
 pub(super) const KNOWN: &[&str] = &[

@@ -25,6 +25,9 @@ pub struct Happening {
     pub tone: Tone,
     /// What, as a sentence whose subject is [`Self::who`].
     pub text: String,
+    /// The figures behind it; often empty.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub detail: String,
     /// The entry that says so.
     pub event: EventIndex,
 }
@@ -93,7 +96,8 @@ struct Story<'a> {
 
 impl Story<'_> {
     fn say(&mut self, at: SessionTime, who: Who, tone: Tone, event: EventIndex, text: String) {
-        self.told.push(Happening { at, who, tone, text: printable(&text), event });
+        let text = printable(&text);
+        self.told.push(Happening { at, who, tone, text, detail: String::new(), event });
     }
 
     fn timed(&self) -> bool {
@@ -171,7 +175,7 @@ impl Story<'_> {
             Outcome::Silent => {
                 self.say(at, Who::Agent, Tone::Plain, last, "chooses to say nothing".to_owned());
             }
-            Outcome::Failed(why) if why == "cancelled" => {
+            Outcome::CalledOff => {
                 let text = "drops its work: it was called off".to_owned();
                 self.say(at, Who::Agent, Tone::Decision, last, text);
             }
@@ -241,13 +245,7 @@ impl Story<'_> {
     fn decision(&mut self, at: SessionTime, event: EventIndex, decision: &Decision) {
         let speaker = decision.user.clone().map(Who::Speaker);
         let why = decision.reason.as_deref().map(reason).unwrap_or_default();
-        let compared = comparison(decision);
-        let because = match (why.is_empty(), compared.is_empty()) {
-            (true, true) => String::new(),
-            (false, true) => format!(": {why}"),
-            (true, false) => format!(": {compared}"),
-            (false, false) => format!(": {why} [{compared}]"),
-        };
+        let because = if why.is_empty() { why } else { format!(": {why}") };
         let (who, text) = match decision.kind.as_str() {
             "suspected" => {
                 (speaker.unwrap_or(Who::Agent), format!("might be interrupting{because}"))
@@ -264,7 +262,8 @@ impl Story<'_> {
                 (speaker.unwrap_or(Who::Agent), text)
             }
         };
-        self.say(at, who, Tone::Decision, event, text);
+        let (text, detail) = (printable(&text), printable(&comparison(decision)));
+        self.told.push(Happening { at, who, tone: Tone::Decision, text, detail, event });
     }
 
     fn line(&mut self, at: SessionTime, event: EventIndex, line: &Line) {

@@ -256,6 +256,10 @@ fn story(review: &Review, width: usize, text: &mut String) {
             "{FAINT}{at:>9}{FAINT:#} {STRONG}{}{STRONG:#} {style}{words}{style:#}",
             fit(&who, NAME)
         );
+        if !happening.detail.is_empty() {
+            let detail = wrap(&happening.detail, width, indent);
+            let _ = writeln!(text, "{:indent$}{FAINT}{detail}{FAINT:#}", "");
+        }
     }
 }
 

@@ -92,13 +92,28 @@ pub(super) fn reason(word: &str) -> String {
 pub(super) fn comparison(decision: &Decision) -> String {
     let mut parts = Vec::new();
     for (name, value) in decision.inputs.iter().take(6) {
-        let shown = format!("{} {}", name.replace('_', " "), one_line(&as_text(value)));
+        let shown = format!("{} {}", term(name), one_line(&as_text(value)));
         match threshold(decision, name) {
             Some(limit) => parts.push(format!("{shown} (limit {})", one_line(&as_text(limit)))),
             None => parts.push(shown),
         }
     }
     parts.join(", ")
+}
+
+/// What a figure of a decision is called in plain words; its own name if nobody knows it.
+pub(super) fn term(name: &str) -> String {
+    let words = match name {
+        "level_dbfs" => "loudness (dBFS)",
+        "speech" => "likeness to speech",
+        "explained" => "share that is the agent's own voice",
+        "voiced_ms" => "speech so far (ms)",
+        "length_ms" => "length (ms)",
+        "heard_ms" => "heard of the answer (ms)",
+        "words" => "words",
+        other => return one_line(&other.replace('_', " ")),
+    };
+    words.to_owned()
 }
 
 /// The threshold that an input is compared with: of the same name, or with `min` or `max` to it.
@@ -138,6 +153,9 @@ mod tests {
             thresholds: json!({"min_voiced_ms": 300}).as_object().unwrap().clone(),
             rest: serde_json::Map::new(),
         };
-        assert_eq!(comparison(&decision), "level dbfs -31.2, voiced ms 320 (limit 300)");
+        assert_eq!(
+            comparison(&decision),
+            "loudness (dBFS) -31.2, speech so far (ms) 320 (limit 300)"
+        );
     }
 }

@@ -7,11 +7,39 @@ use crate::review::words::{one_line, quote};
 const LOSS_PERCENT: u64 = 5;
 
 pub(super) fn findings(case: &Case<'_>, findings: &mut Vec<Finding>) {
+    several_guilds(case, findings);
     joining(case, findings);
     decryption(case, findings);
     receiving(case, findings);
     statistics(case, findings);
     permissions(case, findings);
+}
+
+/// Answers are followed as if there were one player; each guild has its own.
+fn several_guilds(case: &Case<'_>, findings: &mut Vec<Finding>) {
+    let mut guilds: Vec<String> = Vec::new();
+    let mut others = Vec::new();
+    for (index, _, line) in case.lines("joined") {
+        let Some(guild) = line.text("guild") else { continue };
+        if guilds.iter().all(|known| *known != guild) && guilds.len() < 100 {
+            if !guilds.is_empty() {
+                others.push(index);
+            }
+            guilds.push(guild.into_owned());
+        }
+    }
+    case.report(findings, &others, || {
+        Finding::new(
+            "several-guilds",
+            Severity::Notice,
+            format!("The sessions of {} guilds are in one file", guilds.len()),
+        )
+        .cause(
+            "The provider's lines do not say which guild they belong to, so questions and answers \
+             of sessions that ran at the same time may be mixed up here.",
+        )
+        .change("look at the recording of one session, or at the log of one guild")
+    });
 }
 
 fn said(case: &Case<'_>, name: &str) -> String {

@@ -46,13 +46,7 @@ pub(super) fn is_echo(case: &Case<'_>, playback: &Playback) -> bool {
         return false;
     }
     let Some((index, turn)) = cutting_turn(case.facts, playback) else { return false };
-    let words: Vec<&str> = case
-        .facts
-        .exchanges
-        .iter()
-        .filter(|exchange| exchange.turn == Some(index))
-        .map(|exchange| exchange.words.as_str())
-        .collect();
+    let words = case.words_of(index);
     if words.is_empty() {
         return turn.closed.is_some_and(|closed| case.goes_on(closed, 1_000));
     }

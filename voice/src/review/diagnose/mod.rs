@@ -9,13 +9,15 @@ mod hearing;
 mod interruption;
 mod playback;
 
+use std::collections::HashMap;
+
 use clawvoice_session::SessionTime;
 use serde::Serialize;
 
 use super::{
     Clock, Timeline,
     event::{Event, Line},
-    facts::{EventIndex, Facts},
+    facts::{EventIndex, Exchange, Facts},
     words::printable,
 };
 
@@ -38,7 +40,7 @@ pub struct Finding {
     pub change: Option<String>,
     /// How often it was seen.
     pub count: usize,
-    /// When it was seen, the first [`MAX_NAMED`] times.
+    /// When it was seen, the first 20 times.
     #[serde(rename = "times_us")]
     pub times: Vec<SessionTime>,
     /// The lines of the file behind it, as many.
@@ -85,7 +87,7 @@ impl Finding {
 /// Finds what a recording shows, the worst first. Without problems and notices nothing is wrong.
 #[must_use]
 pub fn diagnose(timeline: &Timeline, facts: &Facts) -> Vec<Finding> {
-    let case = Case { timeline, facts };
+    let case = Case::new(timeline, facts);
     let mut findings = Vec::new();
     call::findings(&case, &mut findings);
     hearing::findings(&case, &mut findings);
@@ -100,9 +102,27 @@ pub fn diagnose(timeline: &Timeline, facts: &Facts) -> Vec<Finding> {
 struct Case<'a> {
     timeline: &'a Timeline,
     facts: &'a Facts,
+    /// The exchanges that each turn's words began.
+    of_turn: HashMap<usize, Vec<&'a Exchange>>,
 }
 
 impl<'a> Case<'a> {
+    fn new(timeline: &'a Timeline, facts: &'a Facts) -> Self {
+        let mut of_turn: HashMap<usize, Vec<&Exchange>> = HashMap::new();
+        for exchange in &facts.exchanges {
+            if let Some(turn) = exchange.turn {
+                of_turn.entry(turn).or_default().push(exchange);
+            }
+        }
+        Self { timeline, facts, of_turn }
+    }
+
+    /// What was understood of a turn.
+    fn words_of(&self, turn: usize) -> Vec<&'a str> {
+        let exchanges = self.of_turn.get(&turn).map(Vec::as_slice).unwrap_or_default();
+        exchanges.iter().map(|exchange| exchange.words.as_str()).collect()
+    }
+
     /// The lines of a name.
     fn lines(&self, name: &str) -> impl Iterator<Item = (EventIndex, &'a Event, &'a Line)> {
         self.timeline.events.iter().enumerate().filter_map(move |(index, event)| {

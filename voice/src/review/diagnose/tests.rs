@@ -46,6 +46,7 @@ const CASES: &[(&str, &[&str])] = &[
     ("provider-errors.log", &["provider-refused", "provider-limit", "provider-error"]),
     ("provider-took-back.log", &["provider-took-back"]),
     ("said-twice.log", &["said-twice"]),
+    ("several-guilds.log", &["several-guilds"]),
     ("several-speakers.log", &["several-speakers", "slow-queue"]),
     ("slow-agent.jsonl", &["slow-agent"]),
     ("slow-consult.jsonl", &["slow-consult"]),

@@ -57,6 +57,8 @@ pub enum Outcome {
     Control(String),
     /// The agent chose to say nothing.
     Silent,
+    /// Somebody called it off.
+    CalledOff,
     /// The agent failed.
     Failed(String),
 }

@@ -27,9 +27,16 @@ fn a_page_holds_everything_and_asks_for_nothing() {
             assert!(data["events"][span["event"].to_string()].is_object(), "{span}");
         }
     }
-    for place in
-        ["/*STYLE*/", "/*DATA*/", "/*SCRIPT*/", "src=\"http", "href=\"http", "@import", "url(http"]
-    {
+    for place in [
+        "/*STYLE*/",
+        "/*DATA*/",
+        "/*PICTURE*/",
+        "/*PAGE*/",
+        "src=\"http",
+        "href=\"http",
+        "@import",
+        "url(http",
+    ] {
         assert!(!page.contains(place), "{place}");
     }
 }
@@ -37,7 +44,7 @@ fn a_page_holds_everything_and_asks_for_nothing() {
 #[test]
 fn no_text_of_a_log_becomes_markup_or_script() {
     let evil =
-        r#"</script><script>alert(1)</script><!--<img src=x onerror=alert(2)>/*SCRIPT*/&#60;"#;
+        r#"</script><script>alert(1)</script><!--<img src=x onerror=alert(2)>/*PICTURE*/&#60;"#;
     let line = serde_json::json!({
         "at_us": 1, "level": "warn", "line": format!("realtime error {evil}"),
         "fields": {"message": evil, "user": evil, "speaker": evil},

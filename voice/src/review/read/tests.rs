@@ -1,3 +1,4 @@
+use clawvoice_session::timeline::Level;
 use proptest::prelude::*;
 use serde_json::json;
 
