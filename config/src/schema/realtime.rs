@@ -90,8 +90,8 @@ pub struct Realtime {
     pub barge_in: Option<bool>,
     /// `bargeInRule`: `"confirm"` (default) or `"documented"`.
     pub barge_in_rule: BargeInRule,
-    /// `bargeInConfirmMs`, with rule `confirm`: so much voice ends an answer. Default 500, 100 to
-    /// 5,000.
+    /// `bargeInConfirmMs`, with rule `confirm`: so much voice whose pitch moves ends an answer.
+    /// Speech has a third of a second of it in every second. Default 560, 100 to 5,000.
     pub barge_in_confirm: Duration,
     /// `bargeInWindowMs`, with rule `confirm`: for so long the words of a short sound are waited
     /// for; then the answer goes on. Default 2,000, 100 to 10,000.
@@ -238,7 +238,7 @@ pub(crate) fn read(section: &Section<'_, '_>, mode: VoiceMode) -> Realtime {
             )
             .unwrap_or(BargeInRule::Confirm),
         barge_in_confirm: Duration::from_millis(
-            section.whole("bargeInConfirmMs", 100, 5_000).unwrap_or(500).into(),
+            section.whole("bargeInConfirmMs", 100, 5_000).unwrap_or(560).into(),
         ),
         barge_in_window: Duration::from_millis(
             section.whole("bargeInWindowMs", 100, 10_000).unwrap_or(2_000).into(),

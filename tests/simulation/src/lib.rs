@@ -10,7 +10,8 @@
 //! ```
 //!
 //! [`talk`] does the same for conversations: who said what, and what is heard of the answers.
-//! [`disturbance`] makes what microphones pick up besides: coughs, keys, music, echo, agreement.
+//! [`disturbance`] makes what microphones pick up besides: coughs, keys, music, echo, agreement;
+//! [`interruption`] plays it to a conversation that is answering.
 //!
 //! Protocol code is shared with neither `clawvoice-voice` nor localcord's humans.
 
@@ -18,6 +19,7 @@ mod agenda;
 mod channel;
 mod churn;
 pub mod disturbance;
+pub mod interruption;
 mod ledger;
 mod member;
 mod oracle;

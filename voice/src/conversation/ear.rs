@@ -100,7 +100,9 @@ impl Ears {
             Features { level_ddbfs: (level * 10.0).round() as i16, ..Features::default() };
         let Some(ear) = self.ears.get_mut(index) else { return features };
         features.speech_permille = permille(ear.speech(pcm));
-        features.voicing_permille = permille(ear.voicing.push(pcm));
+        let pitch = ear.voicing.push(pcm);
+        features.pitch_permille = permille(pitch.strength);
+        features.drift_permille = permille(pitch.drift);
         // Long after the last answer there is nothing that could echo.
         if let Some(played) = self.played.as_ref().filter(|played| !played.is_silent(now)) {
             let verdict = ear.echo.judge(now, pcm, played);

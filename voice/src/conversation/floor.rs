@@ -28,6 +28,13 @@ use super::turn::duration_ms;
 const FRAME_MS: u32 = 20;
 /// Voice with a pitch in a row by which somebody is believed whose last sounds were noise, in ms.
 const PITCH_RUN_MS: u32 = 60;
+/// The same after echo, of which a frame may go unrecognised now and then.
+const PITCH_RUN_OVER_ECHO_MS: u32 = 100;
+/// Gliding voice of late by which somebody is believed whose last sounds were music, in ms. It fades
+/// by a seventh of the time in which there is none.
+const GLIDE_RUN_MS: u32 = 120;
+/// A tone that is held so long, in ms, and glides for less than a third of that, is music or hum.
+const TONE_MS: u32 = 500;
 /// Echo in a row by which a sound is nothing else, in ms.
 const ECHO_RUN_MS: u32 = 60;
 /// False alarms in a row after which a microphone is believed only with voice in it.
@@ -46,8 +53,14 @@ pub struct FloorRules {
     /// Probability of speech from which a frame is voice, in thousandths.
     pub speech_permille: u16,
     /// Periodicity from which voice has a pitch, in thousandths.
-    pub voicing_permille: u16,
-    /// Voice that confirms an interruption, in ms.
+    pub pitch_permille: u16,
+    /// Periodicity from which that pitch is exact enough to tell whether it glides, in thousandths.
+    pub exact_permille: u16,
+    /// By how much the period changes within 20 ms where a pitch glides, in thousandths: less is a
+    /// held tone, more another sound.
+    pub glide_permille: (u16, u16),
+    /// Gliding voice that confirms an interruption, in ms. Speech has a third of a second of it in
+    /// every second.
     pub confirm_ms: u32,
     /// Voice with a pitch below which a sound was noise, in ms. Every word has a vowel in it.
     pub pitch_ms: u32,
@@ -68,8 +81,10 @@ impl Default for FloorRules {
         Self {
             audible_ddbfs: -500,
             speech_permille: 500,
-            voicing_permille: 500,
-            confirm_ms: 500,
+            pitch_permille: 500,
+            exact_permille: 750,
+            glide_permille: (6, 100),
+            confirm_ms: 560,
             pitch_ms: 40,
             settle_ms: 240,
             hoarse_ms: 600,
@@ -88,7 +103,9 @@ pub struct Features {
     /// Probability of speech, in thousandths.
     pub speech_permille: u16,
     /// How periodic it is, in thousandths.
-    pub voicing_permille: u16,
+    pub pitch_permille: u16,
+    /// By how much its period differs from that of the frame before, in thousandths.
+    pub drift_permille: u16,
     /// Share of the energy that is echo of what was played, in thousandths.
     pub echo_permille: u16,
     /// Whether it is nothing but echo.
@@ -158,8 +175,10 @@ pub enum Input {
 pub enum Dismissal {
     /// Nothing audible came.
     Inaudible,
-    /// A sound without voice: a cough, a key, music.
+    /// A sound without voice: a cough, a key.
     Noise,
+    /// A held pitch: music, or hum.
+    Tone,
     /// Our own voice, back through an open microphone.
     Echo,
     /// "mm-hmm".
@@ -179,6 +198,7 @@ impl Dismissal {
         match self {
             Self::Inaudible => "inaudible",
             Self::Noise => "noise",
+            Self::Tone => "tone",
             Self::Echo => "echo",
             Self::Backchannel => "backchannel",
             Self::NoWords => "no-words",
@@ -224,6 +244,10 @@ pub struct Evidence {
     pub voice_ms: u32,
     /// Of it with a pitch, in ms.
     pub pitch_ms: u32,
+    /// Of it with a pitch that glides, in ms.
+    pub glide_ms: u32,
+    /// Of it with a pitch that is held, in ms.
+    pub tone_ms: u32,
     /// Echo in it, in ms.
     pub echo_ms: u32,
 }
@@ -270,6 +294,25 @@ struct Sound {
     is_audible: bool,
     is_voice: bool,
     has_pitch: bool,
+    glides: bool,
+    is_held: bool,
+}
+
+impl Sound {
+    fn of(features: Features, rules: &FloorRules) -> Self {
+        let is_audible = features.level_ddbfs >= rules.audible_ddbfs;
+        let is_voice =
+            is_audible && !features.is_echo && features.speech_permille >= rules.speech_permille;
+        let (least, most) = rules.glide_permille;
+        let is_exact = is_voice && features.pitch_permille >= rules.exact_permille;
+        Self {
+            is_audible,
+            is_voice,
+            has_pitch: is_voice && features.pitch_permille >= rules.pitch_permille,
+            glides: is_exact && (least..most).contains(&features.drift_permille),
+            is_held: is_exact && features.drift_permille < least,
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -280,6 +323,8 @@ struct Suspicion {
     sound_ms: u32,
     voice_ms: u32,
     pitch_ms: u32,
+    glide_ms: u32,
+    tone_ms: u32,
     echo_ms: u32,
     echo_run_ms: u32,
     /// Whether the way of the echo was known when the suspicion arose.
@@ -295,6 +340,8 @@ impl Suspicion {
             sound_ms: self.sound_ms,
             voice_ms: self.voice_ms,
             pitch_ms: self.pitch_ms,
+            glide_ms: self.glide_ms,
+            tone_ms: self.tone_ms,
             echo_ms: self.echo_ms,
         }
     }
@@ -313,10 +360,12 @@ enum State {
 struct Speaker {
     user: UserId,
     state: State,
-    /// This talkspurt was judged to be noise: only voice makes it suspicious again.
-    is_judged: bool,
+    /// What this talkspurt was judged to be: only a voice makes it suspicious again.
+    judged: Option<Dismissal>,
     /// Voice with a pitch in a row, in ms.
     pitch_run_ms: u32,
+    /// Gliding voice of late, in ms.
+    glide_run_ms: u32,
     false_alarms: u32,
     last_false_alarm: SessionTime,
 }
@@ -326,17 +375,37 @@ impl Speaker {
         Self {
             user,
             state: State::Quiet,
-            is_judged: false,
+            judged: None,
             pitch_run_ms: 0,
+            glide_run_ms: 0,
             false_alarms: 0,
             last_false_alarm: SessionTime::ZERO,
         }
     }
 
+    /// Whether false alarms of late make a sound alone no reason to suspect anything.
     fn is_doubted(&self, now: SessionTime) -> bool {
-        self.is_judged
-            || (self.false_alarms >= MAX_FALSE_ALARMS
-                && now.since(self.last_false_alarm) < FALSE_ALARM_MEMORY)
+        self.false_alarms >= MAX_FALSE_ALARMS
+            && now.since(self.last_false_alarm) < FALSE_ALARM_MEMORY
+    }
+
+    /// Whether a frame makes somebody suspicious of whom nothing is suspected. Gives how much voice
+    /// that was.
+    fn is_suspicious(&self, now: SessionTime, sound: Sound, is_echo: bool) -> Option<u32> {
+        let (run, least) = match self.judged {
+            Some(Dismissal::Tone) => (self.glide_run_ms, GLIDE_RUN_MS),
+            Some(Dismissal::Echo) => (self.pitch_run_ms, PITCH_RUN_OVER_ECHO_MS),
+            Some(_) => (self.pitch_run_ms, PITCH_RUN_MS),
+            None if self.is_doubted(now) => (self.pitch_run_ms, PITCH_RUN_MS),
+            None => return (sound.is_audible && !is_echo).then_some(0),
+        };
+        (run >= least).then_some(run)
+    }
+
+    fn forget_sound(&mut self) {
+        self.judged = None;
+        self.pitch_run_ms = 0;
+        self.glide_run_ms = 0;
     }
 
     fn suspicion(&mut self) -> Option<&mut Suspicion> {
@@ -451,22 +520,23 @@ impl Floor {
     fn handle_start(&mut self, now: SessionTime, user: UserId) {
         let is_output = self.answer.is_some();
         let Some(speaker) = self.speaker(user) else { return };
-        speaker.is_judged = false;
-        speaker.pitch_run_ms = 0;
+        speaker.forget_sound();
         if is_output && !speaker.is_doubted(now) && matches!(speaker.state, State::Quiet) {
             self.suspect(now, user, false, 0);
         }
     }
 
-    fn suspect(&mut self, now: SessionTime, user: UserId, echo_known: bool, pitch_ms: u32) {
+    fn suspect(&mut self, now: SessionTime, user: UserId, echo_known: bool, voice_ms: u32) {
         let Some(speaker) = self.speaker(user) else { return };
         speaker.state = State::Suspected(Suspicion {
             since: now,
-            last_voice: (pitch_ms > 0).then_some(now),
-            last_pitch: (pitch_ms > 0).then_some(now),
-            sound_ms: pitch_ms,
-            voice_ms: pitch_ms,
-            pitch_ms,
+            last_voice: (voice_ms > 0).then_some(now),
+            last_pitch: (voice_ms > 0).then_some(now),
+            sound_ms: voice_ms,
+            voice_ms,
+            pitch_ms: voice_ms,
+            glide_ms: 0,
+            tone_ms: 0,
             echo_ms: 0,
             echo_run_ms: 0,
             echo_known,
@@ -479,32 +549,27 @@ impl Floor {
         let rules = self.rules;
         let answer = self.answer;
         let Some(speaker) = self.speaker(user) else { return };
-        let is_audible = features.level_ddbfs >= rules.audible_ddbfs;
-        let is_voice =
-            is_audible && !features.is_echo && features.speech_permille >= rules.speech_permille;
-        let has_pitch = is_voice && features.voicing_permille >= rules.voicing_permille;
-        speaker.pitch_run_ms = if has_pitch { speaker.pitch_run_ms + FRAME_MS } else { 0 };
-        let run = speaker.pitch_run_ms;
+        let sound = Sound::of(features, &rules);
+        speaker.pitch_run_ms = if sound.has_pitch { speaker.pitch_run_ms + FRAME_MS } else { 0 };
+        speaker.glide_run_ms = match sound.glides {
+            true => speaker.glide_run_ms + FRAME_MS,
+            false => speaker.glide_run_ms.saturating_sub(FRAME_MS / 7),
+        };
         match speaker.state {
             State::Quiet => {
-                let is_suspicious = match speaker.is_doubted(now) {
-                    true => run >= PITCH_RUN_MS,
-                    false => is_audible && !features.is_echo,
-                };
-                if answer.is_some() && is_suspicious {
-                    self.suspect(now, user, features.echo_known, run);
+                let suspicious = speaker.is_suspicious(now, sound, features.is_echo);
+                if let Some(voice_ms) = suspicious.filter(|_| answer.is_some()) {
+                    self.suspect(now, user, features.echo_known, voice_ms);
                 }
             }
-            State::Suspected(_) => {
-                self.weigh(now, user, features, Sound { is_audible, is_voice, has_pitch });
-            }
+            State::Suspected(_) => self.weigh(now, user, features, sound),
             State::Confirmed(_) => {}
         }
     }
 
     /// A frame of somebody whose sound is being judged.
     fn weigh(&mut self, now: SessionTime, user: UserId, features: Features, sound: Sound) {
-        let Sound { is_audible, is_voice, has_pitch } = sound;
+        let Sound { is_audible, is_voice, has_pitch, glides, is_held } = sound;
         let rules = self.rules;
         let Some(suspicion) = self.speaker(user).and_then(Speaker::suspicion) else { return };
         let is_first = suspicion.sound_ms == 0 && suspicion.echo_ms == 0;
@@ -513,6 +578,7 @@ impl Floor {
             suspicion.echo_known = true;
             if features.is_echo {
                 (suspicion.voice_ms, suspicion.pitch_ms) = (0, 0);
+                (suspicion.glide_ms, suspicion.tone_ms) = (0, 0);
                 (suspicion.last_voice, suspicion.last_pitch) = (None, None);
             }
         }
@@ -531,14 +597,20 @@ impl Floor {
             suspicion.pitch_ms += FRAME_MS;
             suspicion.last_pitch = Some(now);
         }
+        suspicion.glide_ms += if glides { FRAME_MS } else { 0 };
+        suspicion.tone_ms += if is_held { FRAME_MS } else { 0 };
+        let is_tone = suspicion.tone_ms >= TONE_MS && suspicion.glide_ms * 3 < suspicion.tone_ms;
         let little = suspicion.pitch_ms < rules.pitch_ms;
         let is_waiting = suspicion.words_until.is_some();
-        if suspicion.voice_ms >= rules.confirm_ms && !little {
+        if suspicion.glide_ms >= rules.confirm_ms && suspicion.glide_ms * 3 >= suspicion.tone_ms * 2
+        {
             self.confirm(now, user, Confirmation::Speech);
         } else if features.is_echo && little && (is_first || suspicion.echo_run_ms >= ECHO_RUN_MS) {
             self.dismiss(now, user, Dismissal::Echo);
         } else if is_first && !is_audible {
             self.dismiss(now, user, Dismissal::Inaudible);
+        } else if is_tone && !is_waiting {
+            self.dismiss(now, user, Dismissal::Tone);
         } else if !is_waiting {
             let deadline = self.speaker(user).and_then(Speaker::suspicion).copied();
             if deadline.is_some_and(|suspicion| self.deadline(&suspicion) <= now) {
@@ -550,8 +622,7 @@ impl Floor {
     fn handle_quiet(&mut self, now: SessionTime, user: UserId) {
         let pitch_ms = self.rules.pitch_ms;
         let Some(speaker) = self.speaker(user) else { return };
-        speaker.is_judged = false;
-        speaker.pitch_run_ms = 0;
+        speaker.forget_sound();
         match speaker.state {
             State::Confirmed(_) => speaker.state = State::Quiet,
             // A word: the sooner it is handed over, the sooner it is known. Anything less may be the
@@ -562,7 +633,7 @@ impl Floor {
                 self.settle(now, user);
                 if let Some(speaker) = self.speaker(user) {
                     // The next talkspurt is judged anew.
-                    speaker.is_judged = false;
+                    speaker.forget_sound();
                 }
             }
             State::Suspected(_) | State::Quiet => {}
@@ -631,18 +702,18 @@ impl Floor {
         };
         speaker.state = State::Quiet;
         match reason {
-            Dismissal::Noise | Dismissal::NoWords => {
+            Dismissal::Noise | Dismissal::Tone | Dismissal::NoWords => {
                 if now.since(speaker.last_false_alarm) >= FALSE_ALARM_MEMORY {
                     speaker.false_alarms = 0;
                 }
                 speaker.false_alarms += 1;
                 speaker.last_false_alarm = now;
-                speaker.is_judged = true;
-                speaker.pitch_run_ms = 0;
+                speaker.forget_sound();
+                speaker.judged = Some(reason);
             }
             Dismissal::Echo => {
-                speaker.is_judged = true;
-                speaker.pitch_run_ms = 0;
+                speaker.forget_sound();
+                speaker.judged = Some(reason);
             }
             Dismissal::Inaudible
             | Dismissal::Backchannel

@@ -6,7 +6,7 @@ use std::collections::VecDeque;
 const MOST: usize = 5 * 24_000;
 /// The most that is held of a sound that is not judged any more: what comes before a voice is
 /// recognised in it.
-const LEAD_IN: usize = 300 * 24;
+const LEAD_IN: usize = 1_500 * 24;
 
 /// Audio, 24 kHz mono; the oldest is dropped first.
 #[derive(Debug, Default)]
@@ -60,14 +60,14 @@ mod tests {
     }
 
     #[test]
-    fn of_noise_the_last_300_ms_are_kept() {
+    fn of_noise_the_last_second_and_a_half_is_kept() {
         let mut held = HeldAudio::default();
         for n in 0..100 {
             held.keep(&[n; 480]);
             held.keep_lead_in();
         }
         let pcm = held.take();
-        assert_eq!((pcm.len(), pcm[0]), (7_200, 85));
+        assert_eq!((pcm.len(), pcm[0]), (36_000, 25));
         held.keep(&[1]);
         held.clear();
         assert!(held.take().is_empty());

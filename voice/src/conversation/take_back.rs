@@ -70,15 +70,18 @@ impl Conversation {
     pub(super) fn weigh_audio(&mut self, now: SessionTime, user: UserId, pcm: &[i16]) {
         let features = self.ears.listen(now, user, pcm);
         let is_output = self.playback.head().is_some();
+        let is_judged = self.judges(user);
         let Some(turn) = self.turns.iter_mut().find(|turn| turn.user == user) else { return };
         match turn.flow {
             Flow::Live => self.pass_on(now, user, pcm),
+            // Of an echo that was found out nothing is worth keeping.
+            Flow::Held if features.is_echo && !is_judged => {}
             Flow::Held => {
                 let dropped = turn.held.keep(pcm) as u64;
-                self.stats.input_samples_dropped += if self.judges(user) { dropped } else { 0 };
+                self.stats.input_samples_dropped += if is_judged { dropped } else { 0 };
             }
         }
-        if is_output || self.judges(user) {
+        if is_output || is_judged {
             self.tell_floor(now, Input::Frame { user, features });
         }
         if self.judges(user) {
@@ -160,7 +163,7 @@ impl Conversation {
                 self.end_trial(user);
                 self.hand_over(now, user);
             }
-            _ => self.forget_sound(now, user),
+            _ => self.forget_sound(now, user, reason),
         }
         self.resume_output(now);
     }
@@ -177,9 +180,13 @@ impl Conversation {
     }
 
     /// What was no interruption goes into no turn: neither what was held nor what was tried.
-    fn forget_sound(&mut self, now: SessionTime, user: UserId) {
+    fn forget_sound(&mut self, now: SessionTime, user: UserId, reason: Dismissal) {
         if let Some(turn) = self.turns.iter_mut().find(|turn| turn.user == user) {
-            turn.held.clear();
+            match reason {
+                // A word may begin like a cough: if a voice follows, this is how it began.
+                Dismissal::Noise | Dismissal::Tone => turn.held.keep_lead_in(),
+                _ => turn.held.clear(),
+            }
         }
         let Some(slot) = self.slots.iter_mut().find(|slot| slot.user == Some(user)) else { return };
         let Some(trial) = slot.trial.take() else { return };

@@ -1,7 +1,9 @@
-//! Whether a sound has a pitch, as vowels have and coughs, keys and hisses have not.
+//! Whether a sound has a pitch, as vowels have and coughs, keys and hisses have not; and whether it
+//! glides, as it does in speech and not in music or hum.
 //!
 //! The normalised autocorrelation of the last 40 ms at 4 kHz, at its highest between 60 and 400 Hz:
-//! near 1 for a vowel, below a half for noise.
+//! near 1 for a vowel, below a half for noise. The period is where it is highest, to a fraction of a
+//! sample by a parabola through its neighbours.
 
 /// 24 kHz samples that are averaged into one.
 const DECIMATION: usize = 6;
@@ -11,10 +13,21 @@ const WINDOW: usize = 160;
 const SHORTEST: usize = 10;
 const LONGEST: usize = 66;
 
+/// What the last 40 ms are like.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(super) struct Pitch {
+    /// How periodic they are, 0 to 1.
+    pub(super) strength: f32,
+    /// By which share the period differs from that of 20 ms before.
+    pub(super) drift: f32,
+}
+
 /// One speaker's last 40 ms.
 #[derive(Debug)]
 pub(super) struct Voicing {
     window: [f32; WINDOW],
+    /// The last period, in samples at 4 kHz.
+    period: f32,
     /// Samples that do not fill one at 4 kHz yet.
     sum: f32,
     count: usize,
@@ -22,11 +35,11 @@ pub(super) struct Voicing {
 
 impl Voicing {
     pub(super) fn new() -> Self {
-        Self { window: [0.0; WINDOW], sum: 0.0, count: 0 }
+        Self { window: [0.0; WINDOW], period: 1.0, sum: 0.0, count: 0 }
     }
 
-    /// Takes a piece of sound, 24 kHz mono, and gives how periodic the last 40 ms are, 0 to 1.
-    pub(super) fn push(&mut self, pcm: &[i16]) -> f32 {
+    /// Takes a piece of sound, 24 kHz mono, usually 20 ms.
+    pub(super) fn push(&mut self, pcm: &[i16]) -> Pitch {
         let mut fresh = [0.0; WINDOW];
         let mut length = 0;
         // What is older than the window is of no interest.
@@ -47,10 +60,14 @@ impl Voicing {
         for (to, from) in self.window.iter_mut().skip(start).zip(fresh) {
             *to = from;
         }
-        self.periodicity()
+        let (strength, period) = self.periodicity();
+        let drift = (period / self.period - 1.0).abs();
+        self.period = period;
+        Pitch { strength, drift }
     }
 
-    fn periodicity(&self) -> f32 {
+    /// The strength of the strongest period, and that period.
+    fn periodicity(&self) -> (f32, f32) {
         let mean = self.window.iter().sum::<f32>() / WINDOW as f32;
         let window = self.window.map(|sample| sample - mean);
         // Energy of the first n samples.
@@ -59,16 +76,21 @@ impl Voicing {
             energy[index + 1] = energy[index] + sample * sample;
         }
         let total = energy[WINDOW];
-        let mut best = 0.0_f32;
-        for lag in SHORTEST..=LONGEST {
+        let mut correlation = [0.0_f32; LONGEST + 2];
+        for (lag, value) in correlation.iter_mut().enumerate().skip(SHORTEST - 1) {
             let (early, late) = (energy[WINDOW - lag], total - energy[lag]);
-            if early <= WINDOW as f32 || late <= WINDOW as f32 {
-                continue;
+            if early > WINDOW as f32 && late > WINDOW as f32 {
+                let product: f32 = window[lag..].iter().zip(&window).map(|(a, b)| a * b).sum();
+                *value = product / (early * late).sqrt();
             }
-            let product: f32 = window[lag..].iter().zip(&window).map(|(a, b)| a * b).sum();
-            best = best.max(product / (early * late).sqrt());
         }
-        best.clamp(0.0, 1.0)
+        let best = (SHORTEST..=LONGEST)
+            .max_by(|a, b| correlation[*a].total_cmp(&correlation[*b]))
+            .unwrap_or(SHORTEST);
+        let (before, at, after) = (correlation[best - 1], correlation[best], correlation[best + 1]);
+        let bend = before - 2.0 * at + after;
+        let aside = if bend < -1e-6 { 0.5 * (before - after) / bend } else { 0.0 };
+        (at.clamp(0.0, 1.0), best as f32 + aside.clamp(-0.5, 0.5))
     }
 }
 
@@ -77,9 +99,34 @@ mod tests {
     use super::*;
     use crate::realtime::local::read_wav;
 
-    fn periodicities(pcm: &[i16]) -> Vec<f32> {
+    fn pitches(pcm: &[i16]) -> Vec<Pitch> {
         let mut voicing = Voicing::new();
         pcm.chunks_exact(480).map(|frame| voicing.push(frame)).skip(2).collect()
+    }
+
+    fn periodicities(pcm: &[i16]) -> Vec<f32> {
+        pitches(pcm).into_iter().map(|pitch| pitch.strength).collect()
+    }
+
+    /// Share of the pitched frames whose pitch moves.
+    fn gliding(pcm: &[i16]) -> f32 {
+        let pitched = pitches(pcm).into_iter().filter(|pitch| pitch.strength >= 0.75);
+        let drifts: Vec<f32> = pitched.map(|pitch| pitch.drift).collect();
+        let gliding = drifts.iter().filter(|drift| (0.006..0.1).contains(*drift)).count();
+        gliding as f32 / drifts.len().max(1) as f32
+    }
+
+    #[test]
+    fn speech_glides_and_a_held_note_does_not() {
+        let bytes = include_bytes!("../../../fixtures/audio/ask.wav");
+        assert!(gliding(&read_wav(&bytes[..]).unwrap()) > 0.4);
+        let chord: Vec<i16> = (0..48_000)
+            .map(|n| {
+                let tone = |hz: f32| (n as f32 * hz * std::f32::consts::TAU / 24_000.0).sin();
+                (4_000.0 * (tone(110.0) + tone(220.0) + tone(330.0))) as i16
+            })
+            .collect();
+        assert!(gliding(&chord) < 0.02);
     }
 
     fn share(of: &[f32], above: f32) -> f32 {
@@ -121,8 +168,8 @@ mod tests {
         let mut small = Voicing::new();
         let tone: Vec<i16> =
             (0..4_800).map(|n| (8_000.0 * (n as f32 * 0.05).sin()) as i16).collect();
-        let last = tone.chunks(7).map(|piece| small.push(piece)).last().unwrap();
-        let whole = Voicing::new().push(&tone);
+        let last = tone.chunks(7).map(|piece| small.push(piece).strength).last().unwrap();
+        let whole = Voicing::new().push(&tone).strength;
         assert!((last - whole).abs() < 0.02, "{last} {whole}");
     }
 }

@@ -18,6 +18,8 @@ impl Judged for Record {
             .with("soundMs", evidence.sound_ms)
             .with("voiceMs", evidence.voice_ms)
             .with("pitchMs", evidence.pitch_ms)
+            .with("glideMs", evidence.glide_ms)
+            .with("toneMs", evidence.tone_ms)
             .with("echoMs", evidence.echo_ms)
     }
 }

@@ -15,11 +15,11 @@ use std::ops::Range;
 
 use rand::{Rng as _, SeedableRng as _, rngs::SmallRng};
 
-use self::sound::{from_db, from_pcm, mix, noise, to_pcm};
+use self::sound::{from_db, mix, noise};
 pub use self::{
     backchannel::Word,
-    room::EchoWay,
-    sound::{PER_MS, resample},
+    room::{EchoWay, Loudspeaker},
+    sound::{PER_MS, from_pcm, resample, to_pcm},
 };
 
 /// Longest speech: long enough to interrupt, short enough to hear many.
@@ -94,6 +94,14 @@ pub fn corpus(seed: u64, n: usize) -> impl Iterator<Item = Sample> {
     (0..n).map(move |number| sample(seed, number))
 }
 
+/// An answer during which `sample` is heard: what it says is played, and nine seconds more.
+#[must_use]
+pub fn answer_to(sample: &Sample) -> Vec<i16> {
+    let mut answer = sample.played.clone();
+    answer.extend(fixture::ANSWERED[0].iter());
+    answer
+}
+
 fn sample(seed: u64, number: usize) -> Sample {
     let mut rng =
         SmallRng::seed_from_u64(seed.wrapping_mul(0x9e37_79b9).wrapping_add(number as u64));
@@ -114,7 +122,8 @@ fn sample(seed: u64, number: usize) -> Sample {
         10 => Some(disturbance(8, &mut rng)),
         _ => Some(disturbance(rng.random_range(0..8), &mut rng)),
     };
-    let said = speech(&mut rng);
+    // Over something else people speak up.
+    let said = speech(if behind.is_some() { -10.0 } else { -22.0 }, &mut rng);
     let begin = PER_MS * rng.random_range(200..700);
     if let Some(behind) = behind {
         // Something short meets the words, whatever lasts is there before them.
@@ -168,7 +177,7 @@ fn place(
         Disturbance::Music => music::play(rng),
         Disturbance::Slam => noises::slam(rng),
         Disturbance::Hum => noises::hum(rng),
-        Disturbance::Speech => speech(rng),
+        Disturbance::Speech => speech(-22.0, rng),
         Disturbance::Echo(way) => {
             let answer = &fixture::ANSWERED[rng.random_range(0..3)];
             let first = rng.random_range(0..answer.len() - MAX_SPEECH);
@@ -182,14 +191,14 @@ fn place(
     mix(heard, at, &sound);
 }
 
-/// Somebody of random voice and loudness.
-fn speech(rng: &mut SmallRng) -> Vec<f32> {
+/// Somebody of random voice and loudness, `least` dB at least.
+fn speech(least: f32, rng: &mut SmallRng) -> Vec<f32> {
     let recording = match rng.random_range(0..6) {
         number @ 0..3 => &fixture::ASKED[number],
         number => &fixture::ANSWERED[number - 3],
     };
     let said = &recording[..recording.len().min(MAX_SPEECH)];
-    let gain = from_db(rng.random_range(-22.0..0.0));
+    let gain = from_db(rng.random_range(least..0.0));
     let mut said = resample(&from_pcm(said), rng.random_range(0.85..1.2));
     said.iter_mut().for_each(|sample| *sample *= gain);
     said

@@ -51,15 +51,31 @@ impl Resonator {
     }
 }
 
+/// Takes away what is below a frequency, 6 dB an octave.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct HighPass {
+    keep: f32,
+    before: f32,
+    out: f32,
+}
+
+impl HighPass {
+    /// Below `hz`.
+    pub(super) fn new(hz: f32) -> Self {
+        Self { keep: 1.0 / (1.0 + TAU * hz / RATE), before: 0.0, out: 0.0 }
+    }
+
+    pub(super) fn push(&mut self, sample: f32) -> f32 {
+        self.out = self.keep * (self.out + sample - self.before);
+        self.before = sample;
+        self.out
+    }
+}
+
 /// Takes away what is below `hz`, 6 dB an octave.
 pub(super) fn high_pass(samples: &mut [f32], hz: f32) {
-    let keep = 1.0 / (1.0 + TAU * hz / RATE);
-    let (mut before, mut out) = (0.0, 0.0);
-    for sample in samples {
-        out = keep * (out + *sample - before);
-        before = *sample;
-        *sample = out;
-    }
+    let mut filter = HighPass::new(hz);
+    samples.iter_mut().for_each(|sample| *sample = filter.push(*sample));
 }
 
 /// Takes away what is above `hz`, 6 dB an octave.
@@ -118,12 +134,12 @@ pub(super) fn from_db(db: f32) -> f32 {
 }
 
 /// From full scale 1, clipped.
-pub(super) fn to_pcm(samples: &[f32]) -> Vec<i16> {
+pub fn to_pcm(samples: &[f32]) -> Vec<i16> {
     samples.iter().map(|sample| (sample * 32_767.0).round() as i16).collect()
 }
 
 /// To full scale 1.
-pub(super) fn from_pcm(pcm: &[i16]) -> Vec<f32> {
+pub fn from_pcm(pcm: &[i16]) -> Vec<f32> {
     pcm.iter().map(|sample| f32::from(*sample) / 32_768.0).collect()
 }
 

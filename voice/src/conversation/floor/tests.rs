@@ -10,12 +10,13 @@ const BOB: UserId = UserId::new(2);
 const VOICE: Features = Features {
     level_ddbfs: -250,
     speech_permille: 900,
-    voicing_permille: 900,
+    pitch_permille: 900,
+    drift_permille: 20,
     echo_permille: 0,
     is_echo: false,
     echo_known: false,
 };
-const NOISE: Features = Features { voicing_permille: 300, ..VOICE };
+const NOISE: Features = Features { pitch_permille: 300, ..VOICE };
 const HISS: Features = Features { level_ddbfs: -700, speech_permille: 0, ..VOICE };
 const ECHO: Features = Features { echo_permille: 950, is_echo: true, echo_known: true, ..VOICE };
 
@@ -78,12 +79,20 @@ fn confirmed(decision: &Decision) -> Option<Confirmation> {
 }
 
 #[test]
-fn the_first_packet_is_a_suspicion_and_half_a_second_of_voice_confirms_it() {
+fn the_first_packet_is_a_suspicion_and_enough_voice_confirms_it() {
     let mut stage = Stage::new(FloorRules::default());
     assert_eq!(stage.tell(Input::Start { user: ADA }), [suspected()]);
-    assert!(stage.frames(ADA, VOICE, 480).is_empty());
+    assert!(stage.frames(ADA, VOICE, 540).is_empty());
     let decisions = stage.tell(Input::Frame { user: ADA, features: VOICE });
-    let inputs = Evidence { held_ms: 480, sound_ms: 500, voice_ms: 500, pitch_ms: 500, echo_ms: 0 };
+    let inputs = Evidence {
+        held_ms: 540,
+        sound_ms: 560,
+        voice_ms: 560,
+        pitch_ms: 560,
+        glide_ms: 560,
+        tone_ms: 0,
+        echo_ms: 0,
+    };
     let reason = Confirmation::Speech;
     assert_eq!(decisions, [Decision::Confirmed { user: ADA, reason, inputs }]);
     assert!(!stage.floor.is_contested());
@@ -113,7 +122,7 @@ fn a_hoarse_sound_is_waited_for_a_little_longer_in_case_a_vowel_comes() {
     let mut stage = Stage::new(FloorRules::default());
     stage.tell(Input::Start { user: ADA });
     assert!(stage.frames(ADA, NOISE, 400).is_empty());
-    let decisions = stage.frames(ADA, VOICE, 100);
+    let decisions = stage.frames(ADA, VOICE, 560);
     assert_eq!(decisions.iter().filter_map(confirmed).collect::<Vec<_>>(), [Confirmation::Speech]);
 }
 
@@ -124,8 +133,19 @@ fn a_noise_that_goes_on_is_suspicious_again_only_with_a_voice_in_it() {
     assert_eq!(stage.frames(ADA, NOISE, 3_000).len(), 1, "dismissed once");
     assert!(stage.frames(ADA, VOICE, 40).is_empty());
     assert_eq!(stage.frames(ADA, VOICE, 20), [suspected()]);
-    let decisions = stage.frames(ADA, VOICE, 440);
-    assert_eq!(decisions.iter().filter_map(confirmed).count(), 1, "its first voice counts");
+    let decisions = stage.frames(ADA, VOICE, 560);
+    assert_eq!(decisions.iter().filter_map(confirmed).count(), 1);
+}
+
+#[test]
+fn music_is_dismissed_once_a_tone_was_held() {
+    let mut stage = Stage::new(FloorRules::default());
+    stage.tell(Input::Start { user: ADA });
+    let tone = Features { drift_permille: 1, ..VOICE };
+    assert!(stage.frames(ADA, tone, 480).is_empty());
+    let decisions = stage.frames(ADA, tone, 2_000);
+    assert_eq!(decisions.iter().filter_map(dismissed).collect::<Vec<_>>(), [Dismissal::Tone]);
+    assert!(!stage.floor.is_contested(), "and it goes on without being asked again");
 }
 
 #[test]
@@ -202,7 +222,7 @@ fn a_known_echo_stops_nothing_and_a_voice_over_it_does() {
     let decisions = stage.frames(ADA, ECHO, 1_000);
     assert_eq!(decisions.iter().filter_map(dismissed).collect::<Vec<_>>(), [Dismissal::Echo]);
     let over = Features { is_echo: false, echo_permille: 400, ..ECHO };
-    let decisions = stage.frames(ADA, over, 600);
+    let decisions = stage.frames(ADA, over, 700);
     assert_eq!(decisions.iter().filter_map(confirmed).collect::<Vec<_>>(), [Confirmation::Speech]);
 }
 
@@ -258,7 +278,8 @@ fn input() -> impl Strategy<Value = Input> {
         |(level_ddbfs, speech_permille, is_echo, echo_known)| Features {
             level_ddbfs,
             speech_permille,
-            voicing_permille: 1_000 - speech_permille,
+            pitch_permille: 1_000 - speech_permille,
+            drift_permille: speech_permille / 5,
             echo_permille: 0,
             is_echo,
             echo_known,
