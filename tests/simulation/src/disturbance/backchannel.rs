@@ -13,7 +13,7 @@ pub enum Word {
     MmHmm,
     /// Two open vowels with a breath between them.
     UhHuh,
-    /// From [j] through [ɛ] to [ə].
+    /// A glide from a close front vowel to an open one.
     Yeah,
 }
 
