@@ -13,7 +13,7 @@ pub enum Word {
     MmHmm,
     /// Two open vowels with a breath between them.
     UhHuh,
-    /// From [j] through [ɛ] to [ə].
+    /// A glide from a close front vowel to an open one.
     Yeah,
 }
 
@@ -79,7 +79,7 @@ pub(super) fn say(word: Word, rng: &mut SmallRng) -> Vec<f32> {
     let mut sound: Vec<f32> = (0..length)
         .map(|index| {
             let now = between(points, index as f32 / length as f32);
-            if index % 120 == 0 {
+            if index.is_multiple_of(120) {
                 for (number, (formant, hz)) in formants.iter_mut().zip(now.formants).enumerate() {
                     formant.tune(hz * tract, [70.0, 100.0, 150.0, 220.0][number]);
                 }

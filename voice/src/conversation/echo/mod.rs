@@ -51,6 +51,10 @@ const PROVEN: u32 = 15;
 const SAME: u64 = 8;
 /// A path is forgotten after so many blocks (10 s) that should have held echo and did not.
 const FORGOTTEN: u32 = 500;
+/// The same for a path that has never proved itself.
+const DISTRUSTED: u32 = 6;
+/// Blocks at the begin of a talkspurt by which a known path's delay is corrected.
+const ALIGNMENTS: u8 = 8;
 /// Blocks between two attempts to learn a path.
 const REST: u32 = 2;
 /// What a path may leave unexplained of the blocks that it is tested by; of audio that is no echo
@@ -72,10 +76,12 @@ pub(crate) struct Echo {
     position: Option<i64>,
     search: Search,
     path: Option<Path>,
-    /// Whether the path's delay was found in this talkspurt.
-    aligned: bool,
+    /// Blocks in which the path's delay may still be looked for in this talkspurt.
+    alignments: u8,
     /// Blocks of echo since the path's delay was found.
     proven: u32,
+    /// Whether the path was ever proven.
+    trusted: bool,
     /// Blocks since the last echo in which one was expected.
     missed: u32,
     /// Blocks until the next path may be learned.
@@ -93,7 +99,8 @@ pub(crate) struct EchoVerdict {
     pub(crate) residual_dbfs: f32,
     /// Level of the audio, dBFS; -100 at least.
     pub(crate) level_dbfs: f32,
-    /// Delay of the echo path, ms, if one is known.
+    /// Delay of the echo path, ms, if one is known. It holds how late the network brought the first
+    /// frame of the talkspurt.
     pub(crate) delay_ms: Option<u16>,
     /// Whether this is (almost) nothing but echo.
     pub(crate) is_echo: bool,
@@ -108,8 +115,9 @@ impl Echo {
             position: None,
             search: Search::new(),
             path: None,
-            aligned: false,
+            alignments: 0,
             proven: 0,
+            trusted: false,
             missed: 0,
             rest: 0,
             last: Match::default(),
@@ -142,7 +150,7 @@ impl Echo {
         let arrival = played.position(now) - BLOCK_8K as i64;
         if self.position.is_none_or(|expected| (arrival - expected).abs() > PAUSE_8K) {
             self.position = Some(arrival);
-            self.aligned = false;
+            self.alignments = ALIGNMENTS;
             self.search.reset();
         }
     }
@@ -161,24 +169,28 @@ impl Echo {
         }
         let Some(path) = self.find(start, block, played, known.is_echo) else { return known };
         self.path = Some(path);
-        (self.aligned, self.proven, self.missed) = (true, 0, 0);
+        (self.alignments, self.trusted) = (0, false);
+        (self.proven, self.missed) = (0, 0);
         self.judge_by_path(start, block, played)
     }
 
     fn judge_by_path(&mut self, start: i64, block: &Block, played: &Played) -> Match {
         let Some(path) = &mut self.path else { return Match::default() };
-        if !self.aligned {
-            self.aligned = path.align(start, &block.at_8k, played);
+        if self.alignments > 0 {
+            let found = path.align(start, &block.at_8k, played);
+            self.alignments = if found { 0 } else { self.alignments - 1 };
             self.proven = 0;
         }
         let judged = path.judge(start, &block.at_8k, played);
         if judged.is_echo {
             self.missed = 0;
             self.proven += 1;
+            self.trusted |= self.proven >= PROVEN;
         } else if judged.expected {
             self.missed += 1;
         }
-        if self.missed > FORGOTTEN {
+        let most_missed = if self.trusted { FORGOTTEN } else { DISTRUSTED };
+        if self.missed > most_missed {
             self.path = None;
         }
         judged

@@ -20,17 +20,17 @@ const STEP: f32 = 0.35;
 const REGULARISATION: f32 = 2_000.0 * TAPS as f32;
 /// Energy of a block below which no echo is expected: about -74 dBFS.
 const FAINT: f32 = 6_400.0;
-/// How the echo of a room dies away within a block: 60 dB in 400 ms.
-const DECAY: f32 = 0.5;
-/// Blocks that a path is learned from, and that it must then explain.
-const LEARNED: i64 = 6;
-const TESTED: i64 = 2;
+/// How the echo of a room dies away within a block: 60 dB in 540 ms, more than most rooms need.
+const DECAY: f32 = 0.6;
+/// Blocks that a path is learned from and tested by.
+const LEARNED: i64 = 8;
 const PASSES: usize = 4;
 /// What is left of a block may be so many times what usually is left, within bounds that are
-/// relative to the echo: -7 dB, and as loud as the echo itself.
+/// relative to echo and reverberation: while somebody goes on speaking, -6 dB of the echo at the
+/// least, and a little louder than the echo at the most.
 const MARGIN: f32 = 3.0;
-const LEAST_BOUND: f32 = 0.2;
-const MOST_BOUND: f32 = 1.0;
+const LEAST_BOUND: f32 = 0.1;
+const MOST_BOUND: f32 = 0.5;
 
 /// Predicts echo.
 #[derive(Clone, Debug)]
@@ -39,9 +39,10 @@ pub(super) struct Path {
     taps: [f32; TAPS],
     /// Samples at 8 kHz.
     lag: i64,
-    /// What of the echo's energy usually stays unexplained, 0 to 1.
+    /// What usually stays unexplained, of the energy of echo and reverberation.
     leak: f32,
-    /// Energy of the predicted echo and of what is left of it in the room.
+    /// Energy of the predicted echo and of what of earlier ones is left in the room: a filter of
+    /// 32 ms does not know it.
     reverberation: f32,
 }
 
@@ -58,8 +59,8 @@ pub(super) struct Match {
 
 impl Path {
     /// Learns the path with this delay (samples at 8 kHz) from the newest `blocks` of `heard`, the
-    /// last of which ends at `end`. The very last are not learned from: what the path leaves of
-    /// them says whether it is one.
+    /// last of which ends at `end`. Every other block is not learned from at first: what the path
+    /// leaves of these says whether it is one.
     pub(super) fn learn(
         lag: i64,
         heard: &Ring<f32>,
@@ -68,25 +69,32 @@ impl Path {
         played: &Played,
     ) -> Self {
         let mut path = Self { taps: [0.0; TAPS], lag, leak: 1.0, reverberation: 0.0 };
-        let block = BLOCK_8K as i64;
-        let mut near = [0.0; BLOCK_8K];
         let offset = heard.end() - end;
-        for _ in 0..PASSES {
-            for back in (TESTED..blocks.min(TESTED + LEARNED)).rev() {
-                let start = end - (back + 1) * block;
+        let mut near = [0.0; BLOCK_8K];
+        let mut each = |parity: i64, each: &mut dyn FnMut(i64, &[f32; BLOCK_8K])| {
+            for back in (0..blocks.min(LEARNED)).rev().filter(|back| back % 2 == parity) {
+                let start = end - (back + 1) * BLOCK_8K as i64;
                 heard.read(start + offset, &mut near);
-                path.filter(start, &near, played, STEP);
+                each(start, &near);
             }
+        };
+        for _ in 0..PASSES {
+            each(0, &mut |start, near| {
+                path.filter(start, near, played, STEP);
+            });
         }
         let (mut all, mut left) = (0.0, 0.0);
-        for back in (0..TESTED).rev() {
-            let start = end - (back + 1) * block;
-            heard.read(start + offset, &mut near);
-            let sums = path.filter(start, &near, played, 0.0);
-            all += energy(&near);
-            left += sums.left_with(sums.gain(), energy(&near));
-        }
+        each(1, &mut |start, near| {
+            let sums = path.filter(start, near, played, 0.0);
+            all += energy(near);
+            left += sums.left_with(sums.gain(), energy(near));
+        });
         path.leak = left / all.max(1.0);
+        for parity in [1, 0] {
+            each(parity, &mut |start, near| {
+                path.filter(start, near, played, STEP);
+            });
+        }
         path
     }
 
@@ -95,7 +103,7 @@ impl Path {
         self.lag
     }
 
-    /// What of the echo's energy usually stays unexplained, 0 to 1.
+    /// What usually stays unexplained, of the energy of echo and reverberation.
     pub(super) fn leak(&self) -> f32 {
         self.leak
     }
@@ -110,7 +118,7 @@ impl Path {
         let left = sums.left_with(gain, all);
         let echo = gain * gain * sums.predicted;
         let expected = sums.predicted > FAINT;
-        self.reverberation = echo.max(DECAY * self.reverberation);
+        self.reverberation = echo + DECAY * self.reverberation;
         let unexplained = left / self.reverberation.max(1.0);
         let bound = (MARGIN * self.leak).clamp(LEAST_BOUND, MOST_BOUND);
         let is_echo = unexplained <= bound;

@@ -32,7 +32,7 @@ pub(super) struct Search {
 pub(super) struct Peak {
     /// Samples at 4 kHz.
     pub(super) lag: usize,
-    /// Squared correlation, 0 to 1.
+    /// Squared correlation: 1 if all is echo, give or take.
     pub(super) score: f32,
     /// The best of all other delays.
     pub(super) rival: f32,

@@ -267,7 +267,7 @@ proptest! {
         for (later, length, kind) in pieces {
             let mut sample = |at: usize| match kind {
                 0 => rng.random(),
-                1 => if at / 40 % 2 == 0 { i16::MAX } else { i16::MIN },
+                1 => if (at / 40).is_multiple_of(2) { i16::MAX } else { i16::MIN },
                 2 => i16::MIN,
                 _ => 0,
             };
