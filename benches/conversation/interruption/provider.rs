@@ -23,8 +23,8 @@ use tokio_tungstenite::{accept_async, tungstenite::Message};
 
 use super::sound::{FRAME, answer};
 
-/// Silence that ends a turn, in samples: 300 ms, longer than any pause in what is said here.
-const ENDPOINT: usize = 15 * FRAME;
+/// Silence that ends a turn, in samples: 400 ms, longer than any pause in what is said here.
+const ENDPOINT: usize = 20 * FRAME;
 /// The longest turn that is kept, in samples: 20 s.
 const LONGEST_TURN: usize = 1_000 * FRAME;
 /// What is sent at once of an answer, in samples: 100 ms.
@@ -104,11 +104,16 @@ impl Provider {
         Ok(provider)
     }
 
-    /// Waits until so many answers have begun.
-    pub(crate) async fn answers(&self, count: usize) -> anyhow::Result<()> {
+    /// Waits for the first answer that begins after `at`; gives its number.
+    pub(crate) async fn answer_after(&self, at: Instant) -> anyhow::Result<usize> {
         let mut answers = self.shared.answers.subscribe();
-        answers.wait_for(|begun| *begun >= count).await.context("the provider is gone")?;
-        Ok(())
+        loop {
+            let found = self.shared.turns().iter().position(|turn| turn.first_delta > at);
+            match found {
+                Some(number) => return Ok(number),
+                None => answers.changed().await.context("the provider is gone")?,
+            }
+        }
     }
 
     pub(crate) fn turns(&self) -> Vec<Turn> {

@@ -33,8 +33,11 @@ const QUIET: Seat = 2;
 
 /// An answer that was talked over.
 pub(crate) struct Interruption {
-    /// The answer's number at the provider; the interruption's own turn is the next.
+    /// The answer's number at the provider.
     pub(crate) answer: usize,
+    /// The number of the answer to the interruption, which is that of its own turn. If it was taken
+    /// for several turns, they are those after [`Self::answer`], up to this one.
+    pub(crate) reply: usize,
     /// Who interrupted.
     pub(crate) by: Seat,
     /// When.
@@ -91,44 +94,48 @@ impl Room {
     ) -> anyhow::Result<Vec<Interruption>> {
         let mut interruptions = Vec::new();
         let first = self.humans[QUIET].speak(&clips[QUIET].wav).await?;
+        let mut answer = self.answer_to(&first).await?;
         loop {
-            let answer = interruptions.len();
-            let is_last = answer >= count && first.finished_at.elapsed() >= quiet;
-            let regular = REGULARS[answer % REGULARS.len()];
+            let done = interruptions.len();
+            let is_last = done >= count && first.finished_at.elapsed() >= quiet;
+            let regular = REGULARS[done % REGULARS.len()];
             let by = if is_last { QUIET } else { regular };
             let listener = if is_last { REGULARS[0] } else { 1 - regular };
             let heard = rand::random_range(HEARD_FRAMES);
             let after = FRAME.mul_f64(rand::random());
             let interrupt = async {
-                self.provider.answers(answer + 1).await?;
                 self.hears(listener, heard).await?;
                 tokio::time::sleep(after).await;
                 anyhow::Ok(self.humans[by].speak(&clips[by].wav).await?)
             };
             let spoken = tokio::time::timeout(PATIENCE, interrupt)
                 .await
-                .with_context(|| format!("turn {answer} got no answer that could be heard"))??;
+                .with_context(|| format!("answer {answer} could not be heard"))??;
+            let reply = self.answer_to(&spoken).await?;
             interruptions.push(Interruption {
                 answer,
+                reply,
                 by,
                 spoken,
                 listener,
                 was_quiet: is_last,
                 // Cleo has spoken before; the others have not when they first interrupt.
-                was_announced: self.announces || (!is_last && answer < REGULARS.len()),
+                was_announced: self.announces || (!is_last && done < REGULARS.len()),
             });
+            answer = reply;
             if is_last {
-                break;
+                // Once the answer to the last one is heard, the listener has all of the one before.
+                let end = tokio::time::timeout(PATIENCE, self.hears(listener, 1));
+                end.await.context("the last answer could not be heard")??;
+                return Ok(interruptions);
             }
         }
-        // What is heard of the answer to the last one is known to come after the one before.
-        let listener = interruptions.last().map_or(0, |last| last.listener);
-        let end = async {
-            self.provider.answers(interruptions.len() + 1).await?;
-            self.hears(listener, 1).await
-        };
-        tokio::time::timeout(PATIENCE, end).await.context("no answer to the last turn")??;
-        Ok(interruptions)
+    }
+
+    /// Waits for the answer to what somebody has said; gives its number.
+    async fn answer_to(&self, spoken: &Spoken) -> anyhow::Result<usize> {
+        let answer = self.provider.answer_after(spoken.finished_at);
+        tokio::time::timeout(PATIENCE, answer).await.context("a turn got no answer")?
     }
 
     /// Waits until somebody has heard so many more frames of the agent's voice.

@@ -46,12 +46,15 @@ pub(crate) fn samples(
     interruptions
         .iter()
         .map(|interruption| {
-            let answered = turns.get(interruption.answer).context("every answer has its turn")?;
-            let own = turns.get(interruption.answer + 1).context("the last one was awaited")?;
+            let Interruption { answer, reply, .. } = *interruption;
+            let answered = turns.get(answer).context("every answer has its turn")?;
+            let own = turns.get(answer + 1..=reply).unwrap_or_default();
+            let first = own.first().context("the reply comes after the answer")?;
+            let said: Vec<i16> = own.iter().flat_map(|turn| turn.pcm.iter().copied()).collect();
             let recording = &recordings[interruption.listener];
-            let frames = sounding(recording, answered, own);
+            let frames = sounding(recording, answered, first);
             let last = frames.last().context("nothing was heard of an answer")?;
-            let told = cuts.get(&interruption.answer).and_then(|cut| match cut.truncated[..] {
+            let told = cuts.get(&answer).and_then(|cut| match cut.truncated[..] {
                 [end] if cut.deleted == 0 => Some(end as f64),
                 _ => None,
             });
@@ -61,8 +64,8 @@ pub(crate) fn samples(
                 was_quiet: interruption.was_quiet,
                 was_announced: interruption.was_announced,
                 stop_ms: ms(began, last.at),
-                append_ms: ms(began, own.first_append),
-                lost: clips[interruption.by].missing(&own.pcm),
+                append_ms: ms(began, first.first_append),
+                lost: clips[interruption.by].missing(&said),
                 heard_error_ms: told.zip(heard).map_or(f64::NAN, |(told, heard)| told - heard),
             })
         })
