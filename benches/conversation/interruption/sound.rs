@@ -47,22 +47,16 @@ impl Clip {
         let lags = -to_i64(self.pcm.len())..=to_i64(arrived.len());
         let mut lag = similarity_within(&self.pcm, arrived, RATE, lags).lag_samples;
         let (mut missing, mut end) = (0, i64::MIN);
-        for (frame, at) in self.pcm.chunks(FRAME).zip((0..).step_by(FRAME)) {
+        for (number, frame) in self.pcm.chunks(FRAME).enumerate() {
+            let at = to_i64(number * FRAME);
             if level(frame) < AUDIBLE {
                 continue;
             }
             if likeness(frame, arrived, at + lag) < SAME {
-                // Two frames, so that none is taken for another that sounds alike.
-                let from = usize::try_from(at).unwrap_or_default();
-                let two = &self.pcm[from..(from + 2 * FRAME).min(self.pcm.len())];
-                let moved = (-FARTHEST..=FARTHEST).map(|frames| lag + frames * to_i64(FRAME));
-                let best = moved
-                    .filter(|moved| at + moved >= end)
-                    .map(|moved| (moved, likeness(two, arrived, at + moved)))
-                    .max_by(|one, other| one.1.total_cmp(&other.1));
-                match best {
-                    Some((moved, likeness)) if likeness >= SAME_ELSEWHERE => lag = moved,
-                    _ => {
+                let two = self.pcm.iter().skip(number * FRAME).take(2 * FRAME);
+                match moved(&two.copied().collect::<Vec<_>>(), arrived, at, lag, end) {
+                    Some(found) => lag = found,
+                    None => {
                         missing += 1;
                         continue;
                     }
@@ -72,6 +66,32 @@ impl Clip {
         }
         missing
     }
+}
+
+/// Where two frames are instead of at `at + lag`, as another lag: whole, not before `end`, or
+/// continued there from where one of the frames that arrived ends. It takes two, so that no frame
+/// is taken for another that sounds alike.
+fn moved(two: &[i16], arrived: &[i16], at: i64, lag: i64, end: i64) -> Option<i64> {
+    // Frames that arrived begin between two of ours, by the codec's delay.
+    let seam = usize::try_from((-lag).rem_euclid(to_i64(FRAME))).unwrap_or_default();
+    let (before, after) = two.split_at(seam.min(two.len()));
+    let here = stretch(arrived, at + lag, before.len());
+    let candidates = (-FARTHEST..=FARTHEST).map(|frames| lag + frames * to_i64(FRAME));
+    let found = candidates.map(|moved| {
+        let whole = if at + moved >= end { likeness(two, arrived, at + moved) } else { 0.0 };
+        let rest = stretch(arrived, at + moved + to_i64(seam), after.len());
+        let continued =
+            if moved > lag { likeness(two, &[&here[..], &rest].concat(), 0) } else { 0.0 };
+        (moved, whole.max(continued))
+    });
+    let best = found.max_by(|one, other| one.1.total_cmp(&other.1))?;
+    (best.1 >= SAME_ELSEWHERE).then_some(best.0)
+}
+
+/// So many samples from a place on; silence where there is nothing.
+fn stretch(arrived: &[i16], from: i64, count: usize) -> Vec<i16> {
+    let sample = |at: i64| usize::try_from(at).ok().and_then(|at| arrived.get(at)).copied();
+    (from..from + to_i64(count)).map(|at| sample(at).unwrap_or_default()).collect()
 }
 
 /// An answer: low-passed noise, another for every number, so that any piece of it fits in one place.
