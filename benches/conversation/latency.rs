@@ -1,11 +1,7 @@
 //! The release binary in a channel of localcord, asked again and again by one human, with a
 //! provider that notes when everything came and went. All clocks are this process's.
 
-use std::{
-    path::{Path, PathBuf},
-    process::Stdio,
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, ensure};
 use localcord::{
@@ -14,12 +10,12 @@ use localcord::{
     world::default::{ADA, BOT_USER, GUILD, LOUNGE},
 };
 use serde::Serialize;
-use serde_json::json;
-use tokio::process::{Child, Command};
 
 use crate::{
+    agent,
     provider::{ENDPOINT, Provider, Utterance},
-    report::{self, Table, percentile, rounded},
+    report::{self, Table},
+    term::Term,
 };
 
 /// Questions at each pace, after the first few, in which the provider is a stranger.
@@ -36,23 +32,6 @@ const OURS_P99: f64 = 40.0;
 const APPEND_P99: f64 = 5.0;
 const BURST_P95: f64 = 30.0;
 const REAL_TIME_P95: f64 = 140.0;
-
-/// One term, in ms.
-#[derive(Clone, Debug, Serialize)]
-struct Term {
-    p50: f64,
-    p95: f64,
-    p99: f64,
-    max: f64,
-}
-
-impl Term {
-    fn of(mut values: Vec<f64>) -> Self {
-        values.sort_by(f64::total_cmp);
-        let at = |percent| rounded(percentile(&values, percent));
-        Self { p50: at(50.0), p95: at(95.0), p99: at(99.0), max: at(100.0) }
-    }
-}
 
 /// One pace.
 #[derive(Serialize)]
@@ -91,7 +70,7 @@ async fn run() -> anyhow::Result<()> {
     let provider = Provider::start(ANSWER_MS).await?;
     let server = Server::start(ServerSettings::default()).await?;
     let folder = tempfile::tempdir()?;
-    let _agent = start(folder.path(), &server, &provider)?;
+    let _agent = agent::start(folder.path(), &server, &provider.base_url)?;
     let invite = server.world().set_voice_state(GUILD, ADA, Some(LOUNGE), false, false)?;
     let human = Human::join(invite.context("no invite")?).await?;
     tokio::time::timeout(PATIENCE, human.shares_epoch_with(&[BOT_USER]))
@@ -170,48 +149,6 @@ fn underruns(spoken: &Spoken, next: &Spoken, heard: &Heard) -> u64 {
         .map(|frame| frame.silence)
         .collect();
     answer.windows(2).filter(|pair| pair[0] && !pair[1]).count() as u64
-}
-
-fn start(folder: &Path, server: &Server, provider: &Provider) -> anyhow::Result<Child> {
-    let config = folder.join("clawvoice.json5");
-    let text = json!({
-        "session": { "store": folder.join("sessions.sqlite") },
-        "channels": { "discord": {
-            "apiBaseUrl": server.api_base_url(),
-            "voice": {
-                "mode": "bidi",
-                "autoJoin": [{ "guildId": GUILD.to_string(), "channelId": LOUNGE.to_string() }],
-                "captureSilenceGraceMs": 300,
-                "realtime": { "provider": "openai", "toolPolicy": "none", "providers": { "openai": {
-                    "baseUrl": provider.base_url, "apiKey": "none", "silenceDurationMs": 700,
-                } } },
-            },
-        } },
-    });
-    std::fs::write(&config, text.to_string())?;
-    Command::new(binary()?)
-        .args(["gateway", "--timeline"])
-        .arg(folder.join("timeline.jsonl"))
-        .arg("--config")
-        .arg(config)
-        .env("DISCORD_BOT_TOKEN", server.bot_token())
-        .env("RUST_LOG", "warn")
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .kill_on_drop(true)
-        .spawn()
-        .context("the program does not start")
-}
-
-fn binary() -> anyhow::Result<PathBuf> {
-    if let Some(path) = std::env::var_os("CLAWVOICE") {
-        return Ok(path.into());
-    }
-    let own = std::env::current_exe()?;
-    let release = own.parent().and_then(Path::parent).context("this program is in a folder")?;
-    let path = release.join("clawvoice");
-    ensure!(path.exists(), "{} is missing; cargo build --release", path.display());
-    Ok(path)
 }
 
 /// A question: a tone, at full level from its first sample.

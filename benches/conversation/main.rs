@@ -2,29 +2,36 @@
 //! how long everything takes.
 //!
 //! ```text
-//! attribution  1,000 conversations of 2 to 8 people who talk over each other, in virtual time
-//! playback     1,000 providers' timings, in virtual time
-//! latency      the release binary on localcord, 200 questions at each of two paces
+//! attribution   1,000 conversations of 2 to 8 people who talk over each other, in virtual time
+//! playback      1,000 providers' timings, in virtual time
+//! latency       the release binary on localcord, 200 questions at each of two paces
+//! interruption  the release binary on localcord, 400 answers talked over at each of three latencies
+//!               of Discord's REST API
 //! ```
 //!
 //! `cargo bench --bench conversation -- latency` runs one section. Prints tables and writes
-//! sections of `target/bench/conversation.json`. The latency needs the release binary
-//! (`cargo build --release`) beside this benchmark's folder, or named by `CLAWVOICE`.
+//! sections of `target/bench/conversation.json`; the interruption has `target/bench/interruption.json`.
+//! The last two need the release binary (`cargo build --release`) beside this benchmark's folder,
+//! or named by `CLAWVOICE`.
 
 #![allow(clippy::print_stdout, reason = "the table is what a benchmark is for")]
 
+mod agent;
+mod interruption;
 mod latency;
 mod provider;
 #[path = "../report/mod.rs"]
 mod report;
+mod term;
 mod virtual_time;
 
 type Section = (&'static str, fn() -> anyhow::Result<()>);
 
-const SECTIONS: [Section; 3] = [
+const SECTIONS: [Section; 4] = [
     ("attribution", virtual_time::attribution),
     ("playback", virtual_time::playback),
     ("latency", latency::measure),
+    ("interruption", interruption::measure),
 ];
 
 fn main() -> anyhow::Result<()> {

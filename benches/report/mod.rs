@@ -30,6 +30,8 @@ pub(crate) use self::{
 const MEDIA: &str = "target/bench/media.json";
 /// Where sections about conversation are.
 pub(crate) const CONVERSATION: &str = "target/bench/conversation.json";
+/// Where the section about interruptions is.
+pub(crate) const INTERRUPTION: &str = "target/bench/interruption.json";
 
 /// Prints a table.
 pub(crate) fn print(table: &Table) {

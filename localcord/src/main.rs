@@ -10,7 +10,10 @@ use std::{
 };
 
 use clap::{Parser, Subcommand};
-use localcord::server::{Server, ServerSettings, StartError};
+use localcord::{
+    fault::{FaultSettings, MAX_REST_LATENCY_MS},
+    server::{Server, ServerSettings, StartError},
+};
 use tracing_subscriber::{EnvFilter, layer::SubscriberExt as _, util::SubscriberInitExt as _};
 
 /// A Discord on localhost: REST, gateways, end-to-end encrypted voice, humans and faults.
@@ -52,6 +55,10 @@ struct Serve {
     /// Writes every RTP packet to a pcap file, without its transport encryption.
     #[arg(long, value_name = "FILE")]
     capture: Option<PathBuf>,
+    /// Holds every REST answer back for so many milliseconds; `PUT faults` changes it.
+    #[arg(long, value_name = "MS", default_value_t = 0,
+          value_parser = clap::value_parser!(u32).range(..=i64::from(MAX_REST_LATENCY_MS)))]
+    rest_latency_ms: u32,
     /// Prints one line of JSON with every address and id instead of text.
     #[arg(long)]
     json: bool,
@@ -95,6 +102,7 @@ async fn run(serve: Serve) -> Result<(), StartError> {
         world: serve.world,
         ca_dir: serve.ca_dir,
         capture: serve.capture,
+        faults: FaultSettings { rest_latency_ms: serve.rest_latency_ms, ..Default::default() },
         ..ServerSettings::default()
     })
     .await?;

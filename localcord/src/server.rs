@@ -13,8 +13,8 @@ use tokio::{net::TcpListener, task::JoinHandle};
 
 use crate::{
     authority::{Authority, AuthorityError},
-    control::{self, Control},
-    fault::Faults,
+    control::{self, Control, Fresh},
+    fault::{FaultSettings, Faults},
     gateway::{Gateway, GatewaySettings},
     journal::Journal,
     listen,
@@ -45,6 +45,8 @@ pub struct ServerSettings {
     pub ca_dir: Option<PathBuf>,
     /// A pcap file that all RTP is written to from the start; see [`crate::voice::Capture`].
     pub capture: Option<PathBuf>,
+    /// What goes wrong from the start on; `POST reset` of the control API goes back to it.
+    pub faults: FaultSettings,
     /// How the main gateway behaves.
     pub gateway: GatewaySettings,
     /// How the voice server behaves; its port is [`ServerSettings::voice_port`].
@@ -61,6 +63,7 @@ impl Default for ServerSettings {
             world: None,
             ca_dir: None,
             capture: None,
+            faults: FaultSettings::default(),
             gateway: GatewaySettings::default(),
             voice: VoiceSettings::default(),
         }
@@ -112,6 +115,9 @@ pub enum StartError {
         /// Why not.
         source: io::Error,
     },
+    /// A fault is out of range.
+    #[error("no such faults: {0}")]
+    Faults(String),
     /// No certificate could be made.
     #[error(transparent)]
     Authority(#[from] AuthorityError),
@@ -132,7 +138,7 @@ impl StartError {
             Self::ReadWorld { .. } => Some("without --world a small default world is served"),
             Self::CaFile { .. } => Some("--ca-dir must be a folder that you may write to"),
             Self::Capture { .. } => Some("--capture needs a folder that is there and writable"),
-            Self::World { .. } | Self::Authority(_) | Self::Signals(_) => None,
+            Self::World { .. } | Self::Faults(_) | Self::Authority(_) | Self::Signals(_) => None,
         }
     }
 }
@@ -152,7 +158,8 @@ impl Server {
     /// Starts all services; they answer when this returns.
     ///
     /// # Errors
-    /// A port is taken, the world file is wrong, the certificate cannot be written.
+    /// A port is taken, the world file is wrong, a fault is out of range, the certificate cannot be
+    /// written.
     pub async fn start(settings: ServerSettings) -> Result<Self, StartError> {
         let state = match &settings.world {
             Some(path) => read_world(path)?,
@@ -166,7 +173,9 @@ impl Server {
     /// # Errors
     /// As there.
     pub async fn start_with(settings: ServerSettings, state: State) -> Result<Self, StartError> {
+        settings.faults.check().map_err(StartError::Faults)?;
         let (bind, journal, faults) = (settings.bind, Journal::default(), Faults::default());
+        faults.set(settings.faults.clone());
         let authority = Authority::generate()?;
         let tls = authority.acceptor_for(&[reachable(bind).to_string()])?;
         let listener = listen_on(bind, settings.port, "the API").await?;
@@ -198,7 +207,8 @@ impl Server {
         let authority = address.to_string();
         let gateway = Gateway::start(world.clone(), journal.clone(), settings.gateway, authority);
         let rest = Rest::new(world, journal, faults, format!("http://{address}"));
-        let control = Control::new(rest.clone(), voice.clone(), gateway.clone(), state);
+        let fresh = Fresh { world: state, faults: settings.faults };
+        let control = Control::new(rest.clone(), voice.clone(), gateway.clone(), fresh);
         let router = Router::new()
             .merge(rest::router(&rest))
             .merge(control::router(&control))

@@ -53,6 +53,14 @@ async fn one_line_of_json_then_sigterm_ends_it_with_0() {
 }
 
 #[tokio::test]
+async fn a_latency_of_more_than_a_minute_is_a_wrong_argument() {
+    let output = output(&["--port", "0", "--rest-latency-ms", "60001"]).await;
+    let told = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(2), "{told}");
+    assert!(told.contains("0..=60000"), "{told}");
+}
+
+#[tokio::test]
 async fn mistakes_get_one_sentence_a_hint_and_exit_1() {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = taken.local_addr().unwrap().port().to_string();

@@ -5,7 +5,7 @@
 //!
 //! | route | what it does |
 //! |---|---|
-//! | `POST reset` | everything as at the start; bots and humans that were made are gone |
+//! | `POST reset` | everything as at the start, faults as well; bots and humans that were made are gone |
 //! | `POST bots` | `{name}` → `{token, application_id, user_id}` |
 //! | `POST humans` | `{name}` → `{id, token}`; `humans/@me` is the one of `Authorization: <token>` |
 //! | `POST humans/{id}/voice` | `{channel_id}` joins or moves, `null` leaves; `?wait=true`: until it shares an epoch with everybody there |
@@ -53,6 +53,7 @@ use serde_json::json;
 
 use self::humans::Humans;
 use crate::{
+    fault::FaultSettings,
     gateway::Gateway,
     listen::Via,
     rest::{Rest, error::ApiError},
@@ -70,18 +71,17 @@ pub(crate) struct Control {
     pub(crate) voice: VoiceServer,
     pub(crate) gateway: Gateway,
     humans: Arc<Humans>,
-    /// What a reset goes back to.
-    fresh: Arc<world::State>,
+    fresh: Arc<Fresh>,
+}
+
+/// What a reset goes back to.
+pub(crate) struct Fresh {
+    pub(crate) world: world::State,
+    pub(crate) faults: FaultSettings,
 }
 
 impl Control {
-    /// `fresh` is the state a reset goes back to.
-    pub(crate) fn new(
-        rest: Rest,
-        voice: VoiceServer,
-        gateway: Gateway,
-        fresh: world::State,
-    ) -> Self {
+    pub(crate) fn new(rest: Rest, voice: VoiceServer, gateway: Gateway, fresh: Fresh) -> Self {
         Self { rest, voice, gateway, humans: Arc::default(), fresh: Arc::new(fresh) }
     }
 

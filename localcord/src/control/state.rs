@@ -14,7 +14,6 @@ use tokio::time::timeout;
 
 use super::{Control, Refusal, humans::name_of};
 use crate::{
-    fault::FaultSettings,
     rest::{body::JsonBody, messages::ListQuery},
     world::{self, BitrateRefused},
 };
@@ -25,10 +24,10 @@ const JOURNAL_TIME: Duration = Duration::from_secs(30);
 /// `POST reset`
 pub(super) async fn reset(State(control): State<Control>) -> StatusCode {
     let _moving = control.humans.moving.lock().await;
-    control.rest.faults.set(FaultSettings::default());
+    control.rest.faults.set(control.fresh.faults.clone());
     control.voice.apply_faults();
     control.humans.clear();
-    control.rest.world.reset(world::State::clone(&control.fresh));
+    control.rest.world.reset(control.fresh.world.clone());
     control.rest.reset();
     control.gateway.invalidate_all(false);
     StatusCode::NO_CONTENT

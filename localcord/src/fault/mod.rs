@@ -6,6 +6,7 @@
 //! packet ──── padding, RTP …    voice/mangle: what the server makes of a packet
 //! websocket ─ closes, opcodes   voice/hub/interfere: what becomes of a message
 //! call ────── downgrade, move   voice/hub/downgrade, control/server_move: whole calls
+//! rest ────── failures, latency rest/gate: an answer that fails, answers that come late
 //! ```
 //!
 //! What was done to packets goes into the journal once a second as `fault` `udp`, with counts per
@@ -41,6 +42,9 @@ pub(crate) use self::{
     websocket::from_hex,
 };
 
+/// The most that [`FaultSettings::rest_latency_ms`] can be, milliseconds.
+pub const MAX_REST_LATENCY_MS: u32 = 60_000;
+
 /// Everything that currently goes wrong. The default is: nothing.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "camelCase")]
@@ -74,6 +78,11 @@ pub struct FaultSettings {
     pub server_moves: Vec<ServerMove>,
     /// REST answers that fail, first match wins.
     pub rest: Vec<RestFault>,
+    /// How long every REST answer is held back, milliseconds: at most [`MAX_REST_LATENCY_MS`].
+    /// What a call does, it does at once, and the main gateway tells of it at once; neither it nor
+    /// voice, the control API and uploaded files are any slower. A call takes the latency that was
+    /// in force when it came.
+    pub rest_latency_ms: u32,
 }
 
 impl FaultSettings {
@@ -95,6 +104,9 @@ impl FaultSettings {
             |fault: &RestFault| fault.status == 429 || (500..600).contains(&fault.status);
         if !self.rest.iter().all(is_failure) {
             return Err("`status` must be 429 or 5xx".to_owned());
+        }
+        if self.rest_latency_ms > MAX_REST_LATENCY_MS {
+            return Err(format!("`restLatencyMs` must be between 0 and {MAX_REST_LATENCY_MS}"));
         }
         Ok(())
     }
@@ -237,6 +249,7 @@ mod tests {
             ],
             "inject": [{ "at": "ready", "message": { "rawBinary": { "hex": "00 01" } } }],
             "downgrades": [{ "channel": "10", "afterMs": 5, "forMs": 100 }, {}],
+            "restLatencyMs": MAX_REST_LATENCY_MS,
             "serverMoves": [{ "variant": "close4022", "afterMs": 5, "keepOldMs": 9 }],
             "voice": { "heartbeatIntervalMs": 41.25, "firstSequence": 65533, "commitRace": "last" },
         }))
@@ -282,6 +295,8 @@ mod tests {
             (json!({ "downgrades": [{ "forMs": 600_001 }] }), "forMs"),
             (json!({ "serverMoves": [{ "variant": "sideways" }] }), "sideways"),
             (json!({ "serverMoves": [{ "pauseMs": 600_001 }] }), "pauseMs"),
+            (json!({ "restLatencyMs": MAX_REST_LATENCY_MS + 1 }), "restLatencyMs"),
+            (json!({ "restLatencyMs": -1 }), "-1"),
         ] {
             let refused = read(value.clone()).unwrap_err();
             assert!(refused.contains(word), "{value}: {refused}");

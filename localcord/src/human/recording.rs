@@ -266,6 +266,13 @@ impl Recording {
             return false;
         }
         let pcm = &mut self.heard.pcm;
+        if offset > 2 * pcm.len() {
+            // Writing minutes of silence would hold up whoever receives; memory that is asked for
+            // as zeros is written by nobody.
+            let mut longer = vec![0; end];
+            longer[..pcm.len()].copy_from_slice(pcm);
+            *pcm = longer;
+        }
         pcm.resize(pcm.len().max(end), 0);
         for (mono, pair) in pcm[offset..end].iter_mut().zip(stereo.chunks_exact(2)) {
             // The mean of two 16-bit numbers is one.

@@ -1,4 +1,5 @@
-//! What every REST request passes: faults, the token, the rate limits, and the journal.
+//! What every REST request passes: faults, the token, the rate limits, the journal, and the latency
+//! of its answer.
 
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -31,6 +32,7 @@ pub(crate) struct Caller {
 pub(crate) async fn pass(State(rest): State<Rest>, request: Request, next: Next) -> Response {
     let method = request.method().clone();
     let path = request.uri().path().to_owned();
+    let latency = Duration::from_millis(rest.faults.shared().rest_latency_ms.into());
     let response = match admit(&rest, request, &path) {
         Ok((request, quota)) => {
             let mut response = next.run(request).await;
@@ -41,6 +43,10 @@ pub(crate) async fn pass(State(rest): State<Rest>, request: Request, next: Next)
     };
     let name = format!("{method} {}", masked(&path));
     rest.journal.record("rest", name, json!({ "status": response.status().as_u16() }));
+    // Last: what the call did is seen on the gateway and in the journal meanwhile.
+    if !latency.is_zero() {
+        tokio::time::sleep(latency).await;
+    }
     response
 }
 
