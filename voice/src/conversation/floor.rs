@@ -39,6 +39,9 @@ const TONE_MS: u32 = 500;
 const ECHO_RUN_MS: u32 = 60;
 /// False alarms in a row after which a microphone is believed only with voice in it.
 const MAX_FALSE_ALARMS: u32 = 3;
+/// Voice with a pitch that no backchannel has, in ms: a sound with so much of it, a third of it
+/// gliding, is speech even if nobody can tell its words.
+const WORDY_MS: u32 = 640;
 /// For how long they count.
 const FALSE_ALARM_MEMORY: Duration = Duration::from_secs(30);
 /// Speakers followed; a voice channel has at most 99 others, a stage's speakers are fewer.
@@ -329,8 +332,8 @@ struct Suspicion {
     echo_run_ms: u32,
     /// Whether the way of the echo was known when the suspicion arose.
     echo_known: bool,
-    /// Until when the words are waited for.
-    words_until: Option<SessionTime>,
+    /// Since when the words are waited for.
+    words_since: Option<SessionTime>,
 }
 
 impl Suspicion {
@@ -477,8 +480,13 @@ impl Floor {
 
     fn deadline(&self, suspicion: &Suspicion) -> SessionTime {
         let window = suspicion.since + ms(self.rules.window_ms);
-        match suspicion.words_until {
-            Some(until) => until,
+        match suspicion.words_since {
+            // Who still talks has no words yet: they come after the pause.
+            Some(since) => {
+                let window = ms(self.rules.window_ms);
+                let talking = suspicion.last_pitch.map_or(since, |at| at.max(since));
+                (talking + window).min(since + window + window)
+            }
             None => {
                 let voice = suspicion.last_voice.unwrap_or(suspicion.since);
                 let pitch = suspicion.last_pitch.unwrap_or(suspicion.since);
@@ -540,7 +548,7 @@ impl Floor {
             echo_ms: 0,
             echo_run_ms: 0,
             echo_known,
-            words_until: None,
+            words_since: None,
         });
         self.decisions.push_back(Decision::Suspected { user });
     }
@@ -601,7 +609,7 @@ impl Floor {
         suspicion.tone_ms += if is_held { FRAME_MS } else { 0 };
         let is_tone = suspicion.tone_ms >= TONE_MS && suspicion.glide_ms * 3 < suspicion.tone_ms;
         let little = suspicion.pitch_ms < rules.pitch_ms;
-        let is_waiting = suspicion.words_until.is_some();
+        let is_waiting = suspicion.words_since.is_some();
         if suspicion.glide_ms >= rules.confirm_ms && suspicion.glide_ms * 3 >= suspicion.tone_ms * 2
         {
             self.confirm(now, user, Confirmation::Speech);
@@ -628,7 +636,7 @@ impl Floor {
             // A word: the sooner it is handed over, the sooner it is known. Anything less may be the
             // beginning of one, with the closure of a consonant behind it.
             State::Suspected(suspicion)
-                if suspicion.words_until.is_none() && suspicion.pitch_ms >= pitch_ms =>
+                if suspicion.words_since.is_none() && suspicion.pitch_ms >= pitch_ms =>
             {
                 self.settle(now, user);
                 if let Some(speaker) = self.speaker(user) {
@@ -652,7 +660,7 @@ impl Floor {
             };
             self.dismiss(now, user, reason);
         } else if rules.has_words {
-            suspicion.words_until = Some(now + ms(rules.window_ms));
+            suspicion.words_since = Some(now);
             let inputs = suspicion.evidence(now);
             self.decisions.push_back(Decision::Waiting { user, inputs });
         } else if suspicion.voice_ms >= rules.lone_word_ms {
@@ -664,7 +672,7 @@ impl Floor {
 
     fn handle_words(&mut self, now: SessionTime, user: UserId, words: Words) {
         let Some(suspicion) = self.speaker(user).and_then(Speaker::suspicion) else { return };
-        if suspicion.words_until.is_none() {
+        if suspicion.words_since.is_none() {
             return;
         }
         match words {
@@ -680,16 +688,28 @@ impl Floor {
             .iter()
             .filter_map(|speaker| match &speaker.state {
                 State::Suspected(suspicion) if self.deadline(suspicion) <= now => {
-                    Some((speaker.user, suspicion.words_until.is_some()))
+                    Some((speaker.user, suspicion.words_since.is_some()))
                 }
                 _ => None,
             })
             .collect();
         for (user, is_waiting) in due {
             match is_waiting {
-                true => self.dismiss(now, user, Dismissal::NoWords),
+                true => self.give_words_up(now, user),
                 false => self.settle(now, user),
             }
+        }
+    }
+
+    /// No words came in time.
+    fn give_words_up(&mut self, now: SessionTime, user: UserId) {
+        let suspicion = self.speaker(user).and_then(Speaker::suspicion);
+        let is_speech = suspicion.is_some_and(|suspicion| {
+            suspicion.pitch_ms >= WORDY_MS && suspicion.glide_ms * 3 >= suspicion.pitch_ms
+        });
+        match is_speech {
+            true => self.confirm(now, user, Confirmation::Speech),
+            false => self.dismiss(now, user, Dismissal::NoWords),
         }
     }
 

@@ -297,13 +297,13 @@ fn input() -> impl Strategy<Value = Input> {
 }
 
 proptest! {
-    /// Every suspicion ends, exactly once, and never later than its two windows.
+    /// Every suspicion ends, exactly once, and never later than three windows.
     #[test]
     fn no_suspicion_lasts(inputs in prop::collection::vec((0_u64..200, input()), 0..300)) {
         let rules = FloorRules::default();
         let mut stage = Stage::new(rules);
         let mut open: Vec<(UserId, SessionTime)> = Vec::new();
-        let longest = Duration::from_millis(2 * u64::from(rules.window_ms));
+        let longest = Duration::from_millis(3 * u64::from(rules.window_ms));
         for (wait, input) in inputs {
             let mut decisions = stage.pass(wait);
             decisions.extend(stage.tell(input));
