@@ -100,9 +100,29 @@ pub(crate) struct SendArgs {
     pub(crate) reply_to: Option<u64>,
 }
 
+/// What else is done with a recording.
+#[derive(Debug, Subcommand)]
+pub(crate) enum TimelineAction {
+    /// Take every decision of a recording again, by the same rules, and compare.
+    Replay {
+        /// A file, or the name of a recording.
+        #[arg(value_name = "FILE|SESSION")]
+        recording: PathBuf,
+        /// One JSON document.
+        #[arg(long)]
+        json: bool,
+        /// Where recordings are looked up by name [default: ~/.clawvoice/state/timeline].
+        #[arg(long, value_name = "FOLDER")]
+        folder: Option<PathBuf>,
+    },
+}
+
 /// Arguments of `clawvoice timeline`.
 #[derive(Debug, clap::Args)]
+#[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
 pub(crate) struct TimelineArgs {
+    #[command(subcommand)]
+    pub(crate) action: Option<TimelineAction>,
     /// A file, or the name of a recording.
     #[arg(value_name = "FILE|SESSION", group = "shown")]
     pub(crate) recording: Option<PathBuf>,

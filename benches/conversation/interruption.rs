@@ -41,7 +41,7 @@ const INTERRUPTIONS: usize = 400;
 const QUIET: Duration = Duration::from_secs(60);
 
 /// Promised, ms: the packet that is due when the speech arrives, and one that fades.
-const STOP_P99: f64 = 40.0;
+const STOP_P99: f64 = 30.0;
 const HEARD_ERROR_P99: f64 = 20.0;
 
 /// What a figure may be at most.

@@ -3,15 +3,19 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     fs::File,
-    io::{self, Read as _, Write as _},
+    io::{self, BufReader, Read as _, Write as _},
     path::{Component, Path, PathBuf},
     time::SystemTime,
 };
 
-use clawvoice_voice::review::{MAX_FILE_BYTES, Review, document, html, perfetto, terminal};
+use clawvoice_voice::{
+    recording::{Replay, replay},
+    review::{MAX_FILE_BYTES, Review, document, html, perfetto, terminal},
+};
+use serde_json::{Value, json};
 
 use crate::{
-    cli::TimelineArgs,
+    cli::{TimelineAction, TimelineArgs},
     printer::{self, Failure},
 };
 
@@ -23,6 +27,10 @@ const WIDTH: usize = 100;
 
 /// Runs the command.
 pub(crate) fn run(args: &TimelineArgs) -> Result<(), Failure> {
+    if let Some(TimelineAction::Replay { recording, json, folder }) = &args.action {
+        let path = find(recording, &recordings(folder.as_deref())?)?;
+        return take_again(&path, *json);
+    }
     let folder = recordings(args.folder.as_deref())?;
     let Some(name) = &args.recording else { return list(&folder) };
     let path = find(name, &folder)?;
@@ -42,6 +50,54 @@ pub(crate) fn run(args: &TimelineArgs) -> Result<(), Failure> {
         terminal::picture(&review, width())
     };
     show(&text)
+}
+
+/// Replays a recording. Decisions that come out differently are a failure.
+fn take_again(path: &Path, json: bool) -> Result<(), Failure> {
+    let unusable = |error: &dyn std::fmt::Display| {
+        Failure::user(format_args!("{}: {error}", path.display()))
+            .hint("sessions are recorded in ~/.clawvoice/state/timeline")
+    };
+    let file = File::open(path).map_err(|error| unusable(&error))?;
+    let outcome = replay(BufReader::new(file)).map_err(|error| unusable(&error))?;
+    show(&if json { as_json(&outcome) } else { in_words(&outcome) })?;
+    if outcome.is_identical() {
+        return Ok(());
+    }
+    Err(Failure::user("the decisions were not reached again as recorded")
+        .hint("another version of the program may go by other rules"))
+}
+
+fn as_json(outcome: &Replay) -> String {
+    let differences: Vec<Value> = outcome
+        .differences
+        .iter()
+        .map(|difference| {
+            json!({
+                "at_us": difference.at, "recorded": difference.recorded, "again": difference.again,
+            })
+        })
+        .collect();
+    let document = json!({
+        "identical": outcome.is_identical(), "inputs": outcome.inputs,
+        "decisions": outcome.decisions, "different": outcome.different,
+        "damaged": outcome.damaged, "differences": differences,
+    });
+    format!("{document:#}\n")
+}
+
+fn in_words(outcome: &Replay) -> String {
+    let mut text = format!(
+        "{} inputs, {} decisions: {} different, {} damaged lines\n",
+        outcome.inputs, outcome.decisions, outcome.different, outcome.damaged
+    );
+    for difference in &outcome.differences {
+        text.push_str(&format!(
+            "at {}: recorded {:?}, again {:?}\n",
+            difference.at, difference.recorded, difference.again
+        ));
+    }
+    text
 }
 
 /// Where recordings are kept.

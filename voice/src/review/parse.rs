@@ -78,13 +78,30 @@ fn parse_object(mut object: Map<String, Value>) -> Result<Parsed, Why> {
     } else if let Some(kind) = take_text(&mut object, "decision") {
         What::Decision(decision(kind, object))
     } else if let Some(kind) = take_text(&mut object, "input") {
-        What::Input(Input { kind, user: take_name(&mut object, "user"), values: object })
+        let user = take_name(&mut object, "user");
+        What::Input(Input { kind, user, values: measured(object) })
     } else if let Some(clip) = object.get("audio").and_then(|audio| clip(audio, at)) {
         What::Audio(clip)
     } else {
         What::Other(object)
     };
     Ok(Parsed::Entry(at, what))
+}
+
+/// The floor's whole numbers as what they measure: a level in dBFS, shares from 0 to 1.
+fn measured(mut object: Map<String, Value>) -> Map<String, Value> {
+    for (written, name, parts) in [
+        ("level_ddbfs", "level_dbfs", 10.0),
+        ("speech_permille", "speech", 1_000.0),
+        ("pitch_permille", "pitch", 1_000.0),
+        ("drift_permille", "drift", 1_000.0),
+        ("echo_permille", "explained", 1_000.0),
+    ] {
+        if let Some(value) = object.remove(written).as_ref().and_then(Value::as_f64) {
+            object.insert(name.to_owned(), (value / parts).into());
+        }
+    }
+    object
 }
 
 fn header(mut object: Map<String, Value>) -> Header {

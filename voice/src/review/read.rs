@@ -188,12 +188,30 @@ impl Reader {
                 self.timeline.header = Some(header);
             }
             Ok(Parsed::Header(_)) => self.skip(number, Why::Mixed),
-            Ok(Parsed::Entry(at, what)) => self.entry(number, at, what),
+            Ok(Parsed::Entry(at, mut what)) => {
+                self.fill_thresholds(&mut what);
+                self.entry(number, at, what);
+            }
             Ok(Parsed::Log(stamp, line)) => self.log_line(number, stamp, line),
             Err(Why::Foreign) if self.log != Some(false) => self.timeline.foreign += 1,
             Err(why) => self.skip(number, why),
         }
         true
+    }
+
+    /// A decision's thresholds stand once, in the header.
+    fn fill_thresholds(&self, what: &mut What) {
+        let What::Decision(decision) = what else { return };
+        let settings =
+            self.timeline.header.as_ref().and_then(|header| header.settings.get("floor"));
+        let Some(floor) = settings.filter(|_| decision.thresholds.is_empty()) else { return };
+        for (input, rule) in
+            [("glideMs", "confirmMs"), ("pitchMs", "pitchMs"), ("heldMs", "windowMs")]
+        {
+            if let Some(limit) = floor.get(rule) {
+                decision.thresholds.insert(input.to_owned(), limit.clone());
+            }
+        }
     }
 
     fn entry(&mut self, number: usize, at: u64, what: What) {

@@ -13,7 +13,7 @@ use std::collections::HashMap;
 
 use clawvoice_session::SessionTime;
 
-use super::{Cut, EventIndex, Facts, Outcome, Speaker};
+use super::{Cut, EventIndex, Facts, Outcome, Speaker, Verdict};
 use crate::review::{
     Clock, Timeline,
     event::{Input, Line, What},
@@ -32,6 +32,7 @@ const DISCORD_BYTES_PER_MS: u64 = 192;
 /// Adds a recording up.
 pub(super) fn build(timeline: &Timeline) -> Facts {
     let mut builder = Builder::new(timeline.clock);
+    builder.has_decisions = timeline.events.iter().any(|event| event.what.decision().is_some());
     for (index, event) in timeline.events.iter().enumerate() {
         builder.at = event.at;
         builder.index = index;
@@ -53,6 +54,8 @@ pub(super) fn build(timeline: &Timeline) -> Facts {
 struct Builder {
     facts: Facts,
     clock: Clock,
+    /// Whether the recording holds the decisions themselves, and not only the lines about them.
+    has_decisions: bool,
     at: SessionTime,
     index: EventIndex,
     /// Each user's open turn.
@@ -72,6 +75,7 @@ impl Builder {
         Self {
             facts: Facts::default(),
             clock,
+            has_decisions: false,
             at: SessionTime::ZERO,
             index: 0,
             open_turns: HashMap::new(),
@@ -129,6 +133,10 @@ impl Builder {
             "realtime active-run control handled" => self.controlled(line),
             "realtime exact speech dequeued" => self.dequeued(),
             "realtime barge-in detected" => self.barge_in_detected(user, line),
+            "realtime barge-in suspected" => self.suspected_line(line),
+            "realtime barge-in dismissed" => self.judged_line(line, Verdict::Dismissed),
+            "realtime barge-in confirmed" => self.judged_line(line, Verdict::Confirmed),
+            "realtime audio playback resumed" => self.pause_ended(true),
             "realtime barge-in requested" => {
                 let index = self.index;
                 let cut = self.cut.get_or_insert_default();

@@ -1,10 +1,10 @@
 //! Recorded decisions about interruptions.
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::{Builder, RECENT};
 use crate::review::{
-    event::Decision,
+    event::{Decision, Line},
     facts::{Doubt, Pause, Verdict},
 };
 
@@ -32,10 +32,7 @@ impl Builder {
             }
             "resumed" | "cut" => {
                 let resumed = decision.kind == "resumed";
-                if let Some(pause) = self.facts.pauses.last_mut().filter(|pause| pause.to.is_none())
-                {
-                    (pause.to, pause.resumed) = (Some(now), resumed);
-                }
+                self.pause_ended(resumed);
                 if !resumed {
                     self.cut_decided(decision);
                 }
@@ -76,6 +73,34 @@ impl Builder {
         }
     }
 
+    /// The line about a suspicion: an answer that plays pauses, and a log has no other word of it.
+    pub(super) fn suspected_line(&mut self, line: &Line) {
+        let (from, event) = (self.at, self.index);
+        let is_open = self.facts.pauses.last().is_some_and(|pause| pause.to.is_none());
+        if self.playing.is_some() && !is_open {
+            self.facts.pauses.push(Pause { from, to: None, resumed: false, event });
+        }
+        if !self.has_decisions {
+            self.decision(&as_decision("suspected", line));
+        }
+    }
+
+    /// The line about its end.
+    pub(super) fn judged_line(&mut self, line: &Line, verdict: Verdict) {
+        if !self.has_decisions {
+            let kind = if verdict == Verdict::Confirmed { "confirmed" } else { "dismissed" };
+            self.decided(&as_decision(kind, line), verdict);
+        }
+    }
+
+    /// A paused answer goes on, or is over.
+    pub(super) fn pause_ended(&mut self, resumed: bool) {
+        let now = self.at;
+        if let Some(pause) = self.facts.pauses.last_mut().filter(|pause| pause.to.is_none()) {
+            (pause.to, pause.resumed) = (Some(now), resumed);
+        }
+    }
+
     /// What was decided first says most: the later steps only carry it out.
     pub(super) fn cut_decided(&mut self, decision: &Decision) {
         let index = self.index;
@@ -83,5 +108,17 @@ impl Builder {
         cut.events.push(index);
         cut.user = cut.user.take().or_else(|| decision.user.clone());
         cut.reason = cut.reason.take().or_else(|| decision.reason.clone());
+    }
+}
+
+/// A decision as its line tells it.
+fn as_decision(kind: &str, line: &Line) -> Decision {
+    Decision {
+        kind: kind.to_owned(),
+        user: line.text("user").map(std::borrow::Cow::into_owned),
+        reason: line.text("reason").map(std::borrow::Cow::into_owned),
+        inputs: Map::new(),
+        thresholds: Map::new(),
+        rest: Map::new(),
     }
 }

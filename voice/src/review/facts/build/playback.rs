@@ -115,6 +115,7 @@ impl Builder {
     }
 
     pub(super) fn playback_stopped(&mut self, line: &Line) {
+        self.pause_ended(false);
         let cut = self.cut.take();
         let Some(index) = self.playing.take() else { return };
         let playback = &mut self.facts.playbacks[index];
