@@ -42,9 +42,14 @@ impl Conversation {
     pub(super) fn tell_floor(&mut self, now: SessionTime, input: Input) {
         let Some(floor) = &mut self.floor else { return };
         floor.handle(now, input);
+        let decisions: Vec<Decision> = std::iter::from_fn(|| floor.poll_decision()).collect();
         self.outputs.push_back(Output::Trace(Trace::Input { at: now, input }));
-        while let Some(decision) = self.floor.as_mut().and_then(|floor| floor.poll_decision()) {
+        // All before any is carried out: that may tell the floor something new.
+        for decision in &decisions {
+            let decision = *decision;
             self.outputs.push_back(Output::Trace(Trace::Decision { at: now, decision }));
+        }
+        for decision in decisions {
             match decision {
                 Decision::Suspected { user } => self.suspect(now, user),
                 Decision::Waiting { user, inputs } => self.await_words(now, user, inputs),
@@ -237,6 +242,9 @@ impl Conversation {
         }
         self.stats.barge_ins += 1;
         self.hand_over(now, user);
+        if let Some(index) = self.slots.iter().position(|slot| Some(slot.lane) == lane) {
+            self.create_if_wanted(index);
+        }
         self.resume_output(now);
     }
 

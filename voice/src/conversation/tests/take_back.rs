@@ -4,6 +4,7 @@ use super::*;
 use crate::{
     conversation::{FloorRules, playback::FRAME},
     realtime::local::read_wav,
+    recording::{Header, Line, Thresholds, VERSION, replay},
 };
 
 /// Two seconds of somebody talking, 24 kHz mono.
@@ -209,23 +210,43 @@ fn a_confirmed_interruption_holds_the_next_answer_and_one_that_waits_for_others_
 }
 
 #[test]
-fn decisions_and_what_they_came_from_are_written_down() {
-    let (mut room, _) = answering(judged(), 4_000);
+fn decisions_about_two_people_at_once_are_taken_again_from_what_is_written_down() {
+    let (mut room, _) = answering(judged(), 9_000);
     room.run(1_000);
-    room.sound(BOB, &cough());
-    room.run(600);
-    let mut floor = crate::conversation::floor::Floor::new(FloorRules::default());
-    let mut again = Vec::new();
-    let mut recorded = Vec::new();
-    for trace in &room.traces {
-        match trace {
-            Trace::Input { at, input } => {
-                floor.handle(*at, *input);
-                again.extend(std::iter::from_fn(|| floor.poll_decision()));
-            }
-            Trace::Decision { decision, .. } => recorded.push(*decision),
+    let eve = UserId::new(13);
+    let (speech, cough) = (speech(), cough());
+    room.start(BOB);
+    for (index, frame) in speech.chunks_exact(FRAME).enumerate() {
+        if index % 40 == 0 {
+            room.start(eve);
         }
+        room.talk.audio(room.now, BOB, frame);
+        if let Some(noise) = cough.chunks_exact(FRAME).nth(index % 40) {
+            room.talk.audio(room.now, eve, noise);
+        } else if index % 40 == 20 {
+            room.stop(eve);
+        }
+        room.run(20);
     }
-    assert_eq!(recorded.len(), 2);
-    assert_eq!(again, recorded);
+    room.stop(BOB);
+    room.run(3_000);
+    let settings = judged();
+    let header = Header {
+        clawvoice_timeline: VERSION,
+        session: "s".into(),
+        guild: settings.guild,
+        channel: settings.channel,
+        started: "2026-01-01T00:00:00Z".into(),
+        started_us: SessionTime::ZERO,
+        version: "0".into(),
+        settings: Some(Thresholds::from(&settings)),
+    };
+    let mut bytes = serde_json::to_vec(&header).unwrap();
+    bytes.push(b'\n');
+    for trace in &room.traces {
+        Line::Trace(*trace).write(&mut bytes).unwrap();
+    }
+    let again = replay(&bytes[..]).unwrap();
+    assert!(again.decisions >= 4, "{again:#?}");
+    assert!(again.is_identical(), "{again:#?}");
 }
