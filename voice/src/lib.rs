@@ -16,6 +16,7 @@
 pub mod batch;
 pub mod call;
 pub mod conversation;
+mod dot;
 pub mod presence;
 pub mod realtime;
 pub mod recording;

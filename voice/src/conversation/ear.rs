@@ -126,8 +126,8 @@ fn permille(share: f32) -> u16 {
 
 /// The level of `pcm`, dB below a square wave at full scale.
 fn level_dbfs(pcm: &[i16]) -> f32 {
-    let energy: f32 = pcm.iter().map(|sample| f32::from(*sample) * f32::from(*sample)).sum();
-    let mean = energy / pcm.len().max(1) as f32;
+    let energy: i64 = pcm.iter().map(|sample| i64::from(*sample) * i64::from(*sample)).sum();
+    let mean = energy as f32 / pcm.len().max(1) as f32;
     if mean < 1.0 {
         return SILENCE_DBFS.max(10.0 * (mean.max(0.1)).log10() - 90.3);
     }

@@ -33,7 +33,7 @@ const PITCH_RUN_OVER_ECHO_MS: u32 = 100;
 /// Gliding voice of late by which somebody is believed whose last sounds were music, in ms. It fades
 /// by a seventh of the time in which there is none.
 const GLIDE_RUN_MS: u32 = 120;
-/// A tone that is held so long, in ms, and glides for less than a third of that, is music or hum.
+/// A tone that is held so long, in ms, and glides for less than a sixth of that, is music or hum.
 const TONE_MS: u32 = 500;
 /// Echo in a row by which a sound is nothing else, in ms.
 const ECHO_RUN_MS: u32 = 60;
@@ -607,7 +607,7 @@ impl Floor {
         }
         suspicion.glide_ms += if glides { FRAME_MS } else { 0 };
         suspicion.tone_ms += if is_held { FRAME_MS } else { 0 };
-        let is_tone = suspicion.tone_ms >= TONE_MS && suspicion.glide_ms * 3 < suspicion.tone_ms;
+        let is_tone = suspicion.tone_ms >= TONE_MS && suspicion.glide_ms * 6 < suspicion.tone_ms;
         let little = suspicion.pitch_ms < rules.pitch_ms;
         let is_waiting = suspicion.words_since.is_some();
         if suspicion.glide_ms >= rules.confirm_ms && suspicion.glide_ms * 3 >= suspicion.tone_ms * 2

@@ -5,6 +5,8 @@
 //! near 1 for a vowel, below a half for noise. The period is where it is highest, to a fraction of a
 //! sample by a parabola through its neighbours.
 
+use crate::dot::dot;
+
 /// 24 kHz samples that are averaged into one.
 const DECIMATION: usize = 6;
 /// Samples of 40 ms at 4 kHz.
@@ -80,7 +82,7 @@ impl Voicing {
         for (lag, value) in correlation.iter_mut().enumerate().skip(SHORTEST - 1) {
             let (early, late) = (energy[WINDOW - lag], total - energy[lag]);
             if early > WINDOW as f32 && late > WINDOW as f32 {
-                let product: f32 = window[lag..].iter().zip(&window).map(|(a, b)| a * b).sum();
+                let product = dot(&window[lag..], &window[..WINDOW - lag]);
                 *value = product / (early * late).sqrt();
             }
         }

@@ -15,7 +15,7 @@ use std::ops::Range;
 
 use rand::{Rng as _, SeedableRng as _, rngs::SmallRng};
 
-use self::sound::{from_db, mix, noise};
+use self::sound::{from_db, mix, noise, rms};
 pub use self::{
     backchannel::Word,
     room::{EchoWay, Loudspeaker},
@@ -122,14 +122,18 @@ fn sample(seed: u64, number: usize) -> Sample {
         10 => Some(disturbance(8, &mut rng)),
         _ => Some(disturbance(rng.random_range(0..8), &mut rng)),
     };
-    // Over something else people speak up.
-    let said = speech(if behind.is_some() { -10.0 } else { -22.0 }, &mut rng);
+    // Over something else people speak up; over what lasts, until they are as loud.
+    let mut said = speech(if behind.is_some() { -10.0 } else { -22.0 }, &mut rng);
     let begin = PER_MS * rng.random_range(200..700);
     if let Some(behind) = behind {
         // Something short meets the words, whatever lasts is there before them.
         let lead = begin + PER_MS * rng.random_range(0..200);
         let lead = if lasts(behind) { PER_MS * 50 } else { lead };
         place(behind, lead, &mut heard, &mut played, &mut rng);
+        if lasts(behind) && !matches!(behind, Disturbance::Echo(_)) {
+            let gain = (rms(&heard) / rms(&said).max(1e-9)).max(1.0);
+            said.iter_mut().for_each(|sample| *sample *= gain);
+        }
     }
     mix(&mut heard, begin, &said);
     let speech = begin..begin + said.len();

@@ -5,6 +5,8 @@
 
 use std::f32::consts::PI;
 
+use crate::dot::dot;
+
 /// Samples of a block of 20 ms at 8 and 4 kHz.
 pub(super) const BLOCK_8K: usize = 160;
 pub(super) const BLOCK_4K: usize = 80;
@@ -95,21 +97,6 @@ fn low_pass<const TAPS: usize>(cutoff: f32) -> [f32; TAPS] {
         // Hann: 44 dB are enough to compare by, and its slope is steep.
         sinc * (0.5 + 0.5 * (PI * x / (middle + 1.0)).cos())
     })
-}
-
-/// The sum of products, in eight sums side by side so that it can be computed by vectors.
-#[inline]
-pub(super) fn dot(one: &[f32], two: &[f32]) -> f32 {
-    let mut sums = [0.0_f32; 8];
-    let (ones, one_rest) = one.as_chunks::<8>();
-    let (twos, two_rest) = two.as_chunks::<8>();
-    for (a, b) in ones.iter().zip(twos) {
-        for ((sum, a), b) in sums.iter_mut().zip(a).zip(b) {
-            *sum += a * b;
-        }
-    }
-    let rest: f32 = one_rest.iter().zip(two_rest).map(|(a, b)| a * b).sum();
-    rest + ((sums[0] + sums[4]) + (sums[1] + sums[5])) + ((sums[2] + sums[6]) + (sums[3] + sums[7]))
 }
 
 /// The sum of squares.

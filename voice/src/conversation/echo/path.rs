@@ -1,10 +1,11 @@
 //! One way from our player through a room into a microphone: a delay and a filter.
 
 use super::{
-    band::{BLOCK_8K, dot, energy},
+    band::{BLOCK_8K, energy},
     played::Played,
     ring::Ring,
 };
+use crate::dot::dot;
 
 /// Length of the filter: 32 ms at 8 kHz.
 const TAPS: usize = 256;
