@@ -14,6 +14,7 @@
 //!     ├─ provider_log, recording    what the provider and the humans recorded
 //!     ├─ measure     figures out of recordings
 //!     ├─ findings    the recordings of one performance, measured
+//!     ├─ verdicts    what became of a cough, an echo and an interruption
 //!     └─ summary     promises, table, summary.json
 //! ```
 
@@ -28,6 +29,7 @@ mod recording;
 mod scene;
 mod stage;
 mod summary;
+mod verdicts;
 
 use std::path::{Path, PathBuf};
 
