@@ -24,6 +24,8 @@ const BEN: u64 = 1;
 const TRANSIT_US: u64 = 500_000;
 /// Samples of a frame at 24 kHz.
 const FRAME_SAMPLES: u64 = 480;
+/// What it lasts, in milliseconds.
+const FRAME_MS: u64 = 20;
 /// The frame that fades out before a pause, in samples of a human's recording.
 const FADE_SAMPLES: u64 = 960;
 
@@ -96,6 +98,15 @@ pub(super) struct Rejoin {
     pub(super) returned_heard_ms: u64,
 }
 
+/// Ada's microphone stands beside a loudspeaker while the agent answers.
+#[derive(Clone, Debug, Default, Serialize)]
+pub(super) struct Echo {
+    #[serde(flatten)]
+    pub(super) went_on: WentOn,
+    /// What her microphone sent of the agent's voice, in milliseconds.
+    pub(super) sent_ms: u64,
+}
+
 /// Delays, at the humans' network sockets.
 #[derive(Clone, Copy, Debug, Serialize)]
 pub(super) struct Latency {
@@ -123,6 +134,7 @@ pub(super) struct Findings {
     pub(super) human_heard: HumanHeard,
     pub(super) dave: Dave,
     pub(super) cough: WentOn,
+    pub(super) echo: Echo,
     pub(super) barge_in: BargeIn,
     pub(super) rejoin: Rejoin,
     pub(super) latency: Latency,
@@ -146,6 +158,7 @@ pub(super) async fn measure(
         human_heard,
         dave: evidence.dave()?,
         cough: evidence.cough()?,
+        echo: evidence.echo()?,
         barge_in: evidence.barge_in()?,
         rejoin,
         latency: evidence.latency()?,
@@ -238,6 +251,17 @@ impl<'a> Evidence<'a> {
         let [answer, _, _] = self.played.answers;
         let ears = [&self.played.ada[0], &self.played.ben];
         self.went_on(&self.stage.cast().ben, &self.item(ADA, 0)?, answer, &ears)
+    }
+
+    fn echo(&self) -> Result<Echo, Failure> {
+        let [_, _, answer] = self.played.answers;
+        let item = self.item(BEN, 0)?;
+        let [_, after] = &self.played.ada;
+        Ok(Echo {
+            went_on: self.went_on(&self.stage.cast().ada, &item, answer, &[&self.played.ben])?,
+            // Since she came back she has said nothing herself.
+            sent_ms: after.stats.frames_sent * FRAME_MS,
+        })
     }
 
     /// An answer during which `speaker` made sounds, and which went on.

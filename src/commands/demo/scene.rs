@@ -62,7 +62,8 @@ pub(super) struct Played {
     /// The position of the decision to stop: the sound that made the answer pause and turned out to
     /// be an interruption.
     pub(super) decision: usize,
-    /// Played out in spite of a cough; cut short; played out while Ada left and came back.
+    /// Played out in spite of a cough; cut short; played out while Ada left and came back with a
+    /// loudspeaker.
     pub(super) answers: [Answer; 3],
     /// Until she left, and after she came back.
     pub(super) ada: [Ear; 2],
@@ -192,7 +193,8 @@ impl<'a> Scene<'a> {
     }
 
     /// The agent answers Ben; meanwhile Ada leaves and comes back, which changes every key twice.
-    /// Gives what Ada had heard until she left.
+    /// She comes back with a loudspeaker instead of headphones. Gives what she had heard until she
+    /// left.
     async fn leave_and_return(&mut self, from: usize) -> Result<(Answer, Ear), Failure> {
         let Cast { ada, ben, agent, voice_channel, .. } = self.cast.clone();
         let before = self.speech_heard(&ben).await?;
@@ -202,9 +204,11 @@ impl<'a> Scene<'a> {
         self.api.voice(&ada, None).await?;
         let ear = self.ear(&ada).await?;
         self.line(started, "DAVE epoch ready").await?;
+        self.api.echo(&ada, &agent).await?;
         self.api.voice(&ada, Some(&voice_channel)).await?;
         self.shares_epoch(&ada, &agent).await?;
         self.narrator.say("Ada is back: new keys for everybody, twice, and the agent talks on");
+        self.narrator.say("she has a loudspeaker now: her microphone sends the agent's voice back");
         self.hears(&ada, AFTER_RETURN).await?;
         let stopped = self.stopped(started, "player-idle").await?;
         Ok((Answer { started, stopped }, ear))

@@ -60,6 +60,7 @@ impl Summary {
         promises.extend(agent_promises(&agent_proxy));
         let verdicts = vec![
             verdicts::cough(&findings.cough),
+            verdicts::echo(&findings.echo),
             verdicts::interruption(&findings.barge_in, &findings.latency),
         ];
         Self {
@@ -230,7 +231,7 @@ mod tests {
 
     use super::{
         super::{
-            findings::{AgentHeard, BargeIn, Dave, HumanHeard, Latency, Rejoin, Shutdown},
+            findings::{AgentHeard, BargeIn, Dave, Echo, HumanHeard, Latency, Rejoin, Shutdown},
             verdicts::{Sounds, WentOn},
         },
         *,
@@ -253,6 +254,15 @@ mod tests {
                 pauses: 1,
                 paused_ms: 260,
                 heard: 1.0,
+            },
+            echo: Echo {
+                went_on: WentOn {
+                    sounds: Sounds { dismissed: vec!["echo".into()], ..Sounds::default() },
+                    pauses: 1,
+                    paused_ms: 200,
+                    heard: 1.0,
+                },
+                sent_ms: 7_000,
             },
             barge_in: BargeIn {
                 sounds: Sounds { confirmed: vec!["speech".into()], ..Sounds::default() },
@@ -299,7 +309,7 @@ mod tests {
     #[test]
     fn every_promise_can_be_broken() {
         type Break = fn(&mut Findings);
-        let cases: [(Break, &str); 12] = [
+        let cases: [(Break, &str); 13] = [
             (|f| f.agent_heard.similarity = 0.89, "Ada said, at the provider: 0.890"),
             (|f| f.human_heard.similarity = 0.5, "at both humans: 0.500"),
             (|f| f.rejoin.stayed_similarity = 0.0, "came back: 0.000"),
@@ -311,6 +321,7 @@ mod tests {
             (|f| f.barge_in.recording_ms = 2181, "2140 / 2181 ms, promised within 40 ms"),
             (|f| f.shutdown.took_ms = 2001, "0, 2001 ms"),
             (|f| f.cough.paused_ms = 900, "a cough by Ben: taken back: the answer paused 900 ms"),
+            (|f| f.echo.went_on.paused_ms = 400, "Ada's open microphone: echo, ignored: 7000 ms"),
             (|f| f.latency.barge_in_stop_ms = 400, "Ben's interruption: the answer ended: sil"),
         ];
         for (spoil, words) in cases {

@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::{
-    findings::{BargeIn, Latency},
+    findings::{BargeIn, Echo, Latency},
     follow::Line,
 };
 
@@ -11,8 +11,16 @@ use super::{
 const MOST_COUGH_PAUSE_MS: u64 = 800;
 /// What must be heard of an answer that goes on.
 const LEAST_HEARD: f64 = 0.99;
+/// An echo: the pause that it may cost until its way is known, in milliseconds, and how often.
+const MOST_ECHO_PAUSE_MS: u64 = 300;
+const MOST_ECHO_PAUSES: u64 = 1;
+/// What the microphone must have sent of it, so that there was one.
+const LEAST_ECHO_MS: u64 = 2_000;
 /// From an interruption's first packet to silence, in milliseconds.
 const MOST_STOP_MS: u64 = 150;
+
+/// The reason of a dismissal.
+const ECHO: &str = "echo";
 
 /// What the agent made of one speaker's sounds during one answer.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
@@ -35,6 +43,10 @@ impl Sounds {
                 "realtime barge-in confirmed" => &mut sounds.confirmed,
                 _ => continue,
             };
+            // Dismissed before anything stopped: the first packet of a talkspurt may be silent.
+            if line.number("heldMs") == 0 {
+                continue;
+            }
             reasons.push(line.text("reason").to_owned());
             sounds.held_ms = sounds.held_ms.max(line.number("heldMs"));
         }
@@ -90,6 +102,34 @@ pub(super) fn cough(cough: &WentOn) -> Verdict {
     }
 }
 
+/// The echo.
+pub(super) fn echo(echo: &Echo) -> Verdict {
+    let Echo { went_on: WentOn { sounds, pauses, paused_ms, heard }, sent_ms } = echo;
+    let is_ignored = sounds.confirmed.is_empty() && sounds.dismissed.iter().all(|why| why == ECHO);
+    let cost = match pauses {
+        0 => "the answer never paused".to_owned(),
+        1 => format!("the answer paused once for {paused_ms} ms"),
+        more => format!("the answer paused {more} times, {paused_ms} ms at most"),
+    };
+    Verdict {
+        what: "Ada's open microphone",
+        measured: match is_ignored {
+            true => format!(
+                "echo, ignored: {sent_ms} ms of the agent's voice came back, {cost}, {} heard",
+                percent(*heard)
+            ),
+            false => format!("not known for an echo: {sounds:?}"),
+        },
+        promised: format!("at most {MOST_ECHO_PAUSES} pause of {MOST_ECHO_PAUSE_MS} ms"),
+        kept: is_ignored
+            && !sounds.dismissed.is_empty()
+            && *pauses <= MOST_ECHO_PAUSES
+            && *paused_ms <= MOST_ECHO_PAUSE_MS
+            && *sent_ms >= LEAST_ECHO_MS
+            && *heard >= LEAST_HEARD,
+    }
+}
+
 /// The interruption.
 pub(super) fn interruption(barge_in: &BargeIn, latency: &Latency) -> Verdict {
     let BargeIn { sounds, truncated_at_ms, .. } = barge_in;
@@ -137,6 +177,7 @@ mod tests {
     fn sounds_are_those_of_one_speaker() {
         let lines = [
             line("realtime barge-in suspected", "1", "", 0),
+            line("realtime barge-in dismissed", "1", "inaudible", 0),
             line("realtime barge-in dismissed", "1", "noise", 240),
             line("realtime barge-in dismissed", "2", "echo", 900),
             line("realtime barge-in confirmed", "1", "speech", 560),
@@ -167,6 +208,30 @@ mod tests {
             let mut one = taken_back("noise");
             spoil(&mut one);
             assert!(!cough(&one).kept, "{one:?}");
+        }
+    }
+
+    #[test]
+    fn an_echo_is_known_for_one() {
+        let of = |reason: &str| Echo { went_on: taken_back(reason), sent_ms: 9_000 };
+        let good = echo(&of("echo"));
+        let words = "echo, ignored: 9000 ms of the agent's voice came back, the answer paused once \
+                     for 260 ms, 100 % heard";
+        assert_eq!((good.measured.as_str(), good.kept), (words, true));
+        type Break = fn(&mut Echo);
+        let broken: [Break; 7] = [
+            |one| one.went_on.sounds.confirmed.push("speech".to_owned()),
+            |one| one.went_on.sounds.dismissed.push("no-words".to_owned()),
+            |one| one.went_on.sounds.dismissed.clear(),
+            |one| one.went_on.pauses = 2,
+            |one| one.went_on.paused_ms = 301,
+            |one| one.went_on.heard = 0.98,
+            |one| one.sent_ms = 1_999,
+        ];
+        for spoil in broken {
+            let mut one = of("echo");
+            spoil(&mut one);
+            assert!(!echo(&one).kept, "{one:?}");
         }
     }
 
