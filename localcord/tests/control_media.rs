@@ -88,6 +88,50 @@ async fn how_a_human_speaks_lasts_beyond_its_stay() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_microphone_beside_a_loudspeaker_sends_back_what_it_hears() {
+    let discord = Discord::new().await;
+    let path = format!("/humans/{}/echo", default::BEN);
+    let ada = default::ADA.to_string();
+    for (status, wrong) in [
+        (400, json!({})),
+        (400, json!({ "of": "nobody" })),
+        (400, json!({ "of": ada, "delayMs": 10 })),
+        (400, json!({ "of": ada, "delayMs": 1_001 })),
+        (400, json!({ "of": ada, "gainDb": 1 })),
+        (400, json!({ "of": ada, "loud": true })),
+        (400, json!({ "of": default::BEN.to_string() })),
+        (404, json!({ "of": "5" })),
+    ] {
+        let (found, answer) = discord.order(Method::PUT, &path, wrong.clone()).await;
+        assert_eq!((found, answer["error"].is_string()), (status, true), "{wrong}");
+    }
+    let usual = json!({ "of": ada, "delayMs": 120, "gainDb": -12.0 });
+    let set = discord.order(Method::PUT, &path, json!({ "of": default::ADA })).await;
+    assert_eq!(set, (200, usual), "what is left out is as usual");
+
+    for human in [default::ADA, default::BEN, default::CLEO] {
+        discord.join(human, default::LOUNGE).await;
+    }
+    let spoken = discord.speak(default::ADA).await;
+    let finished_at_ms = spoken["finished_at_ms"].as_u64().unwrap();
+    // Longer than the echo goes on.
+    discord.speak(default::CLEO).await;
+    let heard = discord.heard(default::CLEO, default::BEN).await;
+    let talkspurts = heard["talkspurts"].as_array().unwrap();
+    assert_eq!(talkspurts.len(), 1);
+    let began = |talkspurt: &Value| talkspurt["started_at_ms"].as_u64().unwrap();
+    let original = discord.heard(default::CLEO, default::ADA).await;
+    let later = began(&talkspurts[0]).saturating_sub(began(&original["talkspurts"][0]));
+    assert!(later >= 115, "{later} ms");
+    assert!(talkspurts[0]["ended_at_ms"].as_u64().unwrap() > finished_at_ms);
+
+    assert_eq!(discord.order(Method::PUT, &path, Value::Null).await, (200, Value::Null));
+    discord.speak(default::ADA).await;
+    let heard = discord.heard(default::CLEO, default::BEN).await;
+    assert_eq!(heard["talkspurts"].as_array().unwrap().len(), 1, "no more");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn the_audience_of_a_stage_is_not_heard_until_a_moderator_lets_it() {
     let discord = Discord::new().await;
     for human in [default::ADA, default::BEN] {

@@ -17,7 +17,7 @@ use tokio::time::timeout;
 
 use super::{Control, Refusal, Wait};
 use crate::{
-    human::{Human, HumanSettings, SpeechCoding},
+    human::{EchoSettings, Human, HumanSettings, SpeechCoding},
     rest::{
         body::{JsonBody, MessageBody},
         error::ApiError,
@@ -40,6 +40,8 @@ pub(super) struct Humans {
     tokens: Mutex<HashMap<String, u64>>,
     /// How humans speak who were told to, in all their stays in voice.
     codings: Mutex<HashMap<u64, SpeechCoding>>,
+    /// Whom humans hear by a loudspeaker, in all their stays in voice.
+    echoes: Mutex<HashMap<u64, EchoSettings>>,
     /// Held while somebody joins or leaves: one after the other.
     pub(super) moving: tokio::sync::Mutex<()>,
 }
@@ -75,18 +77,29 @@ impl Humans {
         self.lock().clear();
         self.tokens.lock().unwrap_or_else(PoisonError::into_inner).clear();
         self.codings.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        self.echoes.lock().unwrap_or_else(PoisonError::into_inner).clear();
     }
 
     /// How a human's next connection is set up.
     pub(super) fn settings(&self, human: u64) -> HumanSettings {
         let codings = self.codings.lock().unwrap_or_else(PoisonError::into_inner);
         let speech = codings.get(&human).copied().unwrap_or_default();
-        HumanSettings { speech, ..HumanSettings::default() }
+        let echoes = self.echoes.lock().unwrap_or_else(PoisonError::into_inner);
+        HumanSettings { speech, echo: echoes.get(&human).copied(), ..HumanSettings::default() }
     }
 
     /// Has a human speak like that from now on.
     pub(super) fn set_coding(&self, human: u64, coding: SpeechCoding) {
         self.codings.lock().unwrap_or_else(PoisonError::into_inner).insert(human, coding);
+    }
+
+    /// Puts a loudspeaker beside a human's microphone, or takes it away.
+    pub(super) fn set_echo(&self, human: u64, echo: Option<EchoSettings>) {
+        let mut echoes = self.echoes.lock().unwrap_or_else(PoisonError::into_inner);
+        match echo {
+            Some(echo) => echoes.insert(human, echo),
+            None => echoes.remove(&human),
+        };
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<u64, Vec<Arc<Human>>>> {

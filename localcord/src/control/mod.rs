@@ -11,6 +11,7 @@
 //! | `POST humans/{id}/voice` | `{channel_id}` joins or moves, `null` leaves; `?wait=true`: until it shares an epoch with everybody there |
 //! | `POST humans/{id}/speak` | a WAV; `?wait=true`: until it is spoken |
 //! | `PUT humans/{id}/speech` | [`crate::human::SpeechCoding`]: how it speaks |
+//! | `PUT humans/{id}/echo` | [`crate::human::EchoSettings`]: its microphone stands beside a loudspeaker; `null`: no more |
 //! | `GET humans/{id}/heard` | `?from={user}` → WAV; `&format=json` → when and how long |
 //! | `GET humans/{id}/stats` | counters of its voice client |
 //! | `POST humans/{id}/messages` | as Discord's Create Message, plus `channel_id` or `user_id` |
@@ -105,6 +106,7 @@ pub(crate) fn router(control: &Control) -> Router {
             post(speech::speak).layer(DefaultBodyLimit::max(MOST_WAV_BYTES)),
         )
         .route("/humans/{human}/speech", put(speech::set_coding))
+        .route("/humans/{human}/echo", put(speech::set_echo))
         .route("/humans/{human}/heard", get(speech::heard))
         .route("/humans/{human}/commands", post(calls::command))
         .route("/humans/{human}/components", post(calls::component))

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 use super::{Control, Refusal, Wait, humans::Who};
 use crate::{
-    human::{Heard, HumanError, SpeechCoding, Spoken},
+    human::{EchoSettings, Heard, HumanError, SpeechCoding, Spoken},
     journal::Journal,
     rest::body::JsonBody,
 };
@@ -33,6 +33,30 @@ pub(super) async fn set_coding(
             .map_err(|error| Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, error.to_string()))?;
     }
     Ok(Json(coding))
+}
+
+/// `PUT humans/{human}/echo`: whom it hears by a loudspeaker beside its microphone; `null`: nobody.
+pub(super) async fn set_echo(
+    State(control): State<Control>,
+    Who(human): Who,
+    JsonBody(body): JsonBody,
+) -> Result<Json<Option<EchoSettings>>, Refusal> {
+    let echo: Option<EchoSettings> =
+        serde_json::from_value(body).map_err(|error| Refusal::bad(error.to_string()))?;
+    if let Some(echo) = &echo {
+        echo.check().map_err(|error| Refusal::bad(error.to_string()))?;
+        if echo.of == human {
+            return Err(Refusal::bad("`of` must be somebody else: nobody hears themselves"));
+        }
+        if !control.rest.world.read(|state| state.users.contains_key(&echo.of)) {
+            return Err(Refusal::unknown("user"));
+        }
+    }
+    control.humans.set_echo(human, echo);
+    if let Some(connection) = control.humans.latest(human) {
+        connection.set_echo(echo).map_err(|error| Refusal::bad(error.to_string()))?;
+    }
+    Ok(Json(echo))
 }
 
 /// `POST humans/{human}/speak`: a WAV; with `?wait=true` the answer comes when it is spoken.

@@ -14,6 +14,7 @@ use super::{
     HumanStats,
     coding::SpeechCoding,
     dave::{Answer, Dave, Undecryptable},
+    echo::EchoSettings,
     gateway::{self, FromServer},
     media::{Incoming, PacketError, Transport, TransportMode},
     recording::{Heard, Recording},
@@ -58,6 +59,7 @@ pub(crate) struct Client {
     invite: VoiceInvite,
     preferred_mode: TransportMode,
     coding: SpeechCoding,
+    echo: Option<EchoSettings>,
     ssrc: u32,
     mode: TransportMode,
     discovery: Option<Discovery>,
@@ -108,6 +110,7 @@ impl Client {
             invite,
             preferred_mode,
             coding,
+            echo: None,
             ssrc: 0,
             mode: preferred_mode,
             discovery: None,
@@ -172,11 +175,15 @@ impl Client {
     /// no voice to say it with: nothing happens.
     pub(crate) fn handle_say(&mut self, now: Instant, speech: Unsaid) {
         let Some(voice) = self.voice.as_mut() else { return };
-        if !self.announced {
-            self.announced = true;
+        voice.say(now, speech);
+        self.announce();
+    }
+
+    /// Says that speech comes, once.
+    fn announce(&mut self) {
+        if !std::mem::replace(&mut self.announced, true) {
             self.outputs.push_back(Output::Text(gateway::speaking(self.ssrc, true)));
         }
-        voice.say(now, speech);
     }
 
     /// Stops speaking, and hands out what has not been said.
@@ -194,6 +201,14 @@ impl Client {
     pub(crate) fn set_coding(&mut self, coding: SpeechCoding) -> Result<(), opus2::Error> {
         self.coding = coding;
         self.voice.as_mut().map_or(Ok(()), |voice| voice.set_coding(coding))
+    }
+
+    /// From now on sends back what it hears of somebody, or nothing.
+    pub(crate) fn set_echo(&mut self, echo: Option<EchoSettings>) {
+        self.echo = echo;
+        if let Some(voice) = self.voice.as_mut() {
+            voice.set_echo(echo);
+        }
     }
 
     /// A text message from the voice gateway.
@@ -288,7 +303,10 @@ impl Client {
             return;
         }
         match Voice::new(self.ssrc, rand::random(), rand::random(), self.coding) {
-            Ok(voice) => self.voice = Some(voice),
+            Ok(mut voice) => {
+                voice.set_echo(self.echo);
+                self.voice = Some(voice);
+            }
             Err(error) => self.outputs.push_back(Output::Failed(error.to_string())),
         }
         self.transport = Some(Transport::new(self.mode, key));
@@ -366,10 +384,20 @@ impl Client {
             return;
         }
         recording.stats.frames_received += 1;
-        match self.dave.decrypt(now, user_id, &packet.payload) {
+        let decoded = match self.dave.decrypt(now, user_id, &packet.payload) {
             Ok(opus) => recording.handle_frame(at, packet.timestamp, &opus),
-            Err(Undecryptable::BeforeReady) => recording.stats.undecryptable_before_ready += 1,
-            Err(Undecryptable::AfterReady) => recording.stats.undecryptable_after_ready += 1,
+            Err(Undecryptable::BeforeReady) => {
+                recording.stats.undecryptable_before_ready += 1;
+                None
+            }
+            Err(Undecryptable::AfterReady) => {
+                recording.stats.undecryptable_after_ready += 1;
+                None
+            }
+        };
+        let (Some(decoded), Some(voice)) = (decoded, self.voice.as_mut()) else { return };
+        if voice.hear(at, user_id, &decoded) {
+            self.announce();
         }
     }
 
@@ -444,17 +472,17 @@ impl Client {
                 },
                 Ok(Some(Step::Finished { id, spoken })) => {
                     self.outputs.push_back(Output::Spoken { id, spoken });
-                    if !voice.is_speaking() {
-                        self.announced = false;
-                        let stopped = gateway::speaking(self.ssrc, false);
-                        self.outputs.push_back(Output::Text(stopped));
-                    }
                 }
+                Ok(Some(Step::EchoFinished)) => {}
                 Ok(None) => return,
                 Err(error) => {
                     self.outputs.push_back(Output::Failed(error.to_string()));
                     return;
                 }
+            }
+            if self.announced && !voice.is_speaking() {
+                self.announced = false;
+                self.outputs.push_back(Output::Text(gateway::speaking(self.ssrc, false)));
             }
         }
     }

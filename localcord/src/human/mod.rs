@@ -11,13 +11,15 @@
 //!                                          ├── dave       end-to-end encryption
 //!                                          ├── media      RTP and transport encryption
 //!                                          ├── speech     frames out, at their pace
-//!                                          │   └── coding how they are made
+//!                                          │   ├── coding how they are made
+//!                                          │   └── echo   what a microphone hears of a loudspeaker
 //!                                          └── recording  frames in, laid out in time
 //! ```
 
 mod client;
 mod coding;
 mod dave;
+mod echo;
 mod gateway;
 mod media;
 mod recording;
@@ -46,6 +48,7 @@ use self::{
 };
 pub use self::{
     coding::{FrameDuration, SpeechApplication, SpeechChannels, SpeechCoding, SpeechCodingError},
+    echo::{EchoError, EchoSettings},
     media::TransportMode,
     recording::{FrameArrival, Heard, SenderStats, Talkspurt},
     speech::Spoken,
@@ -77,6 +80,9 @@ pub enum HumanError {
     /// Speech cannot be coded as asked.
     #[error(transparent)]
     Coding(#[from] SpeechCodingError),
+    /// There is no such echo.
+    #[error(transparent)]
+    Echo(#[from] EchoError),
     /// libopus refuses what should be possible.
     #[error("Opus: {0}")]
     Opus(#[from] opus2::Error),
@@ -122,6 +128,8 @@ pub struct HumanSettings {
     pub transport_mode: TransportMode,
     /// How it speaks.
     pub speech: SpeechCoding,
+    /// Whom it hears by a loudspeaker beside its microphone; none: by headphones.
+    pub echo: Option<EchoSettings>,
 }
 
 /// What a human's client has counted.
@@ -201,7 +209,7 @@ impl Human {
     /// Joins with the given settings.
     ///
     /// # Errors
-    /// As [`Self::join`], and if the speech coding is out of range.
+    /// As [`Self::join`], and if the speech coding or the echo is out of range.
     pub async fn join_with(
         invite: VoiceInvite,
         settings: HumanSettings,
@@ -213,10 +221,12 @@ impl Human {
 
     async fn connect(invite: VoiceInvite, settings: HumanSettings) -> Result<Human, HumanError> {
         settings.speech.check()?;
+        settings.echo.as_ref().map_or(Ok(()), EchoSettings::check)?;
         let url = format!("ws://{}/?v=8", invite.endpoint);
         let (websocket, _) = connect_async_with_config(url, None, true).await.map_err(Box::new)?;
-        let client = Client::new(invite, settings.transport_mode, settings.speech)
+        let mut client = Client::new(invite, settings.transport_mode, settings.speech)
             .map_err(HumanError::Dave)?;
+        client.set_echo(settings.echo);
         let shared = Arc::new(Shared::new(client));
         let (joined, has_joined) = oneshot::channel();
         let (activity, activity_seen) = watch::channel(0);
@@ -278,6 +288,17 @@ impl Human {
     pub fn set_speech_coding(&self, coding: SpeechCoding) -> Result<(), HumanError> {
         coding.check()?;
         Ok(self.shared.client().set_coding(coding)?)
+    }
+
+    /// Sends what is heard of a user from now on back, as a microphone beside a loudspeaker does;
+    /// none: no more.
+    ///
+    /// # Errors
+    /// If it is out of range; nothing has changed then.
+    pub fn set_echo(&self, echo: Option<EchoSettings>) -> Result<(), HumanError> {
+        echo.as_ref().map_or(Ok(()), EchoSettings::check)?;
+        self.shared.client().set_echo(echo);
+        Ok(())
     }
 
     /// Everything heard of a user so far; empty if that is nothing.

@@ -114,6 +114,17 @@ pub struct SenderStats {
     pub frames_not_kept: u64,
 }
 
+/// A frame, decoded.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Decoded {
+    /// The RTP timestamp of its first sample.
+    pub(crate) timestamp: u32,
+    /// Whether it is the frame that means silence.
+    pub(crate) silence: bool,
+    /// Interleaved 48 kHz stereo.
+    pub(crate) stereo: Vec<i16>,
+}
+
 /// Records one sender. A sender's SSRC may change; its recording goes on.
 pub(crate) struct Recording {
     decoder: Decoder,
@@ -178,16 +189,21 @@ impl Recording {
     }
 
     /// Decodes the frame of the packet that [`Self::handle_sequence`] accepted last, and puts it
-    /// in its place.
-    pub(crate) fn handle_frame(&mut self, at: Instant, timestamp: u32, opus: &[u8]) {
-        let Some(stream) = self.stream else { return };
+    /// in its place. None if Opus refuses it.
+    pub(crate) fn handle_frame(
+        &mut self,
+        at: Instant,
+        timestamp: u32,
+        opus: &[u8],
+    ) -> Option<Decoded> {
+        let stream = self.stream?;
         let silence = opus == SILENCE;
         let known = stream.last.filter(|last| !self.is_new_talkspurt(last, at, timestamp, silence));
         let concealed = known.map_or(0, |last| self.conceal(last, timestamp));
         let mut stereo = [0_i16; 2 * MAX_FRAME_SAMPLES];
         let Ok(samples) = self.decoder.decode(opus, &mut stereo, false) else {
             self.stats.decode_errors += 1;
-            return;
+            return None;
         };
         self.stats.frames_decoded += 1;
         // Those that are missing are taken to be as long as the one that came.
@@ -197,9 +213,11 @@ impl Recording {
             Some(last) => last.next_offset + distance(last.next_timestamp, timestamp).unwrap_or(0),
             None => self.offset_of_arrival(at),
         };
-        if !self.place(offset, &stereo[..2 * samples]) {
+        let sound = &stereo[..2 * samples];
+        let decoded = Some(Decoded { timestamp, silence, stereo: sound.to_vec() });
+        if !self.place(offset, sound) {
             self.stats.frames_not_kept += 1;
-            return;
+            return decoded;
         }
         self.heard.first_frame_at.get_or_insert(at);
         let sequence = stream.sequence;
@@ -217,6 +235,7 @@ impl Recording {
                 next_offset: offset + samples,
             });
         }
+        decoded
     }
 
     /// A pause, speech after silence that took longer than its own frames, or a timestamp that

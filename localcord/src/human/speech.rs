@@ -4,7 +4,9 @@ use std::{collections::VecDeque, time::Instant};
 
 use super::{
     coding::{FrameDuration, SpeechCoding, SpeechEncoder},
+    echo::{Echo, EchoSettings},
     media::Outgoing,
+    recording::Decoded,
 };
 
 /// Silence frames sent before a pause, so that no decoder goes on from the last sound.
@@ -47,6 +49,9 @@ pub(crate) struct Voice {
     /// When the last frame was due, and how long it was.
     last: Option<(Instant, FrameDuration)>,
     queue: VecDeque<Speech>,
+    echo: Option<Echo>,
+    /// Silence frames that still follow an echo, and when the next one is due.
+    trailing: Option<(Instant, u8)>,
 }
 
 struct Speech {
@@ -66,6 +71,8 @@ pub(crate) enum Step {
     Frame { header: Outgoing, opus: Vec<u8> },
     /// The speech with this id is over.
     Finished { id: u64, spoken: Spoken },
+    /// There is no echo any more.
+    EchoFinished,
 }
 
 impl Voice {
@@ -80,7 +87,16 @@ impl Voice {
         coding: SpeechCoding,
     ) -> Result<Self, opus2::Error> {
         let encoder = SpeechEncoder::new(coding)?;
-        Ok(Self { encoder, ssrc, sequence, timestamp, last: None, queue: VecDeque::new() })
+        Ok(Self {
+            encoder,
+            ssrc,
+            sequence,
+            timestamp,
+            last: None,
+            queue: VecDeque::new(),
+            echo: None,
+            trailing: None,
+        })
     }
 
     /// Codes differently from the next frame on, also in the middle of a speech.
@@ -92,6 +108,22 @@ impl Voice {
         Ok(())
     }
 
+    /// Opens a microphone beside a loudspeaker, or closes it.
+    pub(crate) fn set_echo(&mut self, echo: Option<EchoSettings>) {
+        if let Some(due) = self.echo.as_ref().and_then(Echo::poll_timeout) {
+            self.trailing = Some((due, TRAILING_SILENCE));
+        }
+        self.echo = echo.map(Echo::new);
+    }
+
+    /// Takes what was heard of a user into the microphone, if it stands beside their loudspeaker;
+    /// gives whether it does.
+    pub(crate) fn hear(&mut self, at: Instant, of: u64, decoded: &Decoded) -> bool {
+        let Some(echo) = self.echo.as_mut().filter(|echo| echo.of() == of) else { return false };
+        echo.hear(at, decoded);
+        true
+    }
+
     /// Queues a speech behind what is being said.
     pub(crate) fn say(&mut self, now: Instant, Unsaid { id, pcm, so_far }: Unsaid) {
         let nothing = Spoken { started_at: now, finished_at: now, frames: 0, frames_unsent: 0 };
@@ -101,8 +133,12 @@ impl Voice {
         self.begin_next(now);
     }
 
-    /// Stops, and hands out what has not been said, in order.
+    /// Stops, and hands out what has not been said, in order. An echo is not handed out.
     pub(crate) fn take_unsaid(&mut self) -> Vec<Unsaid> {
+        self.trailing = None;
+        if let Some(echo) = &mut self.echo {
+            echo.close();
+        }
         let rest = |speech: Speech| Unsaid {
             id: speech.id,
             so_far: (speech.spoken.frames > 0).then_some(speech.spoken),
@@ -111,14 +147,25 @@ impl Voice {
         self.queue.drain(..).map(rest).collect()
     }
 
-    /// Speech waiting or under way.
+    /// Speech waiting or under way, or an echo.
     pub(crate) fn is_speaking(&self) -> bool {
-        !self.queue.is_empty()
+        !self.queue.is_empty() || self.is_echoing() || self.trailing.is_some()
+    }
+
+    fn is_echoing(&self) -> bool {
+        self.echo.as_ref().is_some_and(Echo::is_open)
     }
 
     /// When the next frame is due.
     pub(crate) fn poll_timeout(&self) -> Option<Instant> {
-        self.queue.front().and_then(|speech| speech.due)
+        match self.queue.front() {
+            Some(speech) => speech.due,
+            None => {
+                let echo = self.echo.as_ref().and_then(Echo::poll_timeout);
+                let trailing = self.trailing.map(|(due, _)| due);
+                echo.into_iter().chain(trailing).min()
+            }
+        }
     }
 
     /// The next step, if it is due. Call until there is none.
@@ -126,14 +173,21 @@ impl Voice {
     /// # Errors
     /// libopus's.
     pub(crate) fn handle_timeout(&mut self, now: Instant) -> Result<Option<Step>, opus2::Error> {
-        let Some(speech) = self.queue.front_mut() else { return Ok(None) };
+        let is_echoing = self.is_echoing();
+        let Some(speech) = self.queue.front_mut() else { return self.send_back(now) };
         let Some(due) = speech.due.filter(|due| *due <= now) else { return Ok(None) };
+        // What follows an echo follows the speech.
+        self.trailing = None;
         let (length, opus, audio_level) = if speech.position < speech.pcm.len() {
             let length = self.encoder.frame();
             let samples = 2 * usize::from(length.samples());
             let end = (speech.position + samples).min(speech.pcm.len());
             let mut frame = speech.pcm[speech.position..end].to_vec();
             frame.resize(samples, 0);
+            if let Some(echo) = &mut self.echo {
+                echo.close_if_silent();
+                echo.mix_into(&mut frame, due, length.duration());
+            }
             speech.position = end;
             if speech.spoken.frames == 0 {
                 speech.spoken.started_at = now;
@@ -141,7 +195,7 @@ impl Voice {
             speech.spoken.finished_at = now;
             speech.spoken.frames += 1;
             (length, self.encoder.encode(&frame)?, audio_level(&frame))
-        } else if speech.silence_left > 0 {
+        } else if speech.silence_left > 0 && !is_echoing {
             speech.silence_left -= 1;
             (SILENCE_FRAME, SILENCE.to_vec(), 127)
         } else {
@@ -152,6 +206,34 @@ impl Voice {
         };
         speech.due = Some(due + length.duration());
         Ok(Some(Step::Frame { header: self.stamp(due, length, audio_level), opus }))
+    }
+
+    /// The next step of a microphone into which nobody speaks.
+    fn send_back(&mut self, now: Instant) -> Result<Option<Step>, opus2::Error> {
+        if let Some(echo) = &mut self.echo
+            && let Some(due) = echo.poll_timeout().filter(|due| *due <= now)
+        {
+            if !echo.close_if_silent() {
+                self.trailing = None;
+                let length = self.encoder.frame();
+                let mut frame = vec![0; 2 * usize::from(length.samples())];
+                echo.mix_into(&mut frame, due, length.duration());
+                let opus = self.encoder.encode(&frame)?;
+                let header = self.stamp(due, length, audio_level(&frame));
+                return Ok(Some(Step::Frame { header, opus }));
+            }
+            self.trailing = Some((due, TRAILING_SILENCE));
+        }
+        let Some((due, left)) = self.trailing.filter(|(due, _)| *due <= now) else {
+            return Ok(None);
+        };
+        if left == 0 {
+            self.trailing = None;
+            return Ok(Some(Step::EchoFinished));
+        }
+        self.trailing = Some((due + SILENCE_FRAME.duration(), left - 1));
+        let header = self.stamp(due, SILENCE_FRAME, 127);
+        Ok(Some(Step::Frame { header, opus: SILENCE.to_vec() }))
     }
 
     /// Notes that the frame just handed out could not be sent: no packet, so no sequence number.
@@ -222,7 +304,7 @@ mod tests {
                     Step::Finished { id: finished, spoken } if finished == id => {
                         return (packets, spoken);
                     }
-                    Step::Finished { .. } => {}
+                    Step::Finished { .. } | Step::EchoFinished => {}
                 }
             }
         }
@@ -337,6 +419,91 @@ mod tests {
         assert_eq!(spoken.frames, 2);
         let timestamps: Vec<_> = packets.iter().map(|packet| packet.1.timestamp).collect();
         assert_eq!(timestamps[..3], [960, 960 + 2880, 960 + 2880 + 960]);
+    }
+
+    /// Everything that is sent until there is no echo any more.
+    fn echoed(voice: &mut Voice) -> Vec<(Instant, Outgoing, Vec<u8>)> {
+        let mut packets = Vec::new();
+        while let Some(now) = voice.poll_timeout() {
+            while let Some(step) = voice.handle_timeout(now).unwrap() {
+                match step {
+                    Step::Frame { header, opus } => packets.push((now, header, opus)),
+                    Step::Finished { .. } => {}
+                    Step::EchoFinished => return packets,
+                }
+            }
+        }
+        panic!("the echo never finished");
+    }
+
+    fn with_echo(delay_ms: u16) -> Voice {
+        let mut voice = voice(0, 0);
+        voice.set_echo(Some(EchoSettings { of: 9, delay_ms, gain_db: -6.0 }));
+        voice
+    }
+
+    /// A frame of the loudspeaker, at this place in frames.
+    fn played(frame: u32) -> Decoded {
+        Decoded { timestamp: 5_000 + frame * 960, silence: false, stereo: vec![8_000; 1920] }
+    }
+
+    #[test]
+    fn an_echo_is_one_talkspurt_with_silence_behind_it() {
+        let now = Instant::now();
+        let mut voice = with_echo(120);
+        assert!(!voice.hear(now, 8, &played(0)), "somebody else");
+        assert!(!voice.is_speaking());
+        for frame in 0..5 {
+            assert!(voice.hear(now + FRAME * frame, 9, &played(frame)));
+        }
+        assert!(voice.is_speaking());
+        let packets = echoed(&mut voice);
+        // Five frames of sound, ten for which the microphone is held open less the last one's own,
+        // five of silence.
+        assert_eq!(packets.len(), 5 + 9 + 5);
+        for (n, (at, header, opus)) in packets.iter().enumerate() {
+            assert_eq!(*at, now + Duration::from_millis(120) + FRAME * n as u32);
+            assert_eq!((header.sequence, header.timestamp), (n as u16, 960 * n as u32));
+            assert_eq!(opus == &SILENCE, n >= 14, "{n}");
+        }
+        let levels: Vec<u8> = packets.iter().map(|packet| packet.1.audio_level).collect();
+        assert_eq!(levels[..5], [18; 5], "8000 of 32768 is -12 dB, and 6 dB less");
+        assert!(levels[5..14].iter().all(|level| *level > 70), "an open microphone: {levels:?}");
+        assert_eq!(levels[14..], [127; 5]);
+        assert!(!voice.is_speaking() && voice.poll_timeout().is_none());
+    }
+
+    #[test]
+    fn who_speaks_beside_the_loudspeaker_is_heard_with_it() {
+        let now = Instant::now();
+        let mut voice = with_echo(20);
+        voice.hear(now, 9, &played(0));
+        voice.hear(now, 9, &played(1));
+        say(&mut voice, now, 1, vec![4_000; 1920 * 3]);
+        let packets = echoed(&mut voice);
+        let levels: Vec<u8> = packets.iter().map(|packet| packet.1.audio_level).collect();
+        // Both together, the speech alone, the open microphone, silence.
+        assert_eq!(levels[..3], [12, 12, 18]);
+        assert!((70..127).contains(&levels[3]), "{levels:?}");
+        let silent = packets.iter().filter(|packet| packet.2 == SILENCE).count();
+        assert_eq!(silent, 5, "once, at the end of both");
+        for (n, (_, header, _)) in packets.iter().enumerate() {
+            assert_eq!((header.sequence, header.timestamp), (n as u16, 960 * n as u32));
+        }
+    }
+
+    #[test]
+    fn an_echo_that_is_switched_off_ends_in_order() {
+        let now = Instant::now();
+        let mut voice = with_echo(40);
+        for frame in 0..10 {
+            voice.hear(now, 9, &played(frame));
+        }
+        assert!(matches!(voice.handle_timeout(now + FRAME * 2), Ok(Some(Step::Frame { .. }))));
+        voice.set_echo(None);
+        let packets = echoed(&mut voice);
+        assert!(packets.len() == 5 && packets.iter().all(|packet| packet.2 == SILENCE));
+        assert!(!voice.hear(now, 9, &played(10)) && !voice.is_speaking());
     }
 
     #[test]

@@ -11,6 +11,11 @@ use crate::printer::Failure;
 /// Longer than anything that is waited for takes.
 const TIMEOUT: Duration = Duration::from_secs(40);
 
+/// The way from a loudspeaker to the microphone beside it: the delays of a sound card, and how much
+/// is lost, as in an ordinary room.
+const ECHO_DELAY_MS: u16 = 120;
+const ECHO_GAIN_DB: i16 = -12;
+
 /// When a human spoke, in milliseconds since localcord started.
 #[derive(Clone, Copy, Debug, Deserialize)]
 pub(super) struct Spoken {
@@ -50,6 +55,8 @@ pub(super) struct Stats {
     pub(super) undecryptable_after_ready: u64,
     pub(super) undecryptable_before_ready: u64,
     pub(super) decode_errors: u64,
+    /// Frames of its own, silence included.
+    pub(super) frames_sent: u64,
     /// The others in the epoch.
     pub(super) members: Vec<String>,
 }
@@ -94,6 +101,13 @@ impl Api {
     /// Speaks a WAV; returns when it is spoken.
     pub(super) async fn speak(&self, human: &str, wav: &'static [u8]) -> Result<Spoken, Failure> {
         self.read(self.post(&format!("humans/{human}/speak?wait=true")).body(wav)).await
+    }
+
+    /// Puts a loudspeaker that plays a user beside a human's microphone.
+    pub(super) async fn echo(&self, human: &str, of: &str) -> Result<(), Failure> {
+        let request = self.client.put(format!("{}/humans/{human}/echo", self.base));
+        let body = json!({ "of": of, "delayMs": ECHO_DELAY_MS, "gainDb": ECHO_GAIN_DB });
+        self.read::<Value>(request.json(&body)).await.map(|_| ())
     }
 
     /// Calls a slash command; gives the text of the answer.

@@ -13,6 +13,7 @@ use super::{
     recording::Recording,
     scene::{Answer, Ear, Played},
     stage::{Exit, Stage},
+    verdicts::{Sounds, WentOn},
 };
 use crate::printer::Failure;
 
@@ -21,6 +22,12 @@ const ADA: u64 = 0;
 const BEN: u64 = 1;
 /// How long after the end of an answer its last packets may come, in microseconds.
 const TRANSIT_US: u64 = 500_000;
+/// Samples of a frame at 24 kHz.
+const FRAME_SAMPLES: u64 = 480;
+/// What it lasts, in milliseconds.
+const FRAME_MS: u64 = 20;
+/// The frame that fades out before a pause, in samples of a human's recording.
+const FADE_SAMPLES: u64 = 960;
 
 /// What reached the provider of Ada's question.
 #[derive(Clone, Copy, Debug, Serialize)]
@@ -60,8 +67,10 @@ pub(super) struct Dave {
 }
 
 /// Ben's interruption.
-#[derive(Clone, Copy, Debug, Serialize)]
+#[derive(Clone, Debug, Default, Serialize)]
 pub(super) struct BargeIn {
+    #[serde(flatten)]
+    pub(super) sounds: Sounds,
     /// Frames of the answer that were sent after the agent had decided to stop: what the humans
     /// received (lost packets included) over what had been played at the decision.
     pub(super) frames_after_decision: u64,
@@ -87,6 +96,15 @@ pub(super) struct Rejoin {
     pub(super) epochs_during_answer: u64,
     /// What Ada heard of the rest of it.
     pub(super) returned_heard_ms: u64,
+}
+
+/// Ada's microphone stands beside a loudspeaker while the agent answers.
+#[derive(Clone, Debug, Default, Serialize)]
+pub(super) struct Echo {
+    #[serde(flatten)]
+    pub(super) went_on: WentOn,
+    /// What her microphone sent of the agent's voice, in milliseconds.
+    pub(super) sent_ms: u64,
 }
 
 /// Delays, at the humans' network sockets.
@@ -115,6 +133,8 @@ pub(super) struct Findings {
     pub(super) agent_heard: AgentHeard,
     pub(super) human_heard: HumanHeard,
     pub(super) dave: Dave,
+    pub(super) cough: WentOn,
+    pub(super) echo: Echo,
     pub(super) barge_in: BargeIn,
     pub(super) rejoin: Rejoin,
     pub(super) latency: Latency,
@@ -130,12 +150,17 @@ pub(super) async fn measure(
 ) -> Result<Findings, Failure> {
     let evidence = Evidence::new(stage, played, entries(journal)?)?;
     evidence.keep_recordings()?;
+    // Each compares recordings of its own.
+    let (agent_heard, human_heard, rejoin) =
+        tokio::try_join!(evidence.agent_heard(), evidence.human_heard(), evidence.rejoin())?;
     Ok(Findings {
-        agent_heard: evidence.agent_heard().await?,
-        human_heard: evidence.human_heard().await?,
+        agent_heard,
+        human_heard,
         dave: evidence.dave()?,
+        cough: evidence.cough()?,
+        echo: evidence.echo()?,
         barge_in: evidence.barge_in()?,
-        rejoin: evidence.rejoin().await?,
+        rejoin,
         latency: evidence.latency()?,
         shutdown: Shutdown { exit_code: exit.code, took_ms: exit.took_ms },
     })
@@ -222,6 +247,49 @@ impl<'a> Evidence<'a> {
         })
     }
 
+    fn cough(&self) -> Result<WentOn, Failure> {
+        let [answer, _, _] = self.played.answers;
+        let ears = [&self.played.ada[0], &self.played.ben];
+        self.went_on(&self.stage.cast().ben, &self.item(ADA, 0)?, answer, &ears)
+    }
+
+    fn echo(&self) -> Result<Echo, Failure> {
+        let [_, _, answer] = self.played.answers;
+        let item = self.item(BEN, 0)?;
+        let [_, after] = &self.played.ada;
+        Ok(Echo {
+            went_on: self.went_on(&self.stage.cast().ada, &item, answer, &[&self.played.ben])?,
+            // Since she came back she has said nothing herself.
+            sent_ms: after.stats.frames_sent * FRAME_MS,
+        })
+    }
+
+    /// An answer during which `speaker` made sounds, and which went on.
+    fn went_on(
+        &self,
+        speaker: &str,
+        item: &Item,
+        answer: Answer,
+        ears: &[&Ear],
+    ) -> Result<WentOn, Failure> {
+        let sent = item.sent.to.saturating_sub(item.sent.from).div_ceil(FRAME_SAMPLES).max(1);
+        let mut went_on =
+            WentOn { sounds: self.sounds(speaker, answer), heard: 1.0, ..WentOn::default() };
+        for ear in ears {
+            let stretch = self.stretch(ear, answer)?;
+            let longest = stretch.pauses.iter().map(|pause| pause.ms).max().unwrap_or_default();
+            went_on.pauses = went_on.pauses.max(stretch.pauses.len() as u64);
+            went_on.paused_ms = went_on.paused_ms.max(longest);
+            went_on.heard = went_on.heard.min(stretch.received as f64 / sent as f64);
+        }
+        Ok(went_on)
+    }
+
+    /// What the agent made of somebody's sounds during an answer.
+    fn sounds(&self, speaker: &str, answer: Answer) -> Sounds {
+        Sounds::of(self.lines.get(answer.started..answer.stopped).unwrap_or_default(), speaker)
+    }
+
     fn barge_in(&self) -> Result<BargeIn, Failure> {
         let [_, answer, _] = self.played.answers;
         let item = self.item(ADA, 1)?;
@@ -239,6 +307,7 @@ impl<'a> Evidence<'a> {
         let recorded = [ada.recorded_ms(), ben.recorded_ms()];
         let furthest = recorded.into_iter().max_by_key(|ms| ms.abs_diff(truncated_at_ms));
         Ok(BargeIn {
+            sounds: self.sounds(&self.stage.cast().ben, answer),
             frames_after_decision: ada.sent_after(played).max(ben.sent_after(played)),
             frames_arrived_after_decision: arrived.into_iter().max().unwrap_or_default(),
             truncated_at_ms,
@@ -278,7 +347,7 @@ impl<'a> Evidence<'a> {
         })
     }
 
-    /// How much of an answer a human heard, and where.
+    /// How much of an answer a human heard, its pauses taken out, and where.
     async fn similarity(
         &self,
         connection: u64,
@@ -291,7 +360,13 @@ impl<'a> Evidence<'a> {
         let stretch = self.stretch(ear, answer)?;
         let sent = self.provider_recording(connection, "sent")?;
         let sent = sent.cut(item.sent.from, item.sent.to);
-        let heard = Recording::parse(&ear.wav)?.around(stretch.from_sample, stretch.to_sample);
+        let mut heard = Recording::parse(&ear.wav)?;
+        let mut to_sample = stretch.to_sample;
+        for pause in stretch.pauses.iter().rev() {
+            heard = heard.without_pause(pause.out_sample, pause.in_sample, FADE_SAMPLES);
+            to_sample = to_sample.saturating_sub(pause.in_sample - pause.out_sample);
+        }
+        let heard = heard.around(stretch.from_sample, to_sample);
         let names = (format!("{name}-sent"), format!("{name}-at-{human}"));
         let found = self.compare((&names.0, &names.1), &sent, &heard).await?;
         Ok((found.score, stretch))
@@ -324,7 +399,11 @@ impl<'a> Evidence<'a> {
 
     fn stretch(&self, ear: &Ear, answer: Answer) -> Result<Stretch, Failure> {
         let (from_us, to_us) = self.window(answer)?;
-        let found = Stretch::between(&ear.heard.frames, from_us / 1000, to_us / 1000);
+        let lines = self.lines.get(answer.started..answer.stopped).unwrap_or_default();
+        let resumed = lines.iter().filter(|line| line.line == "realtime audio playback resumed");
+        let resumed: Vec<u64> =
+            resumed.map(|line| self.clocks.on_localcord_us(line.at_us)).collect();
+        let found = Stretch::between(&ear.heard.frames, from_us / 1000, to_us / 1000, &resumed);
         found.ok_or_else(|| {
             Failure::unexpected("a human heard nothing of an answer that the agent played")
         })

@@ -27,8 +27,22 @@ impl Clocks {
     }
 }
 
-/// What a human received of one answer: from its first frame of speech to its last.
+/// A pause in the middle of an answer, as a human heard it. The answer leaves with a frame that
+/// fades out, and comes back with the same samples, fading in: laid over each other they are what
+/// would have been heard.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Pause {
+    /// Where the frame that fades out begins in the recording, in samples at 48 kHz.
+    pub(super) out_sample: u64,
+    /// Where the one that fades in begins.
+    pub(super) in_sample: u64,
+    /// From the end of the one to the arrival of the other.
+    pub(super) ms: u64,
+}
+
+/// What a human received of one answer: from its first frame of speech to its last. The frames by
+/// which it faded out before a pause are not counted, for what is in them came again.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Stretch {
     /// When the first frame came, in milliseconds since localcord started.
     pub(super) first_at_ms: u64,
@@ -42,29 +56,44 @@ pub(super) struct Stretch {
     pub(super) from_sample: u64,
     /// Where it ends.
     pub(super) to_sample: u64,
+    /// Its pauses, in order.
+    pub(super) pauses: Vec<Pause>,
 }
 
 impl Stretch {
-    /// The stretch between two times, in milliseconds since localcord started.
-    pub(super) fn between(frames: &[Frame], from_ms: u64, to_ms: u64) -> Option<Self> {
+    /// The stretch between two times, in milliseconds since localcord started. `resumed` are the
+    /// times, in microseconds, at which the agent let the answer go on.
+    pub(super) fn between(
+        frames: &[Frame],
+        from_ms: u64,
+        to_ms: u64,
+        resumed: &[u64],
+    ) -> Option<Self> {
         let inside = |frame: &&Frame| (from_ms..=to_ms).contains(&frame.at_ms);
-        let mut spoken = frames.iter().filter(|frame| !frame.silence).filter(inside);
-        let first = spoken.clone().next()?;
-        let last = spoken.clone().next_back()?;
-        let received = spoken.by_ref().count() as u64;
+        let spoken: Vec<&Frame> =
+            frames.iter().filter(|frame| !frame.silence).filter(inside).collect();
+        let (first, last) = (spoken.first()?, spoken.last()?);
+        let pauses: Vec<Pause> = resumed.iter().filter_map(|at| Pause::at(&spoken, *at)).collect();
+        let silent =
+            |frame: &&Frame| frame.silence && (first.at_ms..=last.at_ms).contains(&frame.at_ms);
+        let sent = u64::from(last.sequence.wrapping_sub(first.sequence)) + 1;
+        let others = frames.iter().filter(silent).count() + pauses.len();
         Some(Self {
             first_at_ms: first.at_ms,
             last_at_ms: last.at_ms,
-            received,
-            sent: u64::from(last.sequence.wrapping_sub(first.sequence)) + 1,
+            received: (spoken.len() - pauses.len()) as u64,
+            sent: sent.saturating_sub(others as u64),
             from_sample: first.offset_samples,
             to_sample: last.offset_samples + last.samples,
+            pauses,
         })
     }
 
-    /// Its length in the recording.
+    /// Its length in the recording, without its pauses.
     pub(super) fn recorded_ms(&self) -> u64 {
-        (self.to_sample.saturating_sub(self.from_sample) + HEARD_PER_MS / 2) / HEARD_PER_MS
+        let paused: u64 = self.pauses.iter().map(|pause| pause.in_sample - pause.out_sample).sum();
+        let samples = self.to_sample.saturating_sub(self.from_sample).saturating_sub(paused);
+        (samples + HEARD_PER_MS / 2) / HEARD_PER_MS
     }
 
     /// Frames that were sent after the agent had decided to stop. `discord_bytes` is the timeline's
@@ -76,12 +105,31 @@ impl Stretch {
     }
 }
 
+impl Pause {
+    /// The pause that ended when the agent went on at `resumed_us`: before the first frame after
+    /// that. None if the answer had not fallen silent yet, or nothing came any more.
+    fn at(spoken: &[&Frame], resumed_us: u64) -> Option<Self> {
+        let next = spoken.iter().position(|frame| latest_us(frame) > resumed_us)?;
+        let (out, back) = (spoken.get(next.checked_sub(1)?)?, spoken.get(next)?);
+        let out_ends_ms = out.at_ms + out.samples / HEARD_PER_MS;
+        Some(Self {
+            out_sample: out.offset_samples,
+            in_sample: back.offset_samples.max(out.offset_samples),
+            ms: back.at_ms.saturating_sub(out_ends_ms),
+        })
+    }
+}
+
+/// The last instant at which a frame may have come, by a clock that counts whole milliseconds.
+fn latest_us(frame: &Frame) -> u64 {
+    frame.at_ms * 1000 + 999
+}
+
 /// Frames of speech that came between two times, in microseconds since localcord started. Arrival
 /// is known to the millisecond; a frame that may have come in time counts as late.
 pub(super) fn arrived_between(frames: &[Frame], after_us: u64, until_us: u64) -> u64 {
     let late = |frame: &&Frame| {
-        let latest_us = frame.at_ms * 1000 + 999;
-        !frame.silence && latest_us > after_us && latest_us <= until_us
+        !frame.silence && latest_us(frame) > after_us && latest_us(frame) <= until_us
     };
     frames.iter().filter(late).count() as u64
 }
@@ -118,7 +166,7 @@ mod tests {
     fn a_stretch_is_what_lies_between_first_and_last_speech() {
         let mut all = frames(1000, &[65_534, 65_535, 0, 2, 3]);
         all[4].silence = true;
-        let stretch = Stretch::between(&all, 1010, 5000).unwrap();
+        let stretch = Stretch::between(&all, 1010, 5000, &[]).unwrap();
         assert_eq!(
             stretch,
             Stretch {
@@ -129,16 +177,37 @@ mod tests {
                 sent: 4,
                 from_sample: 960,
                 to_sample: 3840,
+                pauses: Vec::new(),
             }
         );
         assert_eq!(stretch.recorded_ms(), 60);
-        assert_eq!(Stretch::between(&all, 0, 999), None);
+        assert_eq!(Stretch::between(&all, 0, 999, &[]), None);
+    }
+
+    #[test]
+    fn a_pause_takes_nothing_away_from_what_was_heard() {
+        // Three frames, one that fades out, silence; then 300 ms later the fourth and the fifth.
+        let mut all = frames(100, &[1, 2, 3, 4, 5, 6]);
+        all[4].silence = true;
+        all[5].silence = true;
+        all.extend(frames(500, &[7, 8]));
+        all[6].offset_samples = 400 * 48;
+        all[7].offset_samples = 420 * 48;
+        let stretch = Stretch::between(&all, 0, 1000, &[490_000]).unwrap();
+        assert_eq!((stretch.received, stretch.sent), (5, 5));
+        let pause = Pause { out_sample: 60 * 48, in_sample: 400 * 48, ms: 320 };
+        assert_eq!(stretch.pauses, [pause]);
+        assert_eq!(stretch.recorded_ms(), 100);
+        let unaware = Stretch::between(&all, 0, 1000, &[]).unwrap();
+        assert_eq!((unaware.received, unaware.sent, unaware.recorded_ms()), (6, 6, 440));
+        assert!(Stretch::between(&all, 0, 1000, &[50_000]).unwrap().pauses.is_empty());
+        assert!(Stretch::between(&all, 0, 1000, &[600_000]).unwrap().pauses.is_empty());
     }
 
     #[test]
     fn frames_beyond_what_was_played_were_sent_too_late() {
         let all = frames(0, &[1, 2, 3, 4, 5]);
-        let stretch = Stretch::between(&all, 0, 1000).unwrap();
+        let stretch = Stretch::between(&all, 0, 1000, &[]).unwrap();
         let bytes = |samples: u64| samples * 8;
         for (played, late) in [(480 * 5, 0), (480 * 4, 1), (480 * 3 + 1, 1), (0, 5), (480 * 9, 0)] {
             assert_eq!(stretch.sent_after(bytes(played)), late, "{played}");

@@ -14,6 +14,7 @@
 //!     ├─ provider_log, recording    what the provider and the humans recorded
 //!     ├─ measure     figures out of recordings
 //!     ├─ findings    the recordings of one performance, measured
+//!     ├─ verdicts    what became of a cough, an echo and an interruption
 //!     └─ summary     promises, table, summary.json
 //! ```
 
@@ -28,6 +29,7 @@ mod recording;
 mod scene;
 mod stage;
 mod summary;
+mod verdicts;
 
 use std::path::{Path, PathBuf};
 
@@ -94,8 +96,12 @@ async fn perform(localcord: &Path, out: &Path, json: bool) -> Result<(), Failure
     stage.stop_localcord().await?;
 
     narrator.say("what was heard is held against what was said");
-    let findings = findings::measure(&stage, &played, &journal, exit).await?;
-    let agent = perform_agent(localcord, &out.join("agent"), &narrator).await?;
+    // Comparing takes a while, and the second act is played in a folder of its own.
+    let agent_folder = out.join("agent");
+    let (findings, agent) = tokio::try_join!(
+        findings::measure(&stage, &played, &journal, exit),
+        perform_agent(localcord, &agent_folder, &narrator),
+    )?;
     let summary = summary::Summary::new(findings, agent, narrator.elapsed());
     write(&out.join("summary.json"), summary.to_json().as_bytes())?;
     if json {

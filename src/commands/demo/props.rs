@@ -9,6 +9,8 @@ use serde_json::json;
 pub(super) const ASK: &[u8] = include_bytes!("../../../fixtures/audio/ask.wav");
 /// Her second.
 pub(super) const SECOND: &[u8] = include_bytes!("../../../fixtures/audio/second.wav");
+/// Ben coughs.
+pub(super) const COUGH: &[u8] = include_bytes!("../../../fixtures/audio/cough.wav");
 /// What Ben interrupts with.
 pub(super) const INTERRUPT: &[u8] = include_bytes!("../../../fixtures/audio/interrupt.wav");
 

@@ -71,6 +71,20 @@ impl Recording {
         Self { rate: self.rate, samples }
     }
 
+    /// Without the samples from `out` on that lie before `back`; what faded out at `out` and what
+    /// fades in at `back` is laid over each other for as long as the former lasts, `overlap`
+    /// samples.
+    pub(super) fn without_pause(&self, out: u64, back: u64, overlap: u64) -> Self {
+        let mut joined = self.cut(0, out).samples;
+        let faded = self.cut(out, out.saturating_add(overlap).min(back)).samples;
+        let mut rest = self.cut(back, u64::MAX).samples;
+        for (sample, over) in rest.iter_mut().zip(faded) {
+            *sample = sample.saturating_add(over);
+        }
+        joined.append(&mut rest);
+        Self { rate: self.rate, samples: joined }
+    }
+
     /// This recording and one that began `later_ms` after it, on one time axis.
     pub(super) fn then(mut self, later_ms: u64, next: &Self) -> Self {
         let begins = later_ms.min(MOST_PAUSE_MS) * u64::from(self.rate) / 1000;
@@ -111,6 +125,15 @@ mod tests {
         assert_eq!(one.cut(11, 99).samples, [11, 12]);
         assert_eq!(one.cut(99, 100).samples, [0; 0]);
         assert_eq!(one.around(7, 8).samples, [2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12]);
+    }
+
+    #[test]
+    fn a_pause_is_taken_out_and_its_two_fades_add_up() {
+        let whole = recording(&[1, 2, 30, 10, 0, 0, 0, 0, 20, 50, 6]);
+        assert_eq!(whole.without_pause(3, 9, 2).samples, [1, 2, 30, 60, 6]);
+        let whole = recording(&[1, 2, 30, 10, 0, 0, 20, 40]);
+        assert_eq!(whole.without_pause(2, 6, 2).samples, [1, 2, 50, 50]);
+        assert_eq!(whole.without_pause(9, 99, 2).samples, whole.samples);
     }
 
     #[test]

@@ -21,12 +21,18 @@ use crate::printer::Failure;
 const ASK_EVERY: Duration = Duration::from_millis(20);
 /// How long anything is waited for.
 const PATIENCE: Duration = Duration::from_secs(20);
+/// What must be heard of the first answer before Ben coughs, in frames of 20 ms.
+const BEFORE_COUGH: usize = 110;
 /// What must be heard of the second answer before Ben interrupts, in frames of 20 ms.
 const BEFORE_INTERRUPTION: usize = 110;
 /// What must be heard of the third answer before Ada leaves.
 const BEFORE_LEAVING: usize = 50;
 /// What Ada must hear of it after she is back.
 const AFTER_RETURN: usize = 50;
+/// The record of a sound that makes the answer pause.
+const SUSPECTED: &str = "realtime barge-in suspected";
+/// The record of one that was an interruption.
+const CONFIRMED: &str = "realtime barge-in confirmed";
 
 /// An answer's playback: positions of its first and last record in the timeline.
 #[derive(Clone, Copy, Debug)]
@@ -53,9 +59,11 @@ pub(super) struct Played {
     pub(super) asked: Spoken,
     /// Ben's interruption.
     pub(super) interrupted: Spoken,
-    /// The position of the decision to stop.
+    /// The position of the decision to stop: the sound that made the answer pause and turned out to
+    /// be an interruption.
     pub(super) decision: usize,
-    /// Played out; cut short; played out while Ada left and came back.
+    /// Played out in spite of a cough; cut short; played out while Ada left and came back with a
+    /// loudspeaker.
     pub(super) answers: [Answer; 3],
     /// Until she left, and after she came back.
     pub(super) ada: [Ear; 2],
@@ -139,14 +147,21 @@ impl<'a> Scene<'a> {
         Ok(())
     }
 
-    /// Ada asks, and the whole answer is heard.
+    /// Ada asks, Ben coughs, and the whole answer is heard.
     async fn question(&mut self) -> Result<(Spoken, Answer), Failure> {
         let from = self.timeline.len();
+        let Cast { ada, ben, .. } = self.cast.clone();
+        let before = self.speech_heard(&ben).await?;
         self.narrator.say("Ada: “Could you tell me what the weather is like today?”");
-        let asked = self.api.speak(&self.cast.ada, props::ASK).await?;
+        let asked = self.api.speak(&ada, props::ASK).await?;
         let started = self.line(from, "realtime audio playback started").await?;
         self.narrator.say("the agent answers, and may finish");
-        let stopped = self.stopped(started, "player-idle").await?;
+        self.hears(&ben, before + BEFORE_COUGH).await?;
+        self.narrator.say("Ben coughs");
+        self.api.speak(&ben, props::COUGH).await?;
+        let resumed = self.line(started, "realtime audio playback resumed").await?;
+        self.narrator.say("it was a cough: the agent goes on where it paused");
+        let stopped = self.stopped(resumed, "player-idle").await?;
         Ok((asked, Answer { started, stopped }))
     }
 
@@ -165,8 +180,11 @@ impl<'a> Scene<'a> {
         let api = self.api.clone();
         let speech = async move { api.speak(&ben, props::INTERRUPT).await };
         let silence = async {
-            let decision = self.line(started, "realtime barge-in requested").await?;
-            let stopped = self.stopped(started, "barge-in").await?;
+            let confirmed = self.line(started, CONFIRMED).await?;
+            let stopped = self.stopped(confirmed, "barge-in").await?;
+            let suspicions = self.timeline.lines().get(started..confirmed).unwrap_or_default();
+            let decision = suspicions.iter().rposition(|line| line.line == SUSPECTED);
+            let decision = started + decision.unwrap_or(confirmed - started);
             self.narrator.say("the agent is silent");
             Ok::<_, Failure>((decision, stopped))
         };
@@ -175,7 +193,8 @@ impl<'a> Scene<'a> {
     }
 
     /// The agent answers Ben; meanwhile Ada leaves and comes back, which changes every key twice.
-    /// Gives what Ada had heard until she left.
+    /// She comes back with a loudspeaker instead of headphones. Gives what she had heard until she
+    /// left.
     async fn leave_and_return(&mut self, from: usize) -> Result<(Answer, Ear), Failure> {
         let Cast { ada, ben, agent, voice_channel, .. } = self.cast.clone();
         let before = self.speech_heard(&ben).await?;
@@ -185,9 +204,11 @@ impl<'a> Scene<'a> {
         self.api.voice(&ada, None).await?;
         let ear = self.ear(&ada).await?;
         self.line(started, "DAVE epoch ready").await?;
+        self.api.echo(&ada, &agent).await?;
         self.api.voice(&ada, Some(&voice_channel)).await?;
         self.shares_epoch(&ada, &agent).await?;
         self.narrator.say("Ada is back: new keys for everybody, twice, and the agent talks on");
+        self.narrator.say("she has a loudspeaker now: her microphone sends the agent's voice back");
         self.hears(&ada, AFTER_RETURN).await?;
         let stopped = self.stopped(started, "player-idle").await?;
         Ok((Answer { started, stopped }, ear))

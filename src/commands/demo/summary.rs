@@ -5,7 +5,11 @@ use std::{path::Path, time::Duration};
 use anstyle::{AnsiColor, Style};
 use serde::Serialize;
 
-use super::{findings::Findings, scene::AgentAct};
+use super::{
+    findings::Findings,
+    scene::AgentAct,
+    verdicts::{self, Verdict},
+};
 use crate::printer::{self, Failure};
 
 const KEPT: Style = AnsiColor::Green.on_default();
@@ -18,7 +22,7 @@ const MOST_FRAMES_AFTER_DECISION: u64 = 1;
 const MOST_TRUNCATION_ERROR_MS: u64 = 40;
 const MOST_SHUTDOWN_MS: u64 = 2_000;
 /// Both acts.
-const MOST_SECONDS: u64 = 90;
+const MOST_SECONDS: u64 = 75;
 const LEAST_HEARD: f64 = 0.90;
 const CANCELLED: &str = "Cancelled the active OpenClaw run.";
 /// Leaving and coming back.
@@ -45,6 +49,8 @@ pub(super) struct Summary {
     agent_proxy: AgentAct,
     /// From the start of the demo to the summary.
     duration_ms: u64,
+    /// What became of the sounds that were made while the agent spoke.
+    verdicts: Vec<Verdict>,
     promises: Vec<Promise>,
 }
 
@@ -52,11 +58,18 @@ impl Summary {
     pub(super) fn new(findings: Findings, agent_proxy: AgentAct, took: Duration) -> Self {
         let mut promises = promises(&findings, took);
         promises.extend(agent_promises(&agent_proxy));
+        let verdicts = vec![
+            verdicts::cough(&findings.cough),
+            verdicts::echo(&findings.echo),
+            verdicts::interruption(&findings.barge_in, &findings.latency),
+        ];
         Self {
-            kept: promises.iter().all(|promise| promise.kept),
+            kept: promises.iter().all(|promise| promise.kept)
+                && verdicts.iter().all(|verdict| verdict.kept),
             findings,
             agent_proxy,
             duration_ms: u64::try_from(took.as_millis()).unwrap_or(u64::MAX),
+            verdicts,
             promises,
         }
     }
@@ -69,20 +82,24 @@ impl Summary {
     /// The table, and where to listen.
     pub(super) fn print(&self, out: &Path) {
         printer::result("");
+        for Verdict { what, measured, kept, .. } in &self.verdicts {
+            let (style, mark) = mark(*kept);
+            printer::result(format_args!("{style}{mark}{style:#} {what:<23} {measured}"));
+        }
+        printer::result("");
         for promise in &self.promises {
-            let (style, mark) = if promise.kept { (KEPT, '✓') } else { (BROKEN, '✗') };
+            let (style, mark) = mark(promise.kept);
             printer::result(format_args!(
                 "{style}{mark}{style:#} {:<58} {:>12}   {NOTE}{}{NOTE:#}",
                 promise.what, promise.measured, promise.promised
             ));
         }
         let latency = &self.findings.latency;
-        for (what, ms) in [
-            ("Ada stops speaking → she hears the answer", latency.answer_ms),
-            ("Ben begins to speak → the agent is silent", latency.barge_in_stop_ms),
-        ] {
-            printer::result(format_args!("  {what:<58} {:>12}", format!("{ms} ms")));
-        }
+        printer::result(format_args!(
+            "  {:<58} {:>12}",
+            "Ada stops speaking → she hears the answer",
+            format!("{} ms", latency.answer_ms)
+        ));
         let out = out.display();
         printer::result(format_args!(
             "\nListen: {out}/ada.wav, {out}/ben.wav. Read: {out}/summary.json, {out}/timeline.jsonl."
@@ -91,11 +108,13 @@ impl Summary {
 
     /// Fails if a promise was not kept.
     pub(super) fn verdict(&self) -> Result<(), Failure> {
-        let broken: Vec<_> = self
-            .promises
-            .iter()
-            .filter(|promise| !promise.kept)
-            .map(|one| format!("{}: {}, promised {}", one.what, one.measured, one.promised))
+        let verdicts = self.verdicts.iter().filter(|one| !one.kept);
+        let verdicts = verdicts.map(|one| (one.what, &one.measured, &one.promised));
+        let promises = self.promises.iter().filter(|one| !one.kept);
+        let promises = promises.map(|one| (one.what, &one.measured, &one.promised));
+        let broken: Vec<_> = verdicts
+            .chain(promises)
+            .map(|(what, measured, promised)| format!("{what}: {measured}, promised {promised}"))
             .collect();
         if broken.is_empty() {
             return Ok(());
@@ -103,6 +122,10 @@ impl Summary {
         Err(Failure::unexpected(format_args!("the demo is not as promised: {}", broken.join("; ")))
             .hint("on a busy machine, try again before you believe it"))
     }
+}
+
+const fn mark(kept: bool) -> (Style, char) {
+    if kept { (KEPT, '✓') } else { (BROKEN, '✗') }
 }
 
 fn promises(findings: &Findings, took: Duration) -> Vec<Promise> {
@@ -207,7 +230,10 @@ mod tests {
     use serde_json::Value;
 
     use super::{
-        super::findings::{AgentHeard, BargeIn, Dave, HumanHeard, Latency, Rejoin, Shutdown},
+        super::{
+            findings::{AgentHeard, BargeIn, Dave, Echo, HumanHeard, Latency, Rejoin, Shutdown},
+            verdicts::{Sounds, WentOn},
+        },
         *,
     };
 
@@ -223,7 +249,23 @@ mod tests {
                 undecryptable_before_ready: 3,
                 decode_errors: 0,
             },
+            cough: WentOn {
+                sounds: Sounds { dismissed: vec!["noise".into()], ..Sounds::default() },
+                pauses: 1,
+                paused_ms: 260,
+                heard: 1.0,
+            },
+            echo: Echo {
+                went_on: WentOn {
+                    sounds: Sounds { dismissed: vec!["echo".into()], ..Sounds::default() },
+                    pauses: 1,
+                    paused_ms: 200,
+                    heard: 1.0,
+                },
+                sent_ms: 7_000,
+            },
             barge_in: BargeIn {
+                sounds: Sounds { confirmed: vec!["speech".into()], ..Sounds::default() },
                 frames_after_decision: 1,
                 frames_arrived_after_decision: 1,
                 truncated_at_ms: 2140,
@@ -261,13 +303,13 @@ mod tests {
 
     #[test]
     fn kept_promises_are_no_failure() {
-        assert_eq!(verdict(good(), 90), Ok(()));
+        assert_eq!(verdict(good(), 75), Ok(()));
     }
 
     #[test]
     fn every_promise_can_be_broken() {
         type Break = fn(&mut Findings);
-        let cases: [(Break, &str); 10] = [
+        let cases: [(Break, &str); 13] = [
             (|f| f.agent_heard.similarity = 0.89, "Ada said, at the provider: 0.890"),
             (|f| f.human_heard.similarity = 0.5, "at both humans: 0.500"),
             (|f| f.rejoin.stayed_similarity = 0.0, "came back: 0.000"),
@@ -278,6 +320,9 @@ mod tests {
             (|f| f.barge_in.frames_after_decision = 2, "decision to stop: 2"),
             (|f| f.barge_in.recording_ms = 2181, "2140 / 2181 ms, promised within 40 ms"),
             (|f| f.shutdown.took_ms = 2001, "0, 2001 ms"),
+            (|f| f.cough.paused_ms = 900, "a cough by Ben: taken back: the answer paused 900 ms"),
+            (|f| f.echo.went_on.paused_ms = 400, "Ada's open microphone: echo, ignored: 7000 ms"),
+            (|f| f.latency.barge_in_stop_ms = 400, "Ben's interruption: the answer ended: sil"),
         ];
         for (spoil, words) in cases {
             let mut findings = good();
@@ -286,7 +331,7 @@ mod tests {
             assert!(told.contains(words), "{told}");
             assert!(!told.contains(';'), "one broken promise is one sentence: {told}");
         }
-        assert!(verdict(good(), 91).unwrap_err().contains("seconds in all: 91"));
+        assert!(verdict(good(), 76).unwrap_err().contains("seconds in all: 76"));
     }
 
     #[test]

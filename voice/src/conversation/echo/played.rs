@@ -48,8 +48,10 @@ impl Played {
         self.origin.get_or_insert(now);
         let expected = self.position(now);
         if expected - self.at_8k.end() >= GAP_8K {
-            // Whole blocks, so that both rates stay in step.
-            let blocks = (expected - self.at_8k.end()) / BLOCK_8K as i64;
+            // Whole blocks, so that both rates stay in step; the nearest, because the clock that
+            // frames are played by may tick a little early.
+            let gap = expected - self.at_8k.end();
+            let blocks = (gap + BLOCK_8K as i64 / 2) / BLOCK_8K as i64;
             let start = self.at_8k.end() / BLOCK_8K as i64 + blocks;
             self.at_8k.skip_to(start * BLOCK_8K as i64);
             self.at_4k.skip_to(start * BLOCK_4K as i64);
@@ -80,5 +82,23 @@ impl Played {
 
     pub(super) fn read_4k(&self, start: i64, out: &mut [i16]) {
         self.at_4k.read(start, out);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pause_is_as_long_as_it_was_however_the_clock_trembles() {
+        for early_or_late_us in [-4_000_i64, 0, 4_000] {
+            let mut played = Played::new();
+            let frame = [1_000; 480];
+            for at_us in [0, 20_000, 200_000 + early_or_late_us] {
+                played.push(SessionTime::from_micros(at_us.unsigned_abs()), &frame);
+            }
+            // The last frame is the eleventh that could have been played.
+            assert_eq!(played.at_8k.end(), 11 * BLOCK_8K as i64, "{early_or_late_us}");
+        }
     }
 }
