@@ -25,7 +25,7 @@ const HOLD: Duration = Duration::from_millis(200);
 /// ends a talkspurt.
 const NOISE: i16 = 8;
 /// How far a frame may be from where its arrival puts it, samples: what a network trembles, 100 ms.
-const JITTER: u32 = SAMPLE_RATE / 10;
+const JITTER: u64 = SAMPLE_RATE as u64 / 10;
 /// Interleaved samples that are kept at most: two seconds.
 const MAX_SAMPLES: usize = 2 * 2 * SAMPLE_RATE as usize;
 
@@ -133,14 +133,14 @@ struct Talkspurt {
 
 impl Talkspurt {
     /// How many samples after the next frame's first one a frame is to be sent that has this
-    /// timestamp and, by its arrival, is `due` then.
-    fn place_of(&self, due: Instant, timestamp: u32) -> usize {
+    /// timestamp and, by its arrival, is `due` then. Negative if it should have been sent already.
+    fn place_of(&self, due: Instant, timestamp: u32) -> i64 {
         let wait = due.saturating_duration_since(self.due).as_micros();
         let by_arrival = wait * u128::from(SAMPLE_RATE) / 1_000_000;
-        let by_arrival = usize::try_from(by_arrival).unwrap_or(usize::MAX);
-        // One that should have been sent already is far ahead, as it wraps.
-        let by_timestamp = timestamp.wrapping_sub(self.timestamp) as usize;
-        match by_timestamp.abs_diff(by_arrival) <= JITTER as usize {
+        let by_arrival = i64::try_from(by_arrival).unwrap_or(i64::MAX);
+        // Timestamps wrap.
+        let by_timestamp = i64::from(timestamp.wrapping_sub(self.timestamp).cast_signed());
+        match by_timestamp.abs_diff(by_arrival) <= JITTER {
             true => by_timestamp,
             false => by_arrival,
         }
@@ -182,10 +182,12 @@ impl Echo {
         });
         talkspurt.ends = due + HOLD;
         let place = talkspurt.place_of(due, decoded.timestamp);
-        let kept = talkspurt.pcm.len() / 2;
+        // At most two seconds.
+        let kept = (talkspurt.pcm.len() / 2) as i64;
+        let samples = |count: i64| usize::try_from(2 * count.min(MAX_SAMPLES as i64)).unwrap_or(0);
         // What is missing is silence; what comes too late is not sent.
-        let missing = 2 * place.saturating_sub(kept);
-        let late = 2 * kept.saturating_sub(place);
+        let missing = samples(place.saturating_sub(kept));
+        let late = samples(kept.saturating_sub(place));
         let room = MAX_SAMPLES.saturating_sub(talkspurt.pcm.len());
         let silence = std::iter::repeat_n(0, missing);
         let gain = self.gain;
