@@ -8,7 +8,7 @@ use clawvoice_voice::recording::replay;
 
 const SAMPLES: usize = 96;
 
-fn failures<'a>(outcomes: &'a [Outcome], of: impl Fn(&Outcome) -> bool) -> Vec<&'a Outcome> {
+fn failures(outcomes: &[Outcome], of: impl Fn(&Outcome) -> bool) -> Vec<&Outcome> {
     outcomes.iter().filter(|outcome| of(outcome)).collect()
 }
 

@@ -31,8 +31,8 @@ const PITCH_RUN_MS: u32 = 60;
 /// The same after echo, of which a frame may go unrecognised now and then.
 const PITCH_RUN_OVER_ECHO_MS: u32 = 100;
 /// Gliding voice of late by which somebody is believed whose last sounds were music, in ms. It fades
-/// by a seventh of the time in which there is none.
-const GLIDE_RUN_MS: u32 = 120;
+/// by a tenth of the time in which there is none.
+const GLIDE_RUN_MS: u32 = 80;
 /// A tone that is held so long, in ms, and glides for less than a sixth of that, is music or hum.
 const TONE_MS: u32 = 500;
 /// Echo in a row by which a sound is nothing else, in ms.
@@ -561,7 +561,7 @@ impl Floor {
         speaker.pitch_run_ms = if sound.has_pitch { speaker.pitch_run_ms + FRAME_MS } else { 0 };
         speaker.glide_run_ms = match sound.glides {
             true => speaker.glide_run_ms + FRAME_MS,
-            false => speaker.glide_run_ms.saturating_sub(FRAME_MS / 7),
+            false => speaker.glide_run_ms.saturating_sub(FRAME_MS / 10),
         };
         match speaker.state {
             State::Quiet => {
@@ -652,13 +652,16 @@ impl Floor {
     fn settle(&mut self, now: SessionTime, user: UserId) {
         let rules = self.rules;
         let Some(suspicion) = self.speaker(user).and_then(Speaker::suspicion) else { return };
-        if suspicion.pitch_ms < rules.pitch_ms {
-            let reason = match (suspicion.echo_ms > suspicion.sound_ms, suspicion.sound_ms) {
-                (true, _) => Dismissal::Echo,
-                (false, 0) => Dismissal::Inaudible,
-                (false, _) => Dismissal::Noise,
-            };
-            self.dismiss(now, user, reason);
+        if suspicion.echo_ms > suspicion.sound_ms {
+            // What of it was not recognised is most likely echo too.
+            self.dismiss(now, user, Dismissal::Echo);
+        } else if suspicion.pitch_ms < rules.pitch_ms {
+            let is_silent = suspicion.sound_ms == 0;
+            self.dismiss(
+                now,
+                user,
+                if is_silent { Dismissal::Inaudible } else { Dismissal::Noise },
+            );
         } else if rules.has_words {
             suspicion.words_since = Some(now);
             let inputs = suspicion.evidence(now);

@@ -46,7 +46,7 @@ impl Recordings {
     fn create(&self, header: &Header) -> io::Result<BufWriter<File>> {
         fs::create_dir_all(&self.folder)?;
         remove_oldest(&self.folder, self.keep.saturating_sub(1))?;
-        let path = self.folder.join(&header.session).with_added_extension(EXTENSION);
+        let path = self.folder.join(format!("{}.{EXTENSION}", header.session));
         let mut options = OpenOptions::new();
         options.write(true).create_new(true);
         // Who spoke when is nobody else's business.

@@ -301,7 +301,7 @@ mod tests {
             let echo = way.echo(&said);
             let (before, after) = echo.split_at(way.delay_ms * PER_MS);
             assert!(before.iter().all(|sample| *sample == 0.0));
-            let db = 20.0 * (sound::rms(after) / sound::rms(&said)).log10();
+            let db = 20.0 * (rms(after) / rms(&said)).log10();
             assert!((db - way.gain_db).abs() < 0.1, "{way:?}: {db} dB");
         }
     }

@@ -7,7 +7,7 @@
 //! ```
 //!
 //! A listener with an open microphone beside a loudspeaker sends back what was played: 20 to
-//! 440 ms later, softer, through a room and two codecs. That must not interrupt the bot, while a
+//! 400 ms later, softer, through a room and two codecs. That must not interrupt the bot, while a
 //! person who talks over it must.
 //!
 //! [`Search`] correlates with every delay until one stands out; [`Path`] then learns the room's

@@ -2,8 +2,8 @@
 
 use super::band::BLOCK_4K;
 
-/// Delays that are looked at, in samples at 4 kHz: 440 ms. More would cost more than the decoding.
-pub(super) const LAGS: usize = 1_760;
+/// Delays that are looked at, in samples at 4 kHz: 400 ms. More would cost more than the decoding.
+pub(super) const LAGS: usize = 1_600;
 /// Played samples that a block is compared with.
 pub(super) const REACH: usize = LAGS + BLOCK_4K - 1;
 /// What of the sums is kept from block to block: they speak of some 130 ms.
