@@ -39,6 +39,7 @@ pub(crate) fn start(folder: &Path, server: &Server, base_url: &str) -> anyhow::R
         .arg(config)
         .env("DISCORD_BOT_TOKEN", server.bot_token())
         .env("RUST_LOG", "warn")
+        .env("HOME", folder)
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .kill_on_drop(true)

@@ -206,6 +206,8 @@ fn start_gateway(served: &Served, out: &Path, act: Act) -> Result<Child, Failure
         .arg("--timeline")
         .arg(out.join("timeline.jsonl"))
         .env("DISCORD_BOT_TOKEN", &served.bot_token)
+        // Its recordings belong to the demo.
+        .env("HOME", out)
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(log(out, "gateway.log")?)

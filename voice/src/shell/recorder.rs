@@ -17,6 +17,8 @@ use crate::recording::{Header, Line};
 
 /// Lines that may wait for the disk: some minutes' worth. What comes on top is dropped and counted.
 const WAITING: usize = 8_192;
+/// Recordings of one name: two programs that join the same channel in the same millisecond.
+const MOST_OF_A_NAME: u32 = 100;
 /// What a recording's file is called.
 const EXTENSION: &str = "jsonl";
 
@@ -46,16 +48,32 @@ impl Recordings {
     fn create(&self, header: &Header) -> io::Result<BufWriter<File>> {
         fs::create_dir_all(&self.folder)?;
         remove_oldest(&self.folder, self.keep.saturating_sub(1))?;
-        let path = self.folder.join(format!("{}.{EXTENSION}", header.session));
+        let mut file = BufWriter::new(self.create_file(&header.session)?);
+        serde_json::to_writer(&mut file, header)?;
+        file.write_all(b"\n")?;
+        Ok(file)
+    }
+}
+
+impl Recordings {
+    /// A new file of that name, or with a number behind it: another program may record here too.
+    fn create_file(&self, session: &str) -> io::Result<File> {
         let mut options = OpenOptions::new();
         options.write(true).create_new(true);
         // Who spoke when is nobody else's business.
         #[cfg(unix)]
         std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-        let mut file = BufWriter::new(options.open(path)?);
-        serde_json::to_writer(&mut file, header)?;
-        file.write_all(b"\n")?;
-        Ok(file)
+        let mut outcome = options.open(self.folder.join(format!("{session}.{EXTENSION}")));
+        for number in 2..=MOST_OF_A_NAME {
+            match outcome {
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                    let name = format!("{session}-{number}.{EXTENSION}");
+                    outcome = options.open(self.folder.join(name));
+                }
+                outcome => return outcome,
+            }
+        }
+        outcome
     }
 }
 
@@ -170,6 +188,16 @@ mod tests {
             use std::os::unix::fs::PermissionsExt as _;
             assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
         }
+    }
+
+    #[test]
+    fn two_recordings_of_one_name_are_two_files() {
+        let folder = tempfile::tempdir().unwrap();
+        let recordings = Recordings { folder: folder.path().to_owned(), keep: 9 };
+        for _ in 0..3 {
+            drop(recordings.create(&header("a")).unwrap());
+        }
+        assert_eq!(names(folder.path()), ["a-2.jsonl", "a-3.jsonl", "a.jsonl"]);
     }
 
     #[test]
