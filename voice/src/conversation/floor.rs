@@ -82,7 +82,7 @@ pub struct FloorRules {
 impl Default for FloorRules {
     fn default() -> Self {
         Self {
-            audible_ddbfs: -500,
+            audible_ddbfs: -600,
             speech_permille: 500,
             pitch_permille: 500,
             exact_permille: 750,

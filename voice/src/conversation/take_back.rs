@@ -189,7 +189,9 @@ impl Conversation {
         if let Some(turn) = self.turns.iter_mut().find(|turn| turn.user == user) {
             match reason {
                 // A word may begin like a cough: if a voice follows, this is how it began.
-                Dismissal::Noise | Dismissal::Tone => turn.held.keep_lead_in(),
+                Dismissal::Inaudible | Dismissal::Noise | Dismissal::Tone => {
+                    turn.held.keep_lead_in();
+                }
                 _ => turn.held.clear(),
             }
         }
