@@ -8,7 +8,7 @@
 //! ```
 //!
 //! Times are microseconds on the session's clock. No audio and nobody's words are in it. Inputs and
-//! decisions are enough to take every decision again: [`replay`].
+//! decisions are enough to take every decision again: [`replay()`].
 
 mod replay;
 

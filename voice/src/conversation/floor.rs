@@ -14,8 +14,8 @@
 //! A suspicion alone stops the output at once and costs nothing: the output goes on from the same
 //! sample if it is dismissed. Only a confirmed one is told to the provider.
 //!
-//! Everything that a decision depends on comes in by [`Floor::handle`], in whole numbers, and can
-//! be written down: the same inputs give the same decisions again.
+//! Everything that a decision depends on comes in as an [`Input`], in whole numbers, and can be
+//! written down: the same inputs give the same decisions again.
 
 use std::{collections::VecDeque, time::Duration};
 

@@ -250,3 +250,31 @@ fn decisions_about_two_people_at_once_are_taken_again_from_what_is_written_down(
     assert!(again.decisions >= 4, "{again:#?}");
     assert!(again.is_identical(), "{again:#?}");
 }
+
+#[test]
+fn provider_scenario_17_the_agents_own_voice_through_an_open_microphone_does_not_stop_it() {
+    let bytes = include_bytes!("../../../../fixtures/audio/answer.wav");
+    let answer = read_wav(&bytes[..]).unwrap();
+    let mut room = Room::ready(judged());
+    room.speak(ADA, 200);
+    room.run(3_000);
+    room.created(0, "r1");
+    room.delta_of(0, "r1", "i1", &answer);
+    room.done(0, "r1", "completed");
+    room.sent.clear();
+    // What is in the air: 100 ms later a tenth of it, -20 dB, is in Bob's microphone.
+    let mut air = vec![[0; FRAME]; 5];
+    room.start(BOB);
+    for _ in 0..500 {
+        let before = room.frames.len();
+        room.run(20);
+        air.push(room.frames.get(before).copied().unwrap_or([0; FRAME]));
+        let echo = air[air.len() - 6].map(|sample| sample / 10);
+        room.talk.audio(room.now, BOB, &echo);
+        room.drain();
+    }
+    assert!(room.journal_has("playback stopped reason=player-idle"), "{:#?}", room.journal);
+    assert!(room.journal_has("barge-in dismissed reason=echo"), "{:#?}", room.journal);
+    assert_eq!(room.count("barge-in confirmed"), 0);
+    assert!(room.sent.is_empty(), "{:?}", room.sent);
+}
