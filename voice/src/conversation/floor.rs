@@ -725,7 +725,7 @@ impl Floor {
         };
         speaker.state = State::Quiet;
         match reason {
-            Dismissal::Noise | Dismissal::Tone | Dismissal::NoWords => {
+            Dismissal::Noise | Dismissal::Tone => {
                 if now.since(speaker.last_false_alarm) >= FALSE_ALARM_MEMORY {
                     speaker.false_alarms = 0;
                 }
@@ -734,7 +734,8 @@ impl Floor {
                 speaker.forget_sound();
                 speaker.judged = Some(reason);
             }
-            Dismissal::Echo => {
+            // Who has a voice is no noise, whatever became of the words.
+            Dismissal::Echo | Dismissal::NoWords => {
                 speaker.forget_sound();
                 speaker.judged = Some(reason);
             }
