@@ -75,7 +75,7 @@ pub struct FloorRules {
     pub window_ms: u32,
     /// Voice from which a short sound interrupts where no transcript will tell its words, in ms.
     pub lone_word_ms: u32,
-    /// Whether transcripts will tell.
+    /// Whether transcripts may tell. They are relied on once one has come.
     pub has_words: bool,
 }
 
@@ -163,6 +163,8 @@ pub enum Input {
         /// What it said.
         words: Words,
     },
+    /// The provider has told somebody's words, so it will tell others'.
+    Transcribes,
     /// They left.
     Gone {
         /// Who.
@@ -425,18 +427,31 @@ pub(crate) struct Floor {
     rules: FloorRules,
     /// The answer that can be interrupted.
     answer: Option<u64>,
+    /// Whether transcripts come. A server may take the wish for them and send none.
+    transcribes: bool,
     speakers: Vec<Speaker>,
     decisions: VecDeque<Decision>,
 }
 
 impl Floor {
     pub(crate) fn new(rules: FloorRules) -> Self {
-        Self { rules, answer: None, speakers: Vec::new(), decisions: VecDeque::new() }
+        Self {
+            rules,
+            answer: None,
+            transcribes: false,
+            speakers: Vec::new(),
+            decisions: VecDeque::new(),
+        }
     }
 
     /// The answer that can be interrupted, by what was told last.
     pub(crate) fn answer(&self) -> Option<u64> {
         self.answer
+    }
+
+    /// Whether transcripts are known to come.
+    pub(crate) fn transcribes(&self) -> bool {
+        self.transcribes
     }
 
     /// Whether somebody's sound is being judged: nothing is played meanwhile.
@@ -470,6 +485,7 @@ impl Floor {
             Input::Frame { user, features } => self.handle_frame(now, user, features),
             Input::Quiet { user } => self.handle_quiet(now, user),
             Input::Transcript { user, words } => self.handle_words(now, user, words),
+            Input::Transcribes => self.transcribes = true,
             Input::Gone { user } => {
                 self.dismiss(now, user, Dismissal::Left);
                 self.speakers.retain(|speaker| speaker.user != user);
@@ -651,6 +667,7 @@ impl Floor {
     /// The voice has paused, or enough time has passed: what was it?
     fn settle(&mut self, now: SessionTime, user: UserId) {
         let rules = self.rules;
+        let has_words = rules.has_words && self.transcribes;
         let Some(suspicion) = self.speaker(user).and_then(Speaker::suspicion) else { return };
         if suspicion.echo_ms > suspicion.sound_ms {
             // What of it was not recognised is most likely echo too.
@@ -662,7 +679,7 @@ impl Floor {
                 user,
                 if is_silent { Dismissal::Inaudible } else { Dismissal::Noise },
             );
-        } else if rules.has_words {
+        } else if has_words {
             suspicion.words_since = Some(now);
             let inputs = suspicion.evidence(now);
             self.decisions.push_back(Decision::Waiting { user, inputs });

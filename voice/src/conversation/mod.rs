@@ -391,16 +391,17 @@ impl Conversation {
         if self.closed {
             return;
         }
-        while let Some(index) =
-            self.turns.iter().position(|t| t.closes_at().is_some_and(|at| at <= now))
-        {
-            self.close_turn(now, index);
-        }
         for turn in &mut self.turns {
             turn.release_hold(now);
         }
         if self.floor.as_ref().and_then(Floor::poll_timeout).is_some_and(|at| at <= now) {
             self.tell_floor(now, floor::Input::Timeout);
+        }
+        // After the verdicts of this moment.
+        while let Some(index) =
+            self.turns.iter().position(|turn| self.closes_at(turn).is_some_and(|at| at <= now))
+        {
+            self.close_turn(now, index);
         }
         self.playback.ripen(now);
         self.playback.handle_watchdog(now);
@@ -415,7 +416,7 @@ impl Conversation {
         if self.closed {
             return None;
         }
-        let grace = self.turns.iter().filter_map(Turn::closes_at).min();
+        let grace = self.turns.iter().filter_map(|turn| self.closes_at(turn)).min();
         let hold = self.turns.iter().filter_map(Turn::holds_until).min();
         [
             grace.map(|at| (at, Timer::TurnGrace)),
@@ -459,6 +460,11 @@ impl Conversation {
             stats.decode.add(slot.codec.stats());
         }
         stats
+    }
+
+    /// When a turn closes. One that is being judged stays open: what is held of it must not be lost.
+    fn closes_at(&self, turn: &Turn) -> Option<SessionTime> {
+        turn.closes_at().filter(|_| !self.judges(turn.user))
     }
 
     /// No new answer starts while a speaker who has just interrupted one is talking, up to the

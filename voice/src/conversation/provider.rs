@@ -100,6 +100,7 @@ impl Conversation {
             ServerEvent::SessionUpdated => self.handle_configured(now, index),
             ServerEvent::SpeechStarted { .. } => self.interrupt_by_provider(now, index),
             ServerEvent::UserTranscript { item, text, .. } => {
+                self.note_transcripts(now, &text);
                 if self.try_words(now, index, item.as_deref(), &text) {
                     self.transcribe(now, index, Role::User, text);
                 } else {

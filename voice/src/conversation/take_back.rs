@@ -11,6 +11,7 @@ use super::{
     backchannel::is_backchannel,
     floor::{Confirmation, Decision, Dismissal, Evidence, Input, Words},
     interrupt::ACTIVE_SPEAKER_AUDIO,
+    lane::Create,
     turn::Flow,
 };
 use crate::{
@@ -104,8 +105,16 @@ impl Conversation {
     }
 
     /// Whether a speaker's sound is being judged.
-    fn judges(&self, user: UserId) -> bool {
+    pub(super) fn judges(&self, user: UserId) -> bool {
         self.floor.as_ref().is_some_and(|floor| floor.suspects(user))
+    }
+
+    /// Words of anybody: transcripts can be relied on.
+    pub(super) fn note_transcripts(&mut self, now: SessionTime, text: &str) {
+        let is_new = self.floor.as_ref().is_some_and(|floor| !floor.transcribes());
+        if is_new && !text.trim().is_empty() {
+            self.tell_floor(now, Input::Transcribes);
+        }
     }
 
     /// Final words of a speaker: gives whether they are no turn, because they only say that
@@ -259,7 +268,7 @@ impl Conversation {
         };
         let Some(trial) = slot.trial.take() else { return Vec::new() };
         if auto_respond && trial.item.is_some() && trial.responses.is_empty() {
-            slot.create = super::lane::Create::Wanted;
+            slot.create = Create::Wanted;
         }
         trial.responses
     }

@@ -156,6 +156,8 @@ impl<'a> Room<'a> {
         self.talk.speaking_stopped(self.now, ADA);
         self.pass(3_000);
         let lane = self.provider.lane_of_asker();
+        let question = Provider::words("question", "Tell me.");
+        self.talk.handle_provider_text(self.now, lane, &question);
         for message in Provider::answer(&self.answer) {
             self.talk.handle_provider_text(self.now, lane, &message);
         }

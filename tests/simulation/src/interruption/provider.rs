@@ -56,6 +56,13 @@ impl Provider {
         self.due.remove(at).map(|(_, lane, message)| (lane, message))
     }
 
+    /// What was said in a turn.
+    pub(super) fn words(item: &str, words: &str) -> String {
+        json!({ "type": "conversation.item.input_audio_transcription.completed",
+                "item_id": item, "content_index": 0, "transcript": words })
+        .to_string()
+    }
+
     /// The answer, all at once.
     pub(super) fn answer(pcm: &[i16]) -> Vec<String> {
         let mut messages = vec![
@@ -110,23 +117,23 @@ impl Provider {
         };
         let response = format!("to {item}");
         for (after, event) in [
-            (Duration::ZERO, json!({ "type": "input_audio_buffer.committed", "item_id": item })),
+            (
+                Duration::ZERO,
+                json!({ "type": "input_audio_buffer.committed", "item_id": item }).to_string(),
+            ),
             (
                 Duration::from_millis(100),
-                json!({ "type": "response.created", "response": { "id": response } }),
+                json!({ "type": "response.created", "response": { "id": response } }).to_string(),
             ),
-            (
-                TRANSCRIBES,
-                json!({ "type": "conversation.item.input_audio_transcription.completed",
-                        "item_id": item, "content_index": 0, "transcript": words }),
-            ),
+            (TRANSCRIBES, Self::words(&item, words)),
             (
                 TRANSCRIBES + Duration::from_millis(100),
                 json!({ "type": "response.done",
-                        "response": { "id": response, "status": "completed" } }),
+                        "response": { "id": response, "status": "completed" } })
+                .to_string(),
             ),
         ] {
-            self.due.push_back((now + after, lane, event.to_string()));
+            self.due.push_back((now + after, lane, event));
         }
     }
 }

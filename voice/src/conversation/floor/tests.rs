@@ -30,6 +30,7 @@ impl Stage {
     fn new(rules: FloorRules) -> Self {
         let mut stage = Self { floor: Floor::new(rules), now: SessionTime::from_millis(10_000) };
         stage.tell(Input::Output { answer: Some(1) });
+        stage.tell(Input::Transcribes);
         stage
     }
 
@@ -200,10 +201,19 @@ fn words_that_never_come_are_waited_for_no_longer_than_the_window() {
 }
 
 #[test]
-fn without_transcripts_the_length_of_a_short_word_decides() {
-    let rules = FloorRules { has_words: false, ..FloorRules::default() };
-    for (ms, expected) in [(320, None), (340, Some(Confirmation::LoneWord))] {
-        let mut stage = Stage::new(rules);
+fn where_transcripts_are_off_or_never_came_the_length_of_a_short_word_decides() {
+    let off = || Stage::new(FloorRules { has_words: false, ..FloorRules::default() });
+    let none = || {
+        let mut stage = Stage::new(FloorRules::default());
+        stage.floor.transcribes = false;
+        stage
+    };
+    for (ms, expected, mut stage) in [
+        (320, None, off()),
+        (340, Some(Confirmation::LoneWord), off()),
+        (320, None, none()),
+        (340, Some(Confirmation::LoneWord), none()),
+    ] {
         stage.tell(Input::Start { user: ADA });
         stage.frames(ADA, VOICE, ms);
         let decisions = stage.tell(Input::Quiet { user: ADA });
@@ -292,6 +302,7 @@ fn input() -> impl Strategy<Value = Input> {
         2 => user.clone().prop_map(|user| Input::Quiet { user }),
         1 => (user.clone(), words).prop_map(|(user, words)| Input::Transcript { user, words }),
         1 => user.prop_map(|user| Input::Gone { user }),
+        1 => Just(Input::Transcribes),
         3 => Just(Input::Timeout),
     ]
 }
