@@ -16,7 +16,8 @@
 pub mod batch;
 pub mod call;
 pub mod conversation;
-mod dot;
+mod detector;
+mod dsp;
 pub mod presence;
 pub mod realtime;
 pub mod recording;

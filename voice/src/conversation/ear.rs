@@ -1,7 +1,6 @@
 //! What a speaker's frames are like, in the whole numbers that [`super::floor`] decides by.
 
 use clawvoice_session::{SessionTime, UserId};
-use earshot::Detector;
 
 use super::{
     echo::{Echo, Played},
@@ -9,22 +8,16 @@ use super::{
     playback::FRAME,
     voicing::Voicing,
 };
-use crate::realtime::To16k;
+use crate::{detector::SpeechDetector, dsp::level_dbfs};
 
-/// Samples of a frame of the detector: 16 ms at its 16 kHz.
-const DETECTOR_FRAME: usize = 256;
-/// What digital silence is said to be, in dBFS.
-const SILENCE_DBFS: f32 = -100.0;
 /// Speakers whose sound is followed.
 const MAX_EARS: usize = 128;
 
 /// One speaker's sound.
 struct Ear {
     user: UserId,
-    resampler: To16k,
-    detector: Box<Detector>,
-    frame: Vec<i16>,
-    /// Of the last frame that was full.
+    detector: SpeechDetector,
+    /// Of the detector's last frame.
     score: f32,
     voicing: Voicing,
     echo: Echo,
@@ -34,9 +27,7 @@ impl Ear {
     fn new(user: UserId) -> Self {
         Self {
             user,
-            resampler: To16k::new(),
-            detector: Box::default(),
-            frame: Vec::with_capacity(DETECTOR_FRAME),
+            detector: SpeechDetector::new(),
             score: 0.0,
             voicing: Voicing::new(),
             echo: Echo::new(),
@@ -46,13 +37,9 @@ impl Ear {
     /// The highest probability of speech in `pcm`, 24 kHz mono.
     fn speech(&mut self, pcm: &[i16]) -> f32 {
         let mut highest: Option<f32> = None;
-        for sample in pcm {
-            self.frame.extend(self.resampler.push(*sample));
-            if self.frame.len() == DETECTOR_FRAME {
-                self.score = self.detector.predict_i16(&self.frame);
-                self.frame.clear();
-                highest = Some(highest.map_or(self.score, |so_far| so_far.max(self.score)));
-            }
+        for score in pcm.iter().filter_map(|sample| self.detector.push(*sample)) {
+            self.score = score;
+            highest = Some(highest.map_or(score, |so_far| so_far.max(score)));
         }
         highest.unwrap_or(self.score)
     }
@@ -124,30 +111,12 @@ fn permille(share: f32) -> u16 {
     (share.clamp(0.0, 1.0) * 1_000.0).round() as u16
 }
 
-/// The level of `pcm`, dB below a square wave at full scale.
-fn level_dbfs(pcm: &[i16]) -> f32 {
-    let energy: i64 = pcm.iter().map(|sample| i64::from(*sample) * i64::from(*sample)).sum();
-    let mean = energy as f32 / pcm.len().max(1) as f32;
-    if mean < 1.0 {
-        return SILENCE_DBFS.max(10.0 * (mean.max(0.1)).log10() - 90.3);
-    }
-    10.0 * mean.log10() - 90.309
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::realtime::local::read_wav;
 
     const ADA: UserId = UserId::new(1);
-
-    #[test]
-    fn the_level_is_in_dbfs() {
-        assert_eq!(level_dbfs(&[32_767; 480]).round(), 0.0);
-        assert_eq!(level_dbfs(&[3_277; 480]).round(), -20.0);
-        assert!(level_dbfs(&[0; 480]) <= -90.0);
-        assert!(level_dbfs(&[]) <= -90.0);
-    }
 
     #[test]
     fn speech_is_told_from_silence_within_a_few_frames() {

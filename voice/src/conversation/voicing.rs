@@ -5,7 +5,7 @@
 //! near 1 for a vowel, below a half for noise. The period is where it is highest, to a fraction of a
 //! sample by a parabola through its neighbours.
 
-use crate::dot::dot;
+use crate::dsp::dot;
 
 /// 24 kHz samples that are averaged into one.
 const DECIMATION: usize = 6;

@@ -2,7 +2,7 @@
 
 use std::f32::consts::PI;
 
-use crate::dot::dot;
+use crate::dsp::dot;
 
 /// Taps of each of the two phases. 32 at 24 kHz put the stop band 70 dB down from 8.8 kHz on.
 const TAPS: usize = 32;

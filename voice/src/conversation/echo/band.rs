@@ -5,7 +5,7 @@
 
 use std::f32::consts::PI;
 
-use crate::dot::dot;
+use crate::dsp::dot;
 
 /// Samples of a block of 20 ms at 8 and 4 kHz.
 pub(super) const BLOCK_8K: usize = 160;

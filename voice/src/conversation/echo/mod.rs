@@ -64,8 +64,6 @@ const MOST_LEAK: f32 = 0.5;
 /// resemblance must be greater, and the path better.
 const VOWEL_SCORE: f32 = 0.4;
 const VOWEL_LEAK: f32 = 0.2;
-/// Level of silence, dBFS.
-const FLOOR_DBFS: f32 = -100.0;
 
 /// What is known of a speaker's echo.
 #[derive(Debug)]
@@ -95,10 +93,6 @@ pub(crate) struct EchoVerdict {
     /// Share of the audio's energy (0 to 4 kHz, high tones raised) that what was played explains,
     /// 0 to 1.
     pub(crate) explained: f32,
-    /// Level of what is left once the echo is taken away, dBFS.
-    pub(crate) residual_dbfs: f32,
-    /// Level of the audio, dBFS; -100 at least.
-    pub(crate) level_dbfs: f32,
     /// Delay of the echo path, ms, if one is known. It holds how late the network brought the first
     /// frame of the talkspurt.
     pub(crate) delay_ms: Option<u16>,
@@ -133,12 +127,8 @@ impl Echo {
             self.last = self.judge_block(now, &block, played);
             pieces = rest;
         }
-        let level_dbfs = level_dbfs(pcm);
-        let residual = 10.0 * (1.0 - self.last.explained).max(1e-6).log10();
         EchoVerdict {
             explained: self.last.explained,
-            residual_dbfs: (level_dbfs + residual).max(FLOOR_DBFS),
-            level_dbfs,
             delay_ms: self.path.as_ref().map(|path| delay_ms(path.lag())),
             is_echo: self.last.is_echo,
         }
@@ -229,10 +219,4 @@ impl Echo {
 /// block is complete.
 fn delay_ms(lag: i64) -> u16 {
     u16::try_from((lag + BLOCK_8K as i64) / 8).unwrap_or_default()
-}
-
-fn level_dbfs(pcm: &[i16]) -> f32 {
-    let squares: i64 = pcm.iter().map(|sample| i64::from(*sample).pow(2)).sum();
-    let mean = squares as f32 / pcm.len().max(1) as f32 / 32_768.0_f32.powi(2);
-    (10.0 * mean.max(1e-10).log10()).max(FLOOR_DBFS)
 }

@@ -5,7 +5,7 @@ use super::{
     played::Played,
     ring::Ring,
 };
-use crate::dot::dot;
+use crate::dsp::dot;
 
 /// Length of the filter: 32 ms at 8 kHz.
 const TAPS: usize = 256;

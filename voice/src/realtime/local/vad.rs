@@ -3,15 +3,10 @@
 //! It counts samples, not time: audio that arrives late or in one burst gives the same events at
 //! the same offsets. The frames and the model are earshot's.
 
-use earshot::Detector;
-
 use super::{SAMPLES_PER_MS, session_object::TurnDetection};
-use crate::realtime::resample::To16k;
+use crate::detector::SpeechDetector;
 
-/// Samples of a frame at earshot's 16 kHz.
-const FRAME_16K: usize = 256;
-
-/// The same 16 ms in samples of the wire's 24 kHz.
+/// The 16 ms of the detector's frames in samples of the wire's 24 kHz.
 const FRAME: u64 = 384;
 
 /// Frames of speech in a row that start it: 48 ms, so that a click does not.
@@ -30,9 +25,7 @@ pub(super) enum VadEvent {
 }
 
 pub(super) struct Vad {
-    resampler: To16k,
-    detector: Box<Detector>,
-    frame: Vec<i16>,
+    detector: SpeechDetector,
     /// Frames judged so far, over the whole session.
     frames: u64,
     state: State,
@@ -47,9 +40,7 @@ enum State {
 impl Vad {
     pub(super) fn new() -> Self {
         Self {
-            resampler: To16k::new(),
-            detector: Box::default(),
-            frame: Vec::with_capacity(FRAME_16K),
+            detector: SpeechDetector::new(),
             frames: 0,
             state: State::Quiet { speech_frames: 0 },
         }
@@ -68,12 +59,9 @@ impl Vad {
         events: &mut Vec<VadEvent>,
     ) {
         for sample in samples {
-            self.frame.extend(self.resampler.push(*sample));
-            if self.frame.len() == FRAME_16K {
-                let score = f64::from(self.detector.predict_i16(&self.frame));
-                self.frame.clear();
+            if let Some(score) = self.detector.push(*sample) {
                 self.frames += 1;
-                events.extend(self.judge(score, rules));
+                events.extend(self.judge(f64::from(score), rules));
             }
         }
     }
