@@ -29,6 +29,7 @@ mod provider;
 mod report;
 mod term;
 mod virtual_time;
+mod websocket;
 
 type Section = (&'static str, fn() -> anyhow::Result<()>);
 

@@ -11,13 +11,15 @@ use std::{
 
 use anyhow::Context as _;
 use base64::{Engine as _, engine::general_purpose::STANDARD};
-use futures_util::{SinkExt as _, StreamExt as _};
+use futures_util::StreamExt as _;
 use serde_json::{Value, json};
 use tokio::{
     net::{TcpListener, TcpStream},
     sync::mpsc,
 };
-use tokio_tungstenite::{accept_async, tungstenite::Message};
+use tokio_tungstenite::tungstenite::Message;
+
+use crate::websocket;
 
 /// Silence that ends a turn.
 pub(crate) const ENDPOINT: Duration = Duration::from_millis(200);
@@ -80,17 +82,7 @@ impl Provider {
     }
 
     async fn serve(&self, stream: TcpStream) -> anyhow::Result<()> {
-        stream.set_nodelay(true)?;
-        let (mut sink, mut source) = accept_async(stream).await?.split();
-        let (outgoing, mut messages) = mpsc::channel::<Value>(64);
-        tokio::spawn(async move {
-            while let Some(message) = messages.recv().await {
-                if sink.send(Message::text(message.to_string())).await.is_err() {
-                    break;
-                }
-            }
-        });
-        outgoing.send(json!({ "type": "session.created", "session": {} })).await?;
+        let (outgoing, mut source) = websocket::accept(stream).await?;
         let mut turn = Turn::default();
         while let Some(message) = source.next().await {
             let Message::Text(text) = message? else { continue };

@@ -13,15 +13,16 @@ use std::{
 
 use anyhow::Context as _;
 use base64::{Engine as _, engine::general_purpose::STANDARD};
-use futures_util::{SinkExt as _, StreamExt as _};
+use futures_util::StreamExt as _;
 use serde_json::{Value, json};
 use tokio::{
     net::{TcpListener, TcpStream},
     sync::{mpsc, watch},
 };
-use tokio_tungstenite::{accept_async, tungstenite::Message};
+use tokio_tungstenite::tungstenite::Message;
 
 use super::sound::{FRAME, answer};
+use crate::websocket;
 
 /// Silence that ends a turn, in samples: 400 ms, longer than any pause in what is said here.
 const ENDPOINT: usize = 20 * FRAME;
@@ -125,17 +126,7 @@ impl Provider {
     }
 
     async fn serve(&self, stream: TcpStream) -> anyhow::Result<()> {
-        stream.set_nodelay(true)?;
-        let (mut sink, mut source) = accept_async(stream).await?.split();
-        let (outgoing, mut messages) = mpsc::channel::<Value>(64);
-        tokio::spawn(async move {
-            while let Some(message) = messages.recv().await {
-                if sink.send(Message::text(message.to_string())).await.is_err() {
-                    break;
-                }
-            }
-        });
-        outgoing.send(json!({ "type": "session.created", "session": {} })).await?;
+        let (outgoing, mut source) = websocket::accept(stream).await?;
         let mut ear = Ear::default();
         let mut stop = Arc::new(AtomicBool::new(false));
         // An agent that is stopped at the end of its room does not say goodbye.
