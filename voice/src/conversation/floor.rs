@@ -43,6 +43,9 @@ const GLIDE_RUN_MS: u32 = 80;
 const TONE_MS: u32 = 500;
 /// Echo in a row by which a sound is nothing else, in ms.
 const ECHO_RUN_MS: u32 = 60;
+/// Somebody who begins to send and is not heard for so long has said nothing. Less is the lead-in of
+/// a word: the first packet holds the encoder's delay.
+const LEAD_IN_MS: u32 = 40;
 /// False alarms in a row after which a microphone is believed only with voice in it.
 const MAX_FALSE_ALARMS: u32 = 3;
 /// Voice with a pitch that no backchannel has, in ms: a sound with so much of it, a third of it
@@ -83,6 +86,8 @@ impl Sound {
 #[derive(Clone, Copy, Debug)]
 struct Suspicion {
     since: SessionTime,
+    /// All that was heard since, sound or not.
+    heard_ms: u32,
     last_voice: Option<SessionTime>,
     last_pitch: Option<SessionTime>,
     sound_ms: u32,
@@ -314,6 +319,7 @@ impl Floor {
         let Some(speaker) = self.speaker(user) else { return };
         speaker.state = State::Suspected(Suspicion {
             since: now,
+            heard_ms: 0,
             last_voice: (voice_ms > 0).then_some(now),
             last_pitch: (voice_ms > 0).then_some(now),
             sound_ms: voice_ms,
@@ -357,6 +363,8 @@ impl Floor {
         let rules = self.rules;
         let Some(suspicion) = self.speaker(user).and_then(Speaker::suspicion) else { return };
         let is_first = suspicion.sound_ms == 0 && suspicion.echo_ms == 0;
+        suspicion.heard_ms += FRAME_MS;
+        let is_silent = is_first && !is_audible && suspicion.heard_ms >= LEAD_IN_MS;
         if features.echo_known && !suspicion.echo_known {
             // What seemed to be a voice until now was ours.
             suspicion.echo_known = true;
@@ -391,7 +399,7 @@ impl Floor {
             self.confirm(now, user, Confirmation::Speech);
         } else if features.is_echo && little && (is_first || suspicion.echo_run_ms >= ECHO_RUN_MS) {
             self.dismiss(now, user, Dismissal::Echo);
-        } else if is_first && !is_audible {
+        } else if is_silent {
             self.dismiss(now, user, Dismissal::Inaudible);
         } else if is_tone && !is_waiting {
             self.dismiss(now, user, Dismissal::Tone);

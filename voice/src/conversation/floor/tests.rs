@@ -162,7 +162,10 @@ fn a_key_press_without_audio_is_dismissed_by_the_timer() {
 fn a_microphone_that_opens_in_silence_stops_nothing_and_the_first_word_does() {
     let mut stage = Stage::new(FloorRules::default());
     stage.tell(Input::Start { user: ADA });
-    let decisions = stage.tell(Input::Frame { user: ADA, features: HISS });
+    let hiss = Input::Frame { user: ADA, features: HISS };
+    // A word may begin with one frame of next to nothing.
+    assert!(stage.tell(hiss).is_empty());
+    let decisions = stage.tell(hiss);
     assert_eq!(decisions.iter().filter_map(dismissed).collect::<Vec<_>>(), [Dismissal::Inaudible]);
     assert!(stage.frames(ADA, HISS, 1_000).is_empty());
     assert_eq!(stage.tell(Input::Frame { user: ADA, features: VOICE }), [suspected()]);
