@@ -82,6 +82,10 @@ snowflake! {
     /// A user, human or bot.
     UserId
 }
+snowflake! {
+    /// A role of a guild. The role `@everyone` has the guild's id.
+    RoleId
+}
 
 #[cfg(test)]
 mod tests {

@@ -5,12 +5,13 @@
 //! config ← session ← { voice, text } ← src
 //! ```
 //!
-//! Of the agent, [`agent`] is what may be asked of it and the order of its runs, [`brain`] how
+//! [`access`] is who may talk to the agent where, and who may command it. Of the agent, [`agent`] is what may be asked of it and the order of its runs, [`brain`] how
 //! models are spoken to, [`tools`] what it can do, [`history`] what it remembers, and [`shell`] the
 //! tasks, connections and files behind them.
 //!
 //! Does not: know twilight, songbird or a speech provider.
 
+pub mod access;
 pub mod agent;
 pub mod brain;
 mod gateway;
@@ -29,7 +30,7 @@ pub use gateway::{
     VoiceChannel, VoiceGatewayEvent, VoiceServerChange, VoiceStateChange, VoiceStateRequest,
 };
 pub use generation::Generation;
-pub use id::{ChannelId, GuildId, IdError, UserId};
+pub use id::{ChannelId, GuildId, IdError, RoleId, UserId};
 pub use key::SessionKey;
 pub use stage::{StageAnswer, StageDoor};
 pub use time::SessionTime;

@@ -1,0 +1,24 @@
+//! Who may talk to the agent, where, and who may command it: the same rules for messages, slash
+//! commands and speech.
+//!
+//! ```text
+//! place → guild entry → channel entry → Room → may this member speak in it? may they command?
+//! ```
+//!
+//! Source: OpenClaw, "Discord", sections "Access control" and "Guild workspace".
+//!
+//! Does not: ask Discord anything. Whoever calls brings the names and roles.
+
+mod command;
+mod people;
+mod refusal;
+mod rules;
+mod slug;
+
+pub use command::{CommandRefusal, CommandRules};
+pub use people::{Member, People};
+pub use refusal::Refusal;
+pub use rules::{
+    AccessRules, ChannelAccess, EntryKey, GroupPolicy, GuildAccess, Parent, Place, Room,
+};
+pub use slug::slug;

@@ -1,0 +1,319 @@
+//! From a place to the rules that hold in it.
+
+use super::{
+    people::{Member, People},
+    refusal::Refusal,
+    slug::slug,
+};
+use crate::{ChannelId, GuildId, RoleId};
+
+/// `groupPolicy`: which guilds are served.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum GroupPolicy {
+    /// Every guild; one that `guilds` leaves out only if `guilds` is empty.
+    Open,
+    /// Those in `guilds`.
+    #[default]
+    Allowlist,
+    /// None.
+    Disabled,
+}
+
+/// What an entry of `guilds` or `channels` is for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum EntryKey {
+    /// `"*"`: whatever has no entry of its own.
+    Any,
+    /// By id.
+    Id(u64),
+    /// By slug of the name.
+    Slug(String),
+}
+
+impl EntryKey {
+    /// From a key of the configuration.
+    #[must_use]
+    pub fn new(key: &str) -> Self {
+        match (key.trim(), key.trim().parse()) {
+            ("*", _) => Self::Any,
+            (_, Ok(id)) => Self::Id(id),
+            (name, Err(_)) => Self::Slug(slug(name)),
+        }
+    }
+}
+
+/// `guilds.<key>`, as far as it says who may do what.
+#[derive(Clone, Debug, Default)]
+pub struct GuildAccess {
+    /// `users`; empty: no restriction by user.
+    pub users: People,
+    /// `roles`; empty: no restriction by role.
+    pub roles: Vec<RoleId>,
+    /// `channels.<key>`; with at least one, it is an allowlist.
+    pub channels: Vec<(EntryKey, ChannelAccess)>,
+}
+
+/// `guilds.<key>.channels.<key>`, as far as it says who may do what.
+#[derive(Clone, Debug)]
+pub struct ChannelAccess {
+    /// `enabled`.
+    pub enabled: bool,
+    /// `users` in place of the guild's; `None`: the guild's.
+    pub users: Option<People>,
+    /// `roles` in place of the guild's; `None`: the guild's.
+    pub roles: Option<Vec<RoleId>>,
+}
+
+impl Default for ChannelAccess {
+    fn default() -> Self {
+        Self { enabled: true, users: None, roles: None }
+    }
+}
+
+/// A channel of a guild, with the names that are known.
+#[derive(Clone, Copy, Debug)]
+pub struct Place<'a> {
+    /// The guild.
+    pub guild: GuildId,
+    /// Its name; empty if unknown.
+    pub guild_name: &'a str,
+    /// The channel, or the thread.
+    pub channel: ChannelId,
+    /// The channel's name; empty if unknown.
+    pub channel_name: &'a str,
+    /// Of a thread, the channel it belongs to.
+    pub parent: Option<Parent<'a>>,
+}
+
+/// The channel a thread belongs to.
+#[derive(Clone, Copy, Debug)]
+pub struct Parent<'a> {
+    /// Its id.
+    pub id: ChannelId,
+    /// Its name; empty if unknown.
+    pub name: &'a str,
+}
+
+/// `channels.discord`, as far as it says who may talk to the agent in guilds.
+#[derive(Clone, Debug, Default)]
+pub struct AccessRules {
+    /// `groupPolicy`.
+    pub group_policy: GroupPolicy,
+    /// `guilds`.
+    pub guilds: Vec<(EntryKey, GuildAccess)>,
+    /// `dangerouslyAllowNameMatching`.
+    pub match_names: bool,
+}
+
+/// The entries that hold in a place where the agent listens.
+#[derive(Clone, Copy, Debug)]
+pub struct Room<'a> {
+    guild: Option<&'a GuildAccess>,
+    channel: Option<&'a ChannelAccess>,
+    match_names: bool,
+}
+
+impl AccessRules {
+    /// The room, if the agent listens there at all.
+    ///
+    /// # Errors
+    ///
+    /// Why it does not.
+    pub fn room(&self, place: &Place<'_>) -> Result<Room<'_>, Refusal> {
+        let guild = find(&self.guilds, place.guild.get(), place.guild_name, None);
+        if guild.is_none() && !self.guilds.is_empty() {
+            return Err(Refusal::GuildNotConfigured);
+        }
+        let channel = guild.and_then(|guild| channel(guild, place));
+        if channel.is_some_and(|channel| !channel.enabled) {
+            return Err(Refusal::ChannelDisabled);
+        }
+        match self.group_policy {
+            GroupPolicy::Disabled => return Err(Refusal::GroupPolicyDisabled),
+            GroupPolicy::Allowlist if guild.is_none() => return Err(Refusal::GroupPolicyNoGuild),
+            GroupPolicy::Allowlist | GroupPolicy::Open => {}
+        }
+        if channel.is_none() && guild.is_some_and(|guild| !guild.channels.is_empty()) {
+            return Err(Refusal::ChannelNotAllowlisted);
+        }
+        Ok(Room { guild, channel, match_names: self.match_names })
+    }
+}
+
+impl Room<'_> {
+    /// Whether only some may talk to the agent here.
+    #[must_use]
+    pub fn is_restricted(&self) -> bool {
+        self.users().is_some_and(|users| !users.is_empty()) || !self.roles().is_empty()
+    }
+
+    /// Whether a member may talk to the agent here: by `users` or by `roles`, the channel's in
+    /// place of the guild's; without either, everybody may.
+    #[must_use]
+    pub fn admits(&self, member: &Member<'_>) -> bool {
+        !self.is_restricted()
+            || self.users().is_some_and(|users| users.contains(member, self.match_names))
+            || self.roles().iter().any(|role| member.roles.contains(role))
+    }
+
+    fn users(&self) -> Option<&People> {
+        let own = self.channel.and_then(|channel| channel.users.as_ref());
+        own.or_else(|| self.guild.map(|guild| &guild.users))
+    }
+
+    fn roles(&self) -> &[RoleId] {
+        let own = self.channel.and_then(|channel| channel.roles.as_deref());
+        own.or_else(|| self.guild.map(|guild| &guild.roles[..])).unwrap_or_default()
+    }
+}
+
+/// A thread's own name never matches: whoever opens threads could name one after a channel.
+fn channel<'a>(guild: &'a GuildAccess, place: &Place<'_>) -> Option<&'a ChannelAccess> {
+    let own_name = if place.parent.is_none() { place.channel_name } else { "" };
+    find(&guild.channels, place.channel.get(), own_name, place.parent)
+}
+
+/// By id, then by name, then the parent's id and name, then `*`.
+fn find<'a, T>(
+    entries: &'a [(EntryKey, T)],
+    id: u64,
+    name: &str,
+    parent: Option<Parent<'_>>,
+) -> Option<&'a T> {
+    let get = |wanted: &EntryKey| entries.iter().find(|(key, _)| key == wanted).map(|(_, it)| it);
+    let by_name = |name: &str| {
+        let slug = slug(name);
+        if slug.is_empty() { None } else { get(&EntryKey::Slug(slug)) }
+    };
+    get(&EntryKey::Id(id))
+        .or_else(|| by_name(name))
+        .or_else(|| get(&EntryKey::Id(parent?.id.get())))
+        .or_else(|| by_name(parent?.name))
+        .or_else(|| get(&EntryKey::Any))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::UserId;
+
+    const ADA: Member<'static> = Member::by_id(UserId::new(31));
+    const BEN: Member<'static> = Member::by_id(UserId::new(32));
+
+    fn place(channel: u64, name: &'static str) -> Place<'static> {
+        Place {
+            guild: GuildId::new(1),
+            guild_name: "The Guild",
+            channel: ChannelId::new(channel),
+            channel_name: name,
+            parent: None,
+        }
+    }
+
+    fn thread(id: u64, name: &'static str) -> Place<'static> {
+        let parent = Some(Parent { id: ChannelId::new(5), name: "Help" });
+        Place { parent, ..place(id, name) }
+    }
+
+    fn rules(policy: GroupPolicy, guilds: Vec<(&str, GuildAccess)>) -> AccessRules {
+        let guilds = guilds.into_iter().map(|(key, guild)| (EntryKey::new(key), guild)).collect();
+        AccessRules { group_policy: policy, guilds, match_names: false }
+    }
+
+    fn with_channels(channels: Vec<(&str, ChannelAccess)>) -> GuildAccess {
+        let channels = channels.into_iter().map(|(key, it)| (EntryKey::new(key), it)).collect();
+        GuildAccess { channels, ..GuildAccess::default() }
+    }
+
+    fn off() -> ChannelAccess {
+        ChannelAccess { enabled: false, ..ChannelAccess::default() }
+    }
+
+    fn users(ids: &[&'static str]) -> People {
+        People::new(ids.iter().copied())
+    }
+
+    #[test]
+    fn which_guilds_are_served() {
+        use GroupPolicy::{Allowlist, Disabled, Open};
+        let any = GuildAccess::default;
+        let here = place(5, "help");
+        for (policy, guilds, refusal) in [
+            (Open, vec![], None),
+            (Allowlist, vec![], Some(Refusal::GroupPolicyNoGuild)),
+            (Disabled, vec![], Some(Refusal::GroupPolicyDisabled)),
+            (Open, vec![("2", any())], Some(Refusal::GuildNotConfigured)),
+            (Allowlist, vec![("2", any())], Some(Refusal::GuildNotConfigured)),
+            (Allowlist, vec![("1", any())], None),
+            (Allowlist, vec![("the-guild", any())], None),
+            (Allowlist, vec![("The Guild", any())], None),
+            (Allowlist, vec![("*", any())], None),
+            (Disabled, vec![("1", any())], Some(Refusal::GroupPolicyDisabled)),
+        ] {
+            let rules = rules(policy, guilds.clone());
+            assert_eq!(rules.room(&here).err(), refusal, "{policy:?} {guilds:?}");
+        }
+    }
+
+    #[test]
+    fn channels_are_an_allowlist_as_soon_as_there_is_one() {
+        let on = ChannelAccess::default;
+        for (channels, refusal) in [
+            (vec![], None),
+            (vec![("5", on())], None),
+            (vec![("help", on())], None),
+            (vec![("*", on())], None),
+            (vec![("6", on())], Some(Refusal::ChannelNotAllowlisted)),
+            (vec![("5", off())], Some(Refusal::ChannelDisabled)),
+            // An entry of its own goes before `*`, either way.
+            (vec![("*", off()), ("5", on())], None),
+            (vec![("*", on()), ("5", off())], Some(Refusal::ChannelDisabled)),
+        ] {
+            for policy in [GroupPolicy::Allowlist, GroupPolicy::Open] {
+                let rules = rules(policy, vec![("1", with_channels(channels.clone()))]);
+                let answer = rules.room(&place(5, "Help")).err();
+                assert_eq!(answer, refusal, "{policy:?} {channels:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_thread_has_its_parents_entry_and_gains_nothing_by_its_name() {
+        let on = ChannelAccess::default;
+        let admits = |key: &str, place: Place<'_>| {
+            let channels = with_channels(vec![(key, on())]);
+            rules(GroupPolicy::Allowlist, vec![("1", channels)]).room(&place).is_ok()
+        };
+        assert!(admits("5", thread(9, "question")));
+        assert!(admits("help", thread(9, "question")));
+        assert!(admits("9", thread(9, "question")));
+        assert!(!admits("staff", thread(9, "Staff")));
+        assert!(admits("staff", place(9, "Staff")));
+    }
+
+    #[test]
+    fn users_or_roles_admit_and_a_channels_list_replaces_the_guilds() {
+        let guild = GuildAccess {
+            users: users(&["31"]),
+            roles: vec![RoleId::new(80)],
+            ..with_channels(vec![
+                ("5", ChannelAccess::default()),
+                ("6", ChannelAccess { users: Some(users(&["*"])), ..ChannelAccess::default() }),
+                ("7", ChannelAccess { roles: Some(vec![RoleId::new(81)]), ..off() }),
+            ])
+        };
+        let rules = rules(GroupPolicy::Allowlist, vec![("1", guild)]);
+        let room = rules.room(&place(5, "")).unwrap();
+        let with_role = Member { roles: &[RoleId::new(80)], ..BEN };
+        assert!(room.admits(&ADA) && !room.admits(&BEN) && room.admits(&with_role));
+        assert!(rules.room(&place(6, "")).unwrap().admits(&BEN));
+        assert_eq!(rules.room(&place(7, "")).err(), Some(Refusal::ChannelDisabled));
+    }
+
+    #[test]
+    fn without_a_restriction_everybody_is_admitted() {
+        let rules = rules(GroupPolicy::Open, vec![]);
+        let room = rules.room(&place(5, "")).unwrap();
+        assert!(!room.is_restricted() && room.admits(&ADA) && room.admits(&BEN));
+    }
+}
