@@ -2,7 +2,7 @@
 
 use std::{
     collections::{BTreeMap, HashMap, VecDeque},
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
@@ -184,14 +184,26 @@ struct Asked {
     reports: mpsc::Sender<RunReport>,
 }
 
+/// The store, or one in memory as long as the disk does not let us: people can still be answered.
+async fn open(path: &Path, history_tokens: u64) -> Result<Store, StoreError> {
+    match Store::open(path, history_tokens).await {
+        Err(error) if error.may_pass() => {
+            tracing::warn!("conversations are not kept: {error}");
+            Store::in_memory(history_tokens).await
+        }
+        opened => opened,
+    }
+}
+
 impl RunningAgent {
-    /// Opens the store and is ready.
+    /// Opens the store and is ready. If the disk is full, read-only or broken, or the file locked,
+    /// conversations are kept in memory only, with a warning.
     ///
     /// # Errors
     ///
     /// When the store or an HTTP client cannot be had.
     pub async fn start(settings: AgentSettings) -> Result<Arc<Self>, StartFailure> {
-        let store = Arc::new(Store::open(&settings.store, settings.history_tokens).await?);
+        let store = Arc::new(open(&settings.store, settings.history_tokens).await?);
         let mut tools = Tools::default();
         tools.add(Arc::new(CurrentTime));
         tools.add(Arc::new(MemorySearch(Arc::clone(&store))));

@@ -188,3 +188,37 @@ async fn a_file_that_is_no_store_is_named() {
     let error = Store::open(&path.join("below"), 100).await.unwrap_err().to_string();
     assert!(error.contains("cannot be created"), "{error}");
 }
+
+#[tokio::test]
+async fn a_store_that_another_process_has_locked_is_known_as_such() {
+    use sqlx::{ConnectOptions as _, sqlite::SqliteConnectOptions};
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("sessions.sqlite");
+    let store = Store::open(&path, 100).await.unwrap();
+    assert!(Store::check(&path).await.is_ok(), "our own use of it is no obstacle");
+    let mut other = SqliteConnectOptions::new().filename(&path).connect().await.unwrap();
+    sqlx::query("BEGIN IMMEDIATE").execute(&mut other).await.unwrap();
+    let error = Store::check(&path).await.unwrap_err();
+    assert!(error.may_pass(), "{error}");
+    assert!(error.to_string().contains("locked"), "{error}");
+    sqlx::query("ROLLBACK").execute(&mut other).await.unwrap();
+    assert!(Store::check(&path).await.is_ok());
+    store.close().await;
+}
+
+#[tokio::test]
+async fn without_a_disk_conversations_are_kept_in_memory() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("file");
+    std::fs::write(&file, "in the way").unwrap();
+    let mut bench = Bench::with(|settings| settings.store = file.join("sessions.sqlite")).await;
+    bench.ask(ask(1, "my car is blue")).await;
+    bench.endpoint.request().await.say("Noted.").await;
+    assert_eq!(bench.asker.answer(1).await, "Noted.");
+    bench.ask(ask(2, "what is blue?")).await;
+    let request = bench.endpoint.request().await;
+    let past: Vec<String> = request.messages().into_iter().map(|(_, text)| text).collect();
+    assert!(past.iter().any(|text| text.ends_with("my car is blue")), "{past:?}");
+    request.say("Your car.").await;
+    assert_eq!(bench.asker.answer(2).await, "Your car.");
+}

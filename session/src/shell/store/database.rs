@@ -20,6 +20,8 @@ use crate::{
 
 /// How long another process may hold the file before we give up.
 const BUSY: std::time::Duration = std::time::Duration::from_secs(5);
+/// The same for a look at it.
+const CHECK_BUSY: std::time::Duration = std::time::Duration::from_millis(500);
 
 /// The steps that bring a file up to date. Only ever add to them.
 #[derive(Debug)]
@@ -37,6 +39,22 @@ impl<'s> MigrationSource<'s> for Steps {
     }
 }
 
+fn options() -> SqliteConnectOptions {
+    SqliteConnectOptions::new().foreign_keys(true).disable_statement_logging()
+}
+
+fn not_opened(path: &Path, error: &sqlx::Error) -> StoreError {
+    // Primary result codes BUSY, LOCKED, READONLY, IOERR, FULL and CANTOPEN.
+    // Source: SQLite, "Result and Error Codes".
+    let code = error.as_database_error().and_then(sqlx::error::DatabaseError::code);
+    let code = code.and_then(|code| code.parse::<u32>().ok()).map(|code| code & 0xff);
+    StoreError::Open {
+        path: path.to_owned(),
+        words: error.to_string(),
+        passing: matches!(code, Some(5 | 6 | 8 | 10 | 13 | 14)),
+    }
+}
+
 #[derive(Debug)]
 pub(super) struct Database {
     connection: SqliteConnection,
@@ -45,27 +63,54 @@ pub(super) struct Database {
 impl Database {
     pub(super) async fn open(path: &Path) -> Result<Self, StoreError> {
         create(path)?;
-        let failed = |error: &dyn std::error::Error| StoreError::Open {
-            path: path.to_owned(),
-            words: error.to_string(),
-        };
-        let options = SqliteConnectOptions::new()
+        let options = options()
             .filename(path)
             .journal_mode(SqliteJournalMode::Wal)
             .synchronous(SqliteSynchronous::Normal)
-            .foreign_keys(true)
-            .busy_timeout(BUSY)
-            .disable_statement_logging();
-        let mut connection = options.connect().await.map_err(|error| failed(&error))?;
-        let migrator = Migrator::new(Steps).await.map_err(|error| failed(&error))?;
+            .busy_timeout(BUSY);
+        Self::migrated(options, path).await
+    }
+
+    pub(super) async fn in_memory() -> Result<Self, StoreError> {
+        Self::migrated(options().in_memory(true), Path::new(":memory:")).await
+    }
+
+    async fn migrated(options: SqliteConnectOptions, path: &Path) -> Result<Self, StoreError> {
+        let failed = |error: sqlx::Error| not_opened(path, &error);
+        let mut connection = options.connect().await.map_err(failed)?;
+        let migrator = Migrator::new(Steps).await.map_err(|error| failed(error.into()))?;
         migrator.run(&mut connection).await.map_err(|error| match error {
             MigrateError::VersionMissing(step) => StoreError::Open {
                 path: path.to_owned(),
                 words: format!("a newer version of clawvoice wrote it (step {step})"),
+                passing: false,
             },
-            other => failed(&other),
+            MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _) => {
+                failed(error)
+            }
+            other => failed(other.into()),
         })?;
         Ok(Self { connection })
+    }
+
+    /// Takes the write lock for a moment, and reads every page.
+    pub(super) async fn check(path: &Path) -> Result<(), StoreError> {
+        let failed = |error: sqlx::Error| not_opened(path, &error);
+        let options = options().filename(path).busy_timeout(CHECK_BUSY);
+        let mut connection = options.connect().await.map_err(failed)?;
+        for statement in ["BEGIN IMMEDIATE", "ROLLBACK"] {
+            sqlx::query(statement).execute(&mut connection).await.map_err(failed)?;
+        }
+        let row = sqlx::query("PRAGMA quick_check(1)").fetch_one(&mut connection).await;
+        let found: String = row.and_then(|row| row.try_get(0)).map_err(failed)?;
+        match found.as_str() {
+            "ok" => Ok(()),
+            words => Err(StoreError::Open {
+                path: path.to_owned(),
+                words: words.to_owned(),
+                passing: false,
+            }),
+        }
     }
 
     /// Writes all of them or none; gives the number of each that had anything to write.

@@ -42,6 +42,8 @@ pub enum StoreError {
         path: PathBuf,
         /// Why.
         words: String,
+        /// The disk is to blame, or another process, and not what is in the file.
+        passing: bool,
     },
     /// SQLite refused.
     #[error("the session store failed: {0}")]
@@ -49,6 +51,15 @@ pub enum StoreError {
     /// The store is closed.
     #[error("the session store is closed")]
     Closed,
+}
+
+impl StoreError {
+    /// Whether one can work on without the file: it is locked, or the disk is full, read-only or
+    /// broken. Of a file with something else in it this cannot be said.
+    #[must_use]
+    pub const fn may_pass(&self) -> bool {
+        matches!(self, Self::Create { .. } | Self::Open { passing: true, .. })
+    }
 }
 
 /// A handle on the store.
@@ -66,10 +77,31 @@ impl Store {
     ///
     /// When the file cannot be made, is no database, or is of a newer version.
     pub async fn open(path: &Path, history_tokens: u64) -> Result<Self, StoreError> {
-        let database = database::Database::open(path).await?;
+        Ok(Self::start(database::Database::open(path).await?, history_tokens))
+    }
+
+    /// A store that lives as long as the process: for the time when there is no disk to write to.
+    ///
+    /// # Errors
+    ///
+    /// When SQLite refuses.
+    pub async fn in_memory(history_tokens: u64) -> Result<Self, StoreError> {
+        Ok(Self::start(database::Database::in_memory().await?, history_tokens))
+    }
+
+    /// Whether the file can be written to now, and is whole. Nothing in it changes.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be opened, is locked by another process, or is damaged.
+    pub async fn check(path: &Path) -> Result<(), StoreError> {
+        database::Database::check(path).await
+    }
+
+    fn start(database: database::Database, history_tokens: u64) -> Self {
         let (commands, incoming) = mpsc::channel(WAITING);
         let task = tokio::spawn(task::run(database, history_tokens, incoming));
-        Ok(Self { commands, task: Mutex::new(Some(task)) })
+        Self { commands, task: Mutex::new(Some(task)) }
     }
 
     /// Writes an exchange and returns once it is committed; gives its number, if there was anything

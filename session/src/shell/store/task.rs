@@ -1,6 +1,6 @@
 //! The task that owns the database and the windows of the sessions in use.
 
-use std::collections::VecDeque;
+use std::{collections::VecDeque, mem};
 
 use tokio::sync::{mpsc, oneshot};
 
@@ -39,6 +39,7 @@ pub(super) async fn run(
 ) {
     let mut windows = Windows { budget: history_tokens, recent: VecDeque::new() };
     let mut put_back = None;
+    let mut is_failing = false;
     // Askers that are gone need no answer: what sending says is passed over.
     while let Some(command) = match put_back.take() {
         Some(command) => Some(command),
@@ -56,7 +57,7 @@ pub(super) async fn run(
                         Err(_) => break,
                     }
                 }
-                record(&mut database, &mut windows, batch).await;
+                record(&mut database, &mut windows, batch, &mut is_failing).await;
             }
             Command::Amend { session, exchange, answered, reply } => {
                 // It is read again from the disk when it is needed.
@@ -88,14 +89,22 @@ pub(super) async fn run(
     database.close().await;
 }
 
-async fn record(database: &mut Database, windows: &mut Windows, batch: Vec<Record>) {
+/// One warning when writing begins to fail, however long it goes on.
+async fn record(
+    database: &mut Database,
+    windows: &mut Windows,
+    batch: Vec<Record>,
+    is_failing: &mut bool,
+) {
     for (session, exchange, _) in &batch {
         windows.push(session, exchange);
     }
     let outcome = database.record(batch.iter().map(|(s, e, _)| (s, e))).await;
     let failed = outcome.as_ref().err().map(ToString::to_string);
-    if let Some(words) = &failed {
-        tracing::warn!(exchanges = batch.len(), "not written to the session store: {words}");
+    match (&failed, mem::replace(is_failing, failed.is_some())) {
+        (Some(words), false) => tracing::warn!("conversations are not kept: {words}"),
+        (None, true) => tracing::info!("conversations are kept again"),
+        _ => {}
     }
     let mut numbers = outcome.unwrap_or_default().into_iter();
     for (_, _, done) in batch {
