@@ -32,6 +32,11 @@ pub(crate) async fn start(config: &Config) -> Result<Arc<RunningAgent>, Failure>
     })
 }
 
+/// The models that would be asked, if all of them can be.
+pub(crate) fn check(config: &Config) -> Result<Vec<String>, Failure> {
+    Ok(settings(config)?.models.iter().map(ToString::to_string).collect())
+}
+
 fn settings(config: &Config) -> Result<AgentSettings, Failure> {
     let mut models = Vec::new();
     for name in &config.agent.models {

@@ -1,6 +1,6 @@
 //! Wiring: from a checked configuration to running parts, and back down in order.
 
-use std::{future::Future, path::Path, sync::Arc};
+use std::{future::Future, net::SocketAddr, path::Path, sync::Arc};
 
 use clawvoice_config::Config;
 use clawvoice_session::{
@@ -26,9 +26,10 @@ use tokio::{sync::mpsc, task::JoinHandle};
 
 use crate::{
     agent, conversation,
+    health::{Bound, Door, GatewayHealth, Watch},
     printer::Failure,
     provider::{self, RunningProvider},
-    speech,
+    speech, supervisor,
     timeline::TimelineWriter,
 };
 
@@ -41,6 +42,14 @@ const REQUESTS: usize = 64;
 /// Timeline records that may wait for the writer; what comes on top is dropped and counted.
 const RECORDS: usize = 4_096;
 
+/// What the command line adds to the configuration.
+pub(crate) struct Options<'a> {
+    /// A file for every timeline record.
+    pub(crate) timeline: Option<&'a Path>,
+    /// Where health, metrics and the dashboard are served.
+    pub(crate) health: Option<SocketAddr>,
+}
+
 /// Runs until `shutdown` resolves or Discord refuses us for good.
 ///
 /// Going down, in this order: voice channels are left (null channel), sessions close their
@@ -48,11 +57,13 @@ const RECORDS: usize = 4_096;
 /// local provider finishes its recordings, the timeline is flushed.
 pub(crate) async fn run(
     config: Config,
-    timeline: Option<&Path>,
+    options: Options<'_>,
     shutdown: impl Future<Output = ()> + Send + 'static,
 ) -> Result<(), Failure> {
     let clock = SessionClock::start();
-    let (records, writer) = start_timeline(timeline)?;
+    let watch = Watch::new(clock, GatewayHealth::default);
+    let _health = serve_health(options.health, &watch).await;
+    let (records, writer) = start_timeline(options.timeline, watch.clone())?;
     let _ = records.try_send(process_started(clock));
     let agent = agent::start(&config).await?;
     let (provider, speech) = match front_end(&config).await {
@@ -69,7 +80,7 @@ pub(crate) async fn run(
         provider.as_ref(),
         Arc::clone(&agent) as _,
         speech,
-        clock,
+        (clock, &watch),
         PresenceChannels { events, requests, records, stage: stage_door(&config) },
     );
 
@@ -78,12 +89,14 @@ pub(crate) async fn run(
         let voice = voice.clone();
         async move {
             shutdown.await;
+            supervisor::stopping();
             tracing::info!("stopping: leaving voice, closing connections");
             voice.leave_all().await;
             // The gateway may have ended by itself; then nobody waits for this.
             let _ = stop.send(());
         }
     });
+    let alive = tokio::spawn(supervisor::run(watch.clone(), voice.clone()));
     let settings = gateway_settings(&config)?;
     let channels = GatewayChannels {
         voice_events,
@@ -96,6 +109,8 @@ pub(crate) async fn run(
     .await;
 
     leaving.abort();
+    alive.abort();
+    let _ = alive.await;
     voice.leave_all().await;
     drop(voice);
     // Both end when their last handle is gone; a panic in one is in the log already.
@@ -117,6 +132,22 @@ pub(crate) async fn run(
     })
 }
 
+/// Opens the health port. Without it the agent runs all the same.
+async fn serve_health(address: Option<SocketAddr>, watch: &Watch) -> Option<Bound> {
+    let address = address?;
+    let opened = async { Door::open(address).await?.serve(watch.clone()) };
+    match opened.await {
+        Ok(bound) => {
+            tracing::info!("dashboard, health and metrics at http://{}/", bound.address);
+            Some(bound)
+        }
+        Err(error) => {
+            tracing::warn!("no dashboard, health and metrics: {address}: {error}");
+            None
+        }
+    }
+}
+
 /// What listens and talks: a realtime provider or, in mode `stt-tts`, speech clients.
 async fn front_end(
     config: &Config,
@@ -135,7 +166,10 @@ fn process_started(clock: SessionClock) -> Record {
         .with("version", env!("CARGO_PKG_VERSION"))
 }
 
-fn start_timeline(path: Option<&Path>) -> Result<(mpsc::Sender<Record>, JoinHandle<()>), Failure> {
+fn start_timeline(
+    path: Option<&Path>,
+    watch: Watch,
+) -> Result<(mpsc::Sender<Record>, JoinHandle<()>), Failure> {
     let mut writer = TimelineWriter::create(path).map_err(|error| {
         let path = path.unwrap_or(Path::new("")).display();
         Failure::user(format_args!("the timeline {path} cannot be written: {error}"))
@@ -143,6 +177,7 @@ fn start_timeline(path: Option<&Path>) -> Result<(mpsc::Sender<Record>, JoinHand
     let (records, mut incoming) = mpsc::channel(RECORDS);
     let task = tokio::spawn(async move {
         while let Some(record) = incoming.recv().await {
+            watch.record(&record);
             writer.write(&record);
         }
     });
@@ -154,7 +189,7 @@ fn start_voice(
     provider: Option<&RunningProvider>,
     agent: Arc<dyn Agent>,
     speech: Option<Arc<SpeechClients>>,
-    clock: SessionClock,
+    (clock, watch): (SessionClock, &Watch),
     channels: PresenceChannels,
 ) -> (PresenceHandle, JoinHandle<()>) {
     let voice = &config.discord.voice;
@@ -179,6 +214,7 @@ fn start_voice(
             .as_ref()
             .map(|timeline| Recordings { folder: timeline.folder.clone(), keep: timeline.keep }),
         speech,
+        pulses: Some(watch.pulses()),
         front_end,
         agent,
     };

@@ -1,8 +1,8 @@
 //! Arguments, and nothing else.
 
-use std::{path::PathBuf, process::ExitCode};
+use std::{net::SocketAddr, path::PathBuf, process::ExitCode};
 
-use clap::{Parser, Subcommand, ValueEnum};
+use clap::{CommandFactory as _, Parser, Subcommand, ValueEnum};
 use clawvoice_session::ChannelId;
 
 use crate::{commands, printer::Exit};
@@ -35,6 +35,114 @@ enum Command {
     ///
     /// Exit codes: 0 shown, 1 the file cannot be read.
     Timeline(TimelineArgs),
+    /// Look at everything that has to be right, and say what to do about the rest.
+    ///
+    /// Looks at the configuration, this machine, Discord (token, intents, permissions), the model
+    /// and the speech provider. Changes nothing.
+    ///
+    /// Exit codes: 0 all works, 1 something does not, 4 Discord refuses the token.
+    Doctor(DoctorArgs),
+    /// How Discord sees the bot: status, intents, permissions.
+    #[command(subcommand)]
+    Channels(ChannelsCommand),
+    /// Print the newest lines of the log, and follow it.
+    Logs(LogsArgs),
+    /// Which ports are used, for firewalls.
+    Ports(PortsArgs),
+    /// Print a completion script for a shell.
+    Completions {
+        /// The shell.
+        #[arg(value_enum)]
+        shell: clap_complete::Shell,
+    },
+    /// Print the version, and of what it is made.
+    Version {
+        /// One JSON document.
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+/// What `clawvoice channels` can tell.
+#[derive(Debug, Subcommand)]
+pub(crate) enum ChannelsCommand {
+    /// Whether a clawvoice runs here and how it is.
+    Status(StatusArgs),
+    /// What the bot may do, and what of it is missing in a channel.
+    Capabilities(CapabilitiesArgs),
+}
+
+/// Arguments of `clawvoice channels status`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct StatusArgs {
+    /// The configuration.
+    #[arg(long, value_name = "FILE", env = "CLAWVOICE_CONFIG")]
+    pub(crate) config: PathBuf,
+    /// Ask Discord, too: who the bot is, and which intents it has.
+    #[arg(long)]
+    pub(crate) probe: bool,
+    /// Exit with 1 unless it runs and is well: for supervisors.
+    #[arg(long)]
+    pub(crate) check: bool,
+    /// Where the running clawvoice serves its health.
+    #[arg(long, value_name = "ADDRESS")]
+    pub(crate) health: Option<SocketAddr>,
+    /// One JSON document.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// Arguments of `clawvoice channels capabilities`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct CapabilitiesArgs {
+    /// The configuration.
+    #[arg(long, value_name = "FILE", env = "CLAWVOICE_CONFIG")]
+    pub(crate) config: PathBuf,
+    /// The network to ask.
+    #[arg(long, value_enum, default_value = "discord")]
+    pub(crate) channel: Network,
+    /// What the bot may do in this channel: `channel:<id>`.
+    #[arg(long, value_name = "TARGET", value_parser = target)]
+    pub(crate) target: Option<ChannelId>,
+    /// One JSON document.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// Arguments of `clawvoice doctor`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct DoctorArgs {
+    /// The configuration.
+    #[arg(long, value_name = "FILE", env = "CLAWVOICE_CONFIG")]
+    pub(crate) config: PathBuf,
+    /// Ask neither Discord nor a provider.
+    #[arg(long)]
+    pub(crate) offline: bool,
+    /// Where a running clawvoice serves its health.
+    #[arg(long, value_name = "ADDRESS")]
+    pub(crate) health: Option<SocketAddr>,
+    /// One JSON document.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// Arguments of `clawvoice logs`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct LogsArgs {
+    /// Print what is added, until Ctrl-C.
+    #[arg(long, short)]
+    pub(crate) follow: bool,
+    /// How many of the newest lines.
+    #[arg(long, short = 'n', value_name = "COUNT", default_value_t = 100)]
+    pub(crate) lines: usize,
+}
+
+/// Arguments of `clawvoice ports`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct PortsArgs {
+    /// One JSON document.
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 #[derive(Debug, Subcommand)]
@@ -55,6 +163,10 @@ pub(crate) struct GatewayArgs {
     /// Print log lines as JSON.
     #[arg(long)]
     pub(crate) json: bool,
+    /// Serve health, metrics and the dashboard here, whatever the configuration says; port 0 takes
+    /// any that is free.
+    #[arg(long, value_name = "ADDRESS")]
+    pub(crate) health: Option<SocketAddr>,
 }
 
 /// Arguments of `clawvoice demo`.
@@ -174,6 +286,12 @@ pub(crate) fn run() -> ExitCode {
         Command::Demo(args) => commands::demo::run(&args),
         Command::Message(MessageCommand::Send(args)) => commands::message::send(&args),
         Command::Timeline(args) => commands::timeline::run(&args),
+        Command::Doctor(args) => commands::doctor::run(&args),
+        Command::Channels(command) => commands::channels::run(&command),
+        Command::Logs(args) => commands::logs::run(&args),
+        Command::Ports(args) => commands::ports::run(&args),
+        Command::Completions { shell } => commands::completions::run(shell, Cli::command()),
+        Command::Version { json } => commands::version::run(json),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
@@ -186,8 +304,6 @@ pub(crate) fn run() -> ExitCode {
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory;
-
     use super::*;
 
     #[test]

@@ -8,9 +8,12 @@ mod app;
 mod cli;
 mod commands;
 mod conversation;
+mod health;
+mod log_file;
 mod printer;
 mod provider;
 mod speech;
+mod supervisor;
 mod timeline;
 
 use std::process::ExitCode;

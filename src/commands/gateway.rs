@@ -1,9 +1,16 @@
 //! `clawvoice gateway`: connects and runs until it is told to stop.
 
+use std::path::PathBuf;
+
 use clawvoice_config::ProcessEnv;
 use tracing_subscriber::{EnvFilter, layer::SubscriberExt as _, util::SubscriberInitExt as _};
 
-use crate::{app, cli::GatewayArgs, printer::Failure};
+use crate::{
+    app,
+    cli::GatewayArgs,
+    log_file::{self, LogFile},
+    printer::Failure,
+};
 
 /// Libraries whose finer levels print what must not be logged (key material, tokens in paths and
 /// frames, session ids), or a line for every frame that does not decrypt, which we count. Whatever
@@ -14,7 +21,7 @@ const CAPS: &str = "trace,davey=off,openmls=off,twilight_http=warn,twilight_gate
 
 /// Runs the command.
 pub(crate) fn run(args: &GatewayArgs) -> Result<(), Failure> {
-    start_log(args.json);
+    start_log(args.json, log_file::path());
     let config = clawvoice_config::load(&args.config, &ProcessEnv).map_err(Failure::user)?;
     for warning in &config.warnings {
         tracing::warn!("{warning}");
@@ -26,20 +33,34 @@ pub(crate) fn run(args: &GatewayArgs) -> Result<(), Failure> {
     let outcome = runtime.block_on(async {
         let signals = Signals::install()?;
         tracing::info!(config = %args.config.display(), "clawvoice {}", env!("CARGO_PKG_VERSION"));
-        app::run(config, args.timeline.as_deref(), signals.wait()).await
+        let options = app::Options { timeline: args.timeline.as_deref(), health: args.health };
+        app::run(config, options, signals.wait()).await
     });
     // Whatever still runs (a DNS look-up, say) must not hold up the exit.
     runtime.shutdown_background();
     outcome
 }
 
-/// Log lines go to stderr, as `RUST_LOG` asks.
-pub(crate) fn start_log(json: bool) {
+/// Log lines go to stderr, as `RUST_LOG` asks, and also to `kept`, which
+/// `clawvoice logs` reads. Without that file the program runs all the same.
+pub(crate) fn start_log(json: bool, kept: Option<PathBuf>) {
     let asked = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
     // A filter of its own: among the directives of one filter the most specific one wins, so that
     // `RUST_LOG=davey::session=trace` would lift a cap on `davey`.
     let caps = EnvFilter::new(CAPS);
-    let registry = tracing_subscriber::registry().with(asked).with(caps);
+    let opened = kept.map(|path| (LogFile::open(&path), path));
+    let (file, lost) = match opened {
+        Some((Ok(file), _)) => (Some(file), None),
+        Some((Err(error), path)) => (None, Some(format!("{}: {error}", path.display()))),
+        None => (None, None),
+    };
+    let file = file.map(|file| {
+        tracing_subscriber::fmt::layer()
+            .with_ansi(false)
+            .with_target(false)
+            .with_writer(std::sync::Mutex::new(file))
+    });
+    let registry = tracing_subscriber::registry().with(asked).with(caps).with(file);
     let stderr = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
     if json {
         registry.with(stderr.json()).init();
@@ -47,6 +68,9 @@ pub(crate) fn start_log(json: bool) {
         let colour =
             anstream::AutoStream::choice(&std::io::stderr()) != anstream::ColorChoice::Never;
         registry.with(stderr.with_ansi(colour).with_target(false)).init();
+    }
+    if let Some(words) = lost {
+        tracing::warn!("the log is not kept: {words}");
     }
 }
 

@@ -15,7 +15,7 @@ pub(crate) fn send(args: &SendArgs) -> Result<(), Failure> {
         return Err(Failure::user("only voice messages can be sent from here")
             .hint("add --as-voice, and the audio file as --path"));
     }
-    start_log(false);
+    start_log(false, None);
     let config = clawvoice_config::load(&args.config, &ProcessEnv).map_err(Failure::user)?;
     let token = config.discord.token.as_ref().ok_or_else(|| {
         Failure::user("channels.discord is switched off: there is nobody to send as")

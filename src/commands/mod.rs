@@ -1,6 +1,12 @@
 //! One file per verb.
 
+pub(crate) mod channels;
+pub(crate) mod completions;
 pub(crate) mod demo;
+pub(crate) mod doctor;
 pub(crate) mod gateway;
+pub(crate) mod logs;
 pub(crate) mod message;
+pub(crate) mod ports;
 pub(crate) mod timeline;
+pub(crate) mod version;

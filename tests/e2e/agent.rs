@@ -52,7 +52,7 @@ impl Agent {
     /// `filter` is RUST_LOG.
     pub(crate) fn start_with(config: &Path, token: &str, filter: &str) -> Self {
         let mut child = Command::new(env!("CARGO_BIN_EXE_clawvoice"))
-            .args(["gateway", "--timeline", "/dev/stdout", "--config"])
+            .args(["gateway", "--timeline", "/dev/stdout", "--health", "127.0.0.1:0", "--config"])
             .arg(config)
             .env("DISCORD_BOT_TOKEN", token)
             .env("RUST_LOG", filter)
@@ -80,6 +80,12 @@ impl Agent {
     /// The first log line with `text` in it.
     pub(crate) async fn logs(&self, text: &str) -> String {
         soon(text, self.log.find(0, |line| line.contains(text))).await
+    }
+
+    /// Where it serves health, metrics and the dashboard: `http://127.0.0.1:<port>/`.
+    pub(crate) async fn health(&self) -> String {
+        let line = self.logs("dashboard, health and metrics at ").await;
+        line.split(" at ").last().unwrap().trim().to_owned()
     }
 
     /// All records so far.

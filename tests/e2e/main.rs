@@ -13,6 +13,7 @@
 
 mod agent;
 mod audio;
+mod browser;
 mod fake_provider;
 mod feed;
 mod provider_script;
@@ -22,6 +23,7 @@ mod batch;
 mod brain;
 mod closes;
 mod conversation;
+mod dashboard;
 mod faults;
 mod interruption;
 mod members;

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Opens the pages of `clawvoice timeline --html` in a headless Chromium: every page must draw itself
-# without a word on the browser's console. Pages and some screenshots are kept in target/html/.
+# without a word on the browser's console. Pages and some screenshots are kept in target/html/. Then
+# the dashboard, live.
 #
 #   tests/html/run.sh
 #
@@ -112,4 +113,11 @@ if check "$out/broken.html" 4 >/dev/null; then
   failed=1
 fi
 rm -f "$out/broken.html"
+
+# The dashboard, while a call comes, is interrupted and ends; its picture is target/dashboard.png.
+if cargo nextest --version >/dev/null 2>&1; then
+  cargo nextest run --workspace --run-ignored only -E 'binary(e2e) and test(dashboard::)' || failed=1
+else
+  cargo test --workspace --test e2e -- --ignored dashboard:: || failed=1
+fi
 exit "$failed"

@@ -14,6 +14,7 @@
 //! or know of text messages.
 
 pub mod batch;
+pub mod board;
 pub mod call;
 pub mod conversation;
 mod detector;

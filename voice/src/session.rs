@@ -6,6 +6,7 @@
 //! whatever the conversation wants said leaves through the call on the next tick.
 
 mod front_end;
+mod pulse;
 
 #[cfg(test)]
 mod tests;
@@ -21,6 +22,7 @@ use clawvoice_session::{
 use secrecy::SecretString;
 
 pub use front_end::FrontEndSettings;
+pub use pulse::{Flow, Present, Pulse};
 
 use crate::{
     batch::{self, SegmentId, SpeechFailure, SpeechId},

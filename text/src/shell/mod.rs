@@ -2,6 +2,7 @@
 
 mod base_url;
 pub mod gateway;
+pub mod probe;
 mod rest;
 mod shard;
 pub mod stage;

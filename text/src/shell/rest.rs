@@ -67,7 +67,7 @@ pub(super) enum RestFailure {
 }
 
 impl RestFailure {
-    fn new(what: &'static str, error: &Error) -> Self {
+    pub(super) fn new(what: &'static str, error: &Error) -> Self {
         match error.kind() {
             ErrorType::Unauthorized => Self::TokenRefused,
             ErrorType::Response { status, .. } if status.get() == 401 => Self::TokenRefused,

@@ -423,7 +423,18 @@ impl BatchConversation {
         self.outputs.push_back(Output::Timeline(record));
     }
 
-    fn label(&self, user: UserId) -> String {
+    /// Whether somebody is sending.
+    pub(crate) fn is_talking(&self, user: UserId) -> bool {
+        self.captures.iter().any(|capture| capture.user == user && capture.is_talking())
+    }
+
+    /// What the agent's voice is doing.
+    pub(crate) fn agent_voice(&self) -> crate::conversation::AgentVoice {
+        (&self.playback).into()
+    }
+
+    /// Somebody's name, or their id.
+    pub(crate) fn label(&self, user: UserId) -> String {
         self.names.get(&user).map_or_else(|| user.to_string(), |name| name.label.clone())
     }
 

@@ -602,6 +602,11 @@ impl Call {
         &self.stats
     }
 
+    /// Who is in the call besides the bot, as far as the voice server has told.
+    pub fn members(&self) -> impl Iterator<Item = UserId> {
+        self.dave.others()
+    }
+
     /// Packets that wait at this moment for an earlier one, a sender, or a key.
     #[must_use]
     pub fn packets_in_flight(&self) -> usize {

@@ -12,6 +12,7 @@
 //! Does not: connect, decode Opus, know Discord's wire or a configuration file.
 
 mod agent;
+mod agent_voice;
 mod backchannel;
 pub(crate) mod barge_in;
 mod calls;
@@ -58,6 +59,7 @@ use clawvoice_session::{
     timeline::Record,
 };
 
+pub use agent_voice::AgentVoice;
 pub use instructions::{ProfileFile, Prompt};
 use rand::{SeedableRng as _, rngs::SmallRng};
 
@@ -517,7 +519,18 @@ impl Conversation {
         self.outputs.push_back(Output::Timeline(record));
     }
 
-    fn label(&self, user: UserId) -> String {
+    /// Whether somebody is sending.
+    pub(crate) fn is_talking(&self, user: UserId) -> bool {
+        self.turns.iter().any(|turn| turn.user == user && turn.is_talking())
+    }
+
+    /// What the agent's voice is doing.
+    pub(crate) fn agent_voice(&self) -> AgentVoice {
+        (&self.playback).into()
+    }
+
+    /// Somebody's name, or their id.
+    pub(crate) fn label(&self, user: UserId) -> String {
         self.names.get(&user).map_or_else(|| user.to_string(), |name| name.label.clone())
     }
 

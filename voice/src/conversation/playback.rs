@@ -169,7 +169,7 @@ fn fade_in(frame: &mut [i16; FRAME]) {
 
 /// How the answer at the head of the queue is interrupted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-enum Pause {
+pub(crate) enum Pause {
     /// It is not.
     #[default]
     None,
@@ -224,6 +224,11 @@ impl Playback {
     /// Whether the player is in an answer.
     pub(crate) fn is_playing(&self) -> bool {
         self.head().is_some_and(Answer::is_started)
+    }
+
+    /// Whether it is held back in the middle of an answer.
+    pub(crate) fn pause_state(&self) -> Pause {
+        self.pause
     }
 
     /// What the room has heard of the answer that plays or is next, in samples.

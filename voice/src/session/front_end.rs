@@ -10,7 +10,7 @@ use super::{Output, Timer};
 use crate::{
     batch::{self, BatchConversation, BatchSettings},
     call::{Attribution, FRAME_SAMPLES, Hear},
-    conversation::{self, Conversation, ConversationSettings},
+    conversation::{self, AgentVoice, Conversation, ConversationSettings},
 };
 
 /// What a session's front end is made from.
@@ -136,6 +136,21 @@ impl FrontEnd {
         match self {
             Self::Realtime(talk) => talk.take_frame(now, frame),
             Self::Batch(talk) => talk.take_frame(now, frame),
+        }
+    }
+
+    /// Somebody's name, and whether they are sending.
+    pub(super) fn glimpse(&self, user: UserId) -> (String, bool) {
+        match self {
+            Self::Realtime(talk) => (talk.label(user), talk.is_talking(user)),
+            Self::Batch(talk) => (talk.label(user), talk.is_talking(user)),
+        }
+    }
+
+    pub(super) fn agent_voice(&self) -> AgentVoice {
+        match self {
+            Self::Realtime(talk) => talk.agent_voice(),
+            Self::Batch(talk) => talk.agent_voice(),
         }
     }
 

@@ -32,7 +32,9 @@ use crate::{
     presence::link::{SessionCommand, SessionEvent, SessionHandle, SessionRequest, SessionStarter},
     realtime::{Closed, MAX_EVENT_BYTES},
     recording::{Header, Line, Thresholds, VERSION},
-    session::{FrontEndSettings, GatewayEvent, Output, ProviderEvent, SpeechEvent, VoiceSession},
+    session::{
+        FrontEndSettings, GatewayEvent, Output, ProviderEvent, Pulse, SpeechEvent, VoiceSession,
+    },
 };
 
 /// Commands that may wait for a session.
@@ -58,6 +60,9 @@ const DATAGRAMS_BEFORE_MESSAGE: usize = 256;
 /// Datagrams heard in a row before the websockets are asked first, for one message: a flood of
 /// datagrams must not hold up heartbeat acknowledgements and transitions.
 const DATAGRAMS_IN_A_ROW: usize = 64;
+
+/// How often a session tells how it is.
+pub const PULSE: Duration = Duration::from_millis(500);
 
 /// The largest voice gateway message: a Welcome for a full channel fits many times.
 const MAX_GATEWAY_BYTES: usize = 4 * 1024 * 1024;
@@ -94,6 +99,8 @@ pub struct SessionTemplate {
     pub recordings: Option<Recordings>,
     /// Who transcribes and synthesizes; only `stt-tts` needs it.
     pub speech: Option<Arc<SpeechClients>>,
+    /// Where sessions tell how they are, every [`PULSE`]; when it is full, a pulse is dropped.
+    pub pulses: Option<mpsc::Sender<Pulse>>,
     /// The front end's settings, for the place and bot user of a session.
     pub front_end: Box<dyn Fn(&SessionRequest) -> FrontEndSettings + Send + Sync>,
 }
@@ -183,6 +190,7 @@ impl SessionStarter for Sessions {
             lanes: Vec::new(),
             closing: Closing::default(),
             datagrams_in_a_row: 0,
+            pulse: tokio::time::interval(PULSE),
             to_owner,
             records_dropped: 0,
         };
@@ -204,6 +212,7 @@ struct Task {
     lanes: Vec<(Lane, SocketHandle)>,
     closing: Closing,
     datagrams_in_a_row: usize,
+    pulse: tokio::time::Interval,
     to_owner: mpsc::Sender<SessionEvent>,
     records_dropped: u64,
 }
@@ -217,6 +226,7 @@ enum Input {
     Datagram(Generation, usize),
     Agent(FromAgent),
     Speech(FromSpeech),
+    Pulse,
     Timeout,
 }
 
@@ -256,6 +266,7 @@ impl Task {
                     self.session.handle_control(now, ticket, &outcome);
                 }
                 Input::Speech(result) => self.handle_speech(now, result),
+                Input::Pulse => self.tell_pulse(),
                 Input::Timeout => self.session.handle_timeout(now),
             }
             over = self.drain().await;
@@ -263,6 +274,13 @@ impl Task {
         self.session.close(self.clock.now());
         self.drain().await;
         self.finish_closing().await;
+    }
+
+    /// A watcher that is behind misses this one.
+    fn tell_pulse(&self) {
+        if let Some(pulses) = &self.template.pulses {
+            let _ = pulses.try_send(self.session.pulse());
+        }
     }
 
     /// Waits until the peers have our closes.
@@ -282,8 +300,19 @@ impl Task {
         from_owner: &mut mpsc::Receiver<SessionCommand>,
         datagram: &mut [u8],
     ) -> Input {
-        let Self { gateway, udp, lanes, session, agent, speech, alarm, datagrams_in_a_row, .. } =
-            self;
+        let Self {
+            gateway,
+            udp,
+            lanes,
+            session,
+            agent,
+            speech,
+            alarm,
+            datagrams_in_a_row,
+            pulse,
+            template,
+            ..
+        } = self;
         alarm.set(session.poll_timeout().map(|(at, _)| at));
         tokio::select! {
             // Time first: a tick that is due goes before whatever has queued up.
@@ -297,6 +326,7 @@ impl Task {
             ) => input,
             report = agent.recv() => Input::Agent(report),
             result = speech.recv() => Input::Speech(result),
+            _ = pulse.tick(), if template.pulses.is_some() => Input::Pulse,
         }
     }
 

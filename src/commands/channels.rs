@@ -1,0 +1,162 @@
+//! `clawvoice channels status|capabilities`: how Discord sees the bot.
+
+use std::net::SocketAddr;
+
+use clawvoice_config::{Config, ProcessEnv};
+use clawvoice_session::ChannelId;
+use clawvoice_text::shell::probe::{BotFacts, ChannelFacts, IntentState, Probe, ProbeFailure};
+use serde_json::{Value, json};
+
+use crate::{
+    cli::{CapabilitiesArgs, ChannelsCommand, StatusArgs},
+    printer::{self, Failure},
+};
+
+/// Runs the command.
+pub(crate) fn run(command: &ChannelsCommand) -> Result<(), Failure> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::unexpected(format_args!("no async runtime: {error}")))?;
+    runtime.block_on(async {
+        match command {
+            ChannelsCommand::Status(args) => status(args).await,
+            ChannelsCommand::Capabilities(args) => capabilities(args).await,
+        }
+    })
+}
+
+async fn status(args: &StatusArgs) -> Result<(), Failure> {
+    let is_well = tell_status(args).await?;
+    match args.check && !is_well {
+        true => Err(Failure::user("it does not run, or is not well")),
+        false => Ok(()),
+    }
+}
+
+/// Prints the status; gives whether it runs and is well.
+async fn tell_status(args: &StatusArgs) -> Result<bool, Failure> {
+    let config = load(&args.config)?;
+    let running = match args.health {
+        Some(address) => running(address).await,
+        None => None,
+    };
+    let is_well = running.as_ref().is_some_and(|verdict| verdict["ok"] == true);
+    let bot = match args.probe {
+        true => Some(probe(&config)?.bot().await.map_err(refused)?),
+        false => None,
+    };
+    if args.json {
+        let account = json!({
+            "id": "default", "enabled": config.discord.token.is_some(),
+            "running": running.is_some(), "health": running, "probe": bot,
+        });
+        printer::result(format_args!("{:#}", json!({ "accounts": [account] })));
+        return Ok(is_well);
+    }
+    printer::result(match &running {
+        Some(verdict) if verdict["ok"] == true => {
+            format!("discord default: running, connected, in {} calls", verdict["calls"])
+        }
+        Some(verdict) => format!("discord default: running, not well: {}", verdict["problems"]),
+        None => "discord default: not running here".to_owned(),
+    });
+    if let Some(gateway) = running.as_ref().map(|verdict| &verdict["gateway"]) {
+        printer::result(format_args!(
+            "  gateway: {} reconnects, {} resumed, last close {}, {} dispatches wait, {} dropped",
+            gateway["reconnects"],
+            gateway["resumed"],
+            gateway["last_close"],
+            gateway["queued"],
+            gateway["dropped"],
+        ));
+    }
+    if let Some(bot) = bot {
+        printer::result(format_args!("  bot: {} ({})", bot.name, bot.user));
+        printer::result(format_args!("  intents: {}", intents(&bot)));
+    }
+    Ok(is_well)
+}
+
+async fn capabilities(args: &CapabilitiesArgs) -> Result<(), Failure> {
+    let config = load(&args.config)?;
+    let probe = probe(&config)?;
+    let bot = probe.bot().await.map_err(refused)?;
+    let channel = match args.target {
+        Some(target) => Some(probe.channel(bot.user, target).await.map_err(|failure| {
+            refused(failure).hint(format_args!(
+                "channel {target}: the id may be wrong, or the bot may lack View Channel there"
+            ))
+        })?),
+        None => None,
+    };
+    if args.json {
+        printer::result(format_args!("{:#}", json!({ "bot": bot, "target": channel })));
+        return Ok(());
+    }
+    printer::result(format_args!("bot: {} ({})", bot.name, bot.user));
+    printer::result(format_args!("intents: {}", intents(&bot)));
+    if let Some(channel) = channel {
+        printer::result(in_words(&channel, args.target));
+    }
+    Ok(())
+}
+
+fn in_words(facts: &ChannelFacts, target: Option<ChannelId>) -> String {
+    let kind = if facts.is_voice { "voice" } else { "text" };
+    let id = target.unwrap_or(facts.channel);
+    let missing = match facts.missing[..] {
+        [] => "none of those needed".to_owned(),
+        _ => facts.missing.join(", "),
+    };
+    format!(
+        "channel: #{} ({id}), {kind}\npermissions: {}\nmissing: {missing}",
+        facts.name,
+        facts.permissions.join(", ")
+    )
+}
+
+fn intents(bot: &BotFacts) -> String {
+    let word = |state| match state {
+        IntentState::Enabled => "enabled",
+        IntentState::Limited => "limited",
+        IntentState::Disabled => "disabled",
+    };
+    format!(
+        "MessageContent {}, GuildMembers {}, Presence {}",
+        word(bot.message_content),
+        word(bot.guild_members),
+        word(bot.presence)
+    )
+}
+
+/// What a clawvoice that runs here says of itself.
+async fn running(address: SocketAddr) -> Option<Value> {
+    let client = reqwest::Client::builder().timeout(std::time::Duration::from_secs(2)).build();
+    let answer = client.ok()?.get(format!("http://{address}/healthz")).send().await.ok()?;
+    answer.json().await.ok()
+}
+
+fn load(path: &std::path::Path) -> Result<Config, Failure> {
+    clawvoice_config::load(path, &ProcessEnv).map_err(Failure::user)
+}
+
+fn probe(config: &Config) -> Result<Probe, Failure> {
+    let discord = &config.discord;
+    let token = discord.token.as_ref().ok_or_else(|| {
+        Failure::user("channels.discord is switched off")
+            .hint("set channels.discord.enabled to true")
+    })?;
+    let base = discord.api_base_url.as_ref().map(ToString::to_string);
+    Probe::new(token, base.as_deref())
+        .ok_or_else(|| Failure::user("channels.discord.apiBaseUrl is no address"))
+}
+
+fn refused(failure: ProbeFailure) -> Failure {
+    match failure {
+        ProbeFailure::TokenRefused => Failure::auth(&failure).hint(
+            "copy the token anew from the Bot page of https://discord.com/developers/applications",
+        ),
+        ProbeFailure::Refused(_) | ProbeFailure::Unreachable(_) => Failure::user(&failure),
+    }
+}

@@ -1,0 +1,66 @@
+//! `clawvoice doctor`: looks at everything that has to be right, and says what to do about the
+//! rest, one line each.
+
+mod discord;
+mod finding;
+mod machine;
+mod provider;
+mod settings;
+
+use std::net::SocketAddr;
+
+use clawvoice_config::{Config, ProcessEnv};
+use serde_json::json;
+
+use crate::{
+    cli::DoctorArgs,
+    printer::{self, Failure},
+};
+pub(crate) use finding::{Finding, Level};
+
+/// Runs the command.
+pub(crate) fn run(args: &DoctorArgs) -> Result<(), Failure> {
+    let config = match clawvoice_config::load(&args.config, &ProcessEnv) {
+        Ok(config) => config,
+        Err(errors) => {
+            let found = Finding::error("config", errors.to_string()).fix("put this right first");
+            tell(&[found], args.json);
+            return Err(Failure::user("the configuration cannot be used"));
+        }
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::unexpected(format_args!("no async runtime: {error}")))?;
+    let (findings, is_refused) = runtime.block_on(look(&config, args.offline, args.health));
+    tell(&findings, args.json);
+    let errors = findings.iter().filter(|it| it.level == Level::Error).count();
+    match (errors, is_refused) {
+        (0, _) => Ok(()),
+        (_, true) => Err(Failure::auth("Discord refused the bot token")),
+        (1, false) => Err(Failure::user("one thing does not work")),
+        (errors, false) => Err(Failure::user(format_args!("{errors} things do not work"))),
+    }
+}
+
+async fn look(config: &Config, offline: bool, health: Option<SocketAddr>) -> (Vec<Finding>, bool) {
+    let mut findings = settings::check(config);
+    findings.extend(machine::check(config, health).await);
+    if offline {
+        return (findings, false);
+    }
+    let (of_discord, is_refused) = discord::check(config).await;
+    findings.extend(of_discord);
+    findings.extend(provider::check(config).await);
+    (findings, is_refused)
+}
+
+fn tell(findings: &[Finding], as_json: bool) {
+    if as_json {
+        printer::result(format_args!("{:#}", json!({ "findings": findings })));
+        return;
+    }
+    for finding in findings {
+        printer::result(finding.to_text());
+    }
+}

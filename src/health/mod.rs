@@ -1,0 +1,104 @@
+//! What the process tells of itself on a loopback port: health, metrics, and a page to watch calls.
+//!
+//! | path | for |
+//! |---|---|
+//! | `/` | people: who is in which call, who speaks, what was decided, graphs |
+//! | `/healthz` | supervisors: 200 while Discord answers heartbeats and no call is broken, else 503 and why |
+//! | `/metrics` | Prometheus |
+//! | `/api/state`, `/api/events` | programs: the page's data, once or as server-sent events |
+//!
+//! Nobody's words are told, and nothing can be changed here.
+
+mod metrics;
+mod server;
+mod verdict;
+
+use std::{
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use clawvoice_session::timeline::Record;
+use clawvoice_voice::{
+    board::{Board, BoardView, Totals},
+    session::Pulse,
+    shell::clock::SessionClock,
+};
+use tokio::sync::mpsc;
+
+pub(crate) use server::{Bound, Door};
+pub(crate) use verdict::{GatewayHealth, Verdict};
+
+/// Pulses that may wait; each call sends two a second.
+const PULSES: usize = 256;
+
+/// What is known of the process. Cheap to clone; all clones are one.
+#[derive(Clone)]
+pub(crate) struct Watch {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    board: Mutex<Board>,
+    clock: SessionClock,
+    gateway: Box<dyn Fn() -> GatewayHealth + Send + Sync>,
+}
+
+impl Watch {
+    /// `gateway` tells how the main gateway is, whenever it is asked.
+    pub(crate) fn new(
+        clock: SessionClock,
+        gateway: impl Fn() -> GatewayHealth + Send + Sync + 'static,
+    ) -> Self {
+        let inner = Inner { board: Mutex::default(), clock, gateway: Box::new(gateway) };
+        Self { inner: Arc::new(inner) }
+    }
+
+    /// A timeline record.
+    pub(crate) fn record(&self, record: &Record) {
+        self.board().record(record);
+    }
+
+    /// Where sessions send their pulses.
+    pub(crate) fn pulses(&self) -> mpsc::Sender<Pulse> {
+        let (sender, mut pulses) = mpsc::channel::<Pulse>(PULSES);
+        let watch = self.clone();
+        tokio::spawn(async move {
+            while let Some(pulse) = pulses.recv().await {
+                let now = watch.inner.clock.now();
+                watch.board().pulse(now, pulse);
+            }
+        });
+        sender
+    }
+
+    /// Whether Discord's gateway is connected at this moment.
+    pub(crate) fn is_connected(&self) -> bool {
+        self.gateway().connected
+    }
+
+    fn view(&self, after: u64) -> BoardView {
+        self.board().view(self.inner.clock.now(), after)
+    }
+
+    fn totals(&self) -> Totals {
+        self.board().totals()
+    }
+
+    fn gateway(&self) -> GatewayHealth {
+        (self.inner.gateway)()
+    }
+
+    fn verdict(&self) -> Verdict {
+        Verdict::of(&self.gateway(), &self.view(u64::MAX))
+    }
+
+    fn uptime(&self) -> Duration {
+        Duration::from_micros(self.inner.clock.now().as_micros())
+    }
+
+    /// A panic while it was held leaves numbers that may be behind, nothing worse.
+    fn board(&self) -> MutexGuard<'_, Board> {
+        self.inner.board.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

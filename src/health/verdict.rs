@@ -1,0 +1,114 @@
+//! Whether all is well, and if not, why.
+
+use clawvoice_voice::board::{BoardView, CallState};
+use serde::Serialize;
+
+/// How the main gateway is.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub(crate) struct GatewayHealth {
+    /// READY or RESUMED, and not lost since.
+    pub(crate) connected: bool,
+    /// The newest heartbeat was answered, or is not yet overdue.
+    pub(crate) heartbeats_answered: bool,
+    /// Between the last heartbeat and its answer, ms.
+    pub(crate) latency_ms: Option<f64>,
+    /// Websockets opened after the first.
+    pub(crate) reconnects: u64,
+    /// Sessions that were resumed.
+    pub(crate) resumed: u64,
+    /// The code of the last close, if it had one.
+    pub(crate) last_close: Option<u16>,
+    /// Dispatches that wait to be handled.
+    pub(crate) queued: u64,
+    /// Dispatches that were dropped because too many waited.
+    pub(crate) dropped: u64,
+}
+
+/// Whether all is well.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub(crate) struct Verdict {
+    /// It is.
+    pub(crate) ok: bool,
+    /// What is not, one sentence each.
+    pub(crate) problems: Vec<String>,
+    /// Calls under way.
+    pub(crate) calls: usize,
+    /// The main gateway.
+    pub(crate) gateway: GatewayHealth,
+}
+
+impl Verdict {
+    pub(crate) fn of(gateway: &GatewayHealth, board: &BoardView) -> Self {
+        let mut problems = Vec::new();
+        if !gateway.connected {
+            problems.push(match gateway.last_close {
+                Some(code) => format!("not connected to Discord (it closed with {code})"),
+                None => "not connected to Discord".to_owned(),
+            });
+        } else if !gateway.heartbeats_answered {
+            problems.push("Discord does not answer heartbeats".to_owned());
+        }
+        for call in &board.calls {
+            if let CallState::Interrupted { why } = &call.state {
+                problems.push(format!(
+                    "the call in channel {} of guild {} is interrupted: {why}",
+                    call.channel, call.guild
+                ));
+            }
+        }
+        let calls = board.calls.iter().filter(|call| !call.state.is_over()).count();
+        Self { ok: problems.is_empty(), problems, calls, gateway: gateway.clone() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clawvoice_session::{
+        SessionTime,
+        timeline::{Level, Record},
+    };
+    use clawvoice_voice::board::Board;
+
+    use super::*;
+
+    fn healthy() -> GatewayHealth {
+        GatewayHealth { connected: true, heartbeats_answered: true, ..GatewayHealth::default() }
+    }
+
+    fn line(ms: u64, line: &'static str) -> Record {
+        Record::new(SessionTime::from_millis(ms), Level::Info, line)
+            .with("guild", "1")
+            .with("channel", "5")
+    }
+
+    fn problems(gateway: &GatewayHealth, records: &[Record]) -> Vec<String> {
+        let mut board = Board::default();
+        for record in records {
+            board.record(record);
+        }
+        Verdict::of(gateway, &board.view(SessionTime::from_millis(9), 0)).problems
+    }
+
+    #[test]
+    fn health_is_what_happens_not_what_is_configured() {
+        assert!(problems(&healthy(), &[]).is_empty());
+        let silent = GatewayHealth { heartbeats_answered: false, ..healthy() };
+        assert_eq!(problems(&silent, &[]), ["Discord does not answer heartbeats"]);
+        let closed = GatewayHealth { connected: false, last_close: Some(4004), ..healthy() };
+        assert_eq!(problems(&closed, &[]), ["not connected to Discord (it closed with 4004)"]);
+    }
+
+    #[test]
+    fn a_broken_call_is_a_problem_until_it_is_over_or_back() {
+        let broken = line(2, "voice connection interrupted").with("message", "resuming");
+        let mut records = vec![line(0, "joining"), line(1, "joined"), broken];
+        assert_eq!(
+            problems(&healthy(), &records),
+            ["the call in channel 5 of guild 1 is interrupted: resuming"]
+        );
+        records.push(line(3, "voice connection ready"));
+        assert!(problems(&healthy(), &records).is_empty());
+        records.push(line(4, "left"));
+        assert!(problems(&healthy(), &records).is_empty());
+    }
+}

@@ -1,0 +1,28 @@
+//! What the agent's voice is doing, for whoever watches.
+
+use serde::Serialize;
+
+use super::playback::{Pause, Playback};
+
+/// What the agent's voice is doing.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum AgentVoice {
+    /// Nothing is played.
+    #[default]
+    Silent,
+    /// An answer is heard.
+    Speaking,
+    /// An answer waits until it is known whether a sound was meant to stop it.
+    Paused,
+}
+
+impl From<&Playback> for AgentVoice {
+    fn from(playback: &Playback) -> Self {
+        match playback.pause_state() {
+            _ if !playback.is_playing() => Self::Silent,
+            Pause::None | Pause::Ended => Self::Speaking,
+            Pause::Wanted | Pause::Silent => Self::Paused,
+        }
+    }
+}
