@@ -18,6 +18,7 @@ mod generation;
 pub mod history;
 mod id;
 mod key;
+mod lookup;
 pub mod shell;
 mod stage;
 mod time;
@@ -31,6 +32,7 @@ pub use gateway::{
 pub use generation::Generation;
 pub use id::{ChannelId, GuildId, IdError, UserId};
 pub use key::SessionKey;
+pub use lookup::{LookupDoor, RoomLookup, RoomPermission, VoiceStateLookup};
 pub use stage::{StageAnswer, StageDoor};
 pub use time::SessionTime;
 pub use voice_control::{JoinFailure, JoinOutcome, LeaveOutcome, VoiceControl, VoiceStatus};

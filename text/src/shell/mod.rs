@@ -2,7 +2,9 @@
 
 mod base_url;
 pub mod gateway;
+pub mod lookups;
 mod rest;
+mod room;
 mod shard;
 pub mod stage;
 mod upload;
