@@ -4,12 +4,13 @@ use std::{future::Future, net::SocketAddr, path::Path, sync::Arc};
 
 use clawvoice_config::Config;
 use clawvoice_session::{
-    ChannelId, GuildId, StageDoor,
+    ChannelId, GuildId, LookupDoor, StageDoor, UserId,
     agent::Agent,
     timeline::{Level, Record},
 };
 use clawvoice_text::shell::{
     gateway::{self, CommandScope, GatewayChannels, GatewayFailure},
+    lookups::Lookups,
     stage::StageRequests,
 };
 use clawvoice_voice::{
@@ -81,7 +82,13 @@ pub(crate) async fn run(
         Arc::clone(&agent) as _,
         speech,
         (clock, &watch),
-        PresenceChannels { events, requests, records, stage: stage_door(&config) },
+        PresenceChannels {
+            events,
+            requests,
+            records,
+            stage: stage_door(&config),
+            lookups: lookup_door(&config),
+        },
     );
 
     let (stop, stopped) = tokio::sync::oneshot::channel();
@@ -196,16 +203,13 @@ fn start_voice(
     let workspace = config.agent.workspace.as_deref();
     let front_end = conversation::settings(config, provider, workspace);
     let labels = labels(config, provider);
-    let settings = PresenceSettings {
-        enabled: voice.enabled && (provider.is_some() || speech.is_some()),
-        auto_join: voice.auto_join.iter().map(auto_join).collect(),
-        connect_timeout: voice.connect_timeout,
-        labels,
-    };
+    let can_talk = provider.is_some() || speech.is_some();
+    let settings = presence_settings(config, can_talk, labels);
     let template = SessionTemplate {
         secure: config.discord.api_base_url.as_ref().is_none_or(clawvoice_config::BaseUrl::is_tls),
         dave: voice.dave_encryption,
         decryption_failure_tolerance: voice.decryption_failure_tolerance,
+        reconnect_grace: voice.reconnect_grace,
         tls: None,
         connect_timeout: voice.connect_timeout,
         provider: provider.map(|provider| provider.endpoint.clone()).unwrap_or_default(),
@@ -222,11 +226,30 @@ fn start_voice(
     presence::start(settings, channels, starter, move || clock.now())
 }
 
-fn auto_join(entry: &clawvoice_config::AutoJoin) -> AutoJoin {
-    AutoJoin {
-        guild: GuildId::new(entry.target.guild.get()),
-        channel: ChannelId::new(entry.target.channel.get()),
+/// Where the bot is to be.
+fn presence_settings(config: &Config, can_talk: bool, labels: Labels) -> PresenceSettings {
+    let voice = &config.discord.voice;
+    let allowed = voice.allowed_channels.as_ref();
+    PresenceSettings {
+        enabled: voice.enabled && can_talk,
+        auto_join: voice.auto_join.iter().map(auto_join).collect(),
+        allowed_channels: allowed.map(|channels| channels.iter().map(place).collect()),
+        follow_users: voice.follow_users.iter().map(|id| UserId::new(id.get())).collect(),
+        guilds: config.discord.guilds.keys().map(|id| GuildId::new(id.get())).collect(),
+        connect_timeout: voice.connect_timeout,
+        reconnect_grace: voice.reconnect_grace,
+        labels,
+        ..PresenceSettings::default()
     }
+}
+
+fn auto_join(entry: &clawvoice_config::AutoJoin) -> AutoJoin {
+    let (guild, channel) = place(&entry.target);
+    AutoJoin { guild, channel, when_occupied: entry.when_occupied }
+}
+
+fn place(channel: &clawvoice_config::VoiceChannel) -> (GuildId, ChannelId) {
+    (GuildId::new(channel.guild.get()), ChannelId::new(channel.channel.get()))
 }
 
 fn labels(config: &Config, provider: Option<&RunningProvider>) -> Labels {
@@ -258,6 +281,13 @@ fn stage_door(config: &Config) -> Option<Arc<dyn StageDoor>> {
     let discord = &config.discord;
     let base = discord.api_base_url.as_ref().map(ToString::to_string);
     StageRequests::new(discord.token.as_ref()?, base.as_deref()).map(|door| Arc::new(door) as _)
+}
+
+/// What looks at voice states and channels.
+fn lookup_door(config: &Config) -> Option<Arc<dyn LookupDoor>> {
+    let discord = &config.discord;
+    let base = discord.api_base_url.as_ref().map(ToString::to_string);
+    Lookups::new(discord.token.as_ref()?, base.as_deref()).map(|door| Arc::new(door) as _)
 }
 
 fn gateway_settings(config: &Config) -> Result<gateway::GatewaySettings, Failure> {

@@ -340,6 +340,7 @@ fn settings(invite: VoiceInvite) -> CallSettings {
         secure: true,
         dave: true,
         decryption_failure_tolerance: DECRYPTION_FAILURE_TOLERANCE,
+        reconnect_grace: clawvoice_voice::call::RECONNECT_GRACE,
         seed: 7,
         udp_fallback: None,
     }

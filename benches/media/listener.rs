@@ -190,6 +190,7 @@ async fn listen(
         secure: true,
         dave: true,
         decryption_failure_tolerance: clawvoice_voice::call::DECRYPTION_FAILURE_TOLERANCE,
+        reconnect_grace: clawvoice_voice::call::RECONNECT_GRACE,
         seed: 7,
         udp_fallback: None,
     };

@@ -109,6 +109,7 @@ fn settings() -> CallSettings {
         secure: true,
         dave: true,
         decryption_failure_tolerance: clawvoice_voice::call::DECRYPTION_FAILURE_TOLERANCE,
+        reconnect_grace: clawvoice_voice::call::RECONNECT_GRACE,
         seed: 7,
         udp_fallback: None,
     }

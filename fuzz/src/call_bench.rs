@@ -65,6 +65,7 @@ impl CallBench {
             secure: false,
             dave,
             decryption_failure_tolerance: clawvoice_voice::call::DECRYPTION_FAILURE_TOLERANCE,
+            reconnect_grace: clawvoice_voice::call::RECONNECT_GRACE,
             seed: 1,
             udp_fallback: fallback.then(|| ([127, 0, 0, 1], 9).into()),
         };

@@ -19,6 +19,7 @@ mod generation;
 pub mod history;
 mod id;
 mod key;
+mod lookup;
 pub mod shell;
 mod stage;
 mod time;
@@ -32,6 +33,7 @@ pub use gateway::{
 pub use generation::Generation;
 pub use id::{ChannelId, GuildId, IdError, RoleId, UserId};
 pub use key::SessionKey;
+pub use lookup::{LookupDoor, RoomLookup, RoomPermission, VoiceStateLookup};
 pub use stage::{StageAnswer, StageDoor};
 pub use time::SessionTime;
 pub use voice_control::{JoinFailure, JoinOutcome, LeaveOutcome, VoiceControl, VoiceStatus};

@@ -33,6 +33,15 @@ pub enum JoinFailure {
     /// `channels.discord.voice.enabled` is off.
     #[error("Discord voice is disabled (channels.discord.voice.enabled).")]
     Disabled,
+    /// `channels.discord.voice.allowedChannels` does not name the channel.
+    #[error("<#{0}> is not allowed by channels.discord.voice.allowedChannels.")]
+    NotAllowed(ChannelId),
+    /// The channel is of another kind, or there is none.
+    #[error("Channel {0} is not a voice channel.")]
+    NotVoice(ChannelId),
+    /// The channel belongs to another guild.
+    #[error("Voice channel is not in this guild.")]
+    OtherGuild,
     /// Discord did not answer or the voice server refused, in words.
     #[error("Failed to join voice channel: {0}")]
     Connect(String),

@@ -9,6 +9,7 @@
 mod agent;
 pub mod batch;
 mod floor;
+pub mod presence;
 mod provider;
 
 use clawvoice_session::{

@@ -252,6 +252,7 @@ impl Day {
             secure: true,
             dave: true,
             decryption_failure_tolerance: DECRYPTION_FAILURE_TOLERANCE,
+            reconnect_grace: clawvoice_voice::call::RECONNECT_GRACE,
             seed: 1,
             udp_fallback: None,
         };

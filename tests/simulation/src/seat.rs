@@ -143,6 +143,7 @@ impl Seat {
             secure: true,
             dave: true,
             decryption_failure_tolerance: DECRYPTION_FAILURE_TOLERANCE,
+            reconnect_grace: clawvoice_voice::call::RECONNECT_GRACE,
             seed,
             udp_fallback: None,
         };

@@ -199,6 +199,12 @@ mod tests {
                 "Discord voice is disabled (channels.discord.voice.enabled).",
             ),
             (
+                Err(JoinFailure::NotAllowed(ROOM)),
+                "<#2> is not allowed by channels.discord.voice.allowedChannels.",
+            ),
+            (Err(JoinFailure::NotVoice(ROOM)), "Channel 2 is not a voice channel."),
+            (Err(JoinFailure::OtherGuild), "Voice channel is not in this guild."),
+            (
                 Err(JoinFailure::Connect("no answer".to_owned())),
                 "Failed to join voice channel: no answer",
             ),

@@ -2,8 +2,10 @@
 
 mod base_url;
 pub mod gateway;
+pub mod lookups;
 pub mod probe;
 mod rest;
+mod room;
 mod shard;
 pub mod stage;
 mod upload;

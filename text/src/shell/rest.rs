@@ -138,6 +138,11 @@ impl Rest {
         Self { client: builder.build() }
     }
 
+    /// The client itself, for calls that are made once and whose refusals are answers.
+    pub(super) fn client(&self) -> &Client {
+        &self.client
+    }
+
     /// The address of the main gateway.
     pub(super) async fn gateway_url(&self) -> Result<String, RestFailure> {
         let what = "GET /gateway/bot";

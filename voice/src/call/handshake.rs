@@ -38,8 +38,6 @@ const DISCOVERY_RETRY: Duration = Duration::from_millis(500);
 const DISCOVERY_ATTEMPTS: u32 = 6;
 /// Between two keepalive datagrams, which keep NAT mappings open.
 const KEEPALIVE: Duration = Duration::from_secs(5);
-/// Resumes in a row without success before the session counts as lost: about 15 s.
-const RESUME_ATTEMPTS: u32 = 5;
 /// The wait before the second resume; it doubles.
 const RESUME_BACKOFF: Duration = Duration::from_secs(1);
 /// Unanswered heartbeats that mean the link is dead.
@@ -101,6 +99,8 @@ pub(crate) struct Handshake {
     /// By when the current step must be over.
     step_limit: Option<SessionTime>,
     resumes: u32,
+    /// When the websocket was lost, while it has not been resumed.
+    lost: Option<SessionTime>,
     keepalive: Option<SessionTime>,
     keepalives: u32,
     rng: SmallRng,
@@ -117,6 +117,7 @@ impl Handshake {
             nonce: 0,
             step_limit: None,
             resumes: 0,
+            lost: None,
             keepalive: None,
             keepalives: 0,
             rng: SmallRng::seed_from_u64(settings.seed),
@@ -314,6 +315,7 @@ impl Handshake {
         self.link = Link::Open;
         self.step_limit = None;
         self.resumes = 0;
+        self.lost = None;
         stats.resumes += 1;
         self.say_address(out);
     }
@@ -337,7 +339,8 @@ impl Handshake {
             Plan::Resume if !self.session => {
                 self.end(code, "the connection ended before the session began", Plan::Rejoin, out);
             }
-            Plan::Resume if self.resumes >= RESUME_ATTEMPTS => {
+            // Within the grace a resume may begin; the last one may take its time.
+            Plan::Resume if now >= self.resumable_until(settings, now) => {
                 self.end(code, "the session could not be resumed", Plan::Rejoin, out);
             }
             Plan::Resume => self.reconnect(settings, now, close, out),
@@ -355,13 +358,19 @@ impl Handshake {
         tracing::info!("{close}");
         out.push_back(Output::Event(CallEvent::Reconnecting { code: close.code, plan: close }));
         self.resumes += 1;
+        self.lost.get_or_insert(now);
         if self.resumes == 1 {
             return self.dial(settings, now, true, out);
         }
         let backoff = RESUME_BACKOFF * 2u32.pow(self.resumes.saturating_sub(2).min(4));
         // Up to a quarter more, so that a crashed server's clients do not return in step.
         let wait = backoff + backoff.mul_f64(self.rng.random_range(0.0..0.25));
-        self.link = Link::Waiting { until: now + wait };
+        self.link = Link::Waiting { until: self.resumable_until(settings, now).min(now + wait) };
+    }
+
+    /// Until when a resume may begin.
+    fn resumable_until(&self, settings: &CallSettings, now: SessionTime) -> SessionTime {
+        self.lost.unwrap_or(now) + settings.reconnect_grace
     }
 
     /// The session is over for a reason that is not the websocket's.

@@ -28,7 +28,7 @@ mod recovery;
 mod send;
 mod stats;
 
-use std::{collections::VecDeque, fmt, net::SocketAddr};
+use std::{collections::VecDeque, fmt, net::SocketAddr, time::Duration};
 
 use clawvoice_session::{ChannelId, GuildId, SessionTime, UserId};
 use rand::{Rng, SeedableRng, rngs::SmallRng};
@@ -83,6 +83,9 @@ pub trait Hear {
 /// Half a second of speech.
 pub const DECRYPTION_FAILURE_TOLERANCE: u32 = 24;
 
+/// For a lost websocket to come back.
+pub const RECONNECT_GRACE: Duration = Duration::from_secs(15);
+
 /// What a call is made from: the two halves that the main gateway sends, and how to use them.
 #[derive(Clone, Debug)]
 pub struct CallSettings {
@@ -106,6 +109,9 @@ pub struct CallSettings {
     /// diverged and is re-initialised in place (op 31); [`DECRYPTION_FAILURE_TOLERANCE`] is the
     /// documented default.
     pub decryption_failure_tolerance: u32,
+    /// After the websocket is lost, how long resumes may begin before the session counts as lost;
+    /// [`RECONNECT_GRACE`] is the documented default.
+    pub reconnect_grace: Duration,
     /// For the start of the RTP sequence and timestamp, and for backoff.
     pub seed: u64,
     /// The address to report if IP discovery gets no answer; without one, the call ends then.

@@ -2,7 +2,7 @@
 
 mod path;
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -68,6 +68,7 @@ fn settings() -> CallSettings {
         secure: true,
         dave: true,
         decryption_failure_tolerance: DECRYPTION_FAILURE_TOLERANCE,
+        reconnect_grace: RECONNECT_GRACE,
         seed: 7,
         udp_fallback: None,
     }
@@ -100,8 +101,12 @@ fn discovery_answer() -> Vec<u8> {
 
 impl Bench {
     fn new() -> Self {
+        Self::with(settings())
+    }
+
+    fn with(settings: CallSettings) -> Self {
         Self {
-            call: Call::new(settings(), SessionTime::ZERO),
+            call: Call::new(settings, SessionTime::ZERO),
             ear: Ear::default(),
             now: SessionTime::ZERO,
             server: Transport::new(Mode::Aes256Gcm, &KEY),
@@ -110,7 +115,11 @@ impl Bench {
 
     /// A call in which media flows; `dave` is the protocol version in force.
     fn flowing(dave: u16) -> Self {
-        let mut bench = Self::new();
+        Self::flowing_with(settings(), dave)
+    }
+
+    fn flowing_with(settings: CallSettings, dave: u16) -> Self {
+        let mut bench = Self::with(settings);
         bench.call.handle_gateway_opened(bench.now);
         bench.text(json!({"op": 8, "d": {"heartbeat_interval": 13_750.0}}));
         bench.text(both_modes());
@@ -365,8 +374,9 @@ fn a_lost_link_is_resumed_with_what_came_before_and_after_op_9() {
 }
 
 #[test]
-fn resumes_are_bounded_and_back_off() {
+fn resumes_begin_within_the_grace_and_back_off() {
     let mut bench = Bench::flowing(0);
+    let lost = bench.now;
     let mut waits = Vec::new();
     for _ in 0..5 {
         let since = bench.now;
@@ -377,13 +387,41 @@ fn resumes_are_bounded_and_back_off() {
         }
         waits.push(bench.now.since(since).as_millis());
     }
-    bench.call.handle_gateway_closed(bench.now, None);
-    let ended = bench.outputs().pop().unwrap().to_string();
-    assert!(ended.contains("could not be resumed") && ended.contains("Rejoin"), "{ended}");
-    let bounds = [(0, 0), (1_000, 1_250), (2_000, 2_500), (4_000, 5_000), (8_000, 10_000)];
+    let bounds = [(0, 0), (1_000, 1_250), (2_000, 2_500), (4_000, 5_000), (6_250, 8_000)];
     for (wait, (low, high)) in waits.iter().zip(bounds) {
         assert!((low..=high).contains(wait), "{waits:?}");
     }
+    assert_eq!(bench.now.since(lost), RECONNECT_GRACE, "the last one begins at the grace's end");
+    bench.call.handle_gateway_closed(bench.now, None);
+    let ended = bench.outputs().pop().unwrap().to_string();
+    assert!(ended.contains("could not be resumed") && ended.contains("Rejoin"), "{ended}");
+}
+
+#[test]
+fn scenario_06_the_grace_is_what_the_configuration_says() {
+    let grace = Duration::from_millis(1_500);
+    let mut bench = Bench::flowing_with(CallSettings { reconnect_grace: grace, ..settings() }, 0);
+    bench.call.handle_gateway_closed(bench.now, None);
+    // A resume that began in time may take longer than the grace.
+    bench.call.handle_gateway_opened(bench.now);
+    bench.outputs();
+    bench.run_to(bench.now + grace * 2);
+    assert!(bench.ops().iter().all(|op| op == "datagram"), "it is waited for");
+    bench.text(json!({"op": 9, "d": null}));
+    assert_eq!(bench.call.stats().gateway.resumes, 1, "it survives");
+    // The next loss has a grace of its own; nothing begins after it.
+    let lost = bench.now;
+    while bench.now.since(lost) < grace {
+        bench.call.handle_gateway_closed(bench.now, None);
+        while !bench.ops().contains(&"connect".to_owned()) {
+            let (at, _) = bench.call.poll_timeout().unwrap();
+            bench.run_to(at);
+        }
+    }
+    assert_eq!(bench.now.since(lost), grace);
+    bench.call.handle_gateway_closed(bench.now, None);
+    let ended = bench.outputs().pop().unwrap().to_string();
+    assert!(ended.contains("could not be resumed"), "{ended}");
 }
 
 #[test]

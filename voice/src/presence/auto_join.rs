@@ -6,7 +6,7 @@ use clawvoice_session::SessionTime;
 
 use super::{
     machine::Presence,
-    phase::{Asker, Phase, Wanted},
+    phase::{Asker, Owner, Wanted},
     settings::AutoJoin,
 };
 use crate::timeline;
@@ -22,6 +22,13 @@ pub(super) struct AutoJoinRun {
     warned: bool,
 }
 
+impl AutoJoinRun {
+    /// Guilds with several entries are told again: the entries are new.
+    pub(super) fn forget_warnings(&mut self) {
+        self.warned = false;
+    }
+}
+
 impl Presence {
     pub(super) fn fill_auto_join(&mut self, now: SessionTime) {
         let entries = self.settings.auto_join.clone();
@@ -32,10 +39,14 @@ impl Presence {
                 self.auto_join.left.push_back(*entry);
             }
         }
+        let winners = self.auto_join.left.clone();
+        // A room for humans is joined when there are any.
+        let mut left = mem::take(&mut self.auto_join.left);
+        left.retain(|entry| !entry.when_occupied || self.humans_in(entry.guild, entry.channel) > 0);
+        self.auto_join.left = left;
         if mem::replace(&mut self.auto_join.warned, true) {
             return;
         }
-        let winners = self.auto_join.left.clone();
         for winner in winners {
             let several = entries.iter().filter(|entry| entry.guild == winner.guild).count() > 1;
             if several {
@@ -47,16 +58,14 @@ impl Presence {
     /// Everything that may go on after an input: the next auto-join.
     pub(super) fn go_on(&mut self, now: SessionTime) {
         while !self.auto_join.busy
-            && let Some(AutoJoin { guild, channel }) = self.auto_join.left.pop_front()
+            && let Some(entry) = self.auto_join.left.pop_front()
         {
+            let AutoJoin { guild, channel, when_occupied } = entry;
             // A guild where the bot is, or is going, was somebody's decision.
-            let free = self.guilds.get(&guild).is_none_or(|it| {
-                matches!(it.phase, Phase::Idle | Phase::Leaving { again: None, .. })
-                    && it.queue.is_empty()
-            });
-            if free {
+            if self.may_join_by_itself(guild) {
                 self.auto_join.busy = true;
-                self.want(now, guild, Wanted { channel, asker: Asker::AutoJoin });
+                let owner = if when_occupied { Owner::Occupied } else { Owner::Fixed };
+                self.want(now, guild, Wanted::new(channel, owner, Asker::AutoJoin));
             }
         }
     }

@@ -2,12 +2,13 @@
 
 use std::mem;
 
-use clawvoice_session::{GuildId, JoinFailure, JoinOutcome, SessionTime};
+use clawvoice_session::{ChannelId, GuildId, JoinFailure, JoinOutcome, SessionTime};
 
 use super::{
+    credentials,
     machine::Presence,
     output::Output,
-    phase::{Again, Joining, MAX_ATTEMPTS, Phase, Stage, Wanted, pause},
+    phase::{Again, Asker, Joining, MAX_ATTEMPTS, Owner, Phase, Stage, Wanted, pause},
 };
 use crate::timeline::{self, Place};
 
@@ -17,69 +18,114 @@ const MAX_WAITING: usize = 16;
 impl Presence {
     /// Takes a join: answers it at once, joins it to one that is under way, or queues it.
     pub(super) fn want(&mut self, now: SessionTime, guild: GuildId, wanted: Wanted) {
-        let refusal = if self.stopped {
-            Some(JoinFailure::Stopped)
-        } else if !self.settings.enabled {
-            Some(JoinFailure::Disabled)
-        } else if self.user.is_none() {
-            Some(JoinFailure::Connect("the bot is not connected to Discord yet".to_owned()))
-        } else {
-            None
-        };
-        if let Some(failure) = refusal {
-            return self.answer(wanted.asker, Err(failure));
+        if let Some(failure) = self.refusal(guild, wanted.channel) {
+            return self.refuse(now, guild, wanted, failure);
         }
+        self.overtake(now, guild, wanted.channel);
         let it = self.guilds.entry(guild).or_default();
+        if wanted.owner == Owner::Person {
+            it.suspended = false;
+            it.following = Default::default();
+        }
         if let Phase::Joining(joining) = &mut it.phase
             && joining.channel == wanted.channel
             && it.queue.is_empty()
         {
+            it.owner = wanted.owner;
             return joining.asked.push(wanted.asker);
         }
         if it.queue.len() >= MAX_WAITING {
             let reason = "too many joins are waiting in this guild".to_owned();
-            return self.answer(wanted.asker, Err(JoinFailure::Connect(reason)));
+            return self.refuse(now, guild, wanted, JoinFailure::Connect(reason));
         }
         it.queue.push_back(wanted);
         self.advance(now, guild);
     }
 
+    /// Why a join is not even tried.
+    fn refusal(&self, guild: GuildId, channel: ChannelId) -> Option<JoinFailure> {
+        if self.stopped {
+            Some(JoinFailure::Stopped)
+        } else if !self.settings.enabled {
+            Some(JoinFailure::Disabled)
+        } else if !self.settings.allows(guild, channel) {
+            Some(JoinFailure::NotAllowed(channel))
+        } else if self.user.is_none() {
+            Some(JoinFailure::Connect("the bot is not connected to Discord yet".to_owned()))
+        } else {
+            None
+        }
+    }
+
+    fn refuse(&mut self, now: SessionTime, guild: GuildId, wanted: Wanted, failure: JoinFailure) {
+        if !wanted.asker.is_person() {
+            let place = Place { guild, channel: wanted.channel };
+            self.record(timeline::join_failed(now, place, &failure.to_string()));
+        }
+        self.answer(wanted.asker, Err(failure));
+    }
+
+    /// A newer wish: joins of this guild that nobody waits for are not carried out any more.
+    fn overtake(&mut self, now: SessionTime, guild: GuildId, by: ChannelId) {
+        let Some(it) = self.guilds.get_mut(&guild) else { return };
+        let (kept, mut overtaken): (Vec<Wanted>, Vec<Wanted>) =
+            it.queue.drain(..).partition(|wanted| wanted.asker.is_person());
+        it.queue = kept.into();
+        let mut abandoned = false;
+        if let Phase::Joining(joining) = &mut it.phase
+            && joining.channel != by
+            && !joining.asked.iter().any(|asker| asker.is_person())
+        {
+            abandoned = true;
+            let channel = joining.channel;
+            let asked = mem::take(&mut joining.asked).into_iter();
+            overtaken.extend(asked.map(|asker| Wanted::new(channel, it.owner, asker)));
+        }
+        for wanted in overtaken {
+            self.answer(wanted.asker, Err(JoinFailure::Cancelled));
+        }
+        if abandoned {
+            self.depart(now, guild, "another channel is wanted", None);
+        }
+    }
+
     /// Begins the next queued join, if its turn has come.
     pub(super) fn advance(&mut self, now: SessionTime, guild: GuildId) {
         while let Some(it) = self.guilds.get_mut(&guild)
-            && let Some(Wanted { channel: wanted, asker }) = it.queue.front().copied()
+            && let Some(next) = it.queue.front().copied()
         {
             match &it.phase {
                 Phase::Joining(_) | Phase::Leaving { .. } => return,
-                Phase::Connected { channel, .. } if *channel == wanted => {
+                Phase::Connected { channel, .. } if *channel == next.channel => {
                     it.queue.pop_front();
-                    self.answer(asker, Ok(JoinOutcome::AlreadyConnected));
+                    it.owner = next.owner;
+                    self.answer(next.asker, Ok(JoinOutcome::AlreadyConnected));
+                }
+                _ if self.settings.lookups && !next.checked => {
+                    return self.check_room(guild, next.channel);
                 }
                 Phase::Connected { .. } | Phase::Detached { .. } => {
                     self.depart(now, guild, "another channel was asked for", None);
                     return;
                 }
                 Phase::Idle | Phase::Pausing(_) | Phase::Lost { .. } => {
-                    it.queue.pop_front();
-                    let mut asked = vec![asker];
-                    while it.queue.front().is_some_and(|next| next.channel == wanted) {
-                        asked.extend(it.queue.pop_front().map(|next| next.asker));
-                    }
-                    self.begin(
-                        now,
-                        guild,
-                        Again {
-                            channel: wanted,
-                            asked,
-                            deadline: None,
-                            attempt: 0,
-                            not_before: now,
-                        },
-                    );
-                    return;
+                    let join = self.take_next(now, guild, next);
+                    return self.begin(now, guild, join);
                 }
             }
         }
+    }
+
+    /// Takes the next join out of the queue, and those behind it that want the same.
+    fn take_next(&mut self, now: SessionTime, guild: GuildId, next: Wanted) -> Again {
+        let it = self.guilds.entry(guild).or_default();
+        let mut asked: Vec<Asker> = Vec::new();
+        while let Some(same) = it.queue.front().filter(|one| one.channel == next.channel) {
+            it.owner = same.owner;
+            asked.push(same.asker);
+            it.queue.pop_front();
+        }
+        Again { channel: next.channel, asked, deadline: None, attempt: 0, not_before: now }
     }
 
     /// Asks Discord for a channel.
@@ -90,6 +136,7 @@ impl Presence {
             channel: join.channel,
             generation,
             stage: Stage::AtGateway,
+            seated: false,
             deadline: join.deadline.unwrap_or(now + self.settings.connect_timeout),
             asked: join.asked,
             attempt: join.attempt,
@@ -122,17 +169,27 @@ impl Presence {
     pub(super) fn fail(&mut self, now: SessionTime, guild: GuildId, failure: JoinFailure) {
         let Some(it) = self.guilds.get_mut(&guild) else { return };
         let Phase::Joining(joining) = &mut it.phase else { return };
-        let (channel, attempt) = (joining.channel, joining.attempt);
+        let (channel, attempt, owner) = (joining.channel, joining.attempt, it.owner);
         let asked = mem::take(&mut joining.asked);
         let place = Place { guild, channel };
-        self.record(timeline::join_failed(now, place, &failure.to_string()));
+        let words = failure.to_string();
+        let fatal = credentials::is_fatal(&words);
+        it.suspended |= fatal;
+        self.record(timeline::join_failed(now, place, &words));
+        if fatal {
+            self.record(timeline::presence::automatic_joins_suspended(now, place, &words));
+        }
         for asker in asked {
             self.answer(asker, Err(failure.clone()));
         }
-        let again = (attempt > 0)
-            .then(|| self.next_attempt(now, place, attempt + 1, &failure.to_string()))
+        let again = (attempt > 0 && !fatal)
+            .then(|| self.next_attempt(now, place, attempt + 1, &words))
             .flatten();
+        let over = again.is_none();
         self.depart(now, guild, "join failed", again);
+        if over && owner == Owner::Followed {
+            self.follow_failed(now, guild, channel);
+        }
     }
 
     /// The next rejoin of a lost session, unless there were enough.

@@ -10,12 +10,15 @@ use clawvoice_session::{
 use super::{
     machine::Presence,
     output::Output,
-    phase::{Again, Phase, Wanted},
+    phase::{Again, Owner, Phase, Wanted},
 };
-use crate::timeline::Place;
+use crate::timeline::{self, Place};
 
 /// How long Discord's word about a leave is awaited before the next join.
 const LEAVE_CONFIRMATION: Duration = Duration::from_secs(1);
+
+/// What is told of a session that did not begin to reconnect in time.
+const NOT_BACK: &str = "the session did not begin to reconnect in time; leaving and joining anew";
 
 impl Presence {
     /// Ends what runs in a guild and tells Discord.
@@ -29,7 +32,21 @@ impl Presence {
         self.end_session(now, guild, reason);
         self.outputs.push_back(Output::Leave { guild });
         let it = self.guilds.entry(guild).or_default();
+        if again.is_none() {
+            it.owner = Owner::Nobody;
+        }
         it.phase = Phase::Leaving { until: now + LEAVE_CONFIRMATION, again };
+    }
+
+    /// A session is over for good. What followed somebody may follow again.
+    pub(super) fn depart_for_good(&mut self, now: SessionTime, guild: GuildId, reason: &str) {
+        let it = self.guilds.get(&guild);
+        let followed =
+            it.filter(|it| it.owner == Owner::Followed).and_then(|it| it.phase.channel());
+        self.depart(now, guild, reason, None);
+        if let Some(channel) = followed {
+            self.followed_session_ended(now, guild, channel);
+        }
     }
 
     /// Ends the session of a guild, if one runs; the phase is the caller's to change.
@@ -47,14 +64,17 @@ impl Presence {
         }
     }
 
-    /// Somebody wants out, or the process ends.
+    /// Somebody, or a rule, wants the bot out. `why` is told to whoever waits for a join there.
     pub(super) fn leave(
         &mut self,
         now: SessionTime,
         guild: GuildId,
         why: &JoinFailure,
+        reason: &str,
     ) -> LeaveOutcome {
         let Some(it) = self.guilds.get_mut(&guild) else { return LeaveOutcome::NotConnected };
+        it.owner = Owner::Nobody;
+        it.checking = None;
         let waiting: Vec<Wanted> = it.queue.drain(..).collect();
         let queued = waiting.first().map(|wanted| wanted.channel);
         let (pending, asked) = match &mut it.phase {
@@ -78,7 +98,6 @@ impl Presence {
         let tell_discord = connected.is_some() || matches!(it.phase, Phase::Joining(_));
         match &it.phase {
             _ if tell_discord => {
-                let reason = if self.stopped { "shutdown" } else { "leave" };
                 self.depart(now, guild, reason, None);
             }
             Phase::Leaving { .. } => {}
@@ -122,7 +141,11 @@ impl Presence {
         let Phase::Detached { channel, attempt, .. } = it.phase else { return };
         let reason = "the voice connection was closed and Discord did not tell why";
         let place = Place { guild, channel };
+        self.record(timeline::connection_interrupted(now, place, NOT_BACK));
         let again = self.next_attempt(now, place, attempt + 1, reason);
-        self.depart(now, guild, reason, again);
+        match again {
+            Some(again) => self.depart(now, guild, reason, Some(again)),
+            None => self.depart_for_good(now, guild, reason),
+        }
     }
 }

@@ -12,7 +12,9 @@ use super::{
     link::{SessionEvent, SessionRequest},
     names::Names,
     output::{Connection, Output, Ticket, Timer},
-    phase::{Asker, Guild, Phase, Stage, Wanted},
+    people::People,
+    phase::{Asker, Guild, Owner, Phase, Stage, Wanted},
+    reconcile::Reconcile,
     rooms::Rooms,
     settings::PresenceSettings,
 };
@@ -25,7 +27,11 @@ pub struct Presence {
     pub(super) user: Option<UserId>,
     pub(super) guilds: BTreeMap<GuildId, Guild>,
     pub(super) names: Names,
+    pub(super) people: People,
     pub(super) rooms: Rooms,
+    pub(super) reconcile: Reconcile,
+    /// Whether there is a session with the main gateway.
+    pub(super) online: bool,
     generation: Generation,
     pub(super) auto_join: AutoJoinRun,
     pub(super) stopped: bool,
@@ -41,7 +47,10 @@ impl Presence {
             user: None,
             guilds: BTreeMap::new(),
             names: Names::default(),
+            people: People::default(),
             rooms: Rooms::default(),
+            reconcile: Reconcile::default(),
+            online: false,
             generation: Generation::default(),
             auto_join: AutoJoinRun::default(),
             stopped: false,
@@ -57,13 +66,17 @@ impl Presence {
         guild: GuildId,
         channel: ChannelId,
     ) {
-        self.want(now, guild, Wanted { channel, asker: Asker::Ticket(ticket) });
+        self.want(now, guild, Wanted::new(channel, Owner::Person, Asker::Ticket(ticket)));
         self.go_on(now);
     }
 
     /// Somebody wants the bot out of a guild's voice. Cancels every join that is pending there.
+    /// Followed users bring it back when they move, not before.
     pub fn handle_leave(&mut self, now: SessionTime, guild: GuildId) -> LeaveOutcome {
-        let outcome = self.leave(now, guild, &JoinFailure::Cancelled);
+        let outcome = self.leave(now, guild, &JoinFailure::Cancelled, "leave");
+        if let Some(it) = self.guilds.get_mut(&guild) {
+            it.following = Default::default();
+        }
         self.go_on(now);
         outcome
     }
@@ -72,8 +85,12 @@ impl Presence {
     pub fn handle_stop(&mut self, now: SessionTime) {
         self.stopped = true;
         self.auto_join.left.clear();
+        self.reconcile.break_off();
         for guild in self.guild_ids() {
-            self.leave(now, guild, &JoinFailure::Stopped);
+            self.leave(now, guild, &JoinFailure::Stopped, "shutdown");
+            if let Some(it) = self.guilds.get_mut(&guild) {
+                it.following = Default::default();
+            }
         }
     }
 
@@ -82,9 +99,13 @@ impl Presence {
         match event {
             VoiceGatewayEvent::Ready { user } => self.ready(now, user),
             VoiceGatewayEvent::State(change) if Some(change.user) == self.user => {
+                self.reconcile.overtake(change.guild, change.user);
                 self.own_state(now, change);
             }
-            VoiceGatewayEvent::State(_) => {}
+            VoiceGatewayEvent::State(change) => {
+                self.reconcile.overtake(change.guild, change.user);
+                self.seen(now, change.guild, change.user, change.channel);
+            }
             VoiceGatewayEvent::Channel(channel) => self.channel(channel),
             VoiceGatewayEvent::Server(change) => self.server(now, change),
             VoiceGatewayEvent::Name { guild, user, label, bot } => {
@@ -173,8 +194,11 @@ impl Presence {
                 Timer::Leave => self.left(now, id),
                 Timer::Rejoin => self.rejoin(now, id),
                 Timer::Move => self.no_news(now, id),
+                Timer::Follow => self.follow_again(now, id),
+                Timer::Reconcile => {}
             }
         }
+        self.reconcile_if_due(now);
         self.go_on(now);
     }
 
@@ -186,7 +210,8 @@ impl Presence {
     /// When to call [`Self::handle_timeout`], and why.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<(SessionTime, Timer)> {
-        self.guilds.values().filter_map(Guild::timeout).min_by_key(|(at, _)| *at)
+        let guilds = self.guilds.values().filter_map(Guild::timeout);
+        guilds.chain(self.reconcile_timeout()).min_by_key(|(at, _)| *at)
     }
 
     /// The sessions that are connected, in one guild or in all of them.
@@ -204,6 +229,7 @@ impl Presence {
             Asker::Ticket(ticket) => self.outputs.push_back(Output::Answer { ticket, result }),
             // Its failure is in the timeline; the list goes on.
             Asker::AutoJoin => self.auto_join.busy = false,
+            Asker::Nobody => {}
         }
     }
 

@@ -32,6 +32,12 @@ impl Names {
         true
     }
 
+    /// Whether somebody is known to be a human.
+    pub(super) fn is_human(&self, guild: GuildId, user: UserId) -> bool {
+        let name = self.guilds.get(&guild).and_then(|names| names.get(&user));
+        name.is_some_and(|(_, bot)| !bot)
+    }
+
     /// Everybody known in a guild.
     pub(super) fn of(&self, guild: GuildId) -> Vec<(UserId, String, bool)> {
         let names = self.guilds.get(&guild).into_iter().flatten();

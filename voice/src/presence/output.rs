@@ -1,7 +1,7 @@
 //! What presence wants done.
 
 use clawvoice_session::{
-    ChannelId, Generation, GuildId, JoinFailure, JoinOutcome, timeline::Record,
+    ChannelId, Generation, GuildId, JoinFailure, JoinOutcome, UserId, timeline::Record,
 };
 use secrecy::SecretString;
 
@@ -22,6 +22,10 @@ pub enum Timer {
     Rejoin,
     /// The main gateway did not tell why a session ended.
     Move,
+    /// A followed user is gone to once more.
+    Follow,
+    /// Followed users are looked for.
+    Reconcile,
 }
 
 /// One half of what the main gateway tells about a join.
@@ -118,6 +122,24 @@ pub enum Output {
     Forget {
         /// The guild.
         guild: GuildId,
+    },
+    /// Look at a channel before it is joined; the answer is
+    /// [`Presence::handle_room`](super::Presence::handle_room).
+    CheckRoom {
+        /// The guild.
+        guild: GuildId,
+        /// The channel.
+        channel: ChannelId,
+        /// The bot's own user.
+        bot: UserId,
+    },
+    /// Look up where a user is, with
+    /// [`Presence::handle_lookup`](super::Presence::handle_lookup) for the answer. One at a time.
+    LookUp {
+        /// The guild.
+        guild: GuildId,
+        /// A followed user, or the bot.
+        user: UserId,
     },
     /// The final answer to a join.
     Answer {

@@ -4,7 +4,10 @@ use std::{collections::VecDeque, time::Duration};
 
 use clawvoice_session::{ChannelId, Generation, SessionTime, VoiceServerChange};
 
-use super::output::{Ticket, Timer};
+use super::{
+    follow::Following,
+    output::{Ticket, Timer},
+};
 
 /// How often a lost session is joined again before it is given up.
 pub(super) const MAX_ATTEMPTS: u32 = 5;
@@ -21,13 +24,47 @@ pub(super) enum Asker {
     Ticket(Ticket),
     /// The auto-join list, which goes on to its next entry.
     AutoJoin,
+    /// Nobody.
+    Nobody,
+}
+
+impl Asker {
+    /// Whether somebody is told how it ended.
+    pub(super) fn is_person(self) -> bool {
+        matches!(self, Self::Ticket(_))
+    }
+}
+
+/// What brought the bot to where it is, or is going. It survives rejoins and moves.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Owner {
+    /// It is in no channel.
+    #[default]
+    Nobody,
+    /// Somebody asked for it.
+    Person,
+    /// The auto-join list, or `allowedChannels`.
+    Fixed,
+    /// An auto-join entry with `whenOccupied`: it leaves after the last human.
+    Occupied,
+    /// A followed user: it leaves with them.
+    Followed,
 }
 
 /// A join that waits for its turn.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Wanted {
     pub(super) channel: ChannelId,
+    pub(super) owner: Owner,
     pub(super) asker: Asker,
+    /// Whether the channel was looked at.
+    pub(super) checked: bool,
+}
+
+impl Wanted {
+    pub(super) fn new(channel: ChannelId, owner: Owner, asker: Asker) -> Self {
+        Self { channel, owner, asker, checked: false }
+    }
 }
 
 /// How far a join is.
@@ -45,6 +82,8 @@ pub(super) struct Joining {
     pub(super) channel: ChannelId,
     pub(super) generation: Generation,
     pub(super) stage: Stage,
+    /// Whether Discord has told that the bot is in the channel.
+    pub(super) seated: bool,
     /// When it has taken too long.
     pub(super) deadline: SessionTime,
     pub(super) asked: Vec<Asker>,
@@ -96,12 +135,32 @@ impl Phase {
             _ => false,
         }
     }
+
+    /// The channel the bot is in, is on its way to, or comes back to.
+    pub(super) fn channel(&self) -> Option<ChannelId> {
+        match self {
+            Self::Joining(joining) => Some(joining.channel),
+            Self::Connected { channel, .. }
+            | Self::Detached { channel, .. }
+            | Self::Lost { channel } => Some(*channel),
+            Self::Pausing(again) | Self::Leaving { again: Some(again), .. } => Some(again.channel),
+            Self::Idle | Self::Leaving { again: None, .. } => None,
+        }
+    }
 }
 
 /// One guild.
 #[derive(Debug, Default)]
 pub(super) struct Guild {
     pub(super) phase: Phase,
+    /// What brought the bot to [`Phase::channel`].
+    pub(super) owner: Owner,
+    /// How following goes here.
+    pub(super) following: Following,
+    /// A join failed for want of credentials: nothing joins here by itself.
+    pub(super) suspended: bool,
+    /// The channel of the next join, while it is looked at.
+    pub(super) checking: Option<ChannelId>,
     /// The channel in which nobody hears the bot.
     pub(super) suppressed: Option<ChannelId>,
     /// Joins that wait for the current one.
@@ -124,8 +183,19 @@ impl Guild {
         }
     }
 
+    /// Whether the bot is in no channel of the guild and nothing brings it to one.
+    pub(super) fn is_free(&self) -> bool {
+        matches!(self.phase, Phase::Idle | Phase::Leaving { again: None, .. })
+            && self.queue.is_empty()
+    }
+
     /// When time itself changes something, and what.
     pub(super) fn timeout(&self) -> Option<(SessionTime, Timer)> {
+        let follow = self.following.retry.map(|at| (at, Timer::Follow));
+        self.phase_timeout().into_iter().chain(follow).min_by_key(|(at, _)| *at)
+    }
+
+    fn phase_timeout(&self) -> Option<(SessionTime, Timer)> {
         match &self.phase {
             Phase::Idle | Phase::Connected { .. } | Phase::Lost { .. } => None,
             Phase::Joining(joining) => Some((joining.deadline, Timer::Connect)),

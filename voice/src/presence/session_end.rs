@@ -8,12 +8,9 @@ use super::{
     link::EndPlan,
     machine::Presence,
     output::Output,
-    phase::{Again, Phase},
+    phase::{Again, Owner, Phase},
 };
 use crate::timeline::Place;
-
-/// How long the main gateway has to tell why a session ended.
-const MOVE_NEWS: Duration = Duration::from_secs(5);
 
 /// A session this old that ends starts counting its rejoins anew.
 const STABLE: Duration = Duration::from_secs(60);
@@ -25,10 +22,15 @@ impl Presence {
         let (channel, generation) = (joining.channel, joining.generation);
         let (asked, attempt) = (mem::take(&mut joining.asked), joining.attempt);
         it.phase = Phase::Connected { channel, generation, since: now, attempt };
+        it.suspended = false;
+        if it.owner == Owner::Followed {
+            it.following = Default::default();
+        }
         self.record_joined(now, Place { guild, channel });
         for asker in asked {
             self.answer(asker, Ok(JoinOutcome::Joined));
         }
+        self.leave_if_deserted(now, guild, channel);
         self.advance(now, guild);
     }
 
@@ -41,7 +43,7 @@ impl Presence {
         match self.guilds.get(&guild).map(|it| &it.phase) {
             Some(Phase::Joining(_)) => self.fail(now, guild, failure),
             Some(Phase::Connected { .. }) => {
-                self.depart(now, guild, &failure.to_string(), None);
+                self.depart_for_good(now, guild, &failure.to_string());
             }
             _ => {}
         }
@@ -87,17 +89,17 @@ impl Presence {
     ) {
         let guild = place.guild;
         match plan {
-            EndPlan::StayDown => self.depart(now, guild, reason, None),
-            EndPlan::Rejoin => {
-                let again = self.next_attempt(now, place, attempt + 1, reason);
-                self.depart(now, guild, reason, again);
-            }
+            EndPlan::StayDown => self.depart_for_good(now, guild, reason),
+            EndPlan::Rejoin => match self.next_attempt(now, place, attempt + 1, reason) {
+                Some(again) => self.depart(now, guild, reason, Some(again)),
+                None => self.depart_for_good(now, guild, reason),
+            },
             EndPlan::WaitForMove => {
                 if let Some(it) = self.guilds.get_mut(&guild) {
                     if let Some(generation) = it.session() {
                         self.outputs.push_back(Output::End { guild, generation });
                     }
-                    let until = now + MOVE_NEWS;
+                    let until = now + self.settings.reconnect_grace;
                     it.phase = Phase::Detached { channel: place.channel, until, attempt };
                 }
             }

@@ -1,12 +1,19 @@
 //! Presence in virtual time: what it does for what it is told, written as short lines.
 
+mod check;
+mod credentials;
+mod follow;
+mod occupancy;
+mod reconcile;
+mod reload;
+mod residency;
 mod stage;
 
 use std::time::Duration;
 
 use clawvoice_session::{
-    ChannelId, Generation, GuildId, JoinFailure, LeaveOutcome, SessionTime, UserId,
-    VoiceGatewayEvent, VoiceServerChange, VoiceStateChange, timeline::Level,
+    ChannelId, Generation, GuildId, JoinFailure, LeaveOutcome, RoomLookup, SessionTime, UserId,
+    VoiceGatewayEvent, VoiceServerChange, VoiceStateChange, VoiceStateLookup, timeline::Level,
 };
 use secrecy::ExposeSecret as _;
 
@@ -19,6 +26,9 @@ const GUILD: GuildId = GuildId::new(1);
 const A: ChannelId = ChannelId::new(10);
 const B: ChannelId = ChannelId::new(20);
 const BOT: UserId = UserId::new(5);
+const ADA: UserId = UserId::new(31);
+const BEN: UserId = UserId::new(32);
+const NONE: [&str; 0] = [];
 
 struct Stage {
     machine: Presence,
@@ -26,18 +36,15 @@ struct Stage {
 }
 
 fn settings() -> PresenceSettings {
-    PresenceSettings {
-        enabled: true,
-        auto_join: Vec::new(),
-        connect_timeout: Duration::from_secs(30),
-        labels: Labels { mode: "agent-proxy".to_owned(), ..Labels::default() },
-    }
+    let labels = Labels { mode: "agent-proxy".to_owned(), ..Labels::default() };
+    PresenceSettings { labels, ..PresenceSettings::default() }
 }
 
 fn auto_join(entries: &[(u64, u64)]) -> PresenceSettings {
     let entries = entries.iter().map(|(guild, channel)| AutoJoin {
         guild: GuildId::new(*guild),
         channel: ChannelId::new(*channel),
+        when_occupied: false,
     });
     PresenceSettings { auto_join: entries.collect(), ..settings() }
 }
@@ -154,6 +161,47 @@ impl Stage {
         self.session(number, SessionEvent::Ended { reason: "why".to_owned(), plan })
     }
 
+    /// Where a human is now.
+    fn human(&mut self, user: UserId, channel: Option<ChannelId>) -> Vec<String> {
+        self.person(user, channel, false)
+    }
+
+    fn person(&mut self, user: UserId, channel: Option<ChannelId>, bot: bool) -> Vec<String> {
+        let label = user.to_string();
+        self.gateway(VoiceGatewayEvent::Name { guild: GUILD, user, label, bot });
+        self.gateway(VoiceGatewayEvent::State(VoiceStateChange {
+            guild: GUILD,
+            user,
+            channel,
+            session_id: "theirs".to_owned(),
+            suppressed: false,
+        }))
+    }
+
+    /// The join under way becomes a session that is ready.
+    fn arrives(&mut self, number: u64) {
+        self.connection(number);
+        let joined = self.session(number, SessionEvent::Ready);
+        assert!(joined[0].starts_with("log joined"), "{joined:?}");
+    }
+
+    /// The answer to a lookup.
+    fn found(&mut self, user: UserId, answer: VoiceStateLookup) -> Vec<String> {
+        self.machine.handle_lookup(self.now, GUILD, user, &answer);
+        self.said()
+    }
+
+    /// The answer to a look at a channel.
+    fn room(&mut self, channel: ChannelId, answer: RoomLookup) -> Vec<String> {
+        self.machine.handle_room(self.now, GUILD, channel, &answer);
+        self.said()
+    }
+
+    /// Where the bot is, or is going.
+    fn bound_for(&self) -> Option<ChannelId> {
+        self.machine.guilds.get(&GUILD).and_then(|it| it.phase.channel())
+    }
+
     /// Goes to the next timeout, which must be this one.
     fn until(&mut self, timer: Timer) -> Vec<String> {
         let (at, why) = self.machine.poll_timeout().expect("something is due");
@@ -205,6 +253,8 @@ fn line(output: Output) -> String {
         Output::End { generation, .. } => format!("end {generation}"),
         Output::Leave { guild } => format!("leave {guild}"),
         Output::Forget { guild } => format!("forget {guild}"),
+        Output::CheckRoom { guild, channel, bot } => format!("check {guild}/{channel} for {bot}"),
+        Output::LookUp { guild, user } => format!("look up {guild}/{user}"),
         Output::AskToSpeak { guild, channel } => format!("ask to speak in {guild}/{channel}"),
         Output::Answer { ticket, result } => match result {
             Ok(outcome) => format!("answer {}: {outcome:?}", ticket.0),
@@ -215,9 +265,13 @@ fn line(output: Output) -> String {
             let place = field("channel").unwrap_or_default();
             let loud = if record.level == Level::Warn { "warn" } else { "log" };
             let why = field("reason").or(field("message"));
-            match why {
-                Some(why) => format!("{loud} {} {place}: {why}", record.line),
+            let line = match field("user") {
+                Some(user) => format!("{loud} {} {place} of {user}", record.line),
                 None => format!("{loud} {} {place}", record.line),
+            };
+            match why {
+                Some(why) => format!("{line}: {why}"),
+                None => line,
             }
         }
     }
@@ -239,7 +293,7 @@ fn a_join_from_request_to_answer() {
 }
 
 #[test]
-fn scenario_2_the_last_auto_join_of_a_guild_wins_with_one_warning() {
+fn scenario_02_the_last_auto_join_of_a_guild_wins_with_one_warning() {
     let mut stage = Stage::new(auto_join(&[(1, 10), (1, 20)]));
     assert_eq!(
         stage.ready(),
@@ -265,7 +319,7 @@ fn auto_joins_are_sequential_and_a_failure_does_not_stop_the_rest() {
 }
 
 #[test]
-fn scenario_5_a_join_that_discord_does_not_answer_times_out_and_leaves_nothing() {
+fn scenario_05_a_join_that_discord_does_not_answer_times_out_and_leaves_nothing() {
     let mut stage = Stage::online();
     stage.join(0, A);
     let said = stage.until(Timer::Connect);
@@ -288,7 +342,7 @@ fn scenario_5_a_join_that_discord_does_not_answer_times_out_and_leaves_nothing()
 }
 
 #[test]
-fn scenario_5_a_voice_server_that_is_never_ready_times_out_too() {
+fn scenario_05_a_voice_server_that_is_never_ready_times_out_too() {
     let mut stage = Stage::online();
     stage.join(0, A);
     stage.after(Duration::from_secs(29));
@@ -309,7 +363,7 @@ fn scenario_5_a_voice_server_that_is_never_ready_times_out_too() {
 }
 
 #[test]
-fn scenario_6_a_lost_session_is_joined_again_with_growing_pauses_then_given_up() {
+fn scenario_06_a_lost_session_is_joined_again_with_growing_pauses_then_given_up() {
     let mut stage = Stage::in_a();
     assert_eq!(stage.ended(1, EndPlan::Rejoin), ["end 1", "log left 10: why", "leave 1"]);
     assert_eq!(stage.state(None), Vec::<String>::new());
@@ -387,7 +441,7 @@ fn the_second_try_keeps_the_deadline() {
 }
 
 #[test]
-fn scenario_7_a_provider_that_refuses_fails_the_join_and_closes_the_connection() {
+fn scenario_07_a_provider_that_refuses_fails_the_join_and_closes_the_connection() {
     let mut stage = Stage::online();
     stage.join(0, A);
     stage.connection(1);
@@ -407,7 +461,7 @@ fn scenario_7_a_provider_that_refuses_fails_the_join_and_closes_the_connection()
 }
 
 #[test]
-fn scenario_8_another_channel_is_left_first_and_its_late_events_do_nothing() {
+fn scenario_08_another_channel_is_left_first_and_its_late_events_do_nothing() {
     let mut stage = Stage::in_a();
     assert_eq!(
         stage.join(1, B),
@@ -582,7 +636,7 @@ fn a_replaced_voice_server_goes_to_the_session_even_with_the_same_address() {
 }
 
 #[test]
-fn after_4014_the_main_gateway_decides() {
+fn scenario_06_after_4014_the_main_gateway_decides_within_the_grace() {
     let detached = || {
         let mut stage = Stage::in_a();
         assert_eq!(stage.ended(1, EndPlan::WaitForMove), ["end 1"]);
@@ -609,7 +663,16 @@ fn after_4014_the_main_gateway_decides() {
 
     let mut silent = detached();
     let said = silent.until(Timer::Move);
-    assert_eq!(said[1..], ["leave 1"]);
+    assert_eq!(silent.now, SessionTime::from_millis(15_000), "reconnectGraceMs");
+    assert_eq!(
+        said,
+        [
+            "warn voice connection interrupted 10: the session did not begin to reconnect in time; \
+             leaving and joining anew",
+            "log left 10: the voice connection was closed and Discord did not tell why",
+            "leave 1"
+        ]
+    );
     silent.state(None);
     assert_eq!(silent.until(Timer::Rejoin), ["log joining 10", "connect 1/10 as 2"]);
 }

@@ -6,14 +6,13 @@ use std::{mem, time::Duration};
 use clawvoice_session::{
     ChannelId, GuildId, JoinFailure, SessionTime, UserId, VoiceChannel, VoiceServerChange,
     VoiceStateChange,
-    timeline::{Level, Record},
 };
 
 use super::{
     link::SessionCommand,
     machine::Presence,
     output::{Half, Output},
-    phase::{Again, Asker, Guild, Joining, Phase, Stage},
+    phase::{Again, Asker, Guild, Joining, Owner, Phase, Stage},
 };
 use crate::timeline::{self, Place};
 
@@ -24,6 +23,7 @@ const SAME_MOVE: Duration = Duration::from_secs(2);
 impl Presence {
     pub(super) fn ready(&mut self, now: SessionTime, user: UserId) {
         self.user = Some(user);
+        self.online = true;
         for id in self.guild_ids() {
             if let Some(Phase::Lost { channel }) = self.guilds.get(&id).map(|it| &it.phase) {
                 let again = Again {
@@ -37,13 +37,24 @@ impl Presence {
             }
         }
         self.fill_auto_join(now);
+        self.begin_reconciling(now);
     }
 
     pub(super) fn session_lost(&mut self, now: SessionTime) {
         let reason = "the connection to Discord was lost";
+        self.online = false;
+        self.reconcile.break_off();
+        // The next READY tells who is in voice. Where followed users were is remembered: that they
+        // still are is no news.
+        let followed = &self.settings.follow_users;
+        self.people.forget_but(|user| followed.contains(&user));
         for id in self.guild_ids() {
             self.end_session(now, id, reason);
             let Some(it) = self.guilds.get_mut(&id) else { continue };
+            if it.queue.iter().any(|wanted| wanted.owner == Owner::Followed) {
+                it.following.retry = Some(now);
+            }
+            it.checking = None;
             let mut asked: Vec<Asker> = it.queue.drain(..).map(|wanted| wanted.asker).collect();
             let channel = match &mut it.phase {
                 Phase::Idle => None,
@@ -60,6 +71,9 @@ impl Presence {
                 }
                 Phase::Leaving { again: None, .. } => None,
             };
+            if channel.is_none() {
+                it.owner = Owner::Nobody;
+            }
             it.phase = channel.map_or(Phase::Idle, |channel| Phase::Lost { channel });
             it.server = None;
             self.outputs.push_back(Output::Forget { guild: id });
@@ -79,16 +93,17 @@ impl Presence {
         };
         let same_session = it.session_id == change.session_id;
         it.session_id.clone_from(&change.session_id);
-        match &it.phase {
+        match &mut it.phase {
             Phase::Joining(joining)
                 if joining.stage == Stage::AtGateway && joining.channel == at =>
             {
+                joining.seated = true;
                 let generation = joining.generation;
                 let half = Half::State { session_id: change.session_id, channel: at };
                 self.outputs.push_back(Output::Feed { guild, generation, half });
             }
             // Another channel here is the echo of an older request.
-            Phase::Joining(joining) if joining.stage == Stage::AtGateway => {}
+            Phase::Joining(joining) if joining.stage == Stage::AtGateway && !joining.seated => {}
             Phase::Joining(joining) if joining.channel != at => self.moved(now, guild, at),
             Phase::Connected { channel, .. } if *channel != at || !same_session => {
                 self.moved(now, guild, at);
@@ -97,6 +112,24 @@ impl Presence {
             _ => {}
         }
         self.heed_suppression(now, Place { guild, channel: at }, change.suppressed);
+    }
+
+    /// Somebody else is in a channel, or in none, as it was told or looked up.
+    pub(super) fn seen(
+        &mut self,
+        now: SessionTime,
+        guild: GuildId,
+        user: UserId,
+        channel: Option<ChannelId>,
+    ) {
+        let before = self.people.see(guild, user, channel);
+        if before == channel {
+            return;
+        }
+        if self.is_followed(user) {
+            self.followed_user_moved(now, guild, user, channel);
+        }
+        self.occupancy_changed(now, guild, user, before, channel);
     }
 
     /// Nobody hears the bot, or somebody does again. In a stage it asks to speak; elsewhere it can
@@ -139,7 +172,7 @@ impl Presence {
         match &mut it.phase {
             Phase::Leaving { .. } => self.left(now, guild),
             // The late word about an earlier leave; a join that is refused gets no word at all.
-            Phase::Joining(joining) if joining.stage == Stage::AtGateway => {}
+            Phase::Joining(joining) if joining.stage == Stage::AtGateway && !joining.seated => {}
             Phase::Joining(joining) => {
                 let asked = mem::take(&mut joining.asked);
                 let place = Place { guild, channel: joining.channel };
@@ -157,13 +190,22 @@ impl Presence {
     pub(super) fn forget(&mut self, now: SessionTime, guild: GuildId, reason: &str) {
         self.end_session(now, guild, reason);
         self.outputs.push_back(Output::Forget { guild });
-        self.guilds.entry(guild).or_default().phase = Phase::Idle;
+        let it = self.guilds.entry(guild).or_default();
+        it.phase = Phase::Idle;
+        it.owner = Owner::Nobody;
+        // Whoever took it out wants it out: followed users bring it back when they move.
+        it.following = Default::default();
         self.advance(now, guild);
     }
 
-    /// Somebody moved the bot: the session is rebuilt where it is now.
+    /// Somebody moved the bot: the session is rebuilt where it is now, if it may be there.
     pub(super) fn moved(&mut self, now: SessionTime, guild: GuildId, to: ChannelId) {
         let Some(it) = self.guilds.get_mut(&guild) else { return };
+        if let Some(from) = it.phase.channel()
+            && !self.settings.allows(guild, to)
+        {
+            return self.moved_outside(now, guild, from, to);
+        }
         let (from, asked, attempt) = match &mut it.phase {
             Phase::Joining(joining) => {
                 (joining.channel, mem::take(&mut joining.asked), joining.attempt)
@@ -177,11 +219,7 @@ impl Presence {
             self.answer(asker, Err(JoinFailure::Connect(reason)));
         }
         if from != to {
-            let record = Record::new(now, Level::Warn, "bot moved to allowed channel")
-                .with("guild", guild.to_string())
-                .with("channel", to.to_string())
-                .with("from", from.to_string());
-            self.record(record);
+            self.record(timeline::presence::bot_moved(now, guild, from, to));
         }
         self.end_session(now, guild, "moved");
         self.follow(now, guild, to, attempt);
@@ -204,6 +242,7 @@ impl Presence {
             channel,
             generation,
             stage: Stage::AtGateway,
+            seated: true,
             deadline,
             asked: Vec::new(),
             // Nobody waits for it, so a failure is tried again.

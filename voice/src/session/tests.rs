@@ -32,6 +32,7 @@ fn connection() -> CallSettings {
         secure: true,
         dave: true,
         decryption_failure_tolerance: call::DECRYPTION_FAILURE_TOLERANCE,
+        reconnect_grace: call::RECONNECT_GRACE,
         seed: 1,
         udp_fallback: None,
     }

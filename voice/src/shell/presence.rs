@@ -1,7 +1,12 @@
 //! The task that owns [`Presence`]: asks Discord through songbird's gateway half, starts sessions,
 //! carries what everybody says.
+//!
+//! Every account has a task of its own, with its own sessions: two bots in one guild do not know of
+//! each other.
 
 #![allow(clippy::disallowed_methods, reason = "the shell is where tasks and timers are")]
+
+mod lookups;
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -13,9 +18,9 @@ use std::{
 
 use async_trait::async_trait;
 use clawvoice_session::{
-    ChannelId, Generation, GuildId, JoinFailure, JoinOutcome, LeaveOutcome, SessionTime,
-    StageAnswer, StageDoor, UserId, VoiceControl, VoiceGatewayEvent, VoiceStateRequest,
-    VoiceStatus, timeline::Record,
+    ChannelId, Generation, GuildId, JoinFailure, JoinOutcome, LeaveOutcome, LookupDoor,
+    SessionTime, StageAnswer, StageDoor, UserId, VoiceControl, VoiceGatewayEvent,
+    VoiceStateRequest, VoiceStatus, timeline::Record,
 };
 use secrecy::{ExposeSecret as _, SecretString};
 use songbird::{
@@ -29,6 +34,7 @@ use tokio::{
     task::{JoinHandle, JoinSet},
 };
 
+use self::lookups::{LookedUp, Lookups};
 use crate::presence::{
     Connection, Half, Output, Presence, PresenceSettings, Ticket,
     link::{EndPlan, SessionCommand, SessionEvent, SessionHandle, SessionRequest, SessionStarter},
@@ -57,11 +63,17 @@ pub struct PresenceChannels {
     pub records: mpsc::Sender<Record>,
     /// What asks to speak in stages; without it, nobody asks.
     pub stage: Option<Arc<dyn StageDoor>>,
+    /// What looks at voice states and channels; without it, channels are joined without a look and
+    /// followed users are where the main gateway tells.
+    pub lookups: Option<Arc<dyn LookupDoor>>,
 }
 
 impl fmt::Debug for PresenceChannels {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("PresenceChannels").field("stage", &self.stage.is_some()).finish()
+        f.debug_struct("PresenceChannels")
+            .field("stage", &self.stage.is_some())
+            .field("lookups", &self.lookups.is_some())
+            .finish()
     }
 }
 
@@ -89,6 +101,7 @@ enum Ask {
     LeaveAll {
         reply: oneshot::Sender<()>,
     },
+    Settings(Box<PresenceSettings>),
 }
 
 impl PresenceHandle {
@@ -99,6 +112,12 @@ impl PresenceHandle {
         if self.asks.send(Ask::LeaveAll { reply }).await.is_ok() {
             let _ = done.await;
         }
+    }
+
+    /// The configuration changed. [`PresenceSettings::lookups`] stays what it was at the start.
+    pub async fn reload(&self, settings: PresenceSettings) {
+        // After the end there is nothing to change.
+        let _ = self.asks.send(Ask::Settings(Box::new(settings))).await;
     }
 }
 
@@ -131,21 +150,24 @@ impl VoiceControl for PresenceHandle {
 /// Starts the task. It ends when every handle is dropped.
 ///
 /// `clock` gives the time of the machines; it must be the clock the sessions use, so that the
-/// timeline's records are in one time.
+/// timeline's records are in one time. [`PresenceSettings::lookups`] is set by whether there is a
+/// [`PresenceChannels::lookups`].
 pub fn start(
-    settings: PresenceSettings,
+    mut settings: PresenceSettings,
     channels: PresenceChannels,
     starter: Arc<dyn SessionStarter>,
     clock: impl Fn() -> SessionTime + Send + Sync + 'static,
 ) -> (PresenceHandle, JoinHandle<()>) {
     let (asks, asked) = mpsc::channel(ASKS);
     let (from_sessions, session_events) = mpsc::channel(SESSION_EVENTS);
+    settings.lookups = channels.lookups.is_some();
     let task = Task {
         machine: Presence::new(settings),
         requests: channels.requests,
         records: Records { sender: channels.records, dropped: 0 },
         stage: channels.stage,
         stage_requests: JoinSet::new(),
+        lookups: Lookups::new(channels.lookups),
         starter,
         clock: Box::new(clock),
         user: None,
@@ -170,6 +192,7 @@ struct Task {
     stage: Option<Arc<dyn StageDoor>>,
     /// Requests to speak that wait for Discord's answer.
     stage_requests: JoinSet<(GuildId, ChannelId, StageAnswer)>,
+    lookups: Lookups,
     starter: Arc<dyn SessionStarter>,
     clock: Box<dyn Fn() -> SessionTime + Send + Sync>,
     user: Option<UserId>,
@@ -250,6 +273,7 @@ impl Task {
                 Some(Ok((guild, channel, answer))) = self.stage_requests.join_next() => {
                     self.machine.handle_stage((self.clock)(), guild, channel, &answer);
                 }
+                Some(answer) = self.lookups.next() => self.looked_up(&answer),
                 () = sleep_for(wake) => self.machine.handle_timeout((self.clock)()),
             }
             self.drain().await;
@@ -286,12 +310,28 @@ impl Task {
             Ask::Status { guild, reply } => {
                 let _ = reply.send(self.machine.status(guild));
             }
+            Ask::Settings(mut settings) => {
+                settings.lookups = self.lookups.are_possible();
+                self.machine.handle_settings(now, *settings);
+            }
             Ask::LeaveAll { reply } => {
                 self.machine.handle_stop(now);
                 let until = now + CLOSE_WAIT;
                 let stopping =
                     self.stopping.get_or_insert_with(|| Stopping { replies: Vec::new(), until });
                 stopping.replies.push(reply);
+            }
+        }
+    }
+
+    fn looked_up(&mut self, answer: &LookedUp) {
+        let now = (self.clock)();
+        match answer {
+            LookedUp::User { guild, user, answer } => {
+                self.machine.handle_lookup(now, *guild, *user, answer);
+            }
+            LookedUp::Room { guild, channel, answer } => {
+                self.machine.handle_room(now, *guild, *channel, answer);
             }
         }
     }
@@ -342,6 +382,10 @@ impl Task {
                         });
                     }
                 }
+                Output::CheckRoom { guild, channel, bot } => {
+                    self.lookups.room(guild, channel, bot);
+                }
+                Output::LookUp { guild, user } => self.lookups.user(guild, user),
                 Output::Answer { ticket, result } => {
                     if let Some(reply) = self.waiting.remove(&ticket) {
                         // Whoever asked may be gone.
@@ -533,238 +577,4 @@ impl VoiceUpdate for Silent {
 }
 
 #[cfg(test)]
-mod tests {
-    use clawvoice_session::{
-        VoiceServerChange, VoiceStateChange,
-        timeline::{Level, Record},
-    };
-    use tokio::time::{Instant, timeout};
-
-    use super::*;
-    use crate::presence::Labels;
-
-    const GUILD: GuildId = GuildId::new(1);
-    const A: ChannelId = ChannelId::new(10);
-    const B: ChannelId = ChannelId::new(20);
-    const BOT: UserId = UserId::new(5);
-
-    /// A session that was started, seen from its inside.
-    struct Started {
-        request: SessionRequest,
-        commands: mpsc::Receiver<SessionCommand>,
-        events: mpsc::Sender<SessionEvent>,
-    }
-
-    struct FakeStarter(mpsc::UnboundedSender<Started>);
-
-    impl SessionStarter for FakeStarter {
-        fn start(&self, request: SessionRequest) -> SessionHandle {
-            let (to_session, commands) = mpsc::channel(8);
-            let (events, from_session) = mpsc::channel(8);
-            let _ = self.0.send(Started { request, commands, events });
-            SessionHandle { commands: to_session, events: from_session }
-        }
-    }
-
-    struct World {
-        handle: PresenceHandle,
-        gateway: mpsc::Sender<VoiceGatewayEvent>,
-        requests: mpsc::Receiver<VoiceStateRequest>,
-        records: mpsc::Receiver<Record>,
-        sessions: mpsc::UnboundedReceiver<Started>,
-    }
-
-    async fn world() -> World {
-        let (gateway, events) = mpsc::channel(16);
-        let (to_gateway, requests) = mpsc::channel(16);
-        let (record, records) = mpsc::channel(64);
-        let (started, sessions) = mpsc::unbounded_channel();
-        let settings = PresenceSettings {
-            enabled: true,
-            auto_join: Vec::new(),
-            connect_timeout: Duration::from_secs(30),
-            labels: Labels::default(),
-        };
-        let channels =
-            PresenceChannels { events, requests: to_gateway, records: record, stage: None };
-        let began = Instant::now();
-        let clock = move || SessionTime::ZERO + began.elapsed();
-        let (handle, _) = start(settings, channels, Arc::new(FakeStarter(started)), clock);
-        gateway.send(VoiceGatewayEvent::Ready { user: BOT }).await.unwrap();
-        // The first join must find the bot ready.
-        while gateway.capacity() < gateway.max_capacity() {
-            tokio::task::yield_now().await;
-        }
-        World { handle, gateway, requests, records, sessions }
-    }
-
-    impl World {
-        fn join(
-            &self,
-            guild: GuildId,
-            channel: ChannelId,
-        ) -> JoinHandle<Result<JoinOutcome, JoinFailure>> {
-            let handle = self.handle.clone();
-            tokio::spawn(async move { handle.join(guild, channel).await })
-        }
-
-        async fn asked(&mut self) -> (u64, Option<u64>) {
-            let request = self.requests.recv().await.unwrap();
-            assert!(!request.self_deaf && !request.self_mute, "{request:?}");
-            (request.guild.get(), request.channel.map(ChannelId::get))
-        }
-
-        async fn state(&self, guild: GuildId, channel: Option<ChannelId>) {
-            let session_id = format!("vs{guild}");
-            let change =
-                VoiceStateChange { guild, user: BOT, channel, session_id, suppressed: false };
-            self.gateway.send(VoiceGatewayEvent::State(change)).await.unwrap();
-        }
-
-        async fn server(&self, guild: GuildId, endpoint: &str) {
-            let change = VoiceServerChange {
-                guild,
-                endpoint: Some(endpoint.to_owned()),
-                token: "token".to_owned().into(),
-            };
-            self.gateway.send(VoiceGatewayEvent::Server(change)).await.unwrap();
-        }
-
-        /// In a channel, with a session that is ready.
-        async fn connected(&mut self, guild: GuildId, channel: ChannelId) -> Started {
-            let join = self.join(guild, channel);
-            assert_eq!(self.asked().await, (guild.get(), Some(channel.get())));
-            self.state(guild, Some(channel)).await;
-            self.server(guild, "host:1").await;
-            let started = self.sessions.recv().await.unwrap();
-            started.events.send(SessionEvent::Ready).await.unwrap();
-            assert_eq!(join.await.unwrap(), Ok(JoinOutcome::Joined));
-            started
-        }
-
-        fn lines(&mut self) -> Vec<String> {
-            let mut lines = Vec::new();
-            while let Ok(record) = self.records.try_recv() {
-                lines.push(record.line.into_owned());
-            }
-            lines
-        }
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_join_through_songbird_then_a_leave() {
-        let mut world = world().await;
-        let join = world.join(GUILD, A);
-        assert_eq!(world.asked().await, (1, Some(10)));
-        // The halves come in either order.
-        world.server(GUILD, "host:1").await;
-        world.state(GUILD, Some(A)).await;
-        let mut started = world.sessions.recv().await.unwrap();
-        let request = &started.request;
-        assert_eq!((request.guild, request.channel, request.user), (GUILD, A, BOT));
-        assert_eq!((request.session_id.as_str(), request.endpoint.as_str()), ("vs1", "host:1"));
-        assert_eq!(request.token.expose_secret(), "token");
-
-        let record = Record::new(SessionTime::ZERO, Level::Info, "realtime bridge ready");
-        started.events.send(SessionEvent::Record(record)).await.unwrap();
-        started.events.send(SessionEvent::Ready).await.unwrap();
-        assert_eq!(join.await.unwrap(), Ok(JoinOutcome::Joined));
-        assert_eq!(world.lines(), ["joining", "realtime bridge ready", "joined"]);
-        let here = VoiceStatus { guild: GUILD, channel: A };
-        assert_eq!(world.handle.status(Some(GUILD)).await, [here]);
-        assert_eq!(world.handle.join(GUILD, A).await, Ok(JoinOutcome::AlreadyConnected));
-
-        world.server(GUILD, "host:2").await;
-        let told = started.commands.recv().await.unwrap();
-        assert!(
-            matches!(&told, SessionCommand::ServerChanged { endpoint, .. } if endpoint == "host:2"),
-            "{told:?}"
-        );
-
-        assert_eq!(world.handle.leave(GUILD).await, LeaveOutcome::Left(A));
-        assert_eq!(world.asked().await, (1, None));
-        assert!(matches!(started.commands.recv().await, Some(SessionCommand::Leave)));
-        assert!(started.commands.recv().await.is_none(), "the sender is dropped");
-        assert_eq!(world.handle.status(None).await, []);
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn without_an_answer_the_join_fails_at_the_deadline_and_is_taken_back() {
-        let mut world = world().await;
-        let asked_at = Instant::now();
-        let failure = world.handle.join(GUILD, A).await.unwrap_err();
-        assert_eq!(asked_at.elapsed().as_secs(), 30);
-        assert!(matches!(failure, JoinFailure::Connect(_)), "{failure}");
-        assert_eq!(world.asked().await, (1, Some(10)));
-        assert_eq!(world.asked().await, (1, None));
-        assert!(world.sessions.try_recv().is_err(), "no session was started");
-        assert_eq!(world.lines(), ["joining", "join failed before ready"]);
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_move_by_a_moderator_starts_a_session_there_without_op_4() {
-        let mut world = world().await;
-        let mut first = world.connected(GUILD, A).await;
-        world.state(GUILD, Some(B)).await;
-        world.server(GUILD, "host:2").await;
-        let second = world.sessions.recv().await.unwrap();
-        assert_eq!((second.request.channel, second.request.endpoint.as_str()), (B, "host:2"));
-        assert!(second.request.generation > first.request.generation);
-        assert!(matches!(first.commands.recv().await, Some(SessionCommand::Leave)));
-        // The old session's last words change nothing.
-        let plan = EndPlan::Rejoin;
-        let ended = SessionEvent::Ended { reason: "late".to_owned(), plan };
-        first.events.send(ended).await.unwrap();
-        second.events.send(SessionEvent::Ready).await.unwrap();
-        drop(first);
-        let here = VoiceStatus { guild: GUILD, channel: B };
-        while world.handle.status(None).await != [here] {
-            tokio::task::yield_now().await;
-        }
-        assert!(world.requests.try_recv().is_err(), "nothing was asked of Discord");
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_session_that_stops_without_a_word_is_left() {
-        let mut world = world().await;
-        let started = world.connected(GUILD, A).await;
-        drop(started);
-        assert_eq!(world.asked().await, (1, None));
-        assert_eq!(world.handle.status(None).await, []);
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn leaving_everywhere_waits_for_the_sessions_but_not_forever() {
-        let mut world = world().await;
-        let mut one = world.connected(GUILD, A).await;
-        let two = world.connected(GuildId::new(2), B).await;
-        let pending = world.join(GuildId::new(3), B);
-        assert_eq!(world.asked().await, (3, Some(20)));
-
-        let handle = world.handle.clone();
-        let mut leaving = tokio::spawn(async move { handle.leave_all().await });
-        assert_eq!(world.asked().await, (3, None), "there is no session to wait for");
-        assert_eq!(pending.await.unwrap(), Err(JoinFailure::Stopped));
-        assert!(matches!(one.commands.recv().await, Some(SessionCommand::Leave)));
-        assert!(world.requests.try_recv().is_err(), "the sessions are closing");
-        drop(one);
-        assert_eq!(world.asked().await, (1, None), "its session has closed");
-        let asked_at = Instant::now();
-        assert_eq!(world.asked().await, (2, None), "its session had the time to");
-        assert!(asked_at.elapsed() <= LEAVE_HOLD);
-        let soon = Duration::from_millis(600);
-        assert!(timeout(soon, &mut leaving).await.is_err(), "the second session still closes");
-        leaving.await.unwrap();
-        drop(two);
-        assert_eq!(world.handle.join(GUILD, A).await, Err(JoinFailure::Stopped));
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn without_a_main_gateway_a_join_fails_at_once() {
-        let mut world = world().await;
-        world.requests.close();
-        let failure = world.handle.join(GUILD, A).await.unwrap_err();
-        assert!(failure.to_string().contains("the main gateway cannot be asked"), "{failure}");
-        assert!(world.lines().contains(&"join failed before ready".to_owned()));
-    }
-}
+mod tests;

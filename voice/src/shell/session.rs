@@ -87,6 +87,8 @@ pub struct SessionTemplate {
     pub dave: bool,
     /// Frames in a row that may fail to decrypt before the group is re-initialised.
     pub decryption_failure_tolerance: u32,
+    /// How long resumes of a lost voice websocket may begin.
+    pub reconnect_grace: Duration,
     /// TLS towards the voice gateway; `None` trusts the public web's authorities.
     pub tls: Option<Arc<ClientConfig>>,
     /// For opening a websocket.
@@ -162,6 +164,7 @@ impl SessionStarter for Sessions {
             secure: self.template.secure,
             dave: self.template.dave,
             decryption_failure_tolerance: self.template.decryption_failure_tolerance,
+            reconnect_grace: self.template.reconnect_grace,
             seed: rand::random(),
             udp_fallback: None,
         };

@@ -194,6 +194,7 @@ impl Room {
             secure: true,
             dave: true,
             decryption_failure_tolerance,
+            reconnect_grace: clawvoice_voice::call::RECONNECT_GRACE,
             seed: 3,
             udp_fallback: None,
         };

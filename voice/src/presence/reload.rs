@@ -1,0 +1,78 @@
+//! New settings while the bot is running.
+
+use clawvoice_session::{GuildId, JoinFailure, SessionTime};
+
+use super::{
+    follow::Following,
+    machine::Presence,
+    phase::{Owner, Phase},
+    settings::PresenceSettings,
+};
+
+impl Presence {
+    /// The configuration changed: what it forbids now is left, what it wants now is joined, and
+    /// whatever was given up is tried again.
+    pub fn handle_settings(&mut self, now: SessionTime, settings: PresenceSettings) {
+        self.settings = settings;
+        self.auto_join.forget_warnings();
+        for it in self.guilds.values_mut() {
+            it.suspended = false;
+            it.following = Following::default();
+        }
+        if self.stopped {
+            return;
+        }
+        if !self.settings.enabled {
+            self.auto_join.left.clear();
+            for guild in self.guild_ids() {
+                self.leave(now, guild, &JoinFailure::Disabled, "voice was switched off");
+            }
+            return;
+        }
+        for guild in self.guild_ids() {
+            self.leave_what_is_forbidden(now, guild);
+            self.leave_the_unfollowed(now, guild);
+        }
+        for guild in self.people.guilds() {
+            self.follow_anybody(now, guild);
+        }
+        if self.online {
+            self.fill_auto_join(now);
+            self.begin_reconciling(now);
+        }
+        self.go_on(now);
+    }
+
+    fn leave_what_is_forbidden(&mut self, now: SessionTime, guild: GuildId) {
+        let Some(it) = self.guilds.get_mut(&guild) else { return };
+        let (allowed, refused): (Vec<_>, Vec<_>) =
+            it.queue.drain(..).partition(|wanted| self.settings.allows(guild, wanted.channel));
+        it.queue = allowed.into();
+        let here = it.phase.channel();
+        for wanted in refused {
+            self.answer(wanted.asker, Err(JoinFailure::NotAllowed(wanted.channel)));
+        }
+        let Some(here) = here.filter(|here| !self.settings.allows(guild, *here)) else { return };
+        let reason = "the channel is not allowed any more";
+        if self.guilds.get(&guild).is_some_and(|it| it.queue.is_empty()) {
+            self.leave(now, guild, &JoinFailure::NotAllowed(here), reason);
+        } else if let Phase::Joining(joining) = &mut self.guilds.entry(guild).or_default().phase {
+            let asked = std::mem::take(&mut joining.asked);
+            for asker in asked {
+                self.answer(asker, Err(JoinFailure::NotAllowed(here)));
+            }
+            self.depart(now, guild, reason, None);
+        }
+        // A session that somebody is about to leave for another channel ends in any case.
+    }
+
+    fn leave_the_unfollowed(&mut self, now: SessionTime, guild: GuildId) {
+        let Some(it) = self.guilds.get(&guild) else { return };
+        if let (Owner::Followed, Some(here)) = (it.owner, it.phase.channel())
+            && it.queue.is_empty()
+            && !self.somebody_followed_in(guild, here)
+        {
+            self.leave(now, guild, &JoinFailure::Cancelled, "nobody there is followed any more");
+        }
+    }
+}
