@@ -9,7 +9,8 @@ use std::{
 
 use clawvoice_config::{
     AgentSession, BargeInRule, BootstrapFile, Config, ConsultPolicy as ConfiguredConsult,
-    DiscordId, SelectedProvider, SessionTarget, ToolPolicy as ConfiguredTools, VoiceMode,
+    DiscordId, SelectedProvider, Sender, SessionTarget, ToolPolicy as ConfiguredTools, VoiceMode,
+    user_ids,
 };
 use clawvoice_session::{ChannelId, SessionKey, UserId};
 use clawvoice_voice::{
@@ -180,27 +181,25 @@ impl Base {
     }
 
     fn channel_prompt(&self, request: &SessionRequest) -> Option<String> {
-        let guild = self.guild(request)?;
-        let channel = guild.channels.iter().find(|(id, _)| id.get() == request.channel.get());
-        channel.and_then(|(_, channel)| channel.system_prompt.clone())
+        let channel = self.guild(request)?.channel(request.channel.get(), None)?;
+        channel.system_prompt.clone()
     }
 
     fn guild(&self, request: &SessionRequest) -> Option<&clawvoice_config::Guild> {
-        let guilds = &self.config.discord.guilds;
-        guilds.iter().find(|(id, _)| id.get() == request.guild.get()).map(|(_, guild)| guild)
+        self.config.discord.guild(request.guild.get(), None)
     }
 
     fn rights(&self, request: &SessionRequest) -> Rights {
         let guild = self.guild(request);
-        let channel = guild.and_then(|guild| {
-            guild.channels.iter().find(|(id, _)| id.get() == request.channel.get())
-        });
+        let channel = guild.and_then(|guild| guild.channel(request.channel.get(), None));
         let listed = channel
-            .and_then(|(_, channel)| channel.users.as_ref())
+            .and_then(|channel| channel.users.as_ref())
             .or_else(|| guild.and_then(|guild| guild.users.as_ref()));
         Rights {
-            owners: ids(self.config.owners_in_force()),
-            admitted: listed.map(|users| ids(users)),
+            owners: ids(&self.config.owners_in_force()),
+            admitted: listed
+                .filter(|users| !users.contains(&Sender::Anyone))
+                .map(|users| ids(&user_ids(users))),
         }
     }
 }

@@ -1,70 +1,87 @@
 //! Walks the syntax tree by key, noting what is wrong where it stands and going on.
 
-use std::{cell::RefCell, collections::BTreeSet, path::Path};
+use std::{cell::RefCell, collections::BTreeSet, time::Duration};
 
 use jsonc_parser::{
-    ast::{Object, ObjectProp, ObjectPropName, Value},
+    ast::{Object, ObjectProp},
     common::{Range, Ranged},
 };
 
 use crate::{
+    ast::{json, prop_name},
     check,
     env::Env,
-    error::{ConfigError, Problem, Warning},
-    span,
+    error::Problem,
+    field::Field,
+    origin::Source,
+    walk::{Surface, Walk},
 };
 
-/// What a walk over one file needs and gathers.
-pub(crate) struct Walk<'s> {
-    pub(crate) origin: &'s str,
-    pub(crate) text: &'s str,
-    pub(crate) env: &'s dyn Env,
-    /// Relative paths in the file start here: the file's own folder.
-    pub(crate) folder: &'s Path,
-    errors: RefCell<Vec<ConfigError>>,
-    warnings: RefCell<Vec<Warning>>,
+/// An enum whose values are words of the file.
+pub(crate) trait Word: Copy + PartialEq + 'static {
+    const WORDS: &'static [(&'static str, Self)];
+
+    fn word(self) -> &'static str {
+        Self::WORDS.iter().find(|(_, value)| *value == self).map_or("", |(word, _)| word)
+    }
 }
 
-impl<'s> Walk<'s> {
-    pub(crate) fn new(origin: &'s str, text: &'s str, folder: &'s Path, env: &'s dyn Env) -> Self {
-        Self { origin, text, env, folder, errors: RefCell::default(), warnings: RefCell::default() }
-    }
+/// Settings that are read from one object.
+pub(crate) trait Block: Sized {
+    fn read(section: &Section<'_, '_>) -> Self;
+}
 
-    pub(crate) fn into_findings(self) -> (Vec<ConfigError>, Vec<Warning>) {
-        (self.errors.into_inner(), self.warnings.into_inner())
-    }
-
-    fn fail(&self, range: Range, path: &str, problem: Problem, hint: Option<String>) {
-        let error = ConfigError::at(self.origin, self.text, range.start..range.end, problem);
-        self.errors.borrow_mut().push(error.with_path(path).with_hint(hint));
-    }
-
-    fn warn(&self, range: Range, path: &str, message: String) {
-        self.warnings.borrow_mut().push(Warning {
-            origin: self.origin.to_owned(),
-            at: span::position(self.text, range.start),
-            path: path.to_owned(),
-            message,
-        });
-    }
+/// One object that a section is read from.
+#[derive(Clone)]
+struct Layer<'w, 't> {
+    object: &'w Object<'t>,
+    /// Where it stands.
+    at: String,
+    /// Whether the section owns it, and so complains of its unknown keys.
+    own: bool,
 }
 
 /// An object of the file, or the absence of one: then every key is absent.
+///
+/// It can have several layers, as an account has its own and the common settings: then a key is
+/// read from the first layer that has it.
 pub(crate) struct Section<'w, 't> {
     walk: &'w Walk<'w>,
-    object: Option<&'w Object<'t>>,
+    layers: Vec<Layer<'w, 't>>,
     path: String,
+    surface: Surface,
     asked: RefCell<BTreeSet<&'static str>>,
 }
 
 impl<'w, 't> Section<'w, 't> {
-    pub(crate) fn root(walk: &'w Walk<'w>, object: &'w Object<'t>) -> Self {
-        Self { walk, object: Some(object), path: String::new(), asked: RefCell::default() }
+    pub(crate) fn root(walk: &'w Walk<'w>, object: Option<&'w Object<'t>>) -> Self {
+        let layers = object.map(|object| Layer { object, at: String::new(), own: true });
+        Self::new(walk, layers.into_iter().collect(), String::new(), Surface::Active)
+    }
+
+    pub(crate) fn of_object(
+        walk: &'w Walk<'w>,
+        object: Option<&'w Object<'t>>,
+        at: String,
+        path: String,
+        own: bool,
+        surface: Surface,
+    ) -> Self {
+        let layers = object.map(|object| Layer { object, at, own });
+        Self::new(walk, layers.into_iter().collect(), path, surface)
+    }
+
+    fn new(walk: &'w Walk<'w>, layers: Vec<Layer<'w, 't>>, path: String, surface: Surface) -> Self {
+        Self { walk, layers, path, surface, asked: RefCell::default() }
     }
 
     /// Whether the object stands in the file.
     pub(crate) fn is_present(&self) -> bool {
-        self.object.is_some()
+        !self.layers.is_empty() || self.walk.is_describing()
+    }
+
+    pub(crate) fn is_describing(&self) -> bool {
+        self.walk.is_describing()
     }
 
     pub(crate) fn has(&self, key: &str) -> bool {
@@ -75,11 +92,46 @@ impl<'w, 't> Section<'w, 't> {
         self.walk.env
     }
 
+    pub(crate) fn walk(&self) -> &'w Walk<'w> {
+        self.walk
+    }
+
+    pub(crate) fn path(&self) -> &str {
+        &self.path
+    }
+
+    pub(crate) fn surface(&self) -> Surface {
+        self.surface
+    }
+
     /// The value under `key`, which counts as known from now on.
     pub(crate) fn field(&self, key: &'static str) -> Option<Field<'w, 't>> {
         self.asked.borrow_mut().insert(key);
-        let prop = self.find(key)?;
-        Some(self.enter(key, prop))
+        self.enter(key)
+    }
+
+    /// The value under an old name of the key at `new`, with a warning. `None` also if `new` itself
+    /// is written, which then is used.
+    pub(crate) fn legacy(
+        &self,
+        old: &'static str,
+        new: &str,
+        new_is_written: bool,
+    ) -> Option<Field<'w, 't>> {
+        self.asked.borrow_mut().insert(old);
+        if self.walk.is_describing() {
+            self.walk.declare_legacy(&join(&self.path, old), new);
+            return None;
+        }
+        let (layer, prop) = self.find(old)?;
+        let at = join(&layer.at, old);
+        let first = if new_is_written { ", which is written too and goes first" } else { "" };
+        let message = format!("an old name of `{}`{first}", within(new));
+        self.walk.warn(prop.name.range(), &at, message);
+        if new_is_written {
+            return None;
+        }
+        Some(Field::found(self.walk, &prop.value, at, new.to_owned(), self.surface))
     }
 
     /// The object under `key`, absent if there is none or it is something else (noted).
@@ -90,24 +142,171 @@ impl<'w, 't> Section<'w, 't> {
         }
     }
 
+    /// The objects under `key` of all layers, read key by key.
+    pub(crate) fn merged(&self, key: &'static str) -> Section<'w, 't> {
+        self.asked.borrow_mut().insert(key);
+        let mut merged = self.missing(key);
+        for layer in self.each_layer() {
+            if let Some(field) = layer.enter(key) {
+                merged.layers.extend(field.section().layers);
+            }
+        }
+        merged
+    }
+
+    /// This section, and below it another one, of which only those keys are read that this one
+    /// does not have.
+    pub(crate) fn over(mut self, below: &Section<'w, 't>) -> Self {
+        self.layers.extend(below.layers.iter().cloned().map(|layer| Layer { own: false, ..layer }));
+        self
+    }
+
+    /// Every layer by itself, the one that goes first first.
+    pub(crate) fn each_layer(&self) -> Vec<Section<'w, 't>> {
+        let alone = |layer: &Layer<'w, 't>| {
+            Self::new(self.walk, vec![layer.clone()], self.path.clone(), self.surface)
+        };
+        if self.walk.is_describing() {
+            return vec![self.same()];
+        }
+        self.layers.iter().map(alone).collect()
+    }
+
     pub(crate) fn bool(&self, key: &'static str) -> Option<bool> {
         self.field(key)?.bool()
+    }
+
+    pub(crate) fn bool_or(&self, key: &'static str, default: bool) -> bool {
+        self.or(key, self.bool(key), default)
     }
 
     pub(crate) fn text(&self, key: &'static str) -> Option<String> {
         self.field(key)?.text()
     }
 
+    /// A text in which emptiness has a meaning.
+    pub(crate) fn any_text(&self, key: &'static str) -> Option<String> {
+        self.field(key)?.typed_text("a string").map(str::to_owned)
+    }
+
     pub(crate) fn whole(&self, key: &'static str, min: u32, max: u32) -> Option<u32> {
         self.field(key)?.whole(min, max)
+    }
+
+    pub(crate) fn whole_or(&self, key: &'static str, min: u32, max: u32, default: u32) -> u32 {
+        self.or(key, self.whole(key, min, max), default)
     }
 
     pub(crate) fn number(&self, key: &'static str, min: f64, max: f64) -> Option<f64> {
         self.field(key)?.number(min, max)
     }
 
+    pub(crate) fn number_or(&self, key: &'static str, min: f64, max: f64, default: f64) -> f64 {
+        self.or(key, self.number(key, min, max), default)
+    }
+
+    /// Milliseconds.
+    pub(crate) fn millis(&self, key: &'static str, min: u32, max: u32) -> Option<Duration> {
+        self.whole(key, min, max).map(|millis| Duration::from_millis(millis.into()))
+    }
+
+    /// Milliseconds.
+    pub(crate) fn millis_or(
+        &self,
+        key: &'static str,
+        min: u32,
+        max: u32,
+        default: u32,
+    ) -> Duration {
+        Duration::from_millis(self.whole_or(key, min, max, default).into())
+    }
+
+    /// Seconds.
+    pub(crate) fn seconds_or(
+        &self,
+        key: &'static str,
+        min: u32,
+        max: u32,
+        default: u32,
+    ) -> Duration {
+        Duration::from_secs(self.whole_or(key, min, max, default).into())
+    }
+
+    /// Seconds, with a fraction.
+    pub(crate) fn hours_or(&self, key: &'static str, default: f64) -> Duration {
+        // Ten years of hours: what lasts longer lasts for ever.
+        Duration::from_secs_f64(self.number_or(key, 0.0, 87_600.0, default) * 3_600.0)
+    }
+
     pub(crate) fn choice<T: Copy>(&self, key: &'static str, of: &[(&'static str, T)]) -> Option<T> {
         self.field(key)?.choice(of)
+    }
+
+    pub(crate) fn word<T: Word>(&self, key: &'static str) -> Option<T> {
+        self.field(key)?.choice(T::WORDS)
+    }
+
+    pub(crate) fn word_or<T: Word>(&self, key: &'static str, default: T) -> T {
+        let written = self.word(key);
+        self.declare_default(key, default.word());
+        if written.is_none() {
+            self.note_default(key, default.word());
+        }
+        written.unwrap_or(default)
+    }
+
+    /// Texts.
+    pub(crate) fn texts(&self, key: &'static str) -> Option<Vec<String>> {
+        Some(self.list(key)?.iter().filter_map(Field::text).collect())
+    }
+
+    /// Settings of their own.
+    pub(crate) fn block<T: Block>(&self, key: &'static str) -> T {
+        T::read(&self.section(key))
+    }
+
+    /// The value if there is one, else the default of `key`.
+    pub(crate) fn or<T: Into<serde_json::Value> + Clone>(
+        &self,
+        key: &str,
+        value: Option<T>,
+        default: T,
+    ) -> T {
+        self.declare_default(key, default.clone());
+        match value {
+            Some(value) => value,
+            None => {
+                self.note_default(key, default.clone());
+                default
+            }
+        }
+    }
+
+    /// As [`Self::or`], where the default depends on other keys.
+    pub(crate) fn or_derived<T: Into<serde_json::Value> + Clone>(
+        &self,
+        key: &str,
+        value: Option<T>,
+        default: T,
+    ) -> T {
+        value.unwrap_or_else(|| {
+            self.note_default(key, default.clone());
+            default
+        })
+    }
+
+    fn declare_default(&self, key: &str, default: impl Into<serde_json::Value>) {
+        self.walk.declare_default(&join(&self.path, key), default.into());
+    }
+
+    /// What `key` is because nothing is written.
+    pub(crate) fn note_default(&self, key: &str, value: impl Into<serde_json::Value>) {
+        self.walk.note(&join(&self.path, key), value.into(), Source::Default);
+    }
+
+    /// The value of `key` comes from an environment variable.
+    pub(crate) fn note_env(&self, key: &str, variable: &str, value: impl Into<serde_json::Value>) {
+        self.walk.note(&join(&self.path, key), value.into(), Source::Env(variable.to_owned()));
     }
 
     /// A text under any one of several spellings of a key; different values are an error.
@@ -135,8 +334,26 @@ impl<'w, 't> Section<'w, 't> {
 
     /// Every key with its value, for objects whose keys are names. Marks nothing as known.
     pub(crate) fn entries(&self) -> Vec<(String, Field<'w, 't>)> {
-        self.properties()
-            .map(|prop| (prop_name(prop).to_owned(), self.enter(prop_name(prop), prop)))
+        self.entries_with(&[])
+    }
+
+    /// As [`Self::entries`]; `special` are names whose values have keys that others have not.
+    pub(crate) fn entries_with(&self, special: &[&str]) -> Vec<(String, Field<'w, 't>)> {
+        if self.walk.is_describing() {
+            let names = std::iter::once(&"<id>").chain(special);
+            return names
+                .map(|name| {
+                    let path = format!("{}.{name}", self.path);
+                    ((*name).to_owned(), Field::described(self.walk, path, self.surface))
+                })
+                .collect();
+        }
+        let mut seen = BTreeSet::new();
+        self.layers
+            .iter()
+            .flat_map(|layer| layer.object.properties.iter().map(prop_name))
+            .filter(|name| seen.insert(*name))
+            .filter_map(|name| Some((name.to_owned(), self.enter(name)?)))
             .collect()
     }
 
@@ -158,15 +375,15 @@ impl<'w, 't> Section<'w, 't> {
     pub(crate) fn finish(&self) {
         let asked = self.asked.borrow();
         let known: Vec<&str> = asked.iter().copied().collect();
-        for prop in self.properties() {
+        for (layer, prop) in self.own_properties() {
             let key = prop_name(prop);
             if !asked.contains(key) {
                 let hint = check::belongs_elsewhere(&self.path, key)
                     .or_else(|| {
                         check::near_name(key, &known).map(|near| format!("did you mean `{near}`?"))
                     })
-                    .or_else(|| Some(format!("known here: {}", known.join(", "))));
-                self.fail_key(prop, Problem::UnknownKey, hint);
+                    .or_else(|| Some(known_here(&known)));
+                self.walk.fail(prop.name.range(), &join(&layer.at, key), Problem::UnknownKey, hint);
             }
         }
         self.finish_leniently();
@@ -174,257 +391,124 @@ impl<'w, 't> Section<'w, 't> {
 
     /// Notes repeated keys only: for objects that others own.
     pub(crate) fn finish_leniently(&self) {
-        let mut seen = BTreeSet::new();
-        for prop in self.properties() {
-            if !seen.insert(prop_name(prop)) {
-                let hint = "keep one of the two".to_owned();
-                self.fail_key(prop, Problem::DuplicateKey, Some(hint));
+        for layer in self.layers.iter().filter(|layer| layer.own) {
+            let mut seen = BTreeSet::new();
+            for prop in &layer.object.properties {
+                let key = prop_name(prop);
+                if !seen.insert(key) {
+                    let hint = Some("keep one of the two".to_owned());
+                    let path = join(&layer.at, key);
+                    self.walk.fail(prop.name.range(), &path, Problem::DuplicateKey, hint);
+                }
             }
         }
     }
 
     /// Warns of a key that is nearly one of `read`, in an object whose other keys are others' own.
     pub(crate) fn warn_near(&self, read: &[&'static str]) {
-        for prop in self.properties() {
+        for (layer, prop) in self.own_properties() {
             let key = prop_name(prop);
             let near = check::near_name(key, read).filter(|near| *near != key && !self.has(near));
             if let Some(near) = near {
                 let message = format!("this key is not read; did you mean `{near}`?");
-                self.walk.warn(prop.name.range(), &join(&self.path, key), message);
+                self.walk.warn(prop.name.range(), &join(&layer.at, key), message);
             }
         }
+    }
+
+    /// As [`Self::warn_near`] of the keys that were asked for.
+    pub(crate) fn warn_near_asked(&self) {
+        let asked: Vec<&'static str> = self.asked.borrow().iter().copied().collect();
+        self.warn_near(&asked);
+        self.finish_leniently();
     }
 
     /// Notes that `key` is missing from this object.
     pub(crate) fn fail_missing(&self, key: &str, hint: &str) {
-        let range = self.object.map_or(Range::new(0, 0), |object| {
-            Range::new(object.range.start, object.range.start + 1)
-        });
-        self.walk.fail(range, &join(&self.path, key), Problem::Missing, Some(hint.to_owned()));
+        let (range, at) = self.start();
+        self.walk.fail(range, &join(&at, key), Problem::Missing, Some(hint.to_owned()));
     }
 
-    fn fail_key(&self, prop: &ObjectProp<'_>, problem: Problem, hint: Option<String>) {
-        self.walk.fail(prop.name.range(), &join(&self.path, prop_name(prop)), problem, hint);
+    /// A warning about this object as a whole, or about the absence of it.
+    pub(crate) fn warn(&self, key: &str, message: String) {
+        let (range, at) = self.start();
+        self.walk.warn(range, &join(&at, key), message);
     }
 
-    fn properties(&self) -> impl Iterator<Item = &'w ObjectProp<'t>> + use<'w, 't> {
-        self.object.into_iter().flat_map(|object| &object.properties)
+    fn start(&self) -> (Range, String) {
+        match self.layers.first() {
+            Some(layer) => {
+                let start = layer.object.range.start;
+                (Range::new(start, start + 1), layer.at.clone())
+            }
+            None => (Range::new(0, 0), self.path.clone()),
+        }
     }
 
-    fn find(&self, key: &str) -> Option<&'w ObjectProp<'t>> {
-        self.properties().find(|prop| prop_name(prop) == key)
+    fn properties(&self) -> impl Iterator<Item = &'w ObjectProp<'t>> + '_ {
+        self.layers.iter().flat_map(|layer| &layer.object.properties)
     }
 
-    fn enter(&self, key: &str, prop: &'w ObjectProp<'t>) -> Field<'w, 't> {
-        Field { walk: self.walk, value: &prop.value, path: join(&self.path, key) }
+    fn own_properties(&self) -> impl Iterator<Item = (&Layer<'w, 't>, &'w ObjectProp<'t>)> {
+        let own = self.layers.iter().filter(|layer| layer.own);
+        own.flat_map(|layer| layer.object.properties.iter().map(move |prop| (layer, prop)))
+    }
+
+    fn find(&self, key: &str) -> Option<(&Layer<'w, 't>, &'w ObjectProp<'t>)> {
+        self.layers.iter().find_map(|layer| {
+            let prop = layer.object.properties.iter().find(|prop| prop_name(prop) == key)?;
+            Some((layer, prop))
+        })
+    }
+
+    fn enter(&self, key: &str) -> Option<Field<'w, 't>> {
+        let path = join(&self.path, key);
+        if self.walk.is_describing() {
+            return Some(Field::described(self.walk, path, self.surface));
+        }
+        let (layer, prop) = self.find(key)?;
+        let at = join(&layer.at, key);
+        let mut field = Field::found(self.walk, &prop.value, at, path, self.surface);
+        field.own = layer.own;
+        Some(field)
     }
 
     /// The same object once more, of which no key was asked for yet.
     pub(crate) fn same(&self) -> Section<'w, 't> {
-        Section {
-            walk: self.walk,
-            object: self.object,
-            path: self.path.clone(),
-            asked: RefCell::default(),
-        }
+        Self::new(self.walk, self.layers.clone(), self.path.clone(), self.surface)
+    }
+
+    /// The same object, as used or as not used.
+    pub(crate) fn on(&self, surface: Surface) -> Section<'w, 't> {
+        Section { surface, ..self.same() }
     }
 
     /// The section `key` as if it were not in the file: every key of it is absent.
     pub(crate) fn missing(&self, key: &str) -> Section<'w, 't> {
-        Section {
-            walk: self.walk,
-            object: None,
-            path: join(&self.path, key),
-            asked: RefCell::default(),
-        }
+        Self::new(self.walk, Vec::new(), join(&self.path, key), self.surface)
     }
 }
 
-/// A value of the file and the way to it.
-pub(crate) struct Field<'w, 't> {
-    walk: &'w Walk<'w>,
-    value: &'w Value<'t>,
-    path: String,
-}
+/// So many known keys at most are listed as advice.
+const LISTED: usize = 24;
 
-impl<'w, 't> Field<'w, 't> {
-    pub(crate) fn env(&self) -> &'w dyn Env {
-        self.walk.env
-    }
-
-    pub(crate) fn folder(&self) -> &'w Path {
-        self.walk.folder
-    }
-
-    pub(crate) fn fail(&self, problem: Problem, hint: Option<String>) {
-        self.walk.fail(self.value.range(), &self.path, problem, hint);
-    }
-
-    pub(crate) fn warn(&self, message: String) {
-        self.walk.warn(self.value.range(), &self.path, message);
-    }
-
-    pub(crate) fn bool(&self) -> Option<bool> {
-        match self.value {
-            Value::BooleanLit(literal) => Some(literal.value),
-            _ => self.wrong_type("true or false"),
-        }
-    }
-
-    /// A text with at least one character that is not white space.
-    pub(crate) fn text(&self) -> Option<String> {
-        let text = self.typed_text("a string")?;
-        if text.trim().is_empty() {
-            self.fail(Problem::Empty, Some("write a value, or leave the key out".to_owned()));
-            return None;
-        }
-        Some(text.to_owned())
-    }
-
-    /// A text that may be empty; `expected` names what belongs here.
-    pub(crate) fn typed_text(&self, expected: &'static str) -> Option<&'w str> {
-        match self.value {
-            Value::StringLit(literal) => Some(&literal.value),
-            _ => self.wrong_type(expected),
-        }
-    }
-
-    /// The value as it stands if it is a text, without noting anything.
-    pub(crate) fn if_text(&self) -> Option<&'w str> {
-        self.value.as_string_lit().map(|literal| literal.value.as_ref())
-    }
-
-    /// The source text of a number, without noting anything.
-    pub(crate) fn if_number(&self) -> Option<&'t str> {
-        self.value.as_number_lit().map(|literal| literal.value)
-    }
-
-    pub(crate) fn whole(&self, min: u32, max: u32) -> Option<u32> {
-        let number = self.if_number().and_then(number);
-        match number.filter(|number| number.fract() == 0.0) {
-            Some(number) if number >= f64::from(min) && number <= f64::from(max) => {
-                Some(number as u32)
-            }
-            Some(_) => self.out_of_bounds(f64::from(min), f64::from(max)),
-            None => self.wrong_type("a whole number"),
-        }
-    }
-
-    pub(crate) fn number(&self, min: f64, max: f64) -> Option<f64> {
-        match self.if_number().and_then(number) {
-            Some(number) if number >= min && number <= max => Some(number),
-            Some(_) => self.out_of_bounds(min, max),
-            None => self.wrong_type("a number"),
-        }
-    }
-
-    pub(crate) fn choice<T: Copy>(&self, of: &[(&'static str, T)]) -> Option<T> {
-        let text = self.typed_text("a string")?;
-        let found = of.iter().find(|(name, _)| *name == text).map(|(_, value)| *value);
-        if found.is_none() {
-            let allowed: Vec<&'static str> = of.iter().map(|(name, _)| *name).collect();
-            let hint =
-                check::near_name(text, &allowed).map(|near| format!("did you mean {near:?}?"));
-            self.fail(Problem::NotOneOf { allowed, got: text.to_owned() }, hint);
-        }
-        found
-    }
-
-    pub(crate) fn list(&self) -> Option<Vec<Field<'w, 't>>> {
-        let Value::Array(array) = self.value else { return self.wrong_type("a list") };
-        let element = |(index, value)| Field {
-            walk: self.walk,
-            value,
-            path: format!("{}[{index}]", self.path),
-        };
-        Some(array.elements.iter().enumerate().map(element).collect())
-    }
-
-    pub(crate) fn section(&self) -> Section<'w, 't> {
-        let object = match self.value {
-            Value::Object(object) => Some(object),
-            _ => self.wrong_type("an object"),
-        };
-        Section { walk: self.walk, object, path: self.path.clone(), asked: RefCell::default() }
-    }
-
-    pub(crate) fn if_object(&self) -> Option<Section<'w, 't>> {
-        matches!(self.value, Value::Object(_)).then(|| self.section())
-    }
-
-    /// The value with everything below it, unread.
-    pub(crate) fn free_form(&self) -> serde_json::Value {
-        json(self.value)
-    }
-
-    pub(crate) fn wrong_type<T>(&self, expected: &'static str) -> Option<T> {
-        self.fail(Problem::WrongType { expected, got: kind(self.value) }, None);
-        None
-    }
-
-    fn out_of_bounds<T>(&self, min: f64, max: f64) -> Option<T> {
-        let got = self.if_number().unwrap_or_default().to_owned();
-        self.fail(Problem::OutOfBounds { min, max, got }, None);
-        None
+fn known_here(known: &[&str]) -> String {
+    match known.len() {
+        0 => "no key is known here".to_owned(),
+        1..=LISTED => format!("known here: {}", known.join(", ")),
+        more => format!("{more} keys are known here; `clawvoice config schema` lists them"),
     }
 }
 
-fn kind(value: &Value<'_>) -> &'static str {
-    match value {
-        Value::StringLit(_) => "a string",
-        Value::NumberLit(literal) => match number(literal.value) {
-            Some(number) if number.fract() != 0.0 => "a fraction",
-            _ => "a number",
-        },
-        Value::BooleanLit(_) => "true or false",
-        Value::Object(_) => "an object",
-        Value::Array(_) => "a list",
-        Value::NullKeyword(_) => "null",
-    }
-}
-
-/// A JSON5 number: decimal with optional sign and bare points, hexadecimal, never infinite.
-fn number(text: &str) -> Option<f64> {
-    let (sign, digits) = match text.strip_prefix('-') {
-        Some(digits) => (-1.0, digits),
-        None => (1.0, text.strip_prefix('+').unwrap_or(text)),
-    };
-    let hex = digits.strip_prefix("0x").or_else(|| digits.strip_prefix("0X"));
-    let value = match hex {
-        Some(hex) => u64::from_str_radix(hex, 16).ok()? as f64,
-        None => digits.parse::<f64>().ok()?,
-    };
-    value.is_finite().then_some(sign * value)
-}
-
-fn json(value: &Value<'_>) -> serde_json::Value {
-    match value {
-        Value::StringLit(literal) => literal.value.as_ref().into(),
-        Value::NumberLit(literal) => match literal.value.parse::<i64>() {
-            Ok(whole) => whole.into(),
-            Err(_) => number(literal.value).map_or(serde_json::Value::Null, Into::into),
-        },
-        Value::BooleanLit(literal) => literal.value.into(),
-        Value::NullKeyword(_) => serde_json::Value::Null,
-        Value::Array(array) => array.elements.iter().map(json).collect(),
-        Value::Object(object) => object
-            .properties
-            .iter()
-            .map(|prop| (prop_name(prop).to_owned(), json(&prop.value)))
-            .collect::<serde_json::Map<_, _>>()
-            .into(),
-    }
-}
-
-fn prop_name<'p>(prop: &'p ObjectProp<'_>) -> &'p str {
-    match &prop.name {
-        ObjectPropName::String(literal) => &literal.value,
-        ObjectPropName::Word(literal) => literal.value,
-    }
+/// A path without the part that everybody knows: of an account, what is below it.
+fn within(path: &str) -> &str {
+    let Some(key) = path.strip_prefix("channels.discord.") else { return path };
+    let account = key.strip_prefix("accounts.").and_then(|rest| rest.split_once('.'));
+    account.map_or(key, |(_, key)| key)
 }
 
 /// `path.key`, or `path["key"]` when the key is not a plain word.
-fn join(path: &str, key: &str) -> String {
+pub(crate) fn join(path: &str, key: &str) -> String {
     let plain =
         !key.is_empty() && key.chars().all(|c| c.is_alphanumeric() || matches!(c, '_' | '-' | '$'));
     match (path.is_empty(), plain) {
@@ -436,23 +520,7 @@ fn join(path: &str, key: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
-
-    #[test]
-    fn json5_numbers() {
-        for (text, value) in [
-            ("1", Some(1.0)),
-            ("+.5", Some(0.5)),
-            ("-5.", Some(-5.0)),
-            ("0x10", Some(16.0)),
-            ("-0X10", Some(-16.0)),
-            ("1e400", None),
-            ("Infinity", None),
-            ("NaN", None),
-        ] {
-            assert_eq!(number(text), value, "{text}");
-        }
-    }
+    use super::join;
 
     #[test]
     fn odd_keys_are_quoted_in_paths() {

@@ -68,9 +68,27 @@ pub enum Problem {
     /// A secret whose source has no value.
     #[error("environment variable {0} is not set")]
     UnsetVariable(String),
+    /// A secret that a file or a program does not give.
+    #[error("the secret {id:?} of {provider} cannot be resolved: {why}")]
+    Unresolved {
+        /// The provider, as in `secrets.providers.vault`.
+        provider: String,
+        /// Its id there.
+        id: String,
+        /// Why not. Never says what was read.
+        why: String,
+    },
     /// Anything else, in words.
     #[error("{0}")]
     Invalid(String),
+}
+
+impl Problem {
+    /// Whether the file is right and only a secret is not to be had.
+    #[must_use]
+    pub const fn is_resolvability(&self) -> bool {
+        matches!(self, Self::UnsetVariable(_) | Self::Unresolved { .. })
+    }
 }
 
 /// One complaint: where, what, and what to do.

@@ -5,36 +5,78 @@
 //! ```
 //!
 //! Every complaint names `file:line:column`, the field path, shows the line with a caret and says
-//! what to do. All complaints of a file come at once. In the parts that are read
-//! (`channels.discord`, `agents`, `models`, `session`, `commands`) unknown keys of `channels.discord` are errors; the
-//! rest of an OpenClaw file is left alone.
+//! what to do. All complaints of a file come at once. Unknown keys of `channels.discord` and of
+//! `gateway.clawvoice` are errors; of the parts that OpenClaw shares with other channels (`agents`,
+//! `models`, `session`, `commands`, `messages`, …) only what is read is checked; the rest of an
+//! OpenClaw file is left alone.
+//!
+//! The schema is written once. The code that reads a key says what it takes and what it is by
+//! default ([`declarations`]), and notes where its value came from ([`Origins`]).
 //!
 //! Does not: open sockets, know tokio or Discord I/O, keep a default anywhere but in `schema`.
 
+mod ast;
+mod changes;
 mod check;
 mod cursor;
+mod describe;
 mod env;
 mod error;
+mod exec;
+mod field;
 mod load;
+mod locate;
+mod origin;
+mod redact;
 mod schema;
 mod secret;
 mod span;
+mod vault;
+mod walk;
 
+pub use changes::{Change, Effect};
+pub use describe::{Declarations, Declared, Kind};
 pub use env::{Env, ProcessEnv};
 pub use error::{ConfigError, ConfigErrors, Problem, Warning};
-pub use load::{load, parse};
+pub use load::{Checked, check, declarations, load, parse};
+pub use locate::{NotLocated, locate, new_file};
+pub use origin::{Origin, Origins, Source};
+pub use redact::REDACTED;
 pub use schema::{
     Config,
-    agents::Agent,
-    discord::{BaseUrl, Commands, Discord, DiscordId, Intents},
-    guilds::{Guild, GuildChannel},
+    access::{
+        Access, AllowBots, BotLoopProtection, ContextVisibility, DmPolicy, GroupPolicy,
+        MentionPatterns, PatternMode,
+    },
+    accounts::{Account, Disabled},
+    agents::{Agent, Agents, Switch, TypingMode},
+    commands::{CommandRules, Commands},
+    connection::{Activity, AutoPresence, Connection, EventQueue, PluralKit, Reconnect, Status},
+    delivery::{
+        AckReactionScope, Delivery, HeartbeatPosts, MarkdownTables, RateLimit, RateStrategy,
+        ReplyToMode, Retry, SpawnContext, ThreadBindings,
+    },
+    discord::{Discord, Intents},
+    features::{Actions, ApprovalTarget, ExecApprovals, Features},
+    gateway::{Gateway, Health},
+    guilds::{AutoThreadName, Guild, GuildChannel, ReactionNotifications, ToolLists, slug},
+    id::{BaseUrl, DiscordId},
+    messages::{Messages, QueueDrop, QueueMode, UnmentionedInbound, VisibleReplies},
     models::{ModelApi, ModelCost, ModelFacts, ModelProvider},
+    people::{Sender, user_ids},
     realtime::{
         BargeInRule, BootstrapFile, ConsultPolicy, LocalBehaviour, LocalProvider, Provider,
         Realtime, SelectedProvider, ToolPolicy,
     },
+    routing::{AccessGroup, Binding, BindingKind, PeerKind},
     server::{AuthHeader, Azure, Server, Transcription},
+    session::{DmScope, Session},
     speech::{ElevenLabsTts, EspeakTts, OpenAiTts, Speech, Synthesizer, Transcriber},
+    streaming::{
+        BreakPreference, ChunkMode, Coalesce, CommandText, PreviewChunk, ProgressLabel, Streaming,
+        StreamingMode,
+    },
     voice::{AgentSession, AutoJoin, SessionTarget, TimelineFiles, Voice, VoiceChannel, VoiceMode},
 };
 pub use span::Position;
+pub use walk::ExecRefs;

@@ -1,6 +1,6 @@
 //! From a file to [`Config`].
 
-use std::{io, path::Path};
+use std::{collections::BTreeMap, io, path::Path};
 
 use jsonc_parser::{
     CollectOptions, ParseOptions, ast::Value, common::Ranged, errors::ParseErrorKind, parse_to_ast,
@@ -8,10 +8,12 @@ use jsonc_parser::{
 
 use crate::{
     Config,
-    cursor::{Section, Walk},
+    cursor::Section,
+    describe::Declarations,
     env::Env,
     error::{ConfigError, ConfigErrors, Problem},
     schema, span,
+    walk::{ExecRefs, Walk},
 };
 
 const NOT_FOUND_HINT: &str =
@@ -25,14 +27,18 @@ const NOT_FOUND_HINT: &str =
 pub fn load(path: &Path, env: &dyn Env) -> Result<Config, ConfigErrors> {
     let origin = path.display().to_string();
     let bytes = std::fs::read(path).map_err(|error| unreadable(&origin, &error))?;
-    let text = std::str::from_utf8(&bytes).map_err(|error| {
-        let readable = span::readable_part(&bytes);
+    parse(utf8(&origin, &bytes)?, path, env)
+}
+
+/// The text of a file.
+pub(crate) fn utf8<'b>(origin: &str, bytes: &'b [u8]) -> Result<&'b str, ConfigError> {
+    std::str::from_utf8(bytes).map_err(|error| {
+        let readable = span::readable_part(bytes);
         let offset = error.valid_up_to();
         let byte = bytes.get(offset).copied().unwrap_or_default();
-        ConfigError::at(&origin, readable, offset..offset, Problem::NotUtf8 { offset, byte })
+        ConfigError::at(origin, readable, offset..offset, Problem::NotUtf8 { offset, byte })
             .with_hint(Some("save the file as UTF-8".to_owned()))
-    })?;
-    parse(text, path, env)
+    })
 }
 
 /// Checks the text of a file. `origin` is what messages call the file; relative paths in it start
@@ -42,41 +48,78 @@ pub fn load(path: &Path, env: &dyn Env) -> Result<Config, ConfigErrors> {
 ///
 /// Everything wrong with the text at once.
 pub fn parse(text: &str, origin: &Path, env: &dyn Env) -> Result<Config, ConfigErrors> {
+    check(text, origin, env, ExecRefs::Run).outcome
+}
+
+/// What checking a text found.
+#[derive(Clone, Debug)]
+pub struct Checked {
+    /// The settings, or everything wrong with them. With [`ExecRefs::Skip`] the settings are not to
+    /// be used: secrets are missing from them.
+    pub outcome: Result<Config, ConfigErrors>,
+    /// References to secrets that were resolved, or could not be.
+    pub refs_checked: usize,
+    /// References to programs that were not run.
+    pub refs_skipped: usize,
+}
+
+/// As [`parse`], with a choice of what becomes of programs that give out secrets.
+#[must_use]
+pub fn check(text: &str, origin: &Path, env: &dyn Env, exec: ExecRefs) -> Checked {
     let name = origin.display().to_string();
+    let refused = |error: ConfigError| Checked {
+        outcome: Err(error.into()),
+        refs_checked: 0,
+        refs_skipped: 0,
+    };
     // A byte order mark is no part of the text; JSON5 counts it as white space.
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-    let tree = parse_to_ast(text, &CollectOptions::default(), &json5())
-        .map_err(|error| syntax(&name, text, &error))?;
-    let walk = Walk::new(&name, text, origin.parent().unwrap_or(Path::new("")), env);
+    let tree = match parse_to_ast(text, &CollectOptions::default(), &json5()) {
+        Ok(tree) => tree,
+        Err(error) => return refused(syntax(&name, text, &error)),
+    };
+    let folder = origin.parent().unwrap_or(Path::new(""));
+    let walk = Walk::new(&name, text, folder, env, exec);
     let object = match &tree.value {
         Some(Value::Object(object)) => object,
         Some(other) => {
             let range = other.range();
             let problem = Problem::Invalid("expected an object `{ … }` at the top".to_owned());
-            return Err(ConfigError::at(&name, text, range.start..range.end, problem).into());
+            return refused(ConfigError::at(&name, text, range.start..range.end, problem));
         }
         None => {
             let hint = "the smallest file is `{ channels: { discord: { voice: {} } } }`";
-            return Err(ConfigError::at(&name, text, 0..0, Problem::EmptyFile)
-                .with_hint(Some(hint.to_owned()))
-                .into());
+            let error = ConfigError::at(&name, text, 0..0, Problem::EmptyFile);
+            return refused(error.with_hint(Some(hint.to_owned())));
         }
     };
-    let mut config = schema::read(&Section::root(&walk, object));
-    let (errors, warnings) = walk.into_findings();
-    if !errors.is_empty() {
-        return Err(ConfigErrors::new(errors));
-    }
-    config.warnings = warnings;
-    Ok(config)
+    let mut config = schema::read(&Section::root(&walk, Some(object)));
+    let found = walk.into_findings();
+    config.warnings = found.warnings;
+    config.origins = found.origins;
+    let outcome = match found.errors.is_empty() {
+        true => Ok(config),
+        false => Err(ConfigErrors::new(found.errors)),
+    };
+    Checked { outcome, refs_checked: found.refs_checked, refs_skipped: found.refs_skipped }
+}
+
+/// Every key that is read, with what it takes: the same code reads no file and is asked what it
+/// looked for.
+#[must_use]
+pub fn declarations() -> Declarations {
+    let nothing: BTreeMap<String, String> = BTreeMap::new();
+    let walk = Walk::describing(&nothing);
+    let _ = schema::read(&Section::root(&walk, None));
+    walk.into_declarations()
 }
 
 /// JSON5 and nothing beyond it: jsonc-parser by itself would also let commas be missing.
-fn json5() -> ParseOptions {
+pub(crate) fn json5() -> ParseOptions {
     ParseOptions { allow_missing_commas: false, ..ParseOptions::default() }
 }
 
-fn unreadable(origin: &str, error: &io::Error) -> ConfigError {
+pub(crate) fn unreadable(origin: &str, error: &io::Error) -> ConfigError {
     match error.kind() {
         io::ErrorKind::NotFound => ConfigError::of_file(origin, Problem::NotFound, NOT_FOUND_HINT),
         io::ErrorKind::PermissionDenied => ConfigError::of_file(
@@ -97,7 +140,11 @@ fn unreadable(origin: &str, error: &io::Error) -> ConfigError {
     }
 }
 
-fn syntax(origin: &str, text: &str, error: &jsonc_parser::errors::ParseError) -> ConfigError {
+pub(crate) fn syntax(
+    origin: &str,
+    text: &str,
+    error: &jsonc_parser::errors::ParseError,
+) -> ConfigError {
     let sentence = error.kind().to_string();
     let mut chars = sentence.chars();
     let sentence: String =

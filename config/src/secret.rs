@@ -1,20 +1,31 @@
-//! Secrets: given in the file, or named there and kept in the environment.
+//! Secrets: given in the file, or named there and kept elsewhere.
 
-use secrecy::SecretString;
+use secrecy::{ExposeSecret as _, SecretString};
 
 use crate::{
-    cursor::{Field, Section},
+    cursor::Section,
+    describe::Kind,
     error::Problem,
+    field::Field,
+    redact::REDACTED,
+    vault::{Reference, SecretSource},
+    walk::Surface,
 };
 
 /// Reads a secret: a plain text, `$NAME` or `${NAME}`, or
-/// `{ source: "env", provider?: "default", id: "NAME" }`.
+/// `{ source: "env" | "file" | "exec", provider?: "default", id: "…" }`.
 ///
-/// A reference that cannot be resolved is an error and never falls through to another source.
-/// `None` also when an error was noted.
+/// A reference that cannot be resolved is an error and never falls through to another source;
+/// where nobody uses it, it is not resolved, with a warning. `None` also when an error was noted.
 pub(crate) fn secret(field: &Field<'_, '_>) -> Option<SecretString> {
+    field.declare(|| Kind::Secret);
+    if field.is_described() {
+        return None;
+    }
     if let Some(section) = field.if_object() {
-        return reference(&section);
+        field.free_form();
+        let reference = reference(&section)?;
+        return noted(field, resolve(field, &reference));
     }
     let text = field.typed_text("a string or a secret reference")?;
     let text = text.trim();
@@ -23,56 +34,86 @@ pub(crate) fn secret(field: &Field<'_, '_>) -> Option<SecretString> {
         return None;
     }
     match shorthand(text) {
-        Some(name) => resolve(field, name),
-        None => Some(SecretString::from(text)),
+        Some(name) => noted(field, resolve(field, &Reference::variable(name))),
+        None => {
+            field.note_shown(REDACTED.into());
+            noted(field, Some(SecretString::from(text)))
+        }
     }
 }
 
-fn reference(section: &Section<'_, '_>) -> Option<SecretString> {
-    let source = section.choice("source", &[("env", true), ("file", false), ("exec", false)]);
-    section.text("provider");
+fn noted(field: &Field<'_, '_>, secret: Option<SecretString>) -> Option<SecretString> {
+    if let Some(secret) = &secret {
+        field.walk().note_secret(field.path(), secret.expose_secret());
+    }
+    secret
+}
+
+fn reference(section: &Section<'_, '_>) -> Option<Reference> {
+    let source = section.choice(
+        "source",
+        &[("env", SecretSource::Env), ("file", SecretSource::File), ("exec", SecretSource::Exec)],
+    );
+    let provider = section.field("provider");
     let id = section.field("id");
     section.finish();
-    match source {
-        None if section.has("source") => return None,
-        None => {
-            section.fail_missing("source", "use `source: \"env\"`");
-            return None;
+    let Some(source) = source else {
+        if !section.has("source") {
+            section.fail_missing("source", "use `source: \"env\"`, \"file\" or \"exec\"");
         }
-        Some(false) => {
-            let hint = "keep the secret in an environment variable and use `source: \"env\"`";
-            if let Some(source) = section.field("source") {
-                let problem = "secrets from files and programs are not supported".to_owned();
-                source.fail(Problem::Invalid(problem), Some(hint.to_owned()));
-            }
-            return None;
-        }
-        Some(true) => {}
-    }
+        return None;
+    };
     let Some(id) = id else {
-        section.fail_missing("id", "name the environment variable");
+        section.fail_missing("id", source.id_hint());
         return None;
     };
     let name = id.text()?;
-    if !is_variable_name(&name) {
-        let hint = "capital letters, digits and `_`, as in DISCORD_BOT_TOKEN".to_owned();
-        id.fail(Problem::Invalid("not a name of an environment variable".to_owned()), Some(hint));
+    if !source.takes(&name) {
+        id.refuse(source.id_problem(), source.id_hint());
         return None;
     }
-    resolve(&id, &name)
+    let provider = match provider {
+        Some(provider) => {
+            let name = provider.text()?;
+            if !is_provider_name(&name) {
+                provider.refuse(
+                    "not the name of a provider",
+                    "small letters, digits, `-` and `_`, at most 64, beginning with a letter",
+                );
+                return None;
+            }
+            name
+        }
+        None => "default".to_owned(),
+    };
+    Some(Reference { source, provider, id: name })
 }
 
-fn resolve(field: &Field<'_, '_>, name: &str) -> Option<SecretString> {
-    let value = field.env().var(name);
-    if value.is_none() {
-        let hint = format!("set it before starting: export {name}=…");
-        field.fail(Problem::UnsetVariable(name.to_owned()), Some(hint));
+fn resolve(field: &Field<'_, '_>, reference: &Reference) -> Option<SecretString> {
+    match field.surface() {
+        Surface::Active => {}
+        Surface::Unread => return None,
+        Surface::Off => {
+            field.warn(
+                "SECRETS_REF_IGNORED_INACTIVE_SURFACE: this part is switched off, so the \
+                 reference is not resolved"
+                    .to_owned(),
+            );
+            return None;
+        }
     }
-    value.map(SecretString::from)
+    let walk = field.walk();
+    match walk.vault.resolve(reference, walk.env) {
+        Ok(secret) => Some(secret),
+        Err(refusal) => {
+            field.fail(refusal.problem, Some(refusal.hint));
+            None
+        }
+    }
 }
 
 /// The variable's name in `$NAME` or `${NAME}`.
-fn shorthand(text: &str) -> Option<&str> {
+pub(crate) fn shorthand(text: &str) -> Option<&str> {
     let rest = text.strip_prefix('$')?;
     let name = match rest.strip_prefix('{') {
         Some(inner) => inner.strip_suffix('}')?,
@@ -81,15 +122,22 @@ fn shorthand(text: &str) -> Option<&str> {
     is_variable_name(name).then_some(name)
 }
 
-fn is_variable_name(name: &str) -> bool {
+pub(crate) fn is_variable_name(name: &str) -> bool {
     name.len() <= 128
         && name.starts_with(|c: char| c.is_ascii_uppercase())
         && name.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b'_')
 }
 
+pub(crate) fn is_provider_name(name: &str) -> bool {
+    let plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-' || b == b'_';
+    name.len() <= 64
+        && name.starts_with(|c: char| c.is_ascii_lowercase())
+        && name.bytes().all(plain)
+}
+
 #[cfg(test)]
 mod tests {
-    use super::shorthand;
+    use super::{is_provider_name, shorthand};
 
     #[test]
     fn shorthand_names_a_variable() {
@@ -103,5 +151,13 @@ mod tests {
         ] {
             assert_eq!(shorthand(text), name, "{text:?}");
         }
+    }
+
+    #[test]
+    fn providers_have_small_names() {
+        for (name, good) in [("a", true), ("my-vault_2", true), ("A", false), ("2a", false)] {
+            assert_eq!(is_provider_name(name), good, "{name}");
+        }
+        assert!(is_provider_name(&"a".repeat(64)) && !is_provider_name(&"a".repeat(65)));
     }
 }

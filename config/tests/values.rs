@@ -111,7 +111,7 @@ fn secrets_do_not_print() {
 #[test]
 fn other_channels_and_top_level_keys_are_left_alone() {
     let text = "{ gateway: { anything: [1, null] }, channels: { telegram: { botToken: 5 }, \
-                discord: { token: 'a.b.c', guilds: { '*': {} }, dmPolicy: 'open' } } }";
+                discord: { token: 'a.b.c', guilds: { '*': {} } } } }";
     assert_eq!(taken(text, &[]).warnings, []);
 }
 
@@ -449,10 +449,25 @@ fn owners() {
     let listed = "ownerAllowFrom: ['discord:1', 'telegram:2', '<@!3>']";
     assert_eq!(owns("", ""), [false; 3]);
     assert_eq!(owns(listed, ""), [true, false, true]);
-    // Being admitted makes nobody an owner where owners are listed.
+    // Being admitted makes nobody an owner.
+    assert_eq!(owns("", "allowFrom: ['2']"), [false; 3]);
     assert_eq!(owns(listed, "allowFrom: ['2']"), [true, false, true]);
     assert_eq!(owns("ownerAllowFrom: []", "allowFrom: ['2']"), [false; 3]);
+}
+
+#[test]
+fn documented_owners_are_the_admitted_where_that_is_asked_for() {
+    let owns = |commands: &str, discord: &str| {
+        let text = format!(
+            "{{ commands: {{ ownerFromAllowFrom: true, {commands} }}, channels: {{ discord: {{ \
+             token: 'a.b.c', {discord} }} }} }}"
+        );
+        let config = taken(&text, &[]);
+        [1, 2, 3].map(|user| config.is_owner(user))
+    };
+    let listed = "ownerAllowFrom: ['1', '3']";
+    assert_eq!(owns(listed, "allowFrom: ['2']"), [true, false, true]);
     assert_eq!(owns("", "allowFrom: ['user:2', 'ada', '*', 3]"), [false, true, true]);
-    assert_eq!(owns("", "dm: { policy: 'open', allowFrom: ['1'] }"), [true, false, false]);
+    assert_eq!(owns("", "dm: { allowFrom: ['1'] }"), [true, false, false]);
     assert_eq!(owns("", "allowFrom: ['2'], dm: { allowFrom: ['1'] }"), [false, true, false]);
 }

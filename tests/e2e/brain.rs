@@ -153,7 +153,8 @@ fn agent(scene: &Scene, base: &str, third: &str) -> Agent {
     let discord = scene.server.api_base_url();
     let config = format!(
         "{{
-            channels: {{ discord: {{ apiBaseUrl: '{discord}', allowFrom: ['{ADA}'], voice: {{
+            commands: {{ ownerAllowFrom: ['{ADA}'] }},
+            channels: {{ discord: {{ apiBaseUrl: '{discord}', voice: {{
                 {AUTO_JOIN} captureSilenceGraceMs: 500,
                 realtime: {{ provider: 'local', providers: {{ local: {{
                     behaviour: 'script', script: 'script.json5', speed: 20, silenceDurationMs: 400,
@@ -209,7 +210,7 @@ async fn a_spoken_question_is_asked_streamed_and_spoken() {
     assert!(place("agent turn start") < place("agent turn answer (21 chars)"));
     assert!(place("agent turn answer") < place("realtime audio playback started"));
     let start = agent.record("agent turn start").await;
-    assert_eq!(start.fields["owner"], true, "Ada is in allowFrom, and her key and op 5 agree");
+    assert_eq!(start.fields["owner"], true, "Ada owns the agent, and her key and op 5 agree");
     agent.stop().await;
 }
 

@@ -2,17 +2,21 @@
 
 use std::path::PathBuf;
 
+use serde_json::Value;
+
 use crate::{
-    cursor::{Field, Section},
+    cursor::Section,
+    describe::Kind,
     error::Problem,
-    schema::path,
+    field::Field,
+    schema::{declare::words, path, session::object, streaming::PreviewChunk},
 };
 
 /// Id of the agent when `agents` names none.
 const DEFAULT_AGENT: &str = "main";
 
 /// The agent that answers.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Agent {
     /// `agents.list[].id` (or the key in `agents.entries`); default `main`. Part of session keys.
     pub id: String,
@@ -23,12 +27,68 @@ pub struct Agent {
     pub models: Vec<String>,
     /// `workspace` of the agent, else `agents.defaults.workspace`: the folder of its files.
     pub workspace: Option<PathBuf>,
+    /// `identity.emoji`: its reaction to what it has seen.
+    pub emoji: Option<String>,
+    /// `groupChat.mentionPatterns`, in place of `messages.groupChat.mentionPatterns`.
+    pub mention_patterns: Option<Vec<String>>,
+    /// `groupChat.historyLimit`.
+    pub history_limit: Option<u32>,
+    /// `typingMode`, else `agents.defaults.typingMode`.
+    pub typing: Option<TypingMode>,
+    /// `humanDelay`, as it is written.
+    pub human_delay: Option<Value>,
+    /// `runtime`, as it is written.
+    pub runtime: Option<Value>,
 }
 
-/// `agents.defaults`.
+words! {
+    /// `typingMode`: when the bot is seen typing.
+    TypingMode {
+        /// Never.
+        Never = "never",
+        /// From the first text on.
+        Message = "message",
+        /// While it thinks.
+        Thinking = "thinking",
+        /// At once.
+        Instant = "instant",
+    }
+}
+
+words! {
+    /// `agents.defaults.envelopeTimestamp` and `envelopeElapsed`.
+    Switch {
+        /// Shown.
+        On = "on",
+        /// Not shown.
+        Off = "off",
+    }
+}
+
+/// Every agent, and `agents.defaults` as far as it is about text.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Agents {
+    /// In the order of the file; without any, `main`.
+    pub all: Vec<Agent>,
+    /// `typingIntervalSeconds`. Default 6.
+    pub typing_interval: std::time::Duration,
+    /// `blockStreamingDefault`. Default off.
+    pub block_streaming: bool,
+    /// `blockStreamingChunk`.
+    pub block_chunk: PreviewChunk,
+    /// `envelopeTimezone`: `local`, `utc`, `user` or the name of a zone. Default `local`.
+    pub timezone: String,
+    /// `envelopeTimestamp`. Default on.
+    pub timestamp: bool,
+    /// `envelopeElapsed`. Default on.
+    pub elapsed: bool,
+}
+
+/// `agents.defaults`, as far as agents have the same keys.
 struct Common {
     models: Option<Vec<String>>,
     workspace: Option<PathBuf>,
+    typing: Option<TypingMode>,
 }
 
 struct Entry {
@@ -36,62 +96,96 @@ struct Entry {
     is_default: bool,
 }
 
-/// The entry marked `default: true`, else the first, else `main`. `agents.list` goes before
+/// All, and the one marked `default: true`, else the first, else `main`. `agents.list` goes before
 /// `agents.entries`.
-pub(crate) fn read(section: &Section<'_, '_>) -> Agent {
+pub(crate) fn read(section: &Section<'_, '_>) -> (Agents, Agent) {
     let mut entries = Vec::new();
     let defaults = section.section("defaults");
-    let common = Common { models: models(&defaults), workspace: workspace(&defaults) };
+    let common = Common {
+        models: models(&defaults),
+        workspace: workspace(&defaults),
+        typing: defaults.word("typingMode"),
+    };
     for field in section.list("list").unwrap_or_default() {
         let item = field.section();
-        let Some(id) = item.field("id").and_then(|id| agent_id(&id)) else {
-            if item.is_present() && !item.has("id") {
-                item.fail_missing("id", "give the agent an id, as in `id: \"main\"`");
-            }
-            continue;
-        };
-        entries.push(entry(id, &item, &common));
+        let id = item.field("id").and_then(|id| agent_id(&id));
+        if item.is_present() && !item.has("id") {
+            item.fail_missing("id", "give the agent an id, as in `id: \"main\"`");
+        }
+        let entry = entry(id.clone().unwrap_or_default(), &item, &common);
+        entries.extend(id.map(|_| entry));
     }
     for (id, field) in section.section("entries").entries() {
         entries.push(entry(id, &field.section(), &common));
     }
     let chosen = entries.iter().position(|entry| entry.is_default).unwrap_or(0);
-    match entries.into_iter().nth(chosen) {
-        Some(entry) => entry.agent,
-        None => Agent {
-            id: DEFAULT_AGENT.to_owned(),
-            name: None,
-            models: common.models.unwrap_or_default(),
-            workspace: common.workspace,
-        },
+    let mut all: Vec<Agent> = entries.into_iter().map(|entry| entry.agent).collect();
+    if all.is_empty() {
+        all.push(entry(DEFAULT_AGENT.to_owned(), &section.missing("main"), &common).agent);
+    }
+    let agent = all[chosen.min(all.len() - 1)].clone();
+    (of_all(&defaults, all), agent)
+}
+
+fn of_all(defaults: &Section<'_, '_>, all: Vec<Agent>) -> Agents {
+    let zone = defaults.text("envelopeTimezone");
+    Agents {
+        all,
+        typing_interval: defaults.seconds_or("typingIntervalSeconds", 1, 3_600, 6),
+        block_streaming: block_streaming(defaults),
+        block_chunk: crate::cursor::Block::read(&defaults.section("blockStreamingChunk")),
+        timezone: defaults.or("envelopeTimezone", zone, "local".to_owned()),
+        timestamp: defaults.word_or("envelopeTimestamp", Switch::On) == Switch::On,
+        elapsed: defaults.word_or("envelopeElapsed", Switch::On) == Switch::On,
     }
 }
 
+/// `"on"`, `"off"`, or a bool.
+fn block_streaming(defaults: &Section<'_, '_>) -> bool {
+    let words = [("on", true), ("off", false)];
+    let written =
+        defaults.field("blockStreamingDefault").and_then(|field| field.bool_or_word(&words));
+    let on = written.map(|value| value.unwrap_or_else(|plain| plain));
+    defaults.or("blockStreamingDefault", on, false)
+}
+
 fn entry(id: String, item: &Section<'_, '_>, common: &Common) -> Entry {
-    let name = item.section("identity").text("name");
+    let identity = item.section("identity");
+    let group = item.section("groupChat");
+    let name = identity.text("name");
+    let own_name = item.text("name");
     let agent = Agent {
         id,
-        name: name.or_else(|| item.text("name")),
+        name: name.or(own_name),
         models: models(item).or_else(|| common.models.clone()).unwrap_or_default(),
         workspace: workspace(item).or_else(|| common.workspace.clone()),
+        emoji: identity.text("emoji"),
+        mention_patterns: group.texts("mentionPatterns"),
+        history_limit: group.whole("historyLimit", 0, 10_000),
+        typing: item.word("typingMode").or(common.typing),
+        human_delay: object(item, "humanDelay"),
+        runtime: object(item, "runtime"),
     };
-    Entry { agent, is_default: item.bool("default").unwrap_or(false) }
+    Entry { agent, is_default: item.bool_or("default", false) }
 }
 
 /// `model: "provider/model"`, or `{ primary, fallbacks }`.
 fn models(section: &Section<'_, '_>) -> Option<Vec<String>> {
     let field = section.field("model")?;
+    if field.is_described() {
+        field.declare(|| Kind::Other("a model's name, or { primary, fallbacks }"));
+    }
     let Some(chain) = field.if_object() else {
         if field.if_text().is_none() {
             return field.wrong_type("a model's name, or `{ primary, fallbacks }`");
         }
         return Some(vec![model(&field)?]);
     };
+    let fallbacks = chain.list("fallbacks").unwrap_or_default();
     let Some(primary) = chain.field("primary") else {
         chain.fail_missing("primary", "the model to ask first, as in \"openai/gpt-5.5\"");
         return None;
     };
-    let fallbacks = chain.list("fallbacks").unwrap_or_default();
     chain.finish_leniently();
     chain.warn_near(&["primary", "fallbacks"]);
     std::iter::once(&primary).chain(&fallbacks).map(model).collect()

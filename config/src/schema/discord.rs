@@ -1,108 +1,69 @@
-//! `channels.discord`: the account, where Discord is, and what of it is switched on.
+//! `channels.discord`, or an account of it: what it is, and its settings by area.
 
-use std::{collections::BTreeMap, fmt};
+use std::collections::BTreeMap;
 
 use secrecy::{ExposeSecret, SecretString};
 
 use crate::{
-    check,
-    cursor::{Field, Section},
+    cursor::{Section, join},
     error::Problem,
     schema::{
+        access::{self, Access},
+        accounts::DEFAULT,
+        commands::{self, CommandRules, Commands},
+        connection::{self, Connection},
+        delivery::{self, Delivery},
+        features::{self, Features},
         guilds::{self, Guild},
-        people,
+        id::{BaseUrl, DiscordId, base_url, id},
         voice::{self, Voice},
     },
     secret::secret,
+    walk::Surface,
 };
 
 /// Environment variable that holds the bot token when the file does not.
 const TOKEN_VARIABLE: &str = "DISCORD_BOT_TOKEN";
 
-/// The largest number JSON readers keep exactly: 2^53 − 1.
-const LARGEST_EXACT: u64 = (1 << 53) - 1;
-
-/// Keys of `channels.discord` that are valid but not read by this version.
-const LEFT_ALONE: &[&str] = &[
-    "accounts",
-    "defaultAccount",
-    "name",
-    "capabilities",
-    "allowBots",
-    "botLoopProtection",
-    "dangerouslyAllowNameMatching",
-    "mentionAliases",
-    "mentionPatterns",
-    "dmPolicy",
-    "defaultTo",
-    "groupPolicy",
-    "contextVisibility",
-    "historyLimit",
-    "dmHistoryLimit",
-    "dms",
-    "textChunkLimit",
-    "chunkMode",
-    "maxLinesPerMessage",
-    "markdown",
-    "suppressEmbeds",
-    "mediaMaxMb",
-    "retry",
-    "streaming",
-    "streamMode",
-    "draftChunk",
-    "blockStreaming",
-    "blockStreamingCoalesce",
-    "replyToMode",
-    "thread",
-    "threadBindings",
-    "responsePrefix",
-    "ackReaction",
-    "ackReactionScope",
-    "proxy",
-    "gatewayInfoTimeoutMs",
-    "gatewayReadyTimeoutMs",
-    "gatewayRuntimeReadyTimeoutMs",
-    "eventQueue",
-    "pluralkit",
-    "status",
-    "activity",
-    "activityType",
-    "activityUrl",
-    "autoPresence",
-    "configWrites",
-    "heartbeat",
-    "healthMonitor",
-    "actions",
-    "execApprovals",
-    "agentComponents",
-    "ui",
-    "slashCommand",
-    "inboundWorker",
-];
-
-/// `channels.discord`.
+/// The effective settings of an account: its own over those of `channels.discord`.
 #[derive(Clone, Debug)]
 pub struct Discord {
-    /// `enabled`. Default: on if the block stands in the file or a token is in the environment.
+    /// `enabled`, of the account and of `channels.discord` both. Default: on if the block stands in
+    /// the file or a token is in the environment.
     pub enabled: bool,
-    /// `token`, else `DISCORD_BOT_TOKEN`, without a leading `Bot `. Always there when `enabled`.
+    /// `token`, else, for the account `default`, `DISCORD_BOT_TOKEN`; without a leading `Bot `.
+    /// Always there when `enabled`.
     pub token: Option<SecretString>,
+    /// Whether the token is from `DISCORD_BOT_TOKEN`.
+    pub token_is_from_env: bool,
     /// `applicationId`. Default: looked up at start-up.
     pub application_id: Option<DiscordId>,
     /// `apiBaseUrl`. Default `None`: Discord itself.
     pub api_base_url: Option<BaseUrl>,
-    /// `allowFrom`: who may talk to the bot, as far as it names Discord ids.
-    pub allow_from: Option<Vec<DiscordId>>,
-    /// `dm.allowFrom`, likewise.
-    pub dm_allow_from: Option<Vec<DiscordId>>,
+    /// Who may talk to the bot.
+    pub access: Access,
     /// `intents`.
     pub intents: Intents,
     /// `commands`.
     pub commands: Commands,
-    /// `guilds`, by id.
-    pub guilds: BTreeMap<DiscordId, Guild>,
+    /// `guilds`, by id, slug or `*`.
+    pub guilds: BTreeMap<String, Guild>,
+    /// How answers in text are sent.
+    pub delivery: Delivery,
+    /// How the connection is kept.
+    pub connection: Connection,
+    /// What the bot offers.
+    pub features: Features,
     /// `voice`.
     pub voice: Voice,
+}
+
+impl Discord {
+    /// The entry of a server: by id, else by the slug of its name, else `*`. One entry only.
+    #[must_use]
+    pub fn guild(&self, id: u64, name: Option<&str>) -> Option<&Guild> {
+        guilds::guild(&self.guilds, id, name)
+    }
 }
 
 /// Which gateway intents are asked for beyond the basic ones.
@@ -119,115 +80,135 @@ pub struct Intents {
     pub message_content: bool,
 }
 
-/// Slash commands.
+/// Settings of the file that are not of one channel, and go below an account's own.
+pub(crate) struct Above<'s, 'w, 't> {
+    pub(crate) commands: &'s CommandRules,
+    /// `channels.defaults`.
+    pub(crate) defaults: &'s Section<'w, 't>,
+    pub(crate) delivery: delivery::Below<'s, 'w, 't>,
+}
+
+/// What is read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Commands {
-    /// `commands.native` (bool or `"auto"`), else the file's top-level `commands.native`.
-    /// Default on. Off skips both registration and clean-up.
-    pub native: bool,
+pub(crate) enum Role {
+    /// `channels.discord`, which is an account by itself.
+    Alone,
+    /// `channels.discord`, which accounts go over.
+    Common,
+    /// The account that answers where none is named.
+    Default,
+    /// Another account.
+    Further,
 }
 
-/// A Discord snowflake id. Numbers of the file are taken up to 2^53 − 1, above only strings.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct DiscordId(u64);
-
-impl DiscordId {
-    /// The number.
-    #[must_use]
-    pub const fn get(self) -> u64 {
-        self.0
-    }
+pub(crate) fn read(section: &Section<'_, '_>, above: &Above<'_, '_, '_>, role: Role) -> Discord {
+    read_as(section, above, role, DEFAULT)
 }
 
-impl fmt::Display for DiscordId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
+pub(crate) fn read_as(
+    account: &Section<'_, '_>,
+    above: &Above<'_, '_, '_>,
+    role: Role,
+    id_of_account: &str,
+) -> Discord {
+    let written = is_switched_on(account);
+    let off = written == Some(false);
+    let surface = match account.surface() {
+        Surface::Active if off => Surface::Off,
+        other => other,
+    };
+    let section = account.on(surface);
+    let found = token(&section, role, id_of_account == DEFAULT);
+    let is_there = account.is_present() || found.token.is_some();
+    let mut enabled = section.or_derived("enabled", written, is_there);
+    if enabled && found.token.is_none() && !found.is_wrong {
+        match role {
+            Role::Alone | Role::Default => section.fail_missing("token", &token_hint()),
+            Role::Further => {
+                enabled = false;
+                let message = "this account has no bot token, so it is not started".to_owned();
+                section.warn("token", message);
+            }
+            Role::Common => {}
+        }
     }
-}
-
-/// Where a Discord API is: scheme, host and port. A path of `/api` or `/api/v10` may be written
-/// and is dropped; others are refused.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct BaseUrl {
-    tls: bool,
-    authority: String,
-}
-
-impl BaseUrl {
-    /// Whether the scheme is `https`.
-    #[must_use]
-    pub const fn is_tls(&self) -> bool {
-        self.tls
-    }
-
-    /// `host` or `host:port`.
-    #[must_use]
-    pub fn authority(&self) -> &str {
-        &self.authority
-    }
-}
-
-impl fmt::Display for BaseUrl {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}://{}", if self.tls { "https" } else { "http" }, self.authority)
-    }
-}
-
-pub(crate) fn read(section: &Section<'_, '_>, native_above: Option<bool>) -> Discord {
-    let enabled = section.bool("enabled");
-    let switched_off = enabled == Some(false);
-    let (token, token_is_wrong) = token(section, switched_off);
-    let enabled = enabled.unwrap_or(section.is_present() || token.is_some());
-    if enabled && token.is_none() && !token_is_wrong {
-        let hint = format!(
-            "set {TOKEN_VARIABLE}, or write `token: \"${{{TOKEN_VARIABLE}}}\"`; the token is on \
-             the Bot page of your application at https://discord.com/developers/applications"
-        );
-        section.fail_missing("token", &hint);
-    }
-    let voice = voice::read(&section.section("voice"));
-    let direct = section.section("dm");
-    direct.finish_leniently();
     let discord = Discord {
         enabled,
-        token,
+        token: found.token,
+        token_is_from_env: found.is_from_env,
         application_id: section.field("applicationId").and_then(|field| id(&field)),
         api_base_url: section.field("apiBaseUrl").and_then(|field| base_url(&field)),
-        allow_from: section.field("allowFrom").and_then(|field| people::allowed(&field)),
-        dm_allow_from: direct.field("allowFrom").and_then(|field| people::allowed(&field)),
-        intents: intents(&section.section("intents"), voice.enabled),
-        commands: commands(&section.section("commands"), native_above),
+        access: access::read(&section, above.defaults, role != Role::Common && enabled),
+        commands: commands::of_account(&section.section("commands"), above.commands),
         guilds: guilds::read(&section.section("guilds")),
-        voice,
+        delivery: delivery::read(&section, &above.delivery),
+        connection: connection::read(&section),
+        features: features::read(&section),
+        voice: voice::read(&section.section("voice")),
+        intents: Intents {
+            presence: false,
+            guild_members: false,
+            voice_states: false,
+            message_content: true,
+        },
     };
-    section.leave_alone(LEFT_ALONE);
-    if let Some(accounts) = section.field("accounts") {
-        accounts.warn("further accounts are not started by this version".to_owned());
+    let intents = intents(&section.section("intents"), discord.voice.enabled);
+    section.leave_alone(&["enabled", "name"]);
+    if matches!(role, Role::Alone | Role::Common) {
+        section.leave_alone(&["accounts", "defaultAccount"]);
     }
+    section.text("name");
     section.finish();
-    discord
+    Discord { intents, ..discord }
 }
 
-/// The token, and whether an error was noted about the one in the file.
-fn token(section: &Section<'_, '_>, switched_off: bool) -> (Option<SecretString>, bool) {
+/// `enabled`, which must be on in every layer.
+pub(crate) fn is_switched_on(section: &Section<'_, '_>) -> Option<bool> {
+    let written = section.bool("enabled");
+    let layers = section.each_layer();
+    let any_is_off = layers.iter().any(|layer| layer.bool("enabled") == Some(false));
+    if any_is_off { Some(false) } else { written }
+}
+
+fn token_hint() -> String {
+    format!(
+        "set {TOKEN_VARIABLE}, or write `token: \"${{{TOKEN_VARIABLE}}}\"`; the token is on \
+         the Bot page of your application at https://discord.com/developers/applications"
+    )
+}
+
+#[derive(Default)]
+struct Found {
+    token: Option<SecretString>,
+    is_from_env: bool,
+    /// An error was noted about the one in the file.
+    is_wrong: bool,
+}
+
+fn token(section: &Section<'_, '_>, role: Role, may_be_from_env: bool) -> Found {
     let Some(field) = section.field("token") else {
+        if role == Role::Common || !may_be_from_env {
+            return Found::default();
+        }
         let token = section.env().var(TOKEN_VARIABLE);
-        return (token.map(|token| SecretString::from(without_prefix(&token))), false);
+        if let Some(token) = &token {
+            section.note_env("token", TOKEN_VARIABLE, crate::redact::REDACTED);
+            section.walk().note_secret(&join(section.path(), "token"), token);
+        }
+        let token = token.map(|token| SecretString::from(without_prefix(&token)));
+        return Found { is_from_env: token.is_some(), token, is_wrong: false };
     };
-    if switched_off {
-        // An unresolved reference on a disabled account is no reason to refuse the file.
-        return (None, false);
-    }
-    let Some(token) = secret(&field) else { return (None, true) };
+    let wrong = Found { is_wrong: true, ..Found::default() };
+    let Some(token) = secret(&field) else { return wrong };
     let plain = without_prefix(token.expose_secret());
     if !plain.is_empty() && plain.bytes().all(|byte| byte.is_ascii_digit()) {
         field.fail(
             Problem::Invalid("this is an application id, not a bot token".to_owned()),
             Some("copy the token from the Bot page of your application".to_owned()),
         );
-        return (None, true);
+        return wrong;
     }
-    (Some(SecretString::from(plain)), false)
+    Found { token: Some(SecretString::from(plain)), ..Found::default() }
 }
 
 fn without_prefix(token: &str) -> &str {
@@ -235,81 +216,13 @@ fn without_prefix(token: &str) -> &str {
 }
 
 fn intents(section: &Section<'_, '_>, voice: bool) -> Intents {
+    let voice_states = section.bool("voiceStates");
     let intents = Intents {
-        presence: section.bool("presence").unwrap_or(false),
-        guild_members: section.bool("guildMembers").unwrap_or(false),
-        voice_states: section.bool("voiceStates").unwrap_or(voice),
-        message_content: section.bool("messageContent").unwrap_or(true),
+        presence: section.bool_or("presence", false),
+        guild_members: section.bool_or("guildMembers", false),
+        voice_states: section.or_derived("voiceStates", voice_states, voice),
+        message_content: section.bool_or("messageContent", true),
     };
     section.finish();
     intents
-}
-
-fn commands(section: &Section<'_, '_>, native_above: Option<bool>) -> Commands {
-    let native = native(section).or(native_above).unwrap_or(true);
-    section.leave_alone(&["nativeSkills"]);
-    section.finish();
-    Commands { native }
-}
-
-/// `native: true | false | "auto"`, here or in the file's top-level `commands`.
-pub(crate) fn native(section: &Section<'_, '_>) -> Option<bool> {
-    let field = section.field("native")?;
-    match field.if_text() {
-        Some(_) => field.choice(&[("auto", true)]),
-        None => field.bool(),
-    }
-}
-
-/// An id: a string of digits, or a number small enough to be exact.
-pub(crate) fn id(field: &Field<'_, '_>) -> Option<DiscordId> {
-    let (text, is_number) = match (field.if_text(), field.if_number()) {
-        (Some(text), _) => (text, false),
-        (None, Some(text)) => (text, true),
-        (None, None) => return field.wrong_type("a Discord id as a string of digits"),
-    };
-    let parsed = parse_id(text);
-    match parsed {
-        Some(id) if is_number && id.get() > LARGEST_EXACT => {
-            field.fail(
-                Problem::Invalid("this number is too large to be kept exactly".to_owned()),
-                Some(format!("put the id in quotes: \"{text}\"")),
-            );
-            None
-        }
-        Some(id) => Some(id),
-        None => {
-            field.fail(
-                Problem::Invalid("not a Discord id".to_owned()),
-                Some(
-                    "a string of digits: switch on Developer Mode in Discord, right-click the \
-                     thing, Copy ID"
-                        .to_owned(),
-                ),
-            );
-            None
-        }
-    }
-}
-
-pub(crate) fn parse_id(text: &str) -> Option<DiscordId> {
-    let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
-    text.parse().ok().filter(|id| digits && *id > 0).map(DiscordId)
-}
-
-fn base_url(field: &Field<'_, '_>) -> Option<BaseUrl> {
-    let text = field.text()?;
-    let trimmed = text.trim_end_matches('/');
-    match check::split_url(trimmed, &["http", "https"]) {
-        Some((scheme, authority, "" | "/api" | "/api/v10")) => {
-            Some(BaseUrl { tls: scheme == "https", authority: authority.to_owned() })
-        }
-        _ => {
-            field.fail(
-                Problem::Invalid("not the base URL of a Discord API".to_owned()),
-                Some("scheme, host and port, as in \"http://127.0.0.1:8080\"".to_owned()),
-            );
-            None
-        }
-    }
 }

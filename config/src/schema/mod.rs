@@ -1,90 +1,159 @@
 //! The keys: names, types, bounds and defaults, one file an area.
 
+pub(crate) mod access;
+pub(crate) mod accounts;
 pub(crate) mod agents;
+pub(crate) mod commands;
+pub(crate) mod connection;
+pub(crate) mod declare;
+pub(crate) mod delivery;
 pub(crate) mod discord;
+pub(crate) mod features;
+pub(crate) mod gateway;
 pub(crate) mod guilds;
+pub(crate) mod id;
+pub(crate) mod messages;
 pub(crate) mod models;
 pub(crate) mod people;
 pub(crate) mod realtime;
+pub(crate) mod routing;
+pub(crate) mod secrets;
 pub(crate) mod server;
+pub(crate) mod session;
 pub(crate) mod speech;
+pub(crate) mod streaming;
 pub(crate) mod voice;
 
 use std::{collections::BTreeMap, path::PathBuf};
 
-use crate::{
-    cursor::{Field, Section},
-    error::Warning,
-};
+use crate::{cursor::Section, error::Warning, field::Field, origin::Origins};
 
 /// A whole configuration, checked, with secrets resolved.
 #[derive(Clone, Debug)]
 pub struct Config {
     /// The agent that answers: the default one of `agents`.
     pub agent: agents::Agent,
+    /// Every agent of `agents`, and how agents answer in text.
+    pub agents: agents::Agents,
     /// `models.providers`, by id; `openai` and `echo` are always there.
     pub model_providers: BTreeMap<String, models::ModelProvider>,
-    /// `session.store`: the SQLite file that holds conversations; a relative path starts at this
-    /// file's folder. Default `~/.clawvoice/state/sessions.sqlite`. `{agentId}` in it becomes the
-    /// agent's id, as in OpenClaw.
+    /// `session`.
+    pub session: session::Session,
+    /// `session.store`; see [`session::Session::store`].
     pub session_store: PathBuf,
-    /// `commands.ownerAllowFrom`: the users who own the agent. See [`Config::is_owner`].
-    pub owners: Option<Vec<discord::DiscordId>>,
-    /// `channels.discord`.
+    /// `messages`.
+    pub messages: messages::Messages,
+    /// The top-level `commands`.
+    pub commands: commands::CommandRules,
+    /// `bindings`, as far as they are for Discord.
+    pub bindings: Vec<routing::Binding>,
+    /// `accessGroups`.
+    pub access_groups: BTreeMap<String, routing::AccessGroup>,
+    /// `channels.modelByChannel.discord`, by channel or user.
+    pub model_by_channel: BTreeMap<String, String>,
+    /// `gateway`.
+    pub gateway: gateway::Gateway,
+    /// Whether there is a `channels.discord`. With a token from the environment alone, groups are
+    /// on an allowlist whatever `channels.defaults` says.
+    pub discord_is_written: bool,
+    /// The default account's effective settings: `channels.discord`, if there are no `accounts`.
     pub discord: discord::Discord,
-    /// Who transcribes and speaks; read in mode `stt-tts` only, where voice is on.
+    /// Every account, in the order of the file; without `accounts` the one named `default`.
+    pub accounts: Vec<accounts::Account>,
+    /// The default account's; see [`accounts::Account::speech`].
     pub speech: Option<speech::Speech>,
     /// What a person should know though the file was taken. To be logged once.
     pub warnings: Vec<Warning>,
+    /// Where every value came from.
+    pub origins: Origins,
 }
 
 impl Config {
-    /// Whether the user owns the agent: listed in `commands.ownerAllowFrom` if that is written,
-    /// else in `channels.discord.allowFrom`, else in `channels.discord.dm.allowFrom`. Ids only: a
-    /// name can be taken by anybody.
+    /// Whether the user owns the agent, by id: a name can be taken by anybody. See
+    /// [`Self::owners_in_force`].
     #[must_use]
     pub fn is_owner(&self, user: u64) -> bool {
         self.owners_in_force().iter().any(|owner| owner.get() == user)
     }
 
-    /// The owners' ids; see [`Self::is_owner`].
+    /// The owners' ids: those of `commands.ownerAllowFrom`. With `commands.ownerFromAllowFrom`, and
+    /// if that list is not written, those of the default account's `allowFrom`.
     #[must_use]
-    pub fn owners_in_force(&self) -> &[discord::DiscordId] {
-        let discord = &self.discord;
-        let listed = [&self.owners, &discord.allow_from, &discord.dm_allow_from];
-        listed.into_iter().flatten().next().map(Vec::as_slice).unwrap_or_default()
+    pub fn owners_in_force(&self) -> Vec<id::DiscordId> {
+        match &self.commands.owners {
+            Some(owners) => owners.clone(),
+            None if self.commands.owner_from_allow_from => {
+                let admitted = self.discord.access.allow_from.as_deref();
+                people::user_ids(admitted.unwrap_or_default())
+            }
+            None => Vec::new(),
+        }
     }
 }
+
+/// Everything that is read at the top.
+const ROOT: &[&str] = &[
+    "channels",
+    "agents",
+    "models",
+    "session",
+    "commands",
+    "messages",
+    "bindings",
+    "accessGroups",
+    "gateway",
+    "secrets",
+    "tools",
+];
 
 pub(crate) fn read(root: &Section<'_, '_>) -> Config {
     root.finish_leniently();
-    root.warn_near(&["channels", "agents", "models", "session", "commands"]);
+    root.warn_near(ROOT);
+    // Before everything else: references are resolved where they stand.
+    root.walk().vault.set_providers(secrets::read(&root.section("secrets")));
     let channels = root.section("channels");
     channels.finish_leniently();
-    channels.warn_near(&["discord"]);
-    let commands = root.section("commands");
-    let native_commands = discord::native(&commands);
-    let agent = agents::read(&root.section("agents"));
-    let discord = discord::read(&channels.section("discord"), native_commands);
-    let wants_speech = discord.voice.enabled && discord.voice.mode == voice::VoiceMode::SttTts;
+    channels.warn_near(&["discord", "defaults", "modelByChannel"]);
+    let commands = commands::rules(&root.section("commands"));
+    let messages = messages::read(&root.section("messages"));
+    let (agents, agent) = agents::read(&root.section("agents"));
+    let session_section = root.section("session");
+    let session = session::read(&session_section, &agent.id);
+    let above = discord::Above {
+        commands: &commands,
+        defaults: &channels.section("defaults"),
+        delivery: delivery::Below {
+            history_limit: messages.history_limit,
+            block_streaming: agents.block_streaming,
+            thread_bindings: &session_section.section("threadBindings"),
+        },
+    };
+    if root.is_describing() {
+        // What goes below an account's own settings is read with them, but stands here.
+        let below = channels.section("defaults").section("botLoopProtection");
+        let _: access::BotLoopProtection = crate::cursor::Block::read(&below);
+        delivery::thread_bindings(&session_section, &session_section.missing("threadBindings"));
+    }
+    let section = channels.section("discord");
+    let (accounts, default) = accounts::read(root, &section, &above);
     Config {
         model_providers: models::read(&root.section("models")),
-        session_store: session_store(&root.section("session"), &agent.id),
-        owners: commands.field("ownerAllowFrom").and_then(|field| people::owners(&field)),
+        session_store: session.store.clone(),
+        session,
         agent,
-        speech: wants_speech.then(|| speech::of(root)),
-        discord,
+        agents,
+        messages,
+        bindings: routing::bindings(root),
+        access_groups: routing::access_groups(&root.section("accessGroups")),
+        model_by_channel: routing::models(&channels),
+        gateway: gateway::read(&root.section("gateway")),
+        discord_is_written: section.is_present(),
+        discord: accounts[default].discord.clone(),
+        speech: accounts[default].speech.clone(),
+        accounts,
+        commands,
         warnings: Vec::new(),
-    }
-}
-
-fn session_store(section: &Section<'_, '_>, agent: &str) -> PathBuf {
-    let written = section.field("store").and_then(|field| path(&field));
-    let path = written.unwrap_or_else(|| home(section).join("state/sessions.sqlite"));
-    // Not a template engine: the one place holder that OpenClaw knows here.
-    match path.to_str() {
-        Some(text) => text.replace("{agentId}", agent).into(),
-        None => path,
+        origins: Origins::default(),
     }
 }
 

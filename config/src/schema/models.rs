@@ -4,13 +4,7 @@ use std::{collections::BTreeMap, time::Duration};
 
 use secrecy::SecretString;
 
-use crate::{
-    check,
-    cursor::{Field, Section},
-    env::Env,
-    error::Problem,
-    secret::secret,
-};
+use crate::{check, cursor::Section, env::Env, error::Problem, field::Field, secret::secret};
 
 /// Id of the provider that is known without a block.
 const OPENAI: &str = "openai";
@@ -76,7 +70,7 @@ pub(crate) fn read(section: &Section<'_, '_>) -> BTreeMap<String, ModelProvider>
     let blocks = section.section("providers");
     blocks.finish_leniently();
     let mut providers: BTreeMap<String, ModelProvider> = blocks
-        .entries()
+        .entries_with(&[ECHO])
         .into_iter()
         .map(|(id, field)| {
             let settings = provider(&id, &field.section());
@@ -118,11 +112,10 @@ fn provider(id: &str, section: &Section<'_, '_>) -> ModelProvider {
             .iter()
             .filter_map(|field| model(&field.section()))
             .collect(),
-        think: Duration::from_millis(
-            if id == ECHO { section.whole("thinkMs", 0, 600_000) } else { None }
-                .unwrap_or(0)
-                .into(),
-        ),
+        think: match id == ECHO {
+            true => section.millis_or("thinkMs", 0, 600_000, 0),
+            false => Duration::ZERO,
+        },
     };
     section.finish_leniently();
     section.warn_near(&["baseUrl", "apiKey", "api", "models"]);

@@ -1,10 +1,91 @@
-//! Lists of people, as far as they name Discord users by id.
+//! Lists of people, as they are written.
 
 use crate::{
-    cursor::Field,
+    describe::Kind,
     error::Problem,
-    schema::discord::{DiscordId, id, parse_id},
+    field::Field,
+    schema::id::{DiscordId, id, parse_id},
 };
+
+/// One entry of a list of people.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Sender {
+    /// `"*"`.
+    Anyone,
+    /// A user by id: digits, `discord:<id>`, `user:<id>` or a mention.
+    User(DiscordId),
+    /// `pk:<id>`: a member of a PluralKit system.
+    PluralKit(String),
+    /// `accessGroup:<name>`.
+    AccessGroup(String),
+    /// Anything else: a name or tag, which counts only with `dangerouslyAllowNameMatching`.
+    Name(String),
+}
+
+impl Sender {
+    /// The user's id, if it is one by id.
+    #[must_use]
+    pub const fn user(&self) -> Option<DiscordId> {
+        match self {
+            Self::User(id) => Some(*id),
+            _ => None,
+        }
+    }
+
+    fn parse(text: &str) -> Self {
+        let text = text.trim();
+        if text == "*" {
+            return Self::Anyone;
+        }
+        if let Some(id) = named(text) {
+            return Self::User(id);
+        }
+        match text.split_once(':') {
+            Some(("pk", member)) => Self::PluralKit(member.to_owned()),
+            Some(("accessGroup", name)) => Self::AccessGroup(name.to_owned()),
+            _ => Self::Name(text.to_owned()),
+        }
+    }
+}
+
+/// The users named by id in a list.
+#[must_use]
+pub fn user_ids(senders: &[Sender]) -> Vec<DiscordId> {
+    senders.iter().filter_map(Sender::user).collect()
+}
+
+/// `allowFrom`, `users` and the like.
+pub(crate) fn senders(field: &Field<'_, '_>) -> Option<Vec<Sender>> {
+    let read = |entry: &Field<'_, '_>| {
+        entry.declare(|| {
+            Kind::Other("a Discord id, `*`, `pk:<id>`, `accessGroup:<name>` or a name")
+        });
+        match entry.if_text() {
+            Some("") => {
+                entry.fail(Problem::Empty, None);
+                None
+            }
+            Some(text) => Some(Sender::parse(text)),
+            None => id(entry).map(Sender::User),
+        }
+    };
+    Some(field.list()?.iter().filter_map(read).collect())
+}
+
+/// `roles`: ids, with or without `role:`.
+pub(crate) fn roles(field: &Field<'_, '_>) -> Option<Vec<DiscordId>> {
+    let read = |entry: &Field<'_, '_>| match entry.if_text() {
+        Some(text) => {
+            let role = parse_id(text.trim().strip_prefix("role:").unwrap_or(text.trim()));
+            if role.is_none() {
+                entry.warn("not a role's id, so it admits nobody".to_owned());
+            }
+            role
+        }
+        None => id(entry),
+    };
+    Some(field.list()?.iter().filter_map(read).collect())
+}
 
 /// `commands.ownerAllowFrom`: ids, with or without `discord:` or `user:`, or as a mention. Entries
 /// of other channels (`telegram:…`) are left alone; `*` would make everybody an owner and is an
@@ -28,18 +109,22 @@ pub(crate) fn owners(field: &Field<'_, '_>) -> Option<Vec<DiscordId>> {
     Some(owners)
 }
 
-/// `allowFrom`: the ids in it. Names, `*` and access groups admit people but name nobody, and are
-/// left alone.
-pub(crate) fn allowed(field: &Field<'_, '_>) -> Option<Vec<DiscordId>> {
-    let entries = field.list()?.into_iter();
-    let ids = entries.filter_map(|entry| match entry.if_text() {
-        Some(text) => named(text.trim()),
-        None => id(&entry),
-    });
-    Some(ids.collect())
+/// `execApprovals.approvers`: ids; anything else approves nothing.
+pub(crate) fn approvers(field: &Field<'_, '_>) -> Option<Vec<DiscordId>> {
+    let read = |entry: &Field<'_, '_>| match entry.if_text() {
+        Some(text) => {
+            let user = named(text.trim());
+            if user.is_none() {
+                entry.warn("not a Discord id, so it names no approver".to_owned());
+            }
+            user
+        }
+        None => id(entry),
+    };
+    Some(field.list()?.iter().filter_map(read).collect())
 }
 
-fn named(text: &str) -> Option<DiscordId> {
+pub(crate) fn named(text: &str) -> Option<DiscordId> {
     let mention = text.strip_prefix("<@").and_then(|rest| rest.strip_suffix('>'));
     let mention = mention.map(|rest| rest.strip_prefix('!').unwrap_or(rest));
     let mut text = mention.unwrap_or(text);
@@ -51,4 +136,28 @@ fn named(text: &str) -> Option<DiscordId> {
 
 fn is_of_another_channel(text: &str) -> bool {
     text.split_once(':').is_some_and(|(channel, _)| !matches!(channel, "discord" | "user"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn entries_are_told_apart() {
+        let user = |id| Sender::User(parse_id(id).unwrap());
+        for (text, expected) in [
+            ("*", Sender::Anyone),
+            ("5", user("5")),
+            ("discord:5", user("5")),
+            ("user:5", user("5")),
+            ("<@5>", user("5")),
+            ("<@!5>", user("5")),
+            ("pk:abcde", Sender::PluralKit("abcde".to_owned())),
+            ("accessGroup:team", Sender::AccessGroup("team".to_owned())),
+            ("ada#1234", Sender::Name("ada#1234".to_owned())),
+            ("0", Sender::Name("0".to_owned())),
+        ] {
+            assert_eq!(Sender::parse(text), expected, "{text}");
+        }
+    }
 }

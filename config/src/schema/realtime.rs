@@ -6,10 +6,13 @@ use secrecy::SecretString;
 
 use crate::{
     check,
-    cursor::{Field, Section},
+    cursor::{Section, Word as _},
+    describe::Kind,
     env::Env,
     error::Problem,
+    field::Field,
     schema::{
+        declare::words,
         server::{self, Server},
         voice::VoiceMode,
     },
@@ -25,24 +28,26 @@ const OPENAI: &str = "openai";
 /// Ids of Google's provider, whose key may come from `GEMINI_API_KEY` or `GOOGLE_API_KEY`.
 const GEMINI: [&str; 2] = ["gemini", "google"];
 
-/// What the realtime model may have the agent do.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ToolPolicy {
-    /// All tools, as the owner. Default in `agent-proxy`.
-    Owner,
-    /// Six reading tools. Default in `bidi`.
-    SafeReadOnly,
-    /// No tool.
-    None,
+words! {
+    /// What the realtime model may have the agent do.
+    ToolPolicy {
+        /// All tools, as the owner. Default in `agent-proxy`.
+        Owner = "owner",
+        /// Six reading tools. Default in `bidi`.
+        SafeReadOnly = "safe-read-only",
+        /// No tool.
+        None = "none",
+    }
 }
 
-/// When the realtime model has to ask the agent.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ConsultPolicy {
-    /// For every turn of substance. Default in `agent-proxy`.
-    Always,
-    /// When it wants to. Default in `bidi`.
-    Auto,
+words! {
+    /// When the realtime model has to ask the agent.
+    ConsultPolicy {
+        /// For every turn of substance. Default in `agent-proxy`.
+        Always = "always",
+        /// When it wants to. Default in `bidi`.
+        Auto = "auto",
+    }
 }
 
 /// A file of the agent's workspace that is put into the realtime model's instructions.
@@ -56,14 +61,15 @@ pub enum BootstrapFile {
     Soul,
 }
 
-/// What a sound during an answer does.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum BargeInRule {
-    /// It stops the answer at once and is judged: speech ends the answer, anything else lets it go
-    /// on from the same sample. Default.
-    Confirm,
-    /// It ends the answer, unless less of it was heard than `minBargeInAudioEndMs`.
-    Documented,
+words! {
+    /// What a sound during an answer does.
+    BargeInRule {
+        /// It stops the answer at once and is judged: speech ends the answer, anything else lets
+        /// it go on from the same sample. Default.
+        Confirm = "confirm",
+        /// It ends the answer, unless less of it was heard than `minBargeInAudioEndMs`.
+        Documented = "documented",
+    }
 }
 
 /// `channels.discord.voice.realtime`.
@@ -200,7 +206,7 @@ pub(crate) fn read(section: &Section<'_, '_>, mode: VoiceMode) -> Realtime {
     let blocks = section.section("providers");
     blocks.finish_leniently();
     let providers: BTreeMap<String, Provider> = blocks
-        .entries()
+        .entries_with(&[LOCAL])
         .into_iter()
         .map(|(id, field)| {
             let settings = provider_block(&id, &field.section(), &overrides);
@@ -215,38 +221,21 @@ pub(crate) fn read(section: &Section<'_, '_>, mode: VoiceMode) -> Realtime {
         provider,
         instructions: section.text("instructions"),
         tool_policy: tool_policy(section, mode),
-        consult_policy: section
-            .choice(
-                "consultPolicy",
-                &[("always", ConsultPolicy::Always), ("auto", ConsultPolicy::Auto)],
-            )
-            .unwrap_or(match mode {
-                VoiceMode::Bidi => ConsultPolicy::Auto,
-                VoiceMode::AgentProxy | VoiceMode::SttTts => ConsultPolicy::Always,
-            }),
-        require_wake_name: section.bool("requireWakeName").unwrap_or(false),
-        wake_at_edges: section
-            .choice("wakeNameScope", &[("anywhere", false), ("edges", true)])
-            .unwrap_or(false),
+        consult_policy: consult_policy(section, mode),
+        require_wake_name: section.bool_or("requireWakeName", false),
+        wake_at_edges: {
+            let edges = section.choice("wakeNameScope", &[("anywhere", false), ("edges", true)]);
+            section.or("wakeNameScope", edges.map(|_| "anywhere"), "anywhere");
+            edges.unwrap_or(false)
+        },
         wake_names: section.field("wakeNames").and_then(|field| wake_names(&field)),
         bootstrap_context_files: bootstrap_files(section),
         barge_in: section.bool("bargeIn"),
-        barge_in_rule: section
-            .choice(
-                "bargeInRule",
-                &[("confirm", BargeInRule::Confirm), ("documented", BargeInRule::Documented)],
-            )
-            .unwrap_or(BargeInRule::Confirm),
-        barge_in_confirm: Duration::from_millis(
-            section.whole("bargeInConfirmMs", 100, 5_000).unwrap_or(560).into(),
-        ),
-        barge_in_window: Duration::from_millis(
-            section.whole("bargeInWindowMs", 100, 10_000).unwrap_or(2_000).into(),
-        ),
-        echo_detection: section.bool("echoDetection").unwrap_or(true),
-        debounce: Duration::from_millis(
-            section.whole("debounceMs", 1, 10_000).unwrap_or(350).into(),
-        ),
+        barge_in_rule: section.word_or("bargeInRule", BargeInRule::Confirm),
+        barge_in_confirm: section.millis_or("bargeInConfirmMs", 100, 5_000, 560),
+        barge_in_window: section.millis_or("bargeInWindowMs", 100, 10_000, 2_000),
+        echo_detection: section.bool_or("echoDetection", true),
+        debounce: section.millis_or("debounceMs", 1, 10_000, 350),
         providers,
         selected,
     };
@@ -278,9 +267,6 @@ fn select(
 }
 
 fn provider_block(id: &str, section: &Section<'_, '_>, overrides: &Overrides) -> Provider {
-    let millis = |key, max, default: u32| {
-        Duration::from_millis(section.whole(key, 0, max).unwrap_or(default).into())
-    };
     let model = section.text("model");
     let voice = voice_name(section);
     let min_barge_in_audio_end = min_barge_in(section);
@@ -293,12 +279,10 @@ fn provider_block(id: &str, section: &Section<'_, '_>, overrides: &Overrides) ->
             .min_barge_in_audio_end
             .or(min_barge_in_audio_end)
             .unwrap_or(Duration::from_millis(250)),
-        interrupt_response_on_input_audio: section
-            .bool("interruptResponseOnInputAudio")
-            .unwrap_or(true),
-        vad_threshold: section.number("vadThreshold", 0.0, 1.0).unwrap_or(0.5),
-        silence_duration: millis("silenceDurationMs", 30_000, 500),
-        prefix_padding: millis("prefixPaddingMs", 10_000, 300),
+        interrupt_response_on_input_audio: section.bool_or("interruptResponseOnInputAudio", true),
+        vad_threshold: section.number_or("vadThreshold", 0.0, 1.0, 0.5),
+        silence_duration: section.millis_or("silenceDurationMs", 0, 30_000, 500),
+        prefix_padding: section.millis_or("prefixPaddingMs", 0, 10_000, 300),
         reasoning_effort: section.text("reasoningEffort"),
         server: server::read(section, GEMINI.contains(&id)),
         local: (id == LOCAL).then(|| local(section)),
@@ -356,7 +340,7 @@ fn local(section: &Section<'_, '_>) -> LocalProvider {
     let local = LocalProvider {
         behaviour,
         record_dir: path("recordDir"),
-        speed: section.number("speed", 0.1, 100.0).unwrap_or(4.0),
+        speed: section.number_or("speed", 0.1, 100.0, 4.0),
     };
     // Nothing else reads this block, so here an unknown key can only be a mistake.
     section.leave_alone(&["behavior"]);
@@ -373,24 +357,34 @@ fn min_barge_in(section: &Section<'_, '_>) -> Option<Duration> {
     Some(Duration::from_millis(millis.into()))
 }
 
+fn consult_policy(section: &Section<'_, '_>, mode: VoiceMode) -> ConsultPolicy {
+    let default = match mode {
+        VoiceMode::Bidi => ConsultPolicy::Auto,
+        VoiceMode::AgentProxy | VoiceMode::SttTts => ConsultPolicy::Always,
+    };
+    let written: Option<ConsultPolicy> = section.word("consultPolicy");
+    section.or_derived("consultPolicy", written.map(ConsultPolicy::as_str), default.as_str());
+    written.unwrap_or(default)
+}
+
 fn tool_policy(section: &Section<'_, '_>, mode: VoiceMode) -> ToolPolicy {
     let default = match mode {
         VoiceMode::Bidi => ToolPolicy::SafeReadOnly,
         VoiceMode::AgentProxy | VoiceMode::SttTts => ToolPolicy::Owner,
     };
-    let Some(field) = section.field("toolPolicy") else { return default };
-    match field.typed_text("a string") {
-        Some("owner") => ToolPolicy::Owner,
-        Some("safe-read-only") => ToolPolicy::SafeReadOnly,
-        Some("none") => ToolPolicy::None,
-        Some(other) => {
-            field.warn(format!(
-                "{other:?} is none of owner, safe-read-only, none; the default of the mode is used"
-            ));
-            default
-        }
-        None => default,
+    let Some(field) = section.field("toolPolicy") else {
+        section.note_default("toolPolicy", default.as_str());
+        return default;
+    };
+    field.declare(|| Kind::Word(ToolPolicy::WORDS.iter().map(|(word, _)| *word).collect()));
+    let Some(text) = field.typed_text("a string") else { return default };
+    let known = ToolPolicy::WORDS.iter().find(|(word, _)| *word == text);
+    if known.is_none() {
+        field.warn(format!(
+            "{text:?} is none of owner, safe-read-only, none; the default of the mode is used"
+        ));
     }
+    known.map_or(default, |(_, policy)| *policy)
 }
 
 fn wake_names(field: &Field<'_, '_>) -> Option<Vec<String>> {
@@ -418,7 +412,11 @@ fn bootstrap_files(section: &Section<'_, '_>) -> Vec<BootstrapFile> {
     ];
     match section.list("bootstrapContextFiles") {
         Some(list) => list.iter().filter_map(|item| item.choice(&names)).collect(),
-        None => names.map(|(_, file)| file).to_vec(),
+        None => {
+            let all: Vec<&str> = names.iter().map(|(name, _)| *name).collect();
+            section.note_default("bootstrapContextFiles", all);
+            names.map(|(_, file)| file).to_vec()
+        }
     }
 }
 

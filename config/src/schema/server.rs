@@ -2,11 +2,7 @@
 
 use std::time::Duration;
 
-use crate::{
-    check,
-    cursor::{Field, Section},
-    error::Problem,
-};
+use crate::{check, cursor::Section, error::Problem, field::Field};
 
 /// The header that the key goes into.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -93,18 +89,16 @@ pub(super) fn read(section: &Section<'_, '_>, is_google: bool) -> Server {
         ),
         flat_session: section.choice("sessionShape", &[("ga", false), ("beta", true)]),
         implied_responses: section.bool("impliedResponses"),
-        cumulative_transcripts: section.bool("cumulativeTranscripts").unwrap_or(false),
-        can_cancel: section.bool("supportsCancel").unwrap_or(true),
-        can_truncate: section.bool("supportsTruncate").unwrap_or(true),
+        cumulative_transcripts: section.bool_or("cumulativeTranscripts", false),
+        can_cancel: section.bool_or("supportsCancel", true),
+        can_truncate: section.bool_or("supportsTruncate", true),
         temperature: temperature.filter(|_| takes_temperature),
         transcription: match section.text("transcriptionModel") {
             None => Transcription::Default,
             Some(model) if model == "none" => Transcription::Off,
             Some(model) => Transcription::Model(model),
         },
-        session_limit: section
-            .whole("sessionLimitMs", 60_000, 86_400_000)
-            .map(|limit| Duration::from_millis(limit.into())),
+        session_limit: section.millis("sessionLimitMs", 60_000, 86_400_000),
         azure,
     }
 }

@@ -5,12 +5,7 @@
 
 use secrecy::SecretString;
 
-use crate::{
-    check,
-    cursor::{Field, Section},
-    error::Problem,
-    secret::secret,
-};
+use crate::{check, cursor::Section, error::Problem, field::Field, secret::secret};
 
 /// Id of the provider of which the address and the key's variable are known.
 const OPENAI: &str = "openai";
@@ -107,15 +102,14 @@ pub struct EspeakTts {
     pub words_per_minute: Option<u32>,
 }
 
-/// Of a whole configuration.
-pub(crate) fn of(root: &Section<'_, '_>) -> Speech {
+/// Of a whole configuration; `voice_tts` is the account's `voice.tts`.
+pub(crate) fn of<'w, 't>(root: &Section<'w, 't>, voice_tts: &Section<'w, 't>) -> Speech {
     let audio = within(root, &["tools", "media", "audio"]);
-    let voice_tts = within(root, &["channels", "discord", "voice", "tts"]);
     let messages_tts = within(root, &["messages", "tts"]);
     Speech {
         transcriber: transcriber(&audio),
         // Key by key, what voice has for itself goes first.
-        synthesizer: synthesizer(&[&voice_tts, &messages_tts]),
+        synthesizer: synthesizer(&[voice_tts, &messages_tts]),
     }
 }
 

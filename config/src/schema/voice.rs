@@ -3,25 +3,29 @@
 use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 
 use crate::{
-    cursor::{Field, Section},
+    cursor::Section,
     error::Problem,
+    field::Field,
     schema::{
-        discord::{DiscordId, id, parse_id},
-        home, path,
+        declare::words,
+        home,
+        id::{DiscordId, id, parse_id},
+        path,
         realtime::{self, Realtime},
     },
+    walk::Surface,
 };
 
-/// How the room talks to the agent.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum VoiceMode {
-    /// A realtime model is ears and mouth, the agent thinks.
-    #[default]
-    AgentProxy,
-    /// A realtime model converses by itself and may consult the agent.
-    Bidi,
-    /// Speech to text, the agent, text to speech.
-    SttTts,
+words! {
+    /// How the room talks to the agent.
+    VoiceMode {
+        /// A realtime model is ears and mouth, the agent thinks.
+        AgentProxy = "agent-proxy",
+        /// A realtime model converses by itself and may consult the agent.
+        Bidi = "bidi",
+        /// Speech to text, the agent, text to speech.
+        SttTts = "stt-tts",
+    }
 }
 
 /// Whose conversation voice turns go into.
@@ -106,25 +110,19 @@ pub struct Voice {
 }
 
 pub(crate) fn read(section: &Section<'_, '_>) -> Voice {
-    let enabled = section.bool("enabled").unwrap_or(section.is_present());
-    let mode = section
-        .choice(
-            "mode",
-            &[
-                ("agent-proxy", VoiceMode::AgentProxy),
-                ("bidi", VoiceMode::Bidi),
-                ("stt-tts", VoiceMode::SttTts),
-            ],
-        )
-        .unwrap_or_default();
-    let millis = |key, min, max, default: u32| {
-        Duration::from_millis(section.whole(key, min, max).unwrap_or(default).into())
-    };
+    let written = section.bool("enabled");
+    let enabled = section.or_derived("enabled", written, section.is_present());
+    let section = &section.on(match section.surface() {
+        Surface::Active if !enabled => Surface::Off,
+        other => other,
+    });
+    let mode = section.word_or("mode", VoiceMode::AgentProxy);
     // An object; what is in it is read with `messages.tts`.
     section.section("tts");
     let follow_users: Vec<DiscordId> =
         section.list("followUsers").unwrap_or_default().iter().filter_map(followed_user).collect();
-    let following = section.bool("followUsersEnabled").unwrap_or(true);
+    let following = section.bool("followUsersEnabled");
+    let following = section.or_derived("followUsersEnabled", following, section.has("followUsers"));
     let voice = Voice {
         enabled,
         mode,
@@ -135,26 +133,34 @@ pub(crate) fn read(section: &Section<'_, '_>) -> Voice {
             .list("allowedChannels")
             .map(|entries| entries.iter().filter_map(|entry| channel(&entry.section())).collect()),
         follow_users: if following { follow_users } else { Vec::new() },
-        dave_encryption: section.bool("daveEncryption").unwrap_or(true),
-        decryption_failure_tolerance: section
-            .whole("decryptionFailureTolerance", 0, u32::MAX)
-            .unwrap_or(24),
-        connect_timeout: millis("connectTimeoutMs", 1, 120_000, 30_000),
-        reconnect_grace: millis("reconnectGraceMs", 1, 120_000, 15_000),
-        capture_silence_grace: millis("captureSilenceGraceMs", 1, 30_000, 2_500),
+        dave_encryption: section.bool_or("daveEncryption", true),
+        decryption_failure_tolerance: section.whole_or(
+            "decryptionFailureTolerance",
+            0,
+            u32::MAX,
+            24,
+        ),
+        connect_timeout: section.millis_or("connectTimeoutMs", 1, 120_000, 30_000),
+        reconnect_grace: section.millis_or("reconnectGraceMs", 1, 120_000, 15_000),
+        capture_silence_grace: section.millis_or("captureSilenceGraceMs", 1, 30_000, 2_500),
         timeline: timeline(&section.section("timeline")),
         realtime: realtime::read(&section.section("realtime"), mode),
     };
+    section.leave_alone(&["enabled"]);
     section.finish();
     voice
 }
 
 fn timeline(section: &Section<'_, '_>) -> Option<TimelineFiles> {
-    let enabled = section.bool("enabled").unwrap_or(true);
+    let enabled = section.bool_or("enabled", true);
     let folder = section.field("folder").and_then(|field| path(&field));
-    let keep = section.whole("keep", 1, 100_000).unwrap_or(100);
+    let keep = section.whole_or("keep", 1, 100_000, 100);
     let files = TimelineFiles {
-        folder: folder.unwrap_or_else(|| home(section).join("state/timeline")),
+        folder: folder.unwrap_or_else(|| {
+            let default = home(section).join("state/timeline");
+            section.note_default("folder", default.display().to_string());
+            default
+        }),
         keep: keep as usize,
     };
     section.finish();
@@ -165,7 +171,7 @@ fn auto_join(section: &Section<'_, '_>) -> Vec<AutoJoin> {
     let mut by_guild: BTreeMap<DiscordId, AutoJoin> = BTreeMap::new();
     for entry in section.list("autoJoin").unwrap_or_default() {
         let item = entry.section();
-        let when_occupied = item.bool("whenOccupied").unwrap_or(false);
+        let when_occupied = item.bool_or("whenOccupied", false);
         let Some(target) = channel(&item) else { continue };
         if by_guild.insert(target.guild, AutoJoin { target, when_occupied }).is_some() {
             entry.warn(format!(
@@ -203,10 +209,14 @@ fn followed_user(field: &Field<'_, '_>) -> Option<DiscordId> {
 }
 
 fn agent_session(section: &Section<'_, '_>) -> AgentSession {
-    let wants_target =
-        section.choice("mode", &[("voice", false), ("target", true)]).unwrap_or(false);
+    let wants_target = section.choice("mode", &[("voice", false), ("target", true)]);
+    section.or("mode", wants_target.map(|_| "voice"), "voice");
+    let wants_target = wants_target.unwrap_or(false);
     let target = section.field("target");
     section.finish();
+    if section.is_describing() {
+        target.as_ref().and_then(session_target);
+    }
     match (wants_target, target) {
         (true, Some(field)) => {
             session_target(&field).map_or(AgentSession::Voice, AgentSession::Target)
