@@ -5,6 +5,7 @@ use std::{future::Future, net::SocketAddr, path::Path, sync::Arc};
 use clawvoice_config::Config;
 use clawvoice_session::{
     ChannelId, GuildId, LookupDoor, StageDoor, UserId,
+    access::Policy,
     agent::Agent,
     timeline::{Level, Record},
 };
@@ -23,11 +24,14 @@ use clawvoice_voice::{
         speech::SpeechClients,
     },
 };
-use tokio::{sync::mpsc, task::JoinHandle};
+use tokio::{
+    sync::{mpsc, watch},
+    task::JoinHandle,
+};
 
 use crate::{
     agent, conversation,
-    health::{Bound, Door, GatewayHealth, Watch},
+    health::{self, Bound, Door, GatewayHealth, Watch},
     printer::Failure,
     provider::{self, RunningProvider},
     speech, supervisor,
@@ -63,7 +67,8 @@ pub(crate) async fn run(
 ) -> Result<(), Failure> {
     let clock = SessionClock::start();
     let watch = Watch::new(clock, GatewayHealth::default);
-    let _health = serve_health(options.health, &watch).await;
+    let address = options.health.or_else(|| health::address(&config));
+    let _health = serve_health(address, &watch).await;
     let (records, writer) = start_timeline(options.timeline, watch.clone())?;
     let _ = records.try_send(process_started(clock));
     let agent = agent::start(&config).await?;
@@ -74,6 +79,8 @@ pub(crate) async fn run(
             return Err(failure);
         }
     };
+    let live = watch::Sender::new(Arc::new(config.clone()));
+    let policy = watch::Sender::new(Arc::new(Policy::of(&config, &config.discord)));
     let (voice_events, events) = mpsc::channel(EVENTS);
     let (requests, voice_requests) = mpsc::channel(REQUESTS);
     let (voice, presence) = start_voice(
@@ -82,6 +89,7 @@ pub(crate) async fn run(
         Arc::clone(&agent) as _,
         speech,
         (clock, &watch),
+        live.subscribe(),
         PresenceChannels {
             events,
             requests,
@@ -109,6 +117,7 @@ pub(crate) async fn run(
         voice_events,
         voice_requests,
         voice: config.discord.voice.enabled.then(|| Arc::new(voice.clone()) as _),
+        policy: policy.subscribe(),
     };
     let outcome = gateway::run(settings, channels, async {
         let _ = stopped.await;
@@ -197,11 +206,12 @@ fn start_voice(
     agent: Arc<dyn Agent>,
     speech: Option<Arc<SpeechClients>>,
     (clock, watch): (SessionClock, &Watch),
+    live: watch::Receiver<Arc<Config>>,
     channels: PresenceChannels,
 ) -> (PresenceHandle, JoinHandle<()>) {
     let voice = &config.discord.voice;
     let workspace = config.agent.workspace.as_deref();
-    let front_end = conversation::settings(config, provider, workspace);
+    let front_end = conversation::settings(live, provider, workspace);
     let labels = labels(config, provider);
     let can_talk = provider.is_some() || speech.is_some();
     let settings = presence_settings(config, can_talk, labels);
@@ -235,7 +245,7 @@ fn presence_settings(config: &Config, can_talk: bool, labels: Labels) -> Presenc
         auto_join: voice.auto_join.iter().map(auto_join).collect(),
         allowed_channels: allowed.map(|channels| channels.iter().map(place).collect()),
         follow_users: voice.follow_users.iter().map(|id| UserId::new(id.get())).collect(),
-        guilds: config.discord.guilds.keys().map(|id| GuildId::new(id.get())).collect(),
+        guilds: config.discord.guilds.keys().filter_map(|key| key.parse().ok()).collect(),
         connect_timeout: voice.connect_timeout,
         reconnect_grace: voice.reconnect_grace,
         labels,

@@ -1,18 +1,22 @@
 //! From the configuration to the settings of a voice channel's conversation.
 
 use std::{
-    collections::BTreeSet,
     path::Path,
-    sync::atomic::{AtomicU64, Ordering},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
     time::Duration,
 };
 
 use clawvoice_config::{
     AgentSession, BargeInRule, BootstrapFile, Config, ConsultPolicy as ConfiguredConsult,
-    DiscordId, SelectedProvider, Sender, SessionTarget, ToolPolicy as ConfiguredTools, VoiceMode,
-    user_ids,
+    SelectedProvider, SessionTarget, ToolPolicy as ConfiguredTools, VoiceMode,
 };
-use clawvoice_session::{ChannelId, SessionKey, UserId};
+use clawvoice_session::{
+    ChannelId, SessionKey,
+    access::{Place, Policy},
+};
 use clawvoice_voice::{
     batch::BatchSettings,
     conversation::{
@@ -23,6 +27,8 @@ use clawvoice_voice::{
     session::FrontEndSettings,
 };
 
+use tokio::sync::watch;
+
 use crate::provider::RunningProvider;
 
 /// Runs of one conversation are numbered within a block of this many.
@@ -31,33 +37,40 @@ const RUNS: u64 = 1 << 32;
 /// Most bytes of a profile file that are read.
 const MAX_PROFILE_BYTES: u64 = 64 * 1024;
 
-/// What turns a session's request into its front end's settings. `workspace`: where the agent's
-/// profile files are.
+/// What turns a session's request into its front end's settings, by the configuration as it is then.
+/// `workspace`: where the agent's profile files are.
 pub(crate) fn settings(
-    config: &Config,
+    config: watch::Receiver<Arc<Config>>,
     provider: Option<&RunningProvider>,
     workspace: Option<&Path>,
 ) -> Box<dyn Fn(&SessionRequest) -> FrontEndSettings + Send + Sync> {
-    let base = Base::new(config, provider, workspace);
+    let fixed = Fixed::new(&config.borrow(), provider, workspace);
     let conversations = AtomicU64::new(0);
     Box::new(move |request| {
         let number = conversations.fetch_add(1, Ordering::Relaxed);
+        let config = Arc::clone(&config.borrow());
+        let base = Base { config: &config, fixed: &fixed };
         let settings = base.settings(request, number * RUNS + 1);
-        match base.config.discord.voice.mode {
+        match config.discord.voice.mode {
             VoiceMode::SttTts => base.batch(settings).into(),
             VoiceMode::AgentProxy | VoiceMode::Bidi => settings.into(),
         }
     })
 }
 
-/// What all conversations have in common.
-struct Base {
-    config: Config,
+/// What all conversations of the process have in common.
+struct Fixed {
     model: String,
     voice: String,
     /// What only a running provider knows.
     provider: Option<ProviderSettings>,
     profile: Vec<ProfileFile>,
+}
+
+/// What the conversations that begin now have in common.
+struct Base<'a> {
+    config: &'a Config,
+    fixed: &'a Fixed,
 }
 
 /// How the provider in use is spoken to.
@@ -67,12 +80,11 @@ struct ProviderSettings {
     session_limit: Duration,
 }
 
-impl Base {
+impl Fixed {
     fn new(config: &Config, provider: Option<&RunningProvider>, workspace: Option<&Path>) -> Self {
         let files = &config.discord.voice.realtime.bootstrap_context_files;
         let profile = workspace.map(|workspace| read_profile(workspace, files));
         Self {
-            config: config.clone(),
             model: provider.map(|provider| provider.model.clone()).unwrap_or_default(),
             voice: provider.map(|provider| provider.voice.clone()).unwrap_or_default(),
             provider: provider.map(|provider| ProviderSettings {
@@ -83,7 +95,9 @@ impl Base {
             profile: profile.unwrap_or_default(),
         }
     }
+}
 
+impl Base<'_> {
     fn settings(&self, request: &SessionRequest, first_run: u64) -> ConversationSettings {
         let voice = &self.config.discord.voice;
         let realtime = &voice.realtime;
@@ -105,7 +119,7 @@ impl Base {
         settings.agent_model.clone_from(&voice.model);
         settings.voice_session = SessionKey::channel(&self.config.agent.id, request.channel);
         settings.supervisor_session =
-            supervisor(&self.config).unwrap_or_else(|| settings.voice_session.clone());
+            supervisor(self.config).unwrap_or_else(|| settings.voice_session.clone());
         settings.first_run = first_run;
         settings.debounce = realtime.debounce;
         settings.channel_prompt = self.channel_prompt(request);
@@ -114,9 +128,9 @@ impl Base {
         if realtime.wake_at_edges {
             settings.wake_scope = WakeScope::Edges;
         }
-        settings.model.clone_from(&self.model);
-        settings.voice.clone_from(&self.voice);
-        if let Some(provider) = &self.provider {
+        settings.model.clone_from(&self.fixed.model);
+        settings.voice.clone_from(&self.fixed.voice);
+        if let Some(provider) = &self.fixed.provider {
             settings.profile = provider.profile.clone();
             settings.transcription_model.clone_from(&provider.transcription_model);
             // Of an hour: due after 55 minutes, and at the end of the 59th in any case.
@@ -136,7 +150,7 @@ impl Base {
             consult_policy: settings.consult_policy,
             tool_policy: settings.tool_policy,
             base: realtime.instructions.as_deref(),
-            profile: &self.profile,
+            profile: &self.fixed.profile,
             channel: settings.channel_prompt.as_deref(),
         }
         .compose();
@@ -181,31 +195,23 @@ impl Base {
     }
 
     fn channel_prompt(&self, request: &SessionRequest) -> Option<String> {
-        let channel = self.guild(request)?.channel(request.channel.get(), None)?;
+        let guild = self.config.discord.guild(request.guild.get(), Some(&request.guild_name))?;
+        let channel = guild.channel(request.channel.get(), Some(&request.channel_name))?;
         channel.system_prompt.clone()
     }
 
-    fn guild(&self, request: &SessionRequest) -> Option<&clawvoice_config::Guild> {
-        self.config.discord.guild(request.guild.get(), None)
-    }
-
     fn rights(&self, request: &SessionRequest) -> Rights {
-        let guild = self.guild(request);
-        let channel = guild.and_then(|guild| guild.channel(request.channel.get(), None));
-        let listed = channel
-            .and_then(|channel| channel.users.as_ref())
-            .or_else(|| guild.and_then(|guild| guild.users.as_ref()));
-        Rights {
-            owners: ids(&self.config.owners_in_force()),
-            admitted: listed
-                .filter(|users| !users.contains(&Sender::Anyone))
-                .map(|users| ids(&user_ids(users))),
-        }
+        let policy = Policy::of(self.config, &self.config.discord);
+        let place = Place {
+            guild: request.guild,
+            guild_name: &request.guild_name,
+            channel: request.channel,
+            channel_name: &request.channel_name,
+            parent: None,
+        };
+        let owners = policy.commands.owners.into_iter().collect();
+        Rights::new(owners, policy.access.room(&place).ok())
     }
-}
-
-fn ids(users: &[DiscordId]) -> BTreeSet<UserId> {
-    users.iter().map(|id| UserId::new(id.get())).collect()
 }
 
 /// The session that voice turns run in, where it is not the voice channel's own.

@@ -19,8 +19,10 @@ pub(crate) fn start(folder: &Path, server: &Server, base_url: &str) -> anyhow::R
     let config = folder.join("clawvoice.json5");
     let text = json!({
         "session": { "store": folder.join("sessions.sqlite") },
+        "gateway": { "clawvoice": { "health": { "enabled": false } } },
         "channels": { "discord": {
             "apiBaseUrl": server.api_base_url(),
+            "groupPolicy": "open",
             "voice": {
                 "mode": "bidi",
                 "autoJoin": [{ "guildId": GUILD.to_string(), "channelId": LOUNGE.to_string() }],

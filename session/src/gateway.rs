@@ -6,7 +6,7 @@
 
 use secrecy::SecretString;
 
-use crate::{ChannelId, GuildId, UserId};
+use crate::{ChannelId, GuildId, RoleId, UserId};
 
 /// An event of the main gateway that voice follows.
 #[derive(Clone, Debug)]
@@ -32,6 +32,29 @@ pub enum VoiceGatewayEvent {
         label: String,
         /// Whether the account is a bot.
         bot: bool,
+    },
+    /// Everything known of a member's roles.
+    Roles {
+        /// The guild.
+        guild: GuildId,
+        /// Whose roles.
+        user: UserId,
+        /// All of them, without `@everyone`.
+        roles: Vec<RoleId>,
+    },
+    /// What a guild is called.
+    GuildName {
+        /// The guild.
+        guild: GuildId,
+        /// Its name.
+        name: String,
+    },
+    /// What a voice channel is called.
+    ChannelName {
+        /// The channel.
+        channel: ChannelId,
+        /// Its name.
+        name: String,
     },
     /// The main gateway session is lost for good; a new READY will follow.
     SessionLost,

@@ -37,7 +37,7 @@ async fn status(args: &StatusArgs) -> Result<(), Failure> {
 /// Prints the status; gives whether it runs and is well.
 async fn tell_status(args: &StatusArgs) -> Result<bool, Failure> {
     let config = load(&args.config)?;
-    let running = match args.health {
+    let running = match args.health.or_else(|| crate::health::address(&config)) {
         Some(address) => running(address).await,
         None => None,
     };

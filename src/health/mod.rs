@@ -14,10 +14,12 @@ mod server;
 mod verdict;
 
 use std::{
+    net::SocketAddr,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
+use clawvoice_config::Config;
 use clawvoice_session::timeline::Record;
 use clawvoice_voice::{
     board::{Board, BoardView, Totals},
@@ -31,6 +33,12 @@ pub(crate) use verdict::{GatewayHealth, Verdict};
 
 /// Pulses that may wait; each call sends two a second.
 const PULSES: usize = 256;
+
+/// Where the configuration wants it served; `None`: nowhere.
+pub(crate) fn address(config: &Config) -> Option<SocketAddr> {
+    let health = &config.gateway.health;
+    health.enabled.then(|| SocketAddr::new(health.bind, health.port))
+}
 
 /// What is known of the process. Cheap to clone; all clones are one.
 #[derive(Clone)]

@@ -17,7 +17,7 @@ use tokio::net::TcpListener;
 use crate::{
     agent::Agent,
     audio::{ASK, INTERRUPT, SECOND, likeness_24k, likeness_48k, samples},
-    scene::{AUTO_JOIN, Scene, ask, meet},
+    scene::{AUTO_JOIN, EVERYBODY, Scene, ask, meet},
 };
 
 /// What the providers were sent.
@@ -86,7 +86,7 @@ fn agent(scene: &Scene, base: &str) -> Agent {
     let discord = scene.server.api_base_url();
     let config = format!(
         "{{
-            channels: {{ discord: {{ apiBaseUrl: '{discord}', voice: {{
+            channels: {{ discord: {{ apiBaseUrl: '{discord}', {EVERYBODY} voice: {{
                 {AUTO_JOIN} mode: 'stt-tts', captureSilenceGraceMs: 500,
                 tts: {{ openai: {{ voice: 'cedar' }} }},
             }} }} }},

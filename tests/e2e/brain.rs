@@ -26,7 +26,7 @@ use tokio::{
 use crate::{
     agent::Agent,
     audio::{ASK, INTERRUPT, SECOND},
-    scene::{AUTO_JOIN, Scene, meet},
+    scene::{AUTO_JOIN, EVERYBODY, Scene, meet},
     soon,
 };
 
@@ -154,7 +154,7 @@ fn agent(scene: &Scene, base: &str, third: &str) -> Agent {
     let config = format!(
         "{{
             commands: {{ ownerAllowFrom: ['{ADA}'] }},
-            channels: {{ discord: {{ apiBaseUrl: '{discord}', voice: {{
+            channels: {{ discord: {{ apiBaseUrl: '{discord}', {EVERYBODY} voice: {{
                 {AUTO_JOIN} captureSilenceGraceMs: 500,
                 realtime: {{ provider: 'local', providers: {{ local: {{
                     behaviour: 'script', script: 'script.json5', speed: 20, silenceDurationMs: 400,

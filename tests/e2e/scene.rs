@@ -146,11 +146,18 @@ pub(crate) fn is_id(value: &Value, id: u64) -> bool {
     value.as_str() == Some(&id.to_string())
 }
 
+/// Keys of `channels.discord` by which the agent listens everywhere.
+pub(crate) const EVERYBODY: &str = "groupPolicy: 'open',";
+
+/// Keys of the file by which everybody may command it.
+pub(crate) const COMMANDS: &str = "commands: { useAccessGroups: false },";
+
 /// A config file for a Discord at `base`.
 pub(crate) fn write_config(folder: &Path, base: &str, voice: &str) -> PathBuf {
     let path = folder.join("clawvoice.json5");
-    let text =
-        format!("{{ channels: {{ discord: {{ apiBaseUrl: '{base}', voice: {{ {voice} }} }} }} }}");
+    let text = format!(
+        "{{ channels: {{ discord: {{ apiBaseUrl: '{base}', {EVERYBODY} voice: {{ {voice} }} }} }}, {COMMANDS} }}"
+    );
     std::fs::write(&path, text).unwrap();
     path
 }

@@ -7,14 +7,14 @@
 use std::collections::HashMap;
 
 use clawvoice_session::{
-    ChannelId, GuildId, UserId, VoiceChannel, VoiceGatewayEvent, VoiceServerChange,
+    ChannelId, GuildId, RoleId, UserId, VoiceChannel, VoiceGatewayEvent, VoiceServerChange,
     VoiceStateChange,
 };
 use secrecy::SecretString;
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::value::RawValue;
 
-use crate::command::{ChannelKind, Invocation};
+use crate::command::{AskedIn, ChannelKind, ChosenChannel, Invocation};
 
 /// Something that happened on Discord.
 #[derive(Debug)]
@@ -99,6 +99,15 @@ struct WireUser {
 struct WireMember {
     user: Option<WireUser>,
     nick: Option<String>,
+    roles: Option<Vec<RoleId>>,
+}
+
+/// A member, and which guild's.
+#[derive(Deserialize)]
+struct WireMemberOf {
+    guild_id: GuildId,
+    #[serde(flatten)]
+    member: WireMember,
 }
 
 #[derive(Deserialize)]
@@ -116,6 +125,8 @@ struct WireVoiceState {
 #[derive(Deserialize)]
 struct WireVoiceChannel {
     id: ChannelId,
+    #[serde(default)]
+    name: String,
     guild_id: Option<GuildId>,
     #[serde(rename = "type")]
     kind: u64,
@@ -125,6 +136,8 @@ struct WireVoiceChannel {
 #[derive(Deserialize)]
 struct WireGuild<'a> {
     id: GuildId,
+    #[serde(default)]
+    name: String,
     #[serde(borrow, default)]
     members: Vec<&'a RawValue>,
     #[serde(borrow, default)]
@@ -148,6 +161,7 @@ struct WireInteraction {
     kind: u64,
     token: String,
     guild_id: Option<GuildId>,
+    channel: Option<WireChannel>,
     member: Option<WireMember>,
     user: Option<WireUser>,
     data: Option<WireCommand>,
@@ -181,8 +195,12 @@ struct WireResolved {
 
 #[derive(Deserialize)]
 struct WireChannel {
+    id: ChannelId,
     #[serde(rename = "type")]
     kind: u64,
+    #[serde(default)]
+    name: String,
+    parent_id: Option<ChannelId>,
 }
 
 /// Interaction type 2: a slash command. Source: Discord, "Interaction Type".
@@ -192,6 +210,8 @@ const SUBCOMMAND: u64 = 1;
 /// Channel types 2 and 13. Source: Discord, "Channel Types".
 const VOICE_CHANNEL: u64 = 2;
 const STAGE_CHANNEL: u64 = 13;
+/// Channel types 10, 11 and 12: threads.
+const THREADS: [u64; 3] = [10, 11, 12];
 /// Of a voice channel that does not say, bits per second.
 const DEFAULT_BITRATE: u32 = 64_000;
 /// Option type 7: a channel.
@@ -216,8 +236,15 @@ pub(crate) fn read(text: &str) -> Result<Incoming, IncomingError> {
         "CHANNEL_CREATE" | "CHANNEL_UPDATE" => {
             let channel: WireVoiceChannel = parse(&event, data)?;
             let guild = channel.guild_id;
-            let known = guild.and_then(|guild| voice_channel(guild, &channel));
-            Incoming::Voice(known.into_iter().collect())
+            Incoming::Voice(guild.map_or_else(Vec::new, |guild| voice_channel(guild, channel)))
+        }
+        "GUILD_UPDATE" => {
+            let guild: WireGuild<'_> = parse(&event, data)?;
+            Incoming::Voice(guild_name(&guild).into_iter().collect())
+        }
+        "GUILD_MEMBER_UPDATE" => {
+            let member: WireMemberOf = parse(&event, data)?;
+            Incoming::Voice(about(member.guild_id, &member.member).collect())
         }
         "VOICE_STATE_UPDATE" => {
             let state: WireVoiceState = parse(&event, data)?;
@@ -245,24 +272,35 @@ fn parse<'a, T: Deserialize<'a>>(event: &str, text: &'a str) -> Result<T, Incomi
 }
 
 fn guild(guild: &WireGuild<'_>) -> Vec<VoiceGatewayEvent> {
-    let members = each::<WireMember>(&guild.members).filter_map(|member| name(guild.id, &member));
+    let members = each::<WireMember>(&guild.members);
+    let members = members.flat_map(|member| about(guild.id, &member).collect::<Vec<_>>());
     let states =
         each::<WireVoiceState>(&guild.voice_states).flat_map(|state| voice_state(guild.id, state));
     // Before the states: what a state means depends on the channel.
     let channels = each::<WireVoiceChannel>(&guild.channels)
-        .filter_map(|channel| voice_channel(guild.id, &channel));
-    members.chain(channels).chain(states).collect()
+        .flat_map(|channel| voice_channel(guild.id, channel));
+    guild_name(guild).into_iter().chain(members).chain(channels).chain(states).collect()
+}
+
+/// An unavailable guild has no name.
+fn guild_name(guild: &WireGuild<'_>) -> Option<VoiceGatewayEvent> {
+    let name = guild.name.clone();
+    (!name.is_empty()).then_some(VoiceGatewayEvent::GuildName { guild: guild.id, name })
 }
 
 /// A voice or stage channel; other kinds have no voice.
-fn voice_channel(guild: GuildId, channel: &WireVoiceChannel) -> Option<VoiceGatewayEvent> {
+fn voice_channel(guild: GuildId, channel: WireVoiceChannel) -> Vec<VoiceGatewayEvent> {
     let stage = match channel.kind {
         VOICE_CHANNEL => false,
         STAGE_CHANNEL => true,
-        _ => return None,
+        _ => return Vec::new(),
     };
     let bitrate = channel.bitrate.unwrap_or(DEFAULT_BITRATE);
-    Some(VoiceGatewayEvent::Channel(VoiceChannel { guild, channel: channel.id, stage, bitrate }))
+    let id = channel.id;
+    vec![
+        VoiceGatewayEvent::Channel(VoiceChannel { guild, channel: id, stage, bitrate }),
+        VoiceGatewayEvent::ChannelName { channel: id, name: channel.name },
+    ]
 }
 
 /// The readable ones of a list.
@@ -271,7 +309,7 @@ fn each<'a, T: DeserializeOwned>(items: &'a [&'a RawValue]) -> impl Iterator<Ite
 }
 
 fn voice_state(guild: GuildId, state: WireVoiceState) -> Vec<VoiceGatewayEvent> {
-    let name = state.member.as_ref().and_then(|member| name(guild, member));
+    let member = state.member.as_ref().map(|member| about(guild, member).collect::<Vec<_>>());
     let change = VoiceGatewayEvent::State(VoiceStateChange {
         guild,
         user: state.user_id,
@@ -279,7 +317,15 @@ fn voice_state(guild: GuildId, state: WireVoiceState) -> Vec<VoiceGatewayEvent> 
         session_id: state.session_id,
         suppressed: state.suppress,
     });
-    name.into_iter().chain([change]).collect()
+    member.into_iter().flatten().chain([change]).collect()
+}
+
+/// What is told of a member: their name, and their roles.
+fn about(guild: GuildId, member: &WireMember) -> impl Iterator<Item = VoiceGatewayEvent> + use<> {
+    let user = member.user.as_ref().map(|user| user.id);
+    let roles = user.zip(member.roles.clone());
+    let roles = roles.map(|(user, roles)| VoiceGatewayEvent::Roles { guild, user, roles });
+    name(guild, member).into_iter().chain(roles)
 }
 
 fn name(guild: GuildId, member: &WireMember) -> Option<VoiceGatewayEvent> {
@@ -291,6 +337,16 @@ fn name(guild: GuildId, member: &WireMember) -> Option<VoiceGatewayEvent> {
     Some(VoiceGatewayEvent::Name { guild, user: user.id, label: label.to_owned(), bot: user.bot })
 }
 
+/// Of a thread, the parent is the channel it belongs to; of a channel it is a mere category.
+fn place(channel: WireChannel) -> AskedIn {
+    let is_thread = THREADS.contains(&channel.kind);
+    AskedIn {
+        channel: channel.id,
+        name: channel.name,
+        parent: channel.parent_id.filter(|_| is_thread),
+    }
+}
+
 fn interaction(wire: WireInteraction) -> Option<Interaction> {
     let (APPLICATION_COMMAND, Some(data)) = (wire.kind, wire.data) else { return None };
     let subcommand = data.options.iter().find(|option| option.kind == SUBCOMMAND);
@@ -299,9 +355,15 @@ fn interaction(wire: WireInteraction) -> Option<Interaction> {
         .and_then(|option| option.value.as_str()?.parse::<ChannelId>().ok())
         .map(|id| {
             let resolved = data.resolved.channels.get(&id.to_string());
-            (id, resolved.map(|channel| ChannelKind::from_wire(channel.kind)))
+            let kind = resolved.map(|channel| ChannelKind::from_wire(channel.kind));
+            ChosenChannel { id, kind, name: resolved.map(|it| it.name.clone()).unwrap_or_default() }
         });
-    let user = wire.member.and_then(|member| member.user).or(wire.user).map(|user| user.id);
+    let roles = wire.member.as_ref().and_then(|member| member.roles.clone()).unwrap_or_default();
+    let nick = wire.member.as_ref().and_then(|member| member.nick.clone());
+    let who = wire.member.and_then(|member| member.user).or(wire.user);
+    let user = who.as_ref().map(|user| user.id);
+    let names = who.into_iter().flat_map(|user| [user.global_name, Some(user.username)]);
+    let names = [nick].into_iter().chain(names).flatten().collect();
     Some(Interaction {
         id: wire.id.0,
         application: wire.application_id.0,
@@ -309,7 +371,10 @@ fn interaction(wire: WireInteraction) -> Option<Interaction> {
         invocation: Invocation {
             name: data.name?,
             guild: wire.guild_id,
+            asked_in: wire.channel.map(place),
             user,
+            roles,
+            names,
             subcommand: subcommand.map(|option| option.name.clone()),
             channel,
         },
@@ -410,7 +475,9 @@ mod tests {
 
     fn vc(kind: u64, options: Value) -> Value {
         json!({"id": "70", "application_id": "6", "type": kind, "token": "tok", "guild_id": "1", "channel_id": "8",
-            "member": {"user": {"id": "2", "username": "ada"}, "permissions": "0"},
+            "channel": {"id": "8", "type": 11, "name": "chat", "parent_id": "7"},
+            "member": {"user": {"id": "2", "username": "ada"}, "nick": "Countess", "roles": ["80"],
+                "permissions": "0"},
             "data": {"id": "6", "name": "vc", "type": 1, "options": options,
                 "resolved": {"channels": {"9": {"id": "9", "type": 2, "name": "Talk"}}}}})
     }
@@ -439,9 +506,20 @@ mod tests {
                 Invocation {
                     name: "vc".to_owned(),
                     guild: Some(GuildId::new(1)),
+                    asked_in: Some(AskedIn {
+                        channel: ChannelId::new(8),
+                        name: "chat".to_owned(),
+                        parent: Some(ChannelId::new(7)),
+                    }),
                     user: Some(UserId::new(2)),
+                    roles: vec![RoleId::new(80)],
+                    names: vec!["Countess".to_owned(), "ada".to_owned()],
                     subcommand: subcommand.map(str::to_owned),
-                    channel: channel.map(|(id, kind)| (ChannelId::new(id), kind)),
+                    channel: channel.map(|(id, kind)| ChosenChannel {
+                        id: ChannelId::new(id),
+                        name: if kind.is_some() { "Talk".to_owned() } else { String::new() },
+                        kind,
+                    }),
                 }
             );
         }

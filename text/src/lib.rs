@@ -17,5 +17,6 @@
 mod backoff;
 pub mod command;
 pub mod delivery;
+pub mod directory;
 mod incoming;
 pub mod shell;

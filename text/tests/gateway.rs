@@ -20,7 +20,7 @@ use axum::{
 };
 use clawvoice_session::{
     ChannelId, GuildId, JoinFailure, JoinOutcome, LeaveOutcome, UserId, VoiceControl,
-    VoiceGatewayEvent, VoiceStateRequest, VoiceStatus,
+    VoiceGatewayEvent, VoiceStateRequest, VoiceStatus, access::Policy,
 };
 use clawvoice_text::shell::gateway::{
     CommandScope, GatewayChannels, GatewayFailure, GatewaySettings, run,
@@ -28,7 +28,7 @@ use clawvoice_text::shell::gateway::{
 use serde_json::{Value, json};
 use tokio::{
     net::TcpListener,
-    sync::{mpsc, oneshot},
+    sync::{mpsc, oneshot, watch},
     task::JoinHandle,
     time::timeout,
 };
@@ -195,7 +195,9 @@ fn start(fake: &Fake) -> Running {
         voice: true,
         commands: CommandScope::Global,
     };
-    let channels = GatewayChannels { voice_events, voice_requests, voice: Some(Arc::new(Willing)) };
+    let (_, policy) = watch::channel(Arc::new(Policy::open()));
+    let voice = Some(Arc::new(Willing) as _);
+    let channels = GatewayChannels { voice_events, voice_requests, voice, policy };
     let task = tokio::spawn(run(settings, channels, async {
         let _ = stopped.await;
     }));

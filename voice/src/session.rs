@@ -15,7 +15,7 @@ use std::{collections::VecDeque, time::Duration};
 
 use bytes::Bytes;
 use clawvoice_session::{
-    Generation, JoinFailure, SessionKey, SessionTime, UserId,
+    Generation, JoinFailure, RoleId, SessionKey, SessionTime, UserId,
     agent::{Ask, AskedBy, Control, ControlOutcome, RunId, RunReport},
     timeline::Record,
 };
@@ -359,6 +359,11 @@ impl VoiceSession {
     /// Learns a user's name, and whether the account is a bot.
     pub fn handle_name(&mut self, user: UserId, label: String, bot: bool) {
         self.front_end.handle_name(user, label, bot);
+    }
+
+    /// Learns a member's roles.
+    pub fn handle_roles(&mut self, user: UserId, roles: Vec<RoleId>) {
+        self.front_end.rights().learn_roles(user, roles);
     }
 
     /// The voice server was replaced: everything about the connection is new, even if the address

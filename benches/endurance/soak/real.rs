@@ -171,6 +171,7 @@ fn start(folder: &Path, server: &Server) -> anyhow::Result<Child> {
     let config = folder.join("clawvoice.json5");
     let text = json!({ "channels": { "discord": {
         "apiBaseUrl": server.api_base_url(),
+        "groupPolicy": "open",
         "voice": {
             "mode": "bidi",
             "captureSilenceGraceMs": 500,
@@ -178,7 +179,7 @@ fn start(folder: &Path, server: &Server) -> anyhow::Result<Child> {
                 "behaviour": "parrot", "speed": 20, "silenceDurationMs": 400,
             } } },
         },
-    } } });
+    } }, "gateway": { "clawvoice": { "health": { "enabled": false } } } });
     std::fs::write(&config, text.to_string())?;
     let log = File::create(folder.join("clawvoice.log"))?;
     Command::new(binary()?)

@@ -74,6 +74,10 @@ impl CommandRules {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
+    use clawvoice_config::Sender;
+
     use super::*;
     use crate::{
         ChannelId, GuildId,
@@ -89,9 +93,12 @@ mod tests {
         parent: None,
     };
 
-    fn access(users: &[&'static str]) -> AccessRules {
-        let guild =
-            GuildAccess { users: People::new(users.iter().copied()), ..GuildAccess::default() };
+    fn people(ids: &[u64]) -> People {
+        People::of(ids.iter().copied().map(UserId::new))
+    }
+
+    fn access(users: &[u64]) -> AccessRules {
+        let guild = GuildAccess { users: people(users), ..GuildAccess::default() };
         AccessRules { guilds: vec![(EntryKey::Any, guild)], ..AccessRules::default() }
     }
 
@@ -106,12 +113,13 @@ mod tests {
     #[test]
     fn with_access_groups_somebody_must_be_configured_who_may() {
         assert!(!may(&strict(), &access(&[])));
-        assert!(may(&strict(), &access(&["31"])));
-        assert!(!may(&strict(), &access(&["32"])));
-        let known = |entry| CommandRules { known: Some(People::new([entry])), ..strict() };
-        assert!(may(&known("31"), &access(&[])));
-        assert!(may(&known("31"), &access(&["32"])));
-        assert!(!may(&known("*"), &access(&[])));
+        assert!(may(&strict(), &access(&[31])));
+        assert!(!may(&strict(), &access(&[32])));
+        let known = |people| CommandRules { known: Some(people), ..strict() };
+        assert!(may(&known(people(&[31])), &access(&[])));
+        assert!(may(&known(people(&[31])), &access(&[32])));
+        let everybody = People::new(&[Sender::Anyone], &BTreeMap::new());
+        assert!(!may(&known(everybody), &access(&[])));
         let owned = CommandRules { owners: vec![UserId::new(31)], ..strict() };
         assert!(may(&owned, &access(&[])));
     }
@@ -120,22 +128,22 @@ mod tests {
     fn without_access_groups_only_the_rooms_restriction_counts() {
         let loose = CommandRules::default();
         assert!(may(&loose, &access(&[])));
-        assert!(may(&loose, &access(&["31"])));
-        assert!(!may(&loose, &access(&["32"])));
+        assert!(may(&loose, &access(&[31])));
+        assert!(!may(&loose, &access(&[32])));
         let owned = CommandRules { owners: vec![UserId::new(32)], ..loose };
         assert!(may(&owned, &access(&[])));
     }
 
     #[test]
     fn an_allow_list_of_commands_decides_alone() {
-        let only = |entry| CommandRules { allow_from: Some(People::new([entry])), ..strict() };
-        assert!(may(&only("31"), &access(&["32"])));
-        assert!(!may(&only("32"), &access(&["31"])));
+        let only = |user| CommandRules { allow_from: Some(people(&[user])), ..strict() };
+        assert!(may(&only(31), &access(&[32])));
+        assert!(!may(&only(32), &access(&[31])));
     }
 
     #[test]
     fn nobody_commands_where_the_agent_does_not_listen() {
-        let closed = AccessRules { group_policy: GroupPolicy::Disabled, ..access(&["31"]) };
+        let closed = AccessRules { group_policy: GroupPolicy::Disabled, ..access(&[31]) };
         let refusal = strict().may_command(&closed, &PLACE, &ADA);
         assert_eq!(refusal, Err(CommandRefusal::Place(Refusal::GroupPolicyDisabled)));
     }

@@ -10,15 +10,16 @@
 //! Does not: ask Discord anything. Whoever calls brings the names and roles.
 
 mod command;
+mod configured;
 mod people;
+mod policy;
 mod refusal;
 mod rules;
-mod slug;
 
 pub use command::{CommandRefusal, CommandRules};
 pub use people::{Member, People};
+pub use policy::Policy;
 pub use refusal::Refusal;
 pub use rules::{
     AccessRules, ChannelAccess, EntryKey, GroupPolicy, GuildAccess, Parent, Place, Room,
 };
-pub use slug::slug;

@@ -1,6 +1,9 @@
 //! Lists of people, and whether somebody is on one.
 
-use super::slug::slug;
+use std::collections::BTreeMap;
+
+use clawvoice_config::{AccessGroup, Sender, slug};
+
 use crate::{RoleId, UserId};
 
 /// Somebody who writes or speaks, as Discord tells.
@@ -34,12 +37,21 @@ pub struct People {
 }
 
 impl People {
-    /// From entries: `*`; an id, bare, as a mention or after `discord:` or `user:`; `pk:` and a
-    /// PluralKit member's id; anything else is a name.
-    pub fn new<'a>(entries: impl IntoIterator<Item = &'a str>) -> Self {
+    /// As it is configured. A group stands for its members; one that is unknown, or whose members
+    /// only Discord can tell, for nobody.
+    #[must_use]
+    pub fn new(senders: &[Sender], groups: &BTreeMap<String, AccessGroup>) -> Self {
         let mut people = Self::default();
-        for entry in entries {
-            people.add(entry.trim());
+        for sender in senders {
+            match sender {
+                Sender::AccessGroup(name) => {
+                    if let Some(AccessGroup::Senders(members)) = groups.get(name) {
+                        // A group within a group names nobody.
+                        members.iter().for_each(|member| people.add(member));
+                    }
+                }
+                sender => people.add(sender),
+            }
         }
         people
     }
@@ -49,19 +61,13 @@ impl People {
         Self { users: users.into_iter().collect(), ..Self::default() }
     }
 
-    fn add(&mut self, entry: &str) {
-        let mention = entry.strip_prefix("<@").and_then(|rest| rest.strip_suffix('>'));
-        let mention = mention.map(|rest| rest.strip_prefix('!').unwrap_or(rest));
-        let bare = mention.unwrap_or(entry);
-        let id = ["discord:", "user:"].iter().find_map(|prefix| bare.strip_prefix(prefix));
-        if entry == "*" {
-            self.anybody = true;
-        } else if let Some(member) = bare.strip_prefix("pk:") {
-            self.plural.push(member.to_owned());
-        } else if let Ok(user) = id.unwrap_or(bare).parse() {
-            self.users.push(user);
-        } else if id.is_none() && !slug(bare).is_empty() {
-            self.names.push(slug(bare));
+    fn add(&mut self, sender: &Sender) {
+        match sender {
+            Sender::Anyone => self.anybody = true,
+            Sender::User(id) => self.users.push(UserId::new(id.get())),
+            Sender::PluralKit(member) => self.plural.push(member.clone()),
+            Sender::Name(name) if !slug(name).is_empty() => self.names.push(slug(name)),
+            Sender::Name(_) | Sender::AccessGroup(_) => {}
         }
     }
 
@@ -111,18 +117,17 @@ impl People {
 mod tests {
     use super::*;
 
-    #[test]
-    fn ids_are_read_in_every_documented_form() {
-        for entry in ["7", " 7 ", "<@7>", "<@!7>", "discord:7", "user:7"] {
-            let people = People::new([entry]);
-            assert!(people.contains(&Member::by_id(UserId::new(7)), false), "{entry}");
-            assert!(!people.contains(&Member::by_id(UserId::new(8)), false), "{entry}");
-        }
+    fn named(name: &str) -> Sender {
+        Sender::Name(name.to_owned())
+    }
+
+    fn people(senders: &[Sender]) -> People {
+        People::new(senders, &BTreeMap::new())
     }
 
     #[test]
     fn a_name_counts_only_where_names_may_be_matched() {
-        let people = People::new(["Ada Lovelace"]);
+        let people = people(&[named("Ada Lovelace")]);
         let ada = Member { user: UserId::new(7), roles: &[], names: &["ada", "Ada-Lovelace"] };
         assert!(people.has_names());
         assert!(!people.contains(&ada, false));
@@ -132,13 +137,26 @@ mod tests {
     #[test]
     fn everybody_and_nobody() {
         let ada = Member::by_id(UserId::new(7));
-        assert!(People::new(["*"]).contains(&ada, false));
-        assert!(!People::new(["*"]).without_everybody().contains(&ada, false));
-        // What names nobody admits nobody.
-        for entry in ["", "日本", "discord:x", "user:", "pk:7", "telegram:7"] {
-            assert!(!People::new([entry]).contains(&ada, true), "{entry}");
+        assert!(people(&[Sender::Anyone]).contains(&ada, false));
+        assert!(!people(&[Sender::Anyone]).without_everybody().contains(&ada, false));
+        // What names nobody admits nobody, not even somebody without a name.
+        let nameless = Member { names: &["日本"], ..ada };
+        for entry in [named("日本"), Sender::PluralKit("7".to_owned())] {
+            assert!(!people(&[entry.clone()]).contains(&nameless, true), "{entry:?}");
         }
-        assert!(People::new([]).is_empty());
-        assert!(People::new(["pk:abcde"]).contains_plural("abcde"));
+        assert!(people(&[]).is_empty());
+        assert!(people(&[Sender::PluralKit("abcde".to_owned())]).contains_plural("abcde"));
+    }
+
+    #[test]
+    fn a_group_is_its_members_and_an_unknown_one_nobody() {
+        let groups = BTreeMap::from([
+            ("crew".to_owned(), AccessGroup::Senders(vec![Sender::Anyone])),
+            ("odd".to_owned(), AccessGroup::Unknown),
+        ]);
+        let ada = Member::by_id(UserId::new(7));
+        let of = |name: &str| People::new(&[Sender::AccessGroup(name.to_owned())], &groups);
+        assert!(of("crew").contains(&ada, false));
+        assert!(!of("odd").contains(&ada, true) && !of("missing").contains(&ada, true));
     }
 }

@@ -1,9 +1,10 @@
 //! From a place to the rules that hold in it.
 
+use clawvoice_config::slug;
+
 use super::{
     people::{Member, People},
     refusal::Refusal,
-    slug::slug,
 };
 use crate::{ChannelId, GuildId, RoleId};
 
@@ -105,11 +106,11 @@ pub struct AccessRules {
     pub match_names: bool,
 }
 
-/// The entries that hold in a place where the agent listens.
-#[derive(Clone, Copy, Debug)]
-pub struct Room<'a> {
-    guild: Option<&'a GuildAccess>,
-    channel: Option<&'a ChannelAccess>,
+/// Who may talk to the agent in a place where it listens. By default everybody.
+#[derive(Clone, Debug, Default)]
+pub struct Room {
+    users: People,
+    roles: Vec<RoleId>,
     match_names: bool,
 }
 
@@ -119,7 +120,7 @@ impl AccessRules {
     /// # Errors
     ///
     /// Why it does not.
-    pub fn room(&self, place: &Place<'_>) -> Result<Room<'_>, Refusal> {
+    pub fn room(&self, place: &Place<'_>) -> Result<Room, Refusal> {
         let guild = find(&self.guilds, place.guild.get(), place.guild_name, None);
         if guild.is_none() && !self.guilds.is_empty() {
             return Err(Refusal::GuildNotConfigured);
@@ -136,15 +137,27 @@ impl AccessRules {
         if channel.is_none() && guild.is_some_and(|guild| !guild.channels.is_empty()) {
             return Err(Refusal::ChannelNotAllowlisted);
         }
-        Ok(Room { guild, channel, match_names: self.match_names })
+        let users = channel.and_then(|channel| channel.users.as_ref());
+        let roles = channel.and_then(|channel| channel.roles.as_ref());
+        Ok(Room {
+            users: users.or(guild.map(|guild| &guild.users)).cloned().unwrap_or_default(),
+            roles: roles.or(guild.map(|guild| &guild.roles)).cloned().unwrap_or_default(),
+            match_names: self.match_names,
+        })
     }
 }
 
-impl Room<'_> {
+impl Room {
+    /// One in which these people may talk, and nobody else.
+    #[must_use]
+    pub const fn of(users: People) -> Self {
+        Self { users, roles: Vec::new(), match_names: false }
+    }
+
     /// Whether only some may talk to the agent here.
     #[must_use]
     pub fn is_restricted(&self) -> bool {
-        self.users().is_some_and(|users| !users.is_empty()) || !self.roles().is_empty()
+        !self.users.is_empty() || !self.roles.is_empty()
     }
 
     /// Whether a member may talk to the agent here: by `users` or by `roles`, the channel's in
@@ -152,18 +165,8 @@ impl Room<'_> {
     #[must_use]
     pub fn admits(&self, member: &Member<'_>) -> bool {
         !self.is_restricted()
-            || self.users().is_some_and(|users| users.contains(member, self.match_names))
-            || self.roles().iter().any(|role| member.roles.contains(role))
-    }
-
-    fn users(&self) -> Option<&People> {
-        let own = self.channel.and_then(|channel| channel.users.as_ref());
-        own.or_else(|| self.guild.map(|guild| &guild.users))
-    }
-
-    fn roles(&self) -> &[RoleId] {
-        let own = self.channel.and_then(|channel| channel.roles.as_deref());
-        own.or_else(|| self.guild.map(|guild| &guild.roles[..])).unwrap_or_default()
+            || self.users.contains(member, self.match_names)
+            || self.roles.iter().any(|role| member.roles.contains(role))
     }
 }
 
@@ -194,6 +197,10 @@ fn find<'a, T>(
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
+    use clawvoice_config::Sender;
+
     use super::*;
     use crate::UserId;
 
@@ -229,8 +236,12 @@ mod tests {
         ChannelAccess { enabled: false, ..ChannelAccess::default() }
     }
 
-    fn users(ids: &[&'static str]) -> People {
-        People::new(ids.iter().copied())
+    fn users(ids: &[u64]) -> People {
+        People::of(ids.iter().copied().map(UserId::new))
+    }
+
+    fn everybody() -> People {
+        People::new(&[Sender::Anyone], &BTreeMap::new())
     }
 
     #[test]
@@ -294,11 +305,11 @@ mod tests {
     #[test]
     fn users_or_roles_admit_and_a_channels_list_replaces_the_guilds() {
         let guild = GuildAccess {
-            users: users(&["31"]),
+            users: users(&[31]),
             roles: vec![RoleId::new(80)],
             ..with_channels(vec![
                 ("5", ChannelAccess::default()),
-                ("6", ChannelAccess { users: Some(users(&["*"])), ..ChannelAccess::default() }),
+                ("6", ChannelAccess { users: Some(everybody()), ..ChannelAccess::default() }),
                 ("7", ChannelAccess { roles: Some(vec![RoleId::new(81)]), ..off() }),
             ])
         };

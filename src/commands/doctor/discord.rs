@@ -132,7 +132,9 @@ fn invite(application: u64) -> String {
 /// Guilds that are configured, and that the bot is not in.
 fn absent(config: &Config, there: &BTreeSet<GuildId>, application: u64) -> Vec<Finding> {
     let voice = &config.discord.voice;
-    let configured = config.discord.guilds.keys().map(|id| ("guilds", id.get()));
+    // What is named by its name is looked up when the bot has seen the guild.
+    let by_id = config.discord.guilds.keys().filter_map(|key| key.parse::<u64>().ok());
+    let configured = by_id.map(|id| ("guilds", id));
     let auto = voice.auto_join.iter().map(|it| ("voice.autoJoin", it.target.guild.get()));
     let allowed = voice.allowed_channels.iter().flatten();
     let allowed = allowed.map(|it| ("voice.allowedChannels", it.guild.get()));
@@ -159,10 +161,10 @@ fn wanted(config: &Config, there: &BTreeSet<GuildId>) -> Vec<(String, ChannelId)
         .map(|(key, it)| (key.to_owned(), ChannelId::new(it.channel.get())))
         .collect();
     for (guild, entry) in &config.discord.guilds {
-        if there.contains(&GuildId::new(guild.get())) {
+        if guild.parse().is_ok_and(|guild: GuildId| there.contains(&guild)) {
             let key = format!("guilds.{guild}.channels");
-            let ids = entry.channels.keys().map(|id| (key.clone(), ChannelId::new(id.get())));
-            channels.extend(ids);
+            let ids = entry.channels.keys().filter_map(|id| id.parse().ok());
+            channels.extend(ids.map(|id: ChannelId| (key.clone(), id)));
         }
     }
     channels.sort_by_key(|(_, channel)| *channel);

@@ -32,7 +32,8 @@ pub(crate) fn run(args: &DoctorArgs) -> Result<(), Failure> {
         .enable_all()
         .build()
         .map_err(|error| Failure::unexpected(format_args!("no async runtime: {error}")))?;
-    let (findings, is_refused) = runtime.block_on(look(&config, args.offline, args.health));
+    let health = args.health.or_else(|| crate::health::address(&config));
+    let (findings, is_refused) = runtime.block_on(look(&config, args.offline, health));
     tell(&findings, args.json);
     let errors = findings.iter().filter(|it| it.level == Level::Error).count();
     match (errors, is_refused) {

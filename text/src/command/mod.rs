@@ -4,7 +4,9 @@
 
 mod vc;
 
-use clawvoice_session::{ChannelId, GuildId, UserId, VoiceControl};
+use clawvoice_session::{ChannelId, GuildId, RoleId, UserId, VoiceControl, access::Policy};
+
+use crate::directory::Directory;
 
 /// The kinds of channel a command can tell apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -73,12 +75,51 @@ pub struct Invocation {
     pub name: String,
     /// The guild it was typed in; `None` in a direct message.
     pub guild: Option<GuildId>,
+    /// The channel it was typed in, as far as Discord tells.
+    pub asked_in: Option<AskedIn>,
     /// Who typed it.
     pub user: Option<UserId>,
+    /// Their roles in the guild.
+    pub roles: Vec<RoleId>,
+    /// Nickname, global name, username: whatever is known.
+    pub names: Vec<String>,
     /// The chosen subcommand.
     pub subcommand: Option<String>,
-    /// The chosen channel option: its id and, if Discord resolved it, its kind.
-    pub channel: Option<(ChannelId, Option<ChannelKind>)>,
+    /// The chosen channel option.
+    pub channel: Option<ChosenChannel>,
+}
+
+/// The channel, or thread, a command was typed in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AskedIn {
+    /// Its id.
+    pub channel: ChannelId,
+    /// Its name.
+    pub name: String,
+    /// Of a thread, the channel it belongs to.
+    pub parent: Option<ChannelId>,
+}
+
+/// A channel that was chosen as an option.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ChosenChannel {
+    /// Its id.
+    pub id: ChannelId,
+    /// Its kind, if Discord resolved it.
+    pub kind: Option<ChannelKind>,
+    /// Its name; empty if unknown.
+    pub name: String,
+}
+
+/// What commands go by beside what was typed.
+#[derive(Clone, Copy)]
+pub struct Doors<'a> {
+    /// What `/vc` steers; `None`: it is not there yet.
+    pub voice: Option<&'a dyn VoiceControl>,
+    /// Who may command the agent where.
+    pub policy: &'a Policy,
+    /// What places are called.
+    pub directory: &'a Directory,
 }
 
 /// The commands to register: `/vc` if voice is on, else none.
@@ -89,9 +130,9 @@ pub fn definitions(voice: bool) -> Vec<Definition> {
 
 /// The reply to a command, as shown to the user who typed it. Returns when the command is carried
 /// out; a join takes up to its connect timeout.
-pub async fn answer(invocation: &Invocation, voice: Option<&dyn VoiceControl>) -> String {
+pub async fn answer(invocation: &Invocation, doors: Doors<'_>) -> String {
     match invocation.name.as_str() {
-        vc::NAME => vc::answer(invocation, voice).await,
+        vc::NAME => vc::answer(invocation, doors).await,
         other => format!("/{other} is not a command of this bot."),
     }
 }

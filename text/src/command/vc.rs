@@ -3,10 +3,11 @@
 use std::fmt::Write as _;
 
 use clawvoice_session::{
-    ChannelId, GuildId, JoinFailure, JoinOutcome, LeaveOutcome, VoiceControl, VoiceStatus,
+    ChannelId, GuildId, JoinFailure, JoinOutcome, LeaveOutcome, UserId, VoiceStatus,
+    access::{self, CommandRefusal, Member, Parent, Place},
 };
 
-use super::{ChannelOption, Definition, Invocation, Subcommand};
+use super::{ChannelOption, ChosenChannel, Definition, Doors, Invocation, Subcommand};
 
 /// The command's name.
 pub(super) const NAME: &str = "vc";
@@ -39,11 +40,11 @@ pub(super) fn definition() -> Definition {
 }
 
 /// What was asked for, checked.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 enum Request {
-    Join(GuildId, ChannelId),
-    Leave(GuildId),
-    Status(GuildId),
+    Join(ChosenChannel),
+    Leave,
+    Status,
 }
 
 /// Why voice is not even asked; the text is the reply.
@@ -59,42 +60,97 @@ enum Refusal {
     NotAVoiceChannel,
     #[error("Unknown voice command.")]
     UnknownSubcommand,
+    #[error("This channel is disabled.")]
+    ChannelDisabled,
+    #[error("<#{0}> is not allowlisted for voice commands.")]
+    NotAllowlisted(ChannelId),
+    #[error("You are not authorized to use this command.")]
+    NotAuthorized,
     #[error("Voice manager is not available yet.")]
     NotReady,
 }
 
-fn read(invocation: &Invocation) -> Result<Request, Refusal> {
+fn read(invocation: &Invocation) -> Result<(GuildId, UserId, Request), Refusal> {
     let guild = invocation.guild.ok_or(Refusal::NotInGuild)?;
-    invocation.user.ok_or(Refusal::NoUser)?;
-    match invocation.subcommand.as_deref() {
+    let user = invocation.user.ok_or(Refusal::NoUser)?;
+    let request = match invocation.subcommand.as_deref() {
         Some("join") => {
             // Discord resolves a channel option within the invoking guild; one that it did not
             // resolve is a channel it could not find there.
-            let (channel, kind) = invocation.channel.ok_or(Refusal::ChannelNotFound)?;
-            if kind.ok_or(Refusal::ChannelNotFound)?.is_voice() {
-                Ok(Request::Join(guild, channel))
-            } else {
-                Err(Refusal::NotAVoiceChannel)
+            let channel = invocation.channel.clone().ok_or(Refusal::ChannelNotFound)?;
+            if !channel.kind.ok_or(Refusal::ChannelNotFound)?.is_voice() {
+                return Err(Refusal::NotAVoiceChannel);
             }
+            Request::Join(channel)
         }
-        Some("leave") => Ok(Request::Leave(guild)),
-        Some("status") => Ok(Request::Status(guild)),
-        _ => Err(Refusal::UnknownSubcommand),
-    }
+        Some("leave") => Request::Leave,
+        Some("status") => Request::Status,
+        _ => return Err(Refusal::UnknownSubcommand),
+    };
+    Ok((guild, user, request))
 }
 
 /// Carries the command out and words the reply.
-pub(super) async fn answer(invocation: &Invocation, voice: Option<&dyn VoiceControl>) -> String {
-    let request = match read(invocation) {
-        Ok(request) => request,
-        Err(refusal) => return refusal.to_string(),
-    };
-    let Some(voice) = voice else { return Refusal::NotReady.to_string() };
-    match request {
-        Request::Join(guild, channel) => joined(channel, &voice.join(guild, channel).await),
-        Request::Leave(guild) => left(voice.leave(guild).await),
-        Request::Status(guild) => status(&voice.status(Some(guild)).await),
+pub(super) async fn answer(invocation: &Invocation, doors: Doors<'_>) -> String {
+    match carry_out(invocation, doors).await {
+        Ok(reply) => reply,
+        Err(refusal) => refusal.to_string(),
     }
+}
+
+async fn carry_out(invocation: &Invocation, doors: Doors<'_>) -> Result<String, Refusal> {
+    let (guild, user, request) = read(invocation)?;
+    let sessions = match doors.voice {
+        Some(voice) => voice.status(Some(guild)).await,
+        None => Vec::new(),
+    };
+    if let Err(refusal) = authorize(invocation, doors, (guild, user), &request, &sessions) {
+        tracing::info!(%guild, %user, "/vc is refused: {refusal}");
+        return Err(refusal);
+    }
+    let voice = doors.voice.ok_or(Refusal::NotReady)?;
+    Ok(match request {
+        Request::Join(channel) => joined(channel.id, &voice.join(guild, channel.id).await),
+        Request::Leave => left(voice.leave(guild).await),
+        Request::Status => status(&sessions),
+    })
+}
+
+/// A join is judged by the channel that is to be joined, the rest by the one the bot is in, else by
+/// the one the command was typed in.
+fn authorize(
+    invocation: &Invocation,
+    doors: Doors<'_>,
+    (guild, user): (GuildId, UserId),
+    request: &Request,
+    sessions: &[VoiceStatus],
+) -> Result<(), Refusal> {
+    let Doors { policy, directory, .. } = doors;
+    let voice_channel = |channel: ChannelId| (channel, directory.channel(channel), None);
+    let asked_in = invocation.asked_in.as_ref();
+    let (channel, channel_name, parent) = match (request, sessions) {
+        (Request::Join(chosen), _) => (chosen.id, chosen.name.as_str(), None),
+        (_, [session, ..]) => voice_channel(session.channel),
+        (_, []) => match asked_in {
+            Some(it) => (it.channel, it.name.as_str(), it.parent),
+            None => return Err(Refusal::NotAuthorized),
+        },
+    };
+    let place = Place {
+        guild,
+        guild_name: directory.guild(guild),
+        channel,
+        channel_name,
+        // Discord tells the parent's id, not its name.
+        parent: parent.map(|id| Parent { id, name: "" }),
+    };
+    let names: Vec<&str> = invocation.names.iter().map(String::as_str).collect();
+    let member = Member { user, roles: &invocation.roles, names: &names };
+    policy.commands.may_command(&policy.access, &place, &member).map_err(|refusal| match refusal {
+        CommandRefusal::Place(access::Refusal::ChannelDisabled) => Refusal::ChannelDisabled,
+        CommandRefusal::Place(_) => Refusal::NotAllowlisted(channel),
+        CommandRefusal::Member => Refusal::NotAuthorized,
+    })
 }
 
 fn joined(channel: ChannelId, result: &Result<JoinOutcome, JoinFailure>) -> String {
@@ -131,11 +187,16 @@ fn status(sessions: &[VoiceStatus]) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::{collections::BTreeMap, path::Path};
+
     use async_trait::async_trait;
-    use clawvoice_session::UserId;
+    use clawvoice_session::{VoiceControl, VoiceGatewayEvent, access::Policy};
 
     use super::*;
-    use crate::command::{ChannelKind, answer as answer_any, definitions};
+    use crate::{
+        command::{AskedIn, ChannelKind, answer as answer_any, definitions},
+        directory::Directory,
+    };
 
     const GUILD: GuildId = GuildId::new(1);
     const ROOM: ChannelId = ChannelId::new(2);
@@ -183,10 +244,94 @@ mod tests {
         Invocation {
             name: "vc".to_owned(),
             guild: Some(GUILD),
+            asked_in: Some(AskedIn {
+                channel: ChannelId::new(8),
+                name: "chat".to_owned(),
+                parent: None,
+            }),
             user: Some(UserId::new(9)),
+            roles: Vec::new(),
+            names: Vec::new(),
             subcommand: Some(subcommand.to_owned()),
-            channel: channel.map(|kind| (ROOM, Some(kind))),
+            channel: channel.map(|kind| chosen(Some(kind))),
         }
+    }
+
+    fn chosen(kind: Option<ChannelKind>) -> ChosenChannel {
+        ChosenChannel { id: ROOM, kind, name: "Talk".to_owned() }
+    }
+
+    /// The rules of an account with these keys.
+    fn policy(discord: &str) -> Policy {
+        let text = format!("{{ channels: {{ discord: {{ token: 'a.b.c', {discord} }} }} }}");
+        let env: BTreeMap<String, String> = BTreeMap::new();
+        let config = clawvoice_config::parse(&text, Path::new("/etc/claw.json5"), &env).unwrap();
+        Policy::of(&config, &config.discord)
+    }
+
+    /// The reply where user 9 may do everything.
+    async fn reply(invocation: &Invocation, voice: Option<&dyn VoiceControl>) -> String {
+        reply_under(&policy("groupPolicy: 'open', allowFrom: ['9']"), invocation, voice).await
+    }
+
+    async fn reply_under(
+        policy: &Policy,
+        invocation: &Invocation,
+        voice: Option<&dyn VoiceControl>,
+    ) -> String {
+        let mut directory = Directory::default();
+        for event in [
+            VoiceGatewayEvent::GuildName { guild: GUILD, name: "Friends".to_owned() },
+            VoiceGatewayEvent::ChannelName { channel: ROOM, name: "Talk".to_owned() },
+        ] {
+            directory.follow(&event);
+        }
+        let doors = Doors { voice, policy, directory: &directory };
+        answer_any(invocation, doors).await
+    }
+
+    #[tokio::test]
+    async fn who_may_not_is_told_so_and_voice_is_not_steered() {
+        const DENIED: &str = "You are not authorized to use this command.";
+        let join = typed("join", Some(ChannelKind::Voice));
+        let crew = Invocation { roles: vec![clawvoice_session::RoleId::new(80)], ..join.clone() };
+        let elsewhere = "<#2> is not allowlisted for voice commands.";
+        for (rules, invocation, expected) in [
+            // A fresh configuration serves nobody.
+            ("voice: {}", &join, elsewhere),
+            ("groupPolicy: 'open'", &join, DENIED),
+            ("groupPolicy: 'disabled', allowFrom: ['9']", &join, elsewhere),
+            ("guilds: { friends: { users: ['9'] } }", &join, "Joined <#2>."),
+            ("guilds: { strangers: { users: ['9'] } }", &join, elsewhere),
+            ("guilds: { 1: { users: ['10'] } }", &join, DENIED),
+            ("guilds: { 1: { roles: ['80'] } }", &join, DENIED),
+            ("guilds: { 1: { roles: ['80'] } }", &crew, "Joined <#2>."),
+            ("guilds: { 1: { users: ['9'], channels: { chat: {} } } }", &join, elsewhere),
+            ("guilds: { 1: { users: ['9'], channels: { talk: {} } } }", &join, "Joined <#2>."),
+            (
+                "guilds: { 1: { users: ['9'], channels: { talk: { enabled: false } } } }",
+                &join,
+                "This channel is disabled.",
+            ),
+        ] {
+            let told = reply_under(&policy(rules), invocation, Some(&Told::default())).await;
+            assert_eq!(told, expected, "{rules}");
+        }
+    }
+
+    #[tokio::test]
+    async fn leave_and_status_are_judged_by_where_the_bot_is_else_by_where_they_were_typed() {
+        let rules = policy("guilds: { 1: { users: ['9'], channels: { talk: {} } } }");
+        let session = VoiceStatus { guild: GUILD, channel: ROOM };
+        let there = Told { status: vec![session], ..Told::default() };
+        let status = typed("status", None);
+        let told = reply_under(&rules, &status, Some(&there)).await;
+        assert_eq!(told, "• <#2> (guild 1)");
+        let told = reply_under(&rules, &status, Some(&Told::default())).await;
+        assert_eq!(told, "<#8> is not allowlisted for voice commands.");
+        let leave = Invocation { asked_in: None, ..typed("leave", None) };
+        let told = reply_under(&rules, &leave, Some(&Told::default())).await;
+        assert_eq!(told, "You are not authorized to use this command.");
     }
 
     #[tokio::test]
@@ -218,7 +363,7 @@ mod tests {
         for (join, expected) in cases {
             let voice = Told { join, ..Told::default() };
             for kind in [ChannelKind::Voice, ChannelKind::Stage] {
-                assert_eq!(answer_any(&typed("join", Some(kind)), Some(&voice)).await, expected);
+                assert_eq!(reply(&typed("join", Some(kind)), Some(&voice)).await, expected);
             }
         }
     }
@@ -232,7 +377,7 @@ mod tests {
         ];
         for (leave, expected) in cases {
             let voice = Told { leave, ..Told::default() };
-            assert_eq!(answer_any(&typed("leave", None), Some(&voice)).await, expected);
+            assert_eq!(reply(&typed("leave", None), Some(&voice)).await, expected);
         }
     }
 
@@ -249,14 +394,14 @@ mod tests {
         ];
         for (status, expected) in cases {
             let voice = Told { status, ..Told::default() };
-            assert_eq!(answer_any(&typed("status", None), Some(&voice)).await, expected);
+            assert_eq!(reply(&typed("status", None), Some(&voice)).await, expected);
         }
     }
 
     #[tokio::test]
     async fn refusals_do_not_reach_voice() {
         let join = typed("join", Some(ChannelKind::Voice));
-        let unresolved = Invocation { channel: Some((ROOM, None)), ..join.clone() };
+        let unresolved = Invocation { channel: Some(chosen(None)), ..join.clone() };
         let in_dm = |typed: Invocation| Invocation { guild: None, ..typed };
         let cases = [
             (in_dm(join.clone()), "Voice commands are only available in guilds."),
@@ -274,9 +419,9 @@ mod tests {
             ),
         ];
         for (invocation, expected) in cases {
-            assert_eq!(answer_any(&invocation, Some(&Told::default())).await, expected);
+            assert_eq!(reply(&invocation, Some(&Told::default())).await, expected);
         }
-        assert_eq!(answer_any(&join, None).await, "Voice manager is not available yet.");
+        assert_eq!(reply(&join, None).await, "Voice manager is not available yet.");
     }
 
     #[test]

@@ -2,9 +2,12 @@
 
 use std::{fmt, pin::pin, sync::Arc, time::Duration};
 
-use clawvoice_session::{VoiceControl, VoiceGatewayEvent, VoiceStateRequest};
+use clawvoice_session::{VoiceControl, VoiceGatewayEvent, VoiceStateRequest, access::Policy};
 use secrecy::{ExposeSecret as _, SecretString};
-use tokio::{sync::mpsc, task::JoinSet};
+use tokio::{
+    sync::{mpsc, watch},
+    task::JoinSet,
+};
 use twilight_gateway::{ConfigBuilder, Intents};
 
 pub use super::rest::CommandScope;
@@ -38,6 +41,8 @@ pub struct GatewayChannels {
     pub voice_requests: mpsc::Receiver<VoiceStateRequest>,
     /// What `/vc` steers; `None` answers that voice is not available yet.
     pub voice: Option<Arc<dyn VoiceControl>>,
+    /// Who may command the agent where, as it is now.
+    pub policy: watch::Receiver<Arc<Policy>>,
 }
 
 impl fmt::Debug for GatewayChannels {
@@ -149,6 +154,7 @@ pub async fn run(
     let around = Surroundings {
         rest: Arc::clone(&rest),
         voice: channels.voice,
+        policy: channels.policy,
         events: channels.voice_events,
     };
     let mut requests = channels.voice_requests;

@@ -6,9 +6,15 @@ use std::{
     time::Duration,
 };
 
-use clawvoice_session::{GuildId, UserId, VoiceControl, VoiceGatewayEvent, VoiceStateRequest};
+use clawvoice_session::{
+    GuildId, UserId, VoiceControl, VoiceGatewayEvent, VoiceStateRequest, access::Policy,
+};
 use futures_util::StreamExt as _;
-use tokio::{sync::mpsc, task::JoinSet, time::timeout};
+use tokio::{
+    sync::{mpsc, watch},
+    task::JoinSet,
+    time::timeout,
+};
 use twilight_gateway::{
     CloseFrame, Config, ConfigBuilder, Message, Shard, ShardId, ShardState,
     error::{ReceiveMessageError, ReceiveMessageErrorType},
@@ -21,7 +27,8 @@ use super::{
     rest::Rest,
 };
 use crate::{
-    command::answer,
+    command::{Doors, answer},
+    directory::Directory,
     incoming::{self, Incoming, Interaction},
 };
 
@@ -64,6 +71,8 @@ pub(super) struct Connection {
     outbox: VecDeque<VoiceGatewayEvent>,
     /// Requests that wait for a session, the last one per guild.
     held: Vec<VoiceStateRequest>,
+    /// Copied by commands that go by it.
+    directory: Arc<Directory>,
 }
 
 /// What a connection works with.
@@ -71,6 +80,7 @@ pub(super) struct Connection {
 pub(super) struct Surroundings {
     pub(super) rest: Arc<Rest>,
     pub(super) voice: Option<Arc<dyn VoiceControl>>,
+    pub(super) policy: watch::Receiver<Arc<Policy>>,
     pub(super) events: mpsc::Sender<VoiceGatewayEvent>,
 }
 
@@ -87,6 +97,7 @@ impl Connection {
             in_voice: BTreeSet::new(),
             outbox: VecDeque::new(),
             held: Vec::new(),
+            directory: Arc::default(),
         }
     }
 
@@ -209,6 +220,7 @@ impl Connection {
             Ok(Incoming::Voice(events)) => {
                 for event in events {
                     self.follow(&event);
+                    Arc::make_mut(&mut self.directory).follow(&event);
                     self.outbox.push_back(event);
                 }
                 None
@@ -260,13 +272,17 @@ impl Connection {
             return;
         }
         let around = around.clone();
+        let directory = Arc::clone(&self.directory);
         commands.spawn(async move {
             let Interaction { id, application, token, invocation } = interaction;
             if let Err(failure) = around.rest.defer(application, id, &token).await {
                 tracing::warn!("/{} is not carried out: {failure}", invocation.name);
                 return;
             }
-            let reply = answer(&invocation, around.voice.as_deref()).await;
+            let policy = Arc::clone(&around.policy.borrow());
+            let voice = around.voice.as_deref();
+            let doors = Doors { voice, policy: &policy, directory: &directory };
+            let reply = answer(&invocation, doors).await;
             if let Err(failure) = around.rest.answer(application, &token, &reply).await {
                 tracing::warn!("the reply to /{} is lost: {failure}", invocation.name);
             }

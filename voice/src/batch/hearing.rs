@@ -73,7 +73,7 @@ impl BatchConversation {
             return;
         }
         let place = self.settings.place();
-        if !self.settings.rights.admits(user) {
+        if !self.settings.rights.admits(user, &self.label(user)) {
             self.ignore(user);
             self.line_about(user, |s| timeline::speaker_unauthorized(now, place, s));
             return;

@@ -275,6 +275,11 @@ impl BatchConversation {
         }
     }
 
+    /// Who may do what, as it is known now.
+    pub(crate) fn rights(&mut self) -> &mut crate::conversation::Rights {
+        &mut self.settings.rights
+    }
+
     /// A user left the channel: their segment is over.
     pub fn handle_member_left(&mut self, now: SessionTime, user: UserId) {
         self.ignored.remove(&user);

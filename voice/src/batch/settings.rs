@@ -1,6 +1,6 @@
 //! What a batch conversation is told at its start.
 
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
 
 use clawvoice_session::{ChannelId, GuildId, SessionKey, UserId};
 
@@ -60,7 +60,7 @@ impl BatchSettings {
             first_run: 0,
             model: None,
             instructions: None,
-            rights: Rights::default(),
+            rights: Rights::open(BTreeSet::new()),
             capture_silence_grace: Duration::from_millis(2_500),
             barge_in: false,
             min_barge_in_audio_end_ms: 250,

@@ -81,9 +81,23 @@ impl BatchConversation {
             }
         }
         if self.turn.is_none()
-            && let Some(utterance) = self.waiting.pop_front()
+            && let Some(utterance) = self.next_admitted(now)
         {
             self.ask(now, utterance);
+        }
+    }
+
+    /// The next utterance of somebody who may still be listened to: rights may have been taken away
+    /// while it waited.
+    fn next_admitted(&mut self, now: SessionTime) -> Option<Utterance> {
+        loop {
+            let utterance = self.waiting.pop_front()?;
+            let by = &utterance.by;
+            if self.settings.rights.admits(by.user, &by.label) {
+                return Some(utterance);
+            }
+            let place = self.settings.place();
+            self.line_about(by.user, |s| timeline::speaker_unauthorized(now, place, s));
         }
     }
 

@@ -49,6 +49,10 @@ pub(super) struct PendingControl {
 impl Conversation {
     /// Final words of the speaker whose connection this is.
     pub(super) fn handle_transcript(&mut self, now: SessionTime, user: UserId, text: &str) {
+        // Rights may have been taken away while they spoke.
+        if !self.still_admits(now, user) {
+            return;
+        }
         let owner = self.is_owner(user);
         let Some(text) = self.pass_gate(now, user, text) else { return };
         if self.consults.is_active()

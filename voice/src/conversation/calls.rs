@@ -61,6 +61,12 @@ impl Conversation {
             }
             return;
         };
+        if !self.still_admits(now, user) {
+            if self.consults.note_stray(&id) {
+                self.fail_call(now, &id, "The speaker is not authorized");
+            }
+            return;
+        }
         match read_question(&call.arguments) {
             Ok(question) => self.consult(now, user, id, &question),
             Err(error) => {

@@ -76,6 +76,17 @@ impl Conversation {
         self.settings.rights.owners.contains(&user) && self.standings.is_certain(user)
     }
 
+    /// Whether a user may still be listened to, who could be when they began to speak.
+    pub(super) fn still_admits(&mut self, now: SessionTime, user: UserId) -> bool {
+        let label = self.label(user);
+        let is_admitted = self.settings.rights.admits(user, &label);
+        if !is_admitted {
+            let place = self.settings.place();
+            self.line(timeline::speaker_unauthorized(now, place, Speaker { user, label: &label }));
+        }
+        is_admitted
+    }
+
     fn hears(&self, user: UserId) -> bool {
         user != self.settings.bot_user
             && (self.settings.hear_bots || !self.names.get(&user).is_some_and(|name| name.bot))
@@ -83,9 +94,7 @@ impl Conversation {
 
     fn open_turn(&mut self, now: SessionTime, user: UserId) {
         let place = self.settings.place();
-        if !self.settings.rights.admits(user) {
-            let label = self.label(user);
-            self.line(timeline::speaker_unauthorized(now, place, Speaker { user, label: &label }));
+        if !self.still_admits(now, user) {
             self.drop_turn(now, user);
             return;
         }

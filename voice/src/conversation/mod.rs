@@ -340,6 +340,11 @@ impl Conversation {
         }
     }
 
+    /// Who may do what, as it is known now.
+    pub(crate) fn rights(&mut self) -> &mut Rights {
+        &mut self.settings.rights
+    }
+
     /// A user left the channel: their turn is over.
     pub fn handle_member_left(&mut self, now: SessionTime, user: UserId) {
         self.standings.forget(user);

@@ -2,28 +2,52 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use clawvoice_session::UserId;
+use clawvoice_session::{
+    RoleId, UserId,
+    access::{Member, Room},
+};
 
 use crate::call::Attribution;
 
 /// Speakers whose standing is followed; further ones are nobody's owner.
 const MAX_STANDINGS: usize = 4_096;
 
-/// Who may do what, by user id alone: names are chosen by whoever bears them.
+/// Who may do what. An owner is one by user id alone: names are chosen by whoever bears them.
 #[derive(Clone, Debug, Default)]
 pub struct Rights {
     /// The agent's owners.
     pub owners: BTreeSet<UserId>,
-    /// Who is heard besides the owners; `None`: everybody.
-    pub admitted: Option<BTreeSet<UserId>>,
+    /// Who is heard in the channel besides the owners; `None`: the agent listens to nobody there.
+    pub room: Option<Room>,
+    roles: BTreeMap<UserId, Vec<RoleId>>,
 }
 
 impl Rights {
-    /// Whether the user is heard at all.
+    /// Nobody's roles are known yet.
     #[must_use]
-    pub fn admits(&self, user: UserId) -> bool {
-        let listed = |users: &BTreeSet<UserId>| users.contains(&user);
-        self.owners.contains(&user) || self.admitted.as_ref().is_none_or(listed)
+    pub const fn new(owners: BTreeSet<UserId>, room: Option<Room>) -> Self {
+        Self { owners, room, roles: BTreeMap::new() }
+    }
+
+    /// Everybody is heard, and these own the agent.
+    #[must_use]
+    pub fn open(owners: BTreeSet<UserId>) -> Self {
+        Self::new(owners, Some(Room::default()))
+    }
+
+    /// Learns a member's roles.
+    pub fn learn_roles(&mut self, user: UserId, roles: Vec<RoleId>) {
+        if self.roles.len() < MAX_STANDINGS || self.roles.contains_key(&user) {
+            self.roles.insert(user, roles);
+        }
+    }
+
+    /// Whether the user is heard at all; `label` is the name by which they are known.
+    #[must_use]
+    pub fn admits(&self, user: UserId, label: &str) -> bool {
+        let Some(room) = &self.room else { return false };
+        let roles = self.roles.get(&user).map(Vec::as_slice).unwrap_or_default();
+        self.owners.contains(&user) || room.admits(&Member { user, roles, names: &[label] })
     }
 }
 
@@ -68,19 +92,46 @@ impl Standings {
 
 #[cfg(test)]
 mod tests {
+    use clawvoice_session::{
+        ChannelId, GuildId,
+        access::{AccessRules, EntryKey, GuildAccess, People, Place},
+    };
+
     use super::*;
 
     const ANN: UserId = UserId::new(1);
     const BOB: UserId = UserId::new(2);
 
     #[test]
-    fn nobody_or_a_list_is_kept_out_and_owners_never() {
-        let mut rights = Rights { owners: [ANN].into(), admitted: None };
-        assert!(rights.admits(ANN) && rights.admits(BOB));
-        rights.admitted = Some(BTreeSet::new());
-        assert!(rights.admits(ANN) && !rights.admits(BOB));
-        rights.admitted = Some([BOB].into());
-        assert!(rights.admits(BOB));
+    fn who_is_not_listed_is_kept_out_and_owners_never() {
+        let mut rights = Rights::open([ANN].into());
+        assert!(rights.admits(ANN, "ann") && rights.admits(BOB, "bob"));
+        rights.room = Some(Room::of(People::of([UserId::new(9)])));
+        assert!(rights.admits(ANN, "ann") && !rights.admits(BOB, "bob"));
+        rights.room = Some(Room::of(People::of([BOB])));
+        assert!(rights.admits(BOB, "bob"));
+        rights.room = None;
+        assert!(!rights.admits(ANN, "ann"), "it listens to nobody there");
+    }
+
+    #[test]
+    fn a_role_admits_as_soon_as_it_is_known_and_no_longer_than_it_is_borne() {
+        let crew = RoleId::new(80);
+        let guild = GuildAccess { roles: vec![crew], ..GuildAccess::default() };
+        let access = AccessRules { guilds: vec![(EntryKey::Any, guild)], ..AccessRules::default() };
+        let place = Place {
+            guild: GuildId::new(1),
+            guild_name: "",
+            channel: ChannelId::new(2),
+            channel_name: "",
+            parent: None,
+        };
+        let mut rights = Rights { room: access.room(&place).ok(), ..Rights::default() };
+        assert!(!rights.admits(BOB, "bob"));
+        rights.learn_roles(BOB, vec![crew]);
+        assert!(rights.admits(BOB, "bob"));
+        rights.learn_roles(BOB, Vec::new());
+        assert!(!rights.admits(BOB, "bob"));
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! What a conversation is told at its start.
 
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
 
 use clawvoice_session::{ChannelId, GuildId, SessionKey, UserId};
 
@@ -202,7 +202,7 @@ impl ConversationSettings {
             first_run: 1,
             consult_timeout: Duration::from_secs(120),
             debounce: Duration::from_millis(350),
-            rights: Rights::default(),
+            rights: Rights::open(BTreeSet::new()),
             wake_names: None,
             wake_scope: WakeScope::Anywhere,
             provider_id: "openai".into(),

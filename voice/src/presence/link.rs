@@ -1,6 +1,8 @@
 //! Between presence and a running voice session: what starts one, what both say to each other.
 
-use clawvoice_session::{ChannelId, Generation, GuildId, JoinFailure, UserId, timeline::Record};
+use clawvoice_session::{
+    ChannelId, Generation, GuildId, JoinFailure, RoleId, UserId, timeline::Record,
+};
 use secrecy::SecretString;
 use tokio::sync::mpsc;
 
@@ -29,8 +31,14 @@ pub struct SessionRequest {
     pub endpoint: String,
     /// The channel's bitrate, bits per second, if the main gateway has told it.
     pub bitrate: Option<u32>,
+    /// The guild's name; empty if unknown.
+    pub guild_name: String,
+    /// The channel's name; empty if unknown.
+    pub channel_name: String,
     /// Everybody whose name is known in the guild: user, label, whether it is a bot.
     pub names: Vec<(UserId, String, bool)>,
+    /// Everybody whose roles are known in the guild.
+    pub roles: Vec<(UserId, Vec<RoleId>)>,
     /// The session's generation.
     pub generation: Generation,
 }
@@ -62,6 +70,13 @@ pub enum SessionCommand {
         label: String,
         /// Whether the account is a bot.
         bot: bool,
+    },
+    /// A member's roles became known or changed.
+    Roles {
+        /// Whose.
+        user: UserId,
+        /// All of them.
+        roles: Vec<RoleId>,
     },
     /// The channel's bitrate changed, bits per second.
     Bitrate(u32),

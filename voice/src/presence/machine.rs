@@ -9,6 +9,7 @@ use clawvoice_session::{
 
 use super::{
     auto_join::AutoJoinRun,
+    directory::Directory,
     link::{SessionEvent, SessionRequest},
     names::Names,
     output::{Connection, Output, Ticket, Timer},
@@ -27,6 +28,7 @@ pub struct Presence {
     pub(super) user: Option<UserId>,
     pub(super) guilds: BTreeMap<GuildId, Guild>,
     pub(super) names: Names,
+    pub(super) directory: Directory,
     pub(super) people: People,
     pub(super) rooms: Rooms,
     pub(super) reconcile: Reconcile,
@@ -47,6 +49,7 @@ impl Presence {
             user: None,
             guilds: BTreeMap::new(),
             names: Names::default(),
+            directory: Directory::default(),
             people: People::default(),
             rooms: Rooms::default(),
             reconcile: Reconcile::default(),
@@ -111,6 +114,11 @@ impl Presence {
             VoiceGatewayEvent::Name { guild, user, label, bot } => {
                 self.name(guild, user, &label, bot);
             }
+            VoiceGatewayEvent::Roles { guild, user, roles } => self.roles(guild, user, &roles),
+            VoiceGatewayEvent::GuildName { guild, name } => self.directory.name_guild(guild, name),
+            VoiceGatewayEvent::ChannelName { channel, name } => {
+                self.directory.name_channel(channel, name);
+            }
             VoiceGatewayEvent::SessionLost => self.session_lost(now),
         }
         self.go_on(now);
@@ -143,7 +151,10 @@ impl Presence {
                     token: connection.token,
                     endpoint: connection.endpoint,
                     bitrate: self.rooms.bitrate(channel),
+                    guild_name: self.directory.guild(guild),
+                    channel_name: self.directory.channel(channel),
                     names: self.names.of(guild),
+                    roles: self.directory.roles(guild),
                     generation,
                 }));
             }

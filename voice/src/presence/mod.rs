@@ -18,6 +18,7 @@
 mod auto_join;
 mod check;
 mod credentials;
+mod directory;
 mod follow;
 mod join;
 mod leave;

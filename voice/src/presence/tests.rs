@@ -247,6 +247,9 @@ fn line(output: Output) -> String {
             SessionCommand::Name { user, label, bot } => {
                 format!("tell {generation} name {user} {label} {bot}")
             }
+            SessionCommand::Roles { user, roles } => {
+                format!("tell {generation} roles {user} {roles:?}")
+            }
             SessionCommand::Bitrate(bits) => format!("tell {generation} bitrate {bits}"),
             SessionCommand::Leave => format!("tell {generation} leave"),
         },

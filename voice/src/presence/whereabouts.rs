@@ -4,7 +4,7 @@
 use std::{mem, time::Duration};
 
 use clawvoice_session::{
-    ChannelId, GuildId, JoinFailure, SessionTime, UserId, VoiceChannel, VoiceServerChange,
+    ChannelId, GuildId, JoinFailure, RoleId, SessionTime, UserId, VoiceChannel, VoiceServerChange,
     VoiceStateChange,
 };
 
@@ -294,6 +294,16 @@ impl Presence {
         }
         if let Some(generation) = self.guilds.get(&guild).and_then(Guild::session) {
             let command = SessionCommand::Name { user, label: label.to_owned(), bot };
+            self.outputs.push_back(Output::Tell { guild, generation, command });
+        }
+    }
+
+    pub(super) fn roles(&mut self, guild: GuildId, user: UserId, roles: &[RoleId]) {
+        if !self.directory.learn_roles(guild, user, roles) {
+            return;
+        }
+        if let Some(generation) = self.guilds.get(&guild).and_then(Guild::session) {
+            let command = SessionCommand::Roles { user, roles: roles.to_vec() };
             self.outputs.push_back(Output::Tell { guild, generation, command });
         }
     }

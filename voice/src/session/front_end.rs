@@ -10,7 +10,7 @@ use super::{Output, Timer};
 use crate::{
     batch::{self, BatchConversation, BatchSettings},
     call::{Attribution, FRAME_SAMPLES, Hear},
-    conversation::{self, AgentVoice, Conversation, ConversationSettings},
+    conversation::{self, AgentVoice, Conversation, ConversationSettings, Rights},
 };
 
 /// What a session's front end is made from.
@@ -95,6 +95,13 @@ impl FrontEnd {
         match self {
             Self::Realtime(talk) => talk.handle_name(user, label, bot),
             Self::Batch(talk) => talk.handle_name(user, label, bot),
+        }
+    }
+
+    pub(super) fn rights(&mut self) -> &mut Rights {
+        match self {
+            Self::Realtime(talk) => talk.rights(),
+            Self::Batch(talk) => talk.rights(),
         }
     }
 

@@ -180,6 +180,9 @@ impl SessionStarter for Sessions {
         for (user, label, bot) in request.names {
             session.handle_name(user, label, bot);
         }
+        for (user, roles) in request.roles {
+            session.handle_roles(user, roles);
+        }
         let task = Task {
             template: self.template.clone(),
             clock: self.clock,
@@ -246,6 +249,9 @@ impl Task {
                 }
                 Input::Command(Some(SessionCommand::Name { user, label, bot })) => {
                     self.session.handle_name(user, label, bot);
+                }
+                Input::Command(Some(SessionCommand::Roles { user, roles })) => {
+                    self.session.handle_roles(user, roles);
                 }
                 Input::Command(Some(SessionCommand::Bitrate(bits))) => {
                     self.session.handle_bitrate(bits);

@@ -127,7 +127,7 @@ pub fn run(seed: u64) -> TalkReport {
         ConversationSettings::new(GuildId::new(1), ChannelId::new(2), UserId::new(99));
     settings.consult_policy = ConsultPolicy::Always;
     settings.max_lanes = 8;
-    settings.rights = Rights { owners: [people[0].user].into(), admitted: None };
+    settings.rights = Rights::open([people[0].user].into());
     let mut world = World {
         rng,
         talk: Conversation::new(settings, SessionTime::ZERO),

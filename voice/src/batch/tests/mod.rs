@@ -10,6 +10,7 @@ use std::{io::Cursor, time::Duration};
 
 use clawvoice_session::{
     ChannelId, GuildId, SessionTime, UserId,
+    access::{self, People},
     agent::{AgentEvent, Ask, ControlOutcome, RunId, RunReport, Usage},
 };
 
@@ -29,7 +30,10 @@ const TICK: Duration = Duration::from_millis(20);
 
 fn settings() -> BatchSettings {
     BatchSettings {
-        rights: Rights { owners: [ADA].into(), admitted: Some([BOB, BOT].into()) },
+        rights: Rights {
+            room: Some(access::Room::of(People::of([BOB, BOT]))),
+            ..Rights::open([ADA].into())
+        },
         ..BatchSettings::new(GuildId::new(1), ChannelId::new(2), BOT)
     }
 }

@@ -1,6 +1,9 @@
 //! Consults, exact speech and run control.
 
-use clawvoice_session::agent::{ControlRefusal, ToolScope};
+use clawvoice_session::{
+    access::{self, People},
+    agent::{ControlRefusal, ToolScope},
+};
 
 use super::*;
 use crate::{
@@ -13,7 +16,7 @@ const QUESTION: &str = "What is the weather in Oslo?";
 fn proxy() -> ConversationSettings {
     let mut settings = settings();
     settings.consult_policy = ConsultPolicy::Always;
-    settings.rights = Rights { owners: [ADA].into(), admitted: None };
+    settings.rights = Rights::open([ADA].into());
     settings
 }
 
@@ -344,7 +347,7 @@ fn an_owner_whose_stream_was_disputed_is_a_guest() {
 #[test]
 fn voice_scenario_20_an_unauthorized_speaker_is_neither_heard_nor_interrupts() {
     let mut settings = proxy();
-    settings.rights.admitted = Some([ADA].into());
+    settings.rights.room = Some(access::Room::of(People::of([ADA])));
     let mut room = Room::answering(settings, 3_000);
     room.run(500);
     let appended = room.appended.len();

@@ -1,0 +1,145 @@
+//! From the configuration to the rules.
+
+use std::collections::BTreeMap;
+
+use clawvoice_config::{
+    AccessGroup, Config, Discord, DiscordId, GroupPolicy as Configured, Guild, GuildChannel,
+};
+
+use super::{
+    command::CommandRules,
+    people::People,
+    rules::{AccessRules, ChannelAccess, EntryKey, GroupPolicy, GuildAccess},
+};
+use crate::{RoleId, UserId};
+
+impl AccessRules {
+    /// Those of an account.
+    #[must_use]
+    pub fn of(discord: &Discord, groups: &BTreeMap<String, AccessGroup>) -> Self {
+        let guilds = discord.guilds.iter();
+        Self {
+            group_policy: match discord.access.group_policy {
+                Configured::Open => GroupPolicy::Open,
+                Configured::Allowlist => GroupPolicy::Allowlist,
+                Configured::Disabled => GroupPolicy::Disabled,
+            },
+            guilds: guilds.map(|(key, it)| (EntryKey::new(key), guild(it, groups))).collect(),
+            match_names: discord.access.name_matching,
+        }
+    }
+}
+
+impl CommandRules {
+    /// Those of an account.
+    #[must_use]
+    pub fn of(config: &Config, discord: &Discord) -> Self {
+        let people = |senders: &Vec<_>| People::new(senders, &config.access_groups);
+        let owners = config.owners_in_force();
+        Self {
+            use_access_groups: config.commands.use_access_groups,
+            allow_from: config.commands.allow_from.as_ref().map(people),
+            owners: owners.into_iter().map(|id| UserId::new(id.get())).collect(),
+            known: discord.access.allow_from.as_ref().map(people),
+        }
+    }
+}
+
+fn guild(guild: &Guild, groups: &BTreeMap<String, AccessGroup>) -> GuildAccess {
+    let users = guild.users.as_deref().unwrap_or_default();
+    let channels = guild.channels.iter();
+    GuildAccess {
+        users: People::new(users, groups),
+        roles: roles(guild.roles.as_deref().unwrap_or_default()),
+        channels: channels.map(|(key, it)| (EntryKey::new(key), channel(it, groups))).collect(),
+    }
+}
+
+fn channel(channel: &GuildChannel, groups: &BTreeMap<String, AccessGroup>) -> ChannelAccess {
+    ChannelAccess {
+        enabled: channel.enabled,
+        users: channel.users.as_ref().map(|users| People::new(users, groups)),
+        roles: channel.roles.as_deref().map(roles),
+    }
+}
+
+fn roles(ids: &[DiscordId]) -> Vec<RoleId> {
+    ids.iter().map(|id| RoleId::new(id.get())).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use crate::{
+        ChannelId, GuildId,
+        access::{CommandRefusal, Member, Place, Refusal},
+    };
+
+    /// An account with these keys beside its token, in a file with these keys.
+    fn rules(discord: &str, rest: &str) -> (AccessRules, CommandRules) {
+        let text =
+            format!("{{ channels: {{ discord: {{ token: 'a.b.c', {discord} }} }}, {rest} }}");
+        let env: BTreeMap<String, String> = BTreeMap::new();
+        let config = clawvoice_config::parse(&text, Path::new("/etc/claw.json5"), &env);
+        let config = config.unwrap_or_else(|errors| panic!("{errors}"));
+        let access = AccessRules::of(&config.discord, &config.access_groups);
+        (access, CommandRules::of(&config, &config.discord))
+    }
+
+    fn place(channel: u64) -> Place<'static> {
+        Place {
+            guild: GuildId::new(1),
+            guild_name: "Friends",
+            channel: ChannelId::new(channel),
+            channel_name: "General",
+            parent: None,
+        }
+    }
+
+    fn may_command(discord: &str, rest: &str, user: u64) -> Result<(), CommandRefusal> {
+        let (access, commands) = rules(discord, rest);
+        commands.may_command(&access, &place(5), &Member::by_id(UserId::new(user)))
+    }
+
+    #[test]
+    fn a_fresh_configuration_listens_in_no_guild() {
+        let refusal = Err(CommandRefusal::Place(Refusal::GroupPolicyNoGuild));
+        assert_eq!(may_command("voice: {}", "", 31), refusal);
+    }
+
+    #[test]
+    fn a_guild_and_who_may_in_it() {
+        let guilds = "guilds: { friends: { users: ['31'], channels: { general: {}, 6: { users: ['*'] } } } }";
+        assert_eq!(may_command(guilds, "", 31), Ok(()));
+        assert_eq!(may_command(guilds, "", 32), Err(CommandRefusal::Member));
+        let (access, _) = rules(guilds, "");
+        let anybody = Member::by_id(UserId::new(32));
+        assert!(access.room(&place(6)).unwrap().admits(&anybody));
+        let other = Place { channel_name: "secret", ..place(9) };
+        assert_eq!(access.room(&other).err(), Some(Refusal::ChannelNotAllowlisted));
+    }
+
+    #[test]
+    fn an_owner_commands_and_being_admitted_makes_nobody_an_owner() {
+        let open = "groupPolicy: 'open', allowFrom: ['33']";
+        let owned = "commands: { ownerAllowFrom: ['31'] }";
+        assert_eq!(may_command(open, owned, 31), Ok(()));
+        assert_eq!(may_command(open, owned, 33), Ok(()));
+        assert_eq!(may_command(open, owned, 32), Err(CommandRefusal::Member));
+        let (_, commands) = rules(open, "");
+        assert_eq!(commands.owners, []);
+        let (_, commands) = rules(open, "commands: { ownerFromAllowFrom: true }");
+        assert_eq!(commands.owners, [UserId::new(33)]);
+    }
+
+    #[test]
+    fn a_group_of_people_is_who_is_in_it() {
+        let groups =
+            "accessGroups: { crew: { type: 'message.senders', members: { discord: ['31'] } } }";
+        let guilds = "guilds: { '*': { users: ['accessGroup:crew'] } }";
+        assert_eq!(may_command(guilds, groups, 31), Ok(()));
+        assert_eq!(may_command(guilds, groups, 32), Err(CommandRefusal::Member));
+    }
+}
