@@ -34,7 +34,9 @@ mod secrets;
 mod stage;
 mod start;
 mod stop;
+mod two_bots;
 mod voice_garbage;
+mod whereabouts;
 
 use std::{future::Future, time::Duration};
 
