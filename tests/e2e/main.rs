@@ -36,7 +36,9 @@ mod secrets;
 mod stage;
 mod start;
 mod stop;
+mod two_bots;
 mod voice_garbage;
+mod whereabouts;
 
 use std::{future::Future, time::Duration};
 

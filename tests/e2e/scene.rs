@@ -9,7 +9,11 @@ use localcord::{
     human::Human,
     journal::Entry,
     server::{Server, ServerSettings},
-    world::default::{BOT_USER, GENERAL, GUILD, LOUNGE},
+    world::{
+        Channel, Overwrite, Target, bits,
+        default::{BOT_USER, GENERAL, GUILD, LOUNGE, default_state},
+        kind,
+    },
 };
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -44,6 +48,15 @@ pub(crate) const AUTO_JOIN: &str =
 /// Talks by itself, and closes turns early, so that tests are short.
 pub(crate) const QUICK: &str = "mode: 'bidi', captureSilenceGraceMs: 500,";
 
+/// A second voice channel, in [`Scene::with_rooms`].
+pub(crate) const DEN: u64 = 1_100_000_000_000_000_015;
+
+/// One that nobody but the owner may connect to, in [`Scene::with_rooms`].
+pub(crate) const VAULT: u64 = 1_100_000_000_000_000_016;
+
+/// One for a single user, in [`Scene::with_rooms`].
+pub(crate) const BOOTH: u64 = 1_100_000_000_000_000_017;
+
 pub(crate) struct Scene {
     pub(crate) server: Server,
     pub(crate) folder: TempDir,
@@ -57,6 +70,25 @@ impl Scene {
 
     pub(crate) async fn with(settings: ServerSettings) -> Self {
         let server = Server::start(settings).await.unwrap();
+        Self { server, folder: tempfile::tempdir().unwrap(), http: reqwest::Client::new() }
+    }
+
+    /// One with more voice channels.
+    pub(crate) async fn with_rooms() -> Self {
+        let mut state = default_state();
+        let closed = Overwrite { target: Target::Role(GUILD), allow: 0, deny: bits::CONNECT };
+        let rooms = [
+            (DEN, "Den", vec![], 0),
+            (VAULT, "Vault", vec![closed], 0),
+            (BOOTH, "Booth", vec![], 1),
+        ];
+        for (id, name, overwrites, user_limit) in rooms {
+            let (guild_id, name, kind) = (Some(GUILD), name.to_owned(), kind::VOICE);
+            let room =
+                Channel { id, kind, guild_id, name, overwrites, user_limit, ..Channel::default() };
+            state.channels.insert(id, room);
+        }
+        let server = Server::start_with(ServerSettings::default(), state).await.unwrap();
         Self { server, folder: tempfile::tempdir().unwrap(), http: reqwest::Client::new() }
     }
 
@@ -87,6 +119,20 @@ impl Scene {
         soon("a human's join", Human::join(invite.unwrap().unwrap())).await.unwrap()
     }
 
+    /// A user is in a channel from now on: a human without a microphone, or the bot that a
+    /// moderator moves.
+    pub(crate) fn appears(&self, user: u64, channel: u64) {
+        let world = self.server.world();
+        world.set_voice_state(GUILD, user, Some(channel), false, false).unwrap();
+    }
+
+    /// Where the bot is, as Discord has it.
+    pub(crate) fn bot_is_in(&self) -> Option<u64> {
+        self.server
+            .world()
+            .read(|state| state.voice_states.get(&(GUILD, BOT_USER)).map(|voice| voice.channel_id))
+    }
+
     /// A human, or the bot, is taken out of voice.
     pub(crate) fn leaves(&self, user: u64) {
         self.server.world().set_voice_state(GUILD, user, None, false, false).unwrap();
@@ -100,12 +146,20 @@ impl Scene {
         assert!(sent.status().is_success(), "{}: {change}", sent.status());
     }
 
-    /// A human types a `/vc` subcommand; gives the reply.
+    /// A human types a `/vc` subcommand, `join` with the Lounge; gives the reply.
     pub(crate) async fn vc(&self, human: u64, subcommand: &str) -> String {
-        let options = match subcommand {
-            "join" => json!({ "join": { "channel": LOUNGE.to_string() } }),
-            other => json!({ other: {} }),
-        };
+        match subcommand {
+            "join" => self.vc_join(human, LOUNGE).await,
+            other => self.vc_with(human, &json!({ other: {} })).await,
+        }
+    }
+
+    /// A human types `/vc join` with a channel; gives the reply.
+    pub(crate) async fn vc_join(&self, human: u64, channel: u64) -> String {
+        self.vc_with(human, &json!({ "join": { "channel": channel.to_string() } })).await
+    }
+
+    async fn vc_with(&self, human: u64, options: &Value) -> String {
         let url = format!("{}/humans/{human}/commands?wait=true", self.server.control_url());
         let body = json!({ "name": "vc", "channel_id": GENERAL.to_string(), "options": options });
         let sent = soon("the reply", self.http.post(url).json(&body).send()).await.unwrap();

@@ -11,11 +11,11 @@ use super::{
 use crate::timeline::{self, Place};
 
 impl Presence {
-    /// Asks about the channel of a guild's next join.
+    /// Asks about the channel of a join, unless that is being asked.
     pub(super) fn check_room(&mut self, guild: GuildId, channel: ChannelId) {
         let Some(bot) = self.user else { return };
         let Some(it) = self.guilds.get_mut(&guild) else { return };
-        if it.checking.replace(channel) != Some(channel) {
+        if it.checking.insert(channel) {
             self.outputs.push_back(Output::CheckRoom { guild, channel, bot });
         }
     }
@@ -29,16 +29,16 @@ impl Presence {
         answer: &RoomLookup,
     ) {
         let Some(it) = self.guilds.get_mut(&guild) else { return };
-        if it.checking != Some(channel) {
+        if !it.checking.remove(&channel) || !it.queue.iter().any(|one| one.channel == channel) {
             return;
         }
-        it.checking = None;
         if let Some(failure) = failure(channel, answer) {
             self.refuse_room(now, Place { guild, channel }, &failure);
         } else {
             for wanted in it.queue.iter_mut().filter(|wanted| wanted.channel == channel) {
                 wanted.checked = true;
             }
+            self.overtake(now, guild, channel);
         }
         self.advance(now, guild);
         self.go_on(now);
@@ -57,6 +57,11 @@ impl Presence {
         }
         if refused.iter().any(|wanted| wanted.owner == Owner::Followed) {
             self.follow_failed(now, guild, channel);
+        }
+        // What kept the bot where it is may have gone while something else was wanted.
+        self.leave_if_unfollowed(now, guild);
+        if let Some(here) = self.guilds.get(&guild).and_then(|it| it.phase.channel()) {
+            self.leave_if_deserted(now, guild, here);
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Failures that trying again does not cure: keys that are missing, wrong, or not enough.
 
 /// Words of a provider that will say the same the next time.
-const FATAL: [&str; 8] = [
+const FATAL: [&str; 9] = [
     "api key missing",
     "missing api key",
     "incorrect api key",
@@ -10,6 +10,8 @@ const FATAL: [&str; 8] = [
     "authentication",
     "permission denied",
     "forbidden",
+    // What `realtime::failure` makes of 401 and 403.
+    "refused our credentials",
 ];
 
 /// Whether a failure is one of credentials.
@@ -27,6 +29,7 @@ mod tests {
         for fatal in [
             "Failed to start Discord realtime voice: Incorrect API key provided: sk-***",
             "OpenAI API key missing",
+            "the provider refused our credentials (HTTP 401 or 403); check the API key",
             "HTTP 401 Unauthorized",
             "Authentication failed",
             "403 Forbidden",

@@ -34,6 +34,13 @@ pub(super) struct Following {
     pub(super) retry: Option<SessionTime>,
 }
 
+impl Following {
+    /// From the last failure to the next try.
+    fn pause(&self) -> Duration {
+        PAUSE * (1 << self.failures.min(DOUBLINGS))
+    }
+}
+
 impl Presence {
     pub(super) fn is_followed(&self, user: UserId) -> bool {
         self.settings.follow_users.contains(&user)
@@ -79,13 +86,7 @@ impl Presence {
 
     /// A followed user cannot be followed any more: what was brought by following goes to another
     /// one or leaves.
-    pub(super) fn followed_user_gone(
-        &mut self,
-        now: SessionTime,
-        guild: GuildId,
-        user: UserId,
-        why: &str,
-    ) {
+    fn followed_user_gone(&mut self, now: SessionTime, guild: GuildId, user: UserId, why: &str) {
         let Some(it) = self.guilds.get_mut(&guild) else { return };
         let people = &self.people;
         let settings = &self.settings;
@@ -96,15 +97,30 @@ impl Presence {
                 || wanted.asker.is_person()
                 || others.any(|(other, _)| settings.follow_users.contains(&other))
         });
-        if !it.queue.is_empty() {
-            return;
-        }
-        let (Owner::Followed, Some(from)) = (it.owner, it.phase.channel()) else { return };
-        if self.somebody_followed_in(guild, from) {
-            return;
-        }
+        let Some(from) = self.unfollowed(guild) else { return };
         let to = self.somebody_followed(guild).map(|(_, channel)| channel);
         self.record(timeline::presence::followed_user_gone(now, guild, user, why, from, to));
+        self.hand_over(now, guild, to);
+    }
+
+    /// The channel that followed users were followed into, if none of them is there any more and
+    /// nothing else is wanted.
+    fn unfollowed(&self, guild: GuildId) -> Option<ChannelId> {
+        let it = self.guilds.get(&guild)?;
+        let here = it.phase.channel().filter(|_| it.owner == Owner::Followed)?;
+        let is_over = it.queue.is_empty() && !self.somebody_followed_in(guild, here);
+        is_over.then_some(here)
+    }
+
+    /// Goes to another followed user, or leaves, if nobody followed is there any more.
+    pub(super) fn leave_if_unfollowed(&mut self, now: SessionTime, guild: GuildId) {
+        if self.unfollowed(guild).is_some() {
+            let to = self.somebody_followed(guild).map(|(_, channel)| channel);
+            self.hand_over(now, guild, to);
+        }
+    }
+
+    fn hand_over(&mut self, now: SessionTime, guild: GuildId, to: Option<ChannelId>) {
         match to {
             Some(to) => self.want(now, guild, Wanted::new(to, Owner::Followed, Asker::Nobody)),
             None => drop(self.leave(now, guild, &JoinFailure::Cancelled, "followed user left")),
@@ -118,22 +134,16 @@ impl Presence {
         let Some(it) = self.guilds.get_mut(&guild) else { return };
         let following = &mut it.following;
         following.failed.insert(channel);
-        let pause = PAUSE * (1 << following.failures.min(DOUBLINGS));
+        following.retry = Some(now + following.pause());
         following.failures += 1;
-        following.retry = Some(now + pause);
-        let here = it.phase.channel();
+        let is_out = it.phase.channel().is_none();
         if self.stopped || it.suspended || !it.queue.is_empty() {
             return;
         }
-        match (it.owner, here) {
-            (Owner::Followed, Some(here)) if !self.somebody_followed_in(guild, here) => {}
-            (_, Some(_)) => return,
-            (_, None) => {}
-        }
-        if let Some((_, to)) = self.somebody_followed(guild) {
+        if !is_out {
+            self.leave_if_unfollowed(now, guild);
+        } else if let Some((_, to)) = self.somebody_followed(guild) {
             self.want(now, guild, Wanted::new(to, Owner::Followed, Asker::Nobody));
-        } else if here.is_some() {
-            self.leave(now, guild, &JoinFailure::Cancelled, "followed user left");
         }
     }
 
@@ -155,8 +165,12 @@ impl Presence {
     pub(super) fn follow_again(&mut self, now: SessionTime, guild: GuildId) {
         let Some(it) = self.guilds.get_mut(&guild) else { return };
         it.following.failed.clear();
-        it.following.retry = (!self.online).then(|| now + PAUSE);
-        self.follow_anybody(now, guild);
+        // It stays owed while the bot is somewhere else.
+        it.following.retry = Some(now + it.following.pause());
+        if self.may_join_by_itself(guild) {
+            self.guilds.entry(guild).or_default().following.retry = None;
+            self.follow_anybody(now, guild);
+        }
     }
 
     /// Follows whoever moved last, if the bot is in no channel of the guild.
@@ -177,9 +191,10 @@ impl Presence {
         there.any(|(user, _)| self.is_followed(user))
     }
 
-    /// Whether a followed user is in the guild's voice at all.
+    /// Whether a followed user is in a channel of the guild in which the bot may be.
     pub(super) fn anybody_followed(&self, guild: GuildId) -> bool {
-        self.people.of(guild).any(|(user, _)| self.is_followed(user))
+        let mut followed = self.people.of(guild).filter(|(user, _)| self.is_followed(*user));
+        followed.any(|(_, seen)| self.settings.allows(guild, seen.channel))
     }
 
     /// The followed user who moved last, where the bot may be and could go.

@@ -21,7 +21,6 @@ impl Presence {
         if let Some(failure) = self.refusal(guild, wanted.channel) {
             return self.refuse(now, guild, wanted, failure);
         }
-        self.overtake(now, guild, wanted.channel);
         let it = self.guilds.entry(guild).or_default();
         if wanted.owner == Owner::Person {
             it.suspended = false;
@@ -38,7 +37,14 @@ impl Presence {
             let reason = "too many joins are waiting in this guild".to_owned();
             return self.refuse(now, guild, wanted, JoinFailure::Connect(reason));
         }
+        let is_there = matches!(&it.phase,
+            Phase::Connected { channel, .. } if *channel == wanted.channel && it.queue.is_empty());
         it.queue.push_back(wanted);
+        if self.settings.lookups && !is_there {
+            self.check_room(guild, wanted.channel);
+        } else {
+            self.overtake(now, guild, wanted.channel);
+        }
         self.advance(now, guild);
     }
 
@@ -65,12 +71,17 @@ impl Presence {
         self.answer(wanted.asker, Err(failure));
     }
 
-    /// A newer wish: joins of this guild that nobody waits for are not carried out any more.
-    fn overtake(&mut self, now: SessionTime, guild: GuildId, by: ChannelId) {
+    /// A newer join can be carried out: older ones of this guild that nobody waits for are not any
+    /// more.
+    pub(super) fn overtake(&mut self, now: SessionTime, guild: GuildId, by: ChannelId) {
         let Some(it) = self.guilds.get_mut(&guild) else { return };
-        let (kept, mut overtaken): (Vec<Wanted>, Vec<Wanted>) =
-            it.queue.drain(..).partition(|wanted| wanted.asker.is_person());
-        it.queue = kept.into();
+        let Some(newer) = it.queue.iter().rposition(|wanted| wanted.channel == by) else { return };
+        let mut older = it.queue.drain(..newer).collect::<Vec<_>>();
+        let mut overtaken: Vec<Wanted> =
+            older.extract_if(.., |one| !one.asker.is_person() && one.channel != by).collect();
+        for wanted in older.into_iter().rev() {
+            it.queue.push_front(wanted);
+        }
         let mut abandoned = false;
         if let Phase::Joining(joining) = &mut it.phase
             && joining.channel != by
@@ -101,9 +112,8 @@ impl Presence {
                     it.owner = next.owner;
                     self.answer(next.asker, Ok(JoinOutcome::AlreadyConnected));
                 }
-                _ if self.settings.lookups && !next.checked => {
-                    return self.check_room(guild, next.channel);
-                }
+                // The answer brings it on.
+                _ if self.settings.lookups && !next.checked => return,
                 Phase::Connected { .. } | Phase::Detached { .. } => {
                     self.depart(now, guild, "another channel was asked for", None);
                     return;

@@ -74,7 +74,7 @@ impl Presence {
     ) -> LeaveOutcome {
         let Some(it) = self.guilds.get_mut(&guild) else { return LeaveOutcome::NotConnected };
         it.owner = Owner::Nobody;
-        it.checking = None;
+        it.checking.clear();
         let waiting: Vec<Wanted> = it.queue.drain(..).collect();
         let queued = waiting.first().map(|wanted| wanted.channel);
         let (pending, asked) = match &mut it.phase {
@@ -119,8 +119,10 @@ impl Presence {
         let Phase::Leaving { again, .. } = &mut it.phase else { return };
         let again = again.take();
         it.phase = Phase::Idle;
-        // Somebody's wish for another channel goes before a rejoin that nobody waits for.
-        let again = again.filter(|again| it.queue.is_empty() || !again.asked.is_empty());
+        // A wish for another channel that can be had goes before a rejoin that nobody waits for.
+        let lookups = self.settings.lookups;
+        let is_wanted_elsewhere = it.queue.iter().any(|wanted| wanted.checked || !lookups);
+        let again = again.filter(|again| !is_wanted_elsewhere || !again.asked.is_empty());
         match again {
             Some(again) if again.not_before <= now => self.begin(now, guild, again),
             Some(again) => it.phase = Phase::Pausing(again),

@@ -59,6 +59,9 @@ impl Presence {
         if it.owner == Owner::Occupied && it.phase.channel() == Some(channel) && it.queue.is_empty()
         {
             let _ = self.leave(now, guild, &JoinFailure::Cancelled, "nobody is there any more");
+            if self.guilds.get(&guild).is_some_and(|it| it.following.retry.is_some()) {
+                self.follow_again(now, guild);
+            }
         }
     }
 }

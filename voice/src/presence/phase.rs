@@ -1,6 +1,9 @@
 //! The states of one guild.
 
-use std::{collections::VecDeque, time::Duration};
+use std::{
+    collections::{BTreeSet, VecDeque},
+    time::Duration,
+};
 
 use clawvoice_session::{ChannelId, Generation, SessionTime, VoiceServerChange};
 
@@ -159,8 +162,8 @@ pub(super) struct Guild {
     pub(super) following: Following,
     /// A join failed for want of credentials: nothing joins here by itself.
     pub(super) suspended: bool,
-    /// The channel of the next join, while it is looked at.
-    pub(super) checking: Option<ChannelId>,
+    /// Channels that are being looked at.
+    pub(super) checking: BTreeSet<ChannelId>,
     /// The channel in which nobody hears the bot.
     pub(super) suppressed: Option<ChannelId>,
     /// Joins that wait for the current one.

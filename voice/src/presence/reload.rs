@@ -2,12 +2,7 @@
 
 use clawvoice_session::{GuildId, JoinFailure, SessionTime};
 
-use super::{
-    follow::Following,
-    machine::Presence,
-    phase::{Owner, Phase},
-    settings::PresenceSettings,
-};
+use super::{follow::Following, machine::Presence, phase::Phase, settings::PresenceSettings};
 
 impl Presence {
     /// The configuration changed: what it forbids now is left, what it wants now is joined, and
@@ -31,7 +26,7 @@ impl Presence {
         }
         for guild in self.guild_ids() {
             self.leave_what_is_forbidden(now, guild);
-            self.leave_the_unfollowed(now, guild);
+            self.leave_if_unfollowed(now, guild);
         }
         for guild in self.people.guilds() {
             self.follow_anybody(now, guild);
@@ -64,15 +59,5 @@ impl Presence {
             self.depart(now, guild, reason, None);
         }
         // A session that somebody is about to leave for another channel ends in any case.
-    }
-
-    fn leave_the_unfollowed(&mut self, now: SessionTime, guild: GuildId) {
-        let Some(it) = self.guilds.get(&guild) else { return };
-        if let (Owner::Followed, Some(here)) = (it.owner, it.phase.channel())
-            && it.queue.is_empty()
-            && !self.somebody_followed_in(guild, here)
-        {
-            self.leave(now, guild, &JoinFailure::Cancelled, "nobody there is followed any more");
-        }
     }
 }

@@ -31,6 +31,27 @@ impl Presence {
         self.go_home(now, guild, "moved outside of allowedChannels");
     }
 
+    /// The bot leaves in order to join again, and had been moved before Discord heard of that: it
+    /// joins where it was moved to.
+    pub(super) fn moved_before_leaving(&mut self, now: SessionTime, guild: GuildId, to: ChannelId) {
+        let (allowed, home) = (self.settings.allows(guild, to), self.home(guild));
+        let Some(it) = self.guilds.get_mut(&guild) else { return };
+        let Phase::Leaving { again: going @ Some(_), .. } = &mut it.phase else { return };
+        let Some(again) = going.as_mut().filter(|again| again.asked.is_empty()) else { return };
+        let from = again.channel;
+        if allowed {
+            again.channel = to;
+            return self.record(timeline::presence::bot_moved(now, guild, from, to));
+        }
+        match home {
+            Some((channel, _)) => again.channel = channel,
+            None => *going = None,
+        }
+        it.owner = home.map_or(Owner::Nobody, |(_, owner)| owner);
+        it.following = Default::default();
+        self.record(timeline::presence::bot_moved_outside(now, guild, from, to));
+    }
+
     /// Leaves, and joins the guild's own channel instead: its auto-join channel if that is allowed,
     /// else the only one that is, else none.
     pub(super) fn go_home(&mut self, now: SessionTime, guild: GuildId, reason: &str) {

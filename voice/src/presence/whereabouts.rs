@@ -54,7 +54,7 @@ impl Presence {
             if it.queue.iter().any(|wanted| wanted.owner == Owner::Followed) {
                 it.following.retry = Some(now);
             }
-            it.checking = None;
+            it.checking.clear();
             let mut asked: Vec<Asker> = it.queue.drain(..).map(|wanted| wanted.asker).collect();
             let channel = match &mut it.phase {
                 Phase::Idle => None,
@@ -109,6 +109,9 @@ impl Presence {
                 self.moved(now, guild, at);
             }
             Phase::Detached { channel, .. } if *channel != at => self.moved(now, guild, at),
+            Phase::Leaving { again: Some(again), .. } if again.channel != at => {
+                self.moved_before_leaving(now, guild, at);
+            }
             _ => {}
         }
         self.heed_suppression(now, Place { guild, channel: at }, change.suppressed);

@@ -38,7 +38,7 @@ fn what_is_wanted_now_is_joined() {
     stage.arrives(1);
     assert_eq!(
         reload(&mut stage, settings()),
-        ["end 1", "log left 20: nobody there is followed any more", "leave 1"]
+        ["end 1", "log left 20: followed user left", "leave 1"]
     );
 }
 
