@@ -85,11 +85,8 @@ pub(crate) async fn run(
         }
     });
     let settings = gateway_settings(&config)?;
-    let channels = GatewayChannels {
-        voice_events,
-        voice_requests,
-        voice: config.discord.voice.enabled.then(|| Arc::new(voice.clone()) as _),
-    };
+    let control = config.discord.voice.enabled.then(|| Arc::new(voice.clone()) as _);
+    let channels = GatewayChannels::new(voice_events, voice_requests, control);
     let outcome = gateway::run(settings, channels, async {
         let _ = stopped.await;
     })
@@ -109,9 +106,7 @@ pub(crate) async fn run(
     outcome.map_err(|failure| {
         let words = match failure {
             GatewayFailure::TokenRefused => Failure::auth(&failure),
-            GatewayFailure::Closed { .. } | GatewayFailure::BadBaseUrl { .. } => {
-                Failure::user(&failure)
-            }
+            _ => Failure::user(&failure),
         };
         words.hint(failure.hint())
     })
@@ -239,6 +234,10 @@ fn gateway_settings(config: &Config) -> Result<gateway::GatewaySettings, Failure
             CommandScope::Global
         } else {
             CommandScope::Off
+        },
+        connection: gateway::ConnectionSettings {
+            verbose: std::env::var_os("CONNECTION_DEBUG").is_some_and(|set| set != "0"),
+            ..gateway::ConnectionSettings::default()
         },
     })
 }

@@ -23,7 +23,7 @@ use clawvoice_session::{
     VoiceGatewayEvent, VoiceStateRequest, VoiceStatus,
 };
 use clawvoice_text::shell::gateway::{
-    CommandScope, GatewayChannels, GatewayFailure, GatewaySettings, run,
+    CommandScope, ConnectionSettings, GatewayChannels, GatewayFailure, GatewaySettings, run,
 };
 use serde_json::{Value, json};
 use tokio::{
@@ -194,8 +194,9 @@ fn start(fake: &Fake) -> Running {
         application_id: Some(6),
         voice: true,
         commands: CommandScope::Global,
+        connection: ConnectionSettings::default(),
     };
-    let channels = GatewayChannels { voice_events, voice_requests, voice: Some(Arc::new(Willing)) };
+    let channels = GatewayChannels::new(voice_events, voice_requests, Some(Arc::new(Willing)));
     let task = tokio::spawn(run(settings, channels, async {
         let _ = stopped.await;
     }));

@@ -1,9 +1,17 @@
 //! Sockets and tasks: the main gateway's websocket and REST. No rules about commands or voice.
 
+mod arrival;
 mod base_url;
+mod clock;
+mod dispatch;
 pub mod gateway;
+mod metadata;
+mod registration;
 mod rest;
+mod session_file;
 mod shard;
 pub mod stage;
+mod thread;
+mod tunnel;
 mod upload;
 pub mod voice_message;
