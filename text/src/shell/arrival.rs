@@ -69,8 +69,9 @@ pub(super) fn queue(
 impl Arrivals {
     /// Waits until it fits.
     pub(super) async fn put(&self, arrival: Arrival) {
-        if self.queue.send(arrival).await.is_ok() {
+        if let Ok(permit) = self.queue.reserve().await {
             self.monitor.queued();
+            permit.send(arrival);
         }
     }
 }
@@ -92,10 +93,11 @@ impl Intake {
     /// An event: rejected, with a line in the log, when the queue is full.
     pub(super) fn offer(&mut self, name: &str, event: Arrival) {
         let full = self.arrivals.queue.capacity() <= RESERVED || !self.owed.is_empty();
+        self.arrivals.monitor.queued();
         if !full && self.arrivals.queue.try_send(event).is_ok() {
-            self.arrivals.monitor.queued();
             return;
         }
+        self.arrivals.monitor.taken();
         self.arrivals.monitor.rejected();
         if let Some(line) = self.overflow.reject(now(), name) {
             tracing::warn!("{line}");
@@ -108,11 +110,14 @@ impl Intake {
             self.owed.push_back(arrival);
             return;
         }
-        match self.arrivals.queue.try_send(arrival) {
-            Ok(()) => self.arrivals.monitor.queued(),
-            Err(mpsc::error::TrySendError::Full(arrival)) => self.owed.push_back(arrival),
-            // Nobody handles events any more.
-            Err(mpsc::error::TrySendError::Closed(_)) => {}
+        self.arrivals.monitor.queued();
+        if let Err(refused) = self.arrivals.queue.try_send(arrival) {
+            self.arrivals.monitor.taken();
+            match refused {
+                mpsc::error::TrySendError::Full(arrival) => self.owed.push_back(arrival),
+                // Nobody handles events any more.
+                mpsc::error::TrySendError::Closed(_) => {}
+            }
         }
     }
 
@@ -124,8 +129,8 @@ impl Intake {
         match self.arrivals.queue.reserve().await {
             Ok(permit) => {
                 if let Some(arrival) = self.owed.pop_front() {
-                    permit.send(arrival);
                     self.arrivals.monitor.queued();
+                    permit.send(arrival);
                 }
             }
             Err(_) => self.owed.clear(),

@@ -164,10 +164,7 @@ impl Dispatcher {
                     }
                 }
                 Some(ended) = self.handlers.join_next() => self.ended(ended.ok()),
-                Some(arrival) = arrivals.recv(), if room => {
-                    self.around.monitor.taken();
-                    self.handle(arrival);
-                }
+                Some(arrival) = arrivals.recv(), if room => self.handle(arrival),
                 changed = wanted.changed(), if wanted_open => {
                     wanted_open = changed.is_ok();
                     let input = wanted.borrow_and_update().clone();
@@ -223,12 +220,26 @@ impl Dispatcher {
         if let Some(saving) = self.saving.take() {
             let _ = saving.await;
         }
-        if how == Stop::Restart {
+        if how == Stop::Restart && self.tell_the_rest().await {
             self.save();
             if let Some(saving) = self.saving.take() {
                 let _ = saving.await;
             }
         }
+    }
+
+    /// Gives voice what waits for it; false if voice does not take it, and then the next process
+    /// hears it again.
+    async fn tell_the_rest(&mut self) -> bool {
+        let events = self.around.events.clone();
+        let told = async {
+            while let Some(event) = self.outbox.pop_front() {
+                if events.send(event).await.is_err() {
+                    return;
+                }
+            }
+        };
+        timeout(LEAVE_WAIT, told).await.is_ok()
     }
 
     async fn leave_voice(&mut self, arrivals: &mut mpsc::Receiver<Arrival>) {
@@ -268,6 +279,7 @@ impl Dispatcher {
     }
 
     fn handle(&mut self, arrival: Arrival) {
+        self.around.monitor.taken();
         self.changed = true;
         match arrival {
             Arrival::Ready { shard, session, text } => self.ready(shard, session, &text),
@@ -362,6 +374,10 @@ impl Dispatcher {
 
     fn session_lost(&mut self, shard: usize) {
         let known = self.sessions.get_mut(shard).and_then(Option::take).is_some();
+        // Nothing is sent to a session that is over: it would come up in the next one.
+        if let Some(established) = self.established.get_mut(shard) {
+            *established = false;
+        }
         self.inherited = None;
         self.recall.clear();
         self.in_voice.clear();
@@ -437,7 +453,9 @@ impl Dispatcher {
 
     fn save_due(&self) -> Option<SessionTime> {
         self.persistence.as_ref()?;
-        let ours = self.user.is_some() && self.is_established();
+        // An event counts as handled only when nothing of it waits any more.
+        let told = self.outbox.is_empty() && self.waiting.is_empty();
+        let ours = told && self.user.is_some() && self.is_established();
         let pause = if self.changed { SAVE_PAUSE } else { SAVE_AGAIN };
         ours.then(|| self.saved_at + pause)
     }

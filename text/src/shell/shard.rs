@@ -39,6 +39,9 @@ const LEAVE_WAIT: Duration = Duration::from_secs(5);
 /// The same when the process ends.
 pub(super) const CLOSE_WAIT: Duration = Duration::from_millis(400);
 
+/// Source: Discord, "Gateway Opcodes".
+const HELLO: u8 = 10;
+
 /// How a shard's run ended.
 #[derive(Debug)]
 pub(super) enum End {
@@ -262,7 +265,7 @@ impl ShardTask {
                     .is_ok_and(|payload| payload["d"] == true);
                 self.link.handle_invalid_session(now, resumable, self.sequence, roll());
             }
-            (10, _) => self.link.handle_hello(now),
+            (HELLO, _) => self.link.handle_hello(now),
             (11, _) => self.acknowledged(shard.as_ref()),
             _ => {}
         }
@@ -376,9 +379,15 @@ async fn let_go(mut shard: Shard<Turns>, frame: CloseFrame<'static>, wait: Durat
     let closed = async {
         while let Some(Ok(message)) = shard.next().await {
             // A peer that hangs up without a close frame of its own makes twilight connect anew;
-            // its HELLO must not be answered.
-            let anew = shard.state() == ShardState::Identifying;
-            if anew || matches!(message, Message::Close(_)) {
+            // its HELLO must not be answered, least of all with a RESUME of a session that goes on
+            // elsewhere.
+            let anew = match &message {
+                Message::Close(_) => return,
+                Message::Text(text) => {
+                    GatewayEventDeserializer::from_json(text).is_some_and(|head| head.op() == HELLO)
+                }
+            };
+            if anew {
                 return;
             }
         }
