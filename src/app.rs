@@ -10,7 +10,7 @@ use clawvoice_session::{
     timeline::{Level, Record},
 };
 use clawvoice_text::shell::{
-    gateway::{self, CommandScope, GatewayChannels, GatewayFailure},
+    gateway::{self, CommandScope, GatewayChannels, GatewayFailure, GatewayMonitor},
     lookups::Lookups,
     stage::StageRequests,
 };
@@ -30,7 +30,7 @@ use tokio::{
 };
 
 use crate::{
-    agent, conversation,
+    agent, connection, conversation,
     health::{self, Bound, Door, GatewayHealth, Watch},
     printer::Failure,
     provider::{self, RunningProvider},
@@ -66,7 +66,11 @@ pub(crate) async fn run(
     shutdown: impl Future<Output = ()> + Send + 'static,
 ) -> Result<(), Failure> {
     let clock = SessionClock::start();
-    let watch = Watch::new(clock, GatewayHealth::default);
+    let monitor = GatewayMonitor::default();
+    let watch = Watch::new(clock, {
+        let monitor = monitor.clone();
+        move || GatewayHealth::of(&monitor.snapshot())
+    });
     let address = options.health.or_else(|| health::address(&config));
     let _health = serve_health(address, &watch).await;
     let (records, writer) = start_timeline(options.timeline, watch.clone())?;
@@ -113,12 +117,10 @@ pub(crate) async fn run(
     });
     let alive = tokio::spawn(supervisor::run(watch.clone(), voice.clone()));
     let settings = gateway_settings(&config)?;
-    let channels = GatewayChannels {
-        voice_events,
-        voice_requests,
-        voice: config.discord.voice.enabled.then(|| Arc::new(voice.clone()) as _),
-        policy: policy.subscribe(),
-    };
+    let control = config.discord.voice.enabled.then(|| Arc::new(voice.clone()) as _);
+    let mut channels = GatewayChannels::new(voice_events, voice_requests, control);
+    channels.monitor = monitor;
+    channels.policy = policy.subscribe();
     let outcome = gateway::run(settings, channels, async {
         let _ = stopped.await;
     })
@@ -140,9 +142,7 @@ pub(crate) async fn run(
     outcome.map_err(|failure| {
         let words = match failure {
             GatewayFailure::TokenRefused => Failure::auth(&failure),
-            GatewayFailure::Closed { .. } | GatewayFailure::BadBaseUrl { .. } => {
-                Failure::user(&failure)
-            }
+            _ => Failure::user(&failure),
         };
         words.hint(failure.hint())
     })
@@ -316,5 +316,6 @@ fn gateway_settings(config: &Config) -> Result<gateway::GatewaySettings, Failure
         } else {
             CommandScope::Off
         },
+        connection: connection::settings(config, discord),
     })
 }

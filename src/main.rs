@@ -7,6 +7,7 @@ mod agent;
 mod app;
 mod cli;
 mod commands;
+mod connection;
 mod conversation;
 mod health;
 mod log_file;

@@ -206,7 +206,8 @@ impl Server {
         world.attach_voice(voice.clone());
         let authority = address.to_string();
         let gateway = Gateway::start(world.clone(), journal.clone(), settings.gateway, authority);
-        let rest = Rest::new(world, journal, faults, format!("http://{address}"));
+        let base_url = format!("http://{address}");
+        let rest = Rest::new(world, journal, faults, settings.gateway, base_url);
         let fresh = Fresh { world: state, faults: settings.faults };
         let control = Control::new(rest.clone(), voice.clone(), gateway.clone(), fresh);
         let router = Router::new()

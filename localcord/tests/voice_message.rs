@@ -163,6 +163,7 @@ async fn the_storage_takes_only_what_was_announced() {
         status: 503,
         times: 1,
         retry_after: 0.0,
+        carried_out: false,
     }];
     discord.server.faults().set(FaultSettings { rest, ..FaultSettings::default() });
     assert_eq!(status(discord.put(&url, "audio/ogg", b"OggS!")).await, 503);

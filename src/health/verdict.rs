@@ -1,7 +1,13 @@
 //! Whether all is well, and if not, why.
 
+use std::time::Duration;
+
+use clawvoice_text::shell::gateway::{GatewayStatus, ShardStatus};
 use clawvoice_voice::board::{BoardView, CallState};
 use serde::Serialize;
+
+/// Heartbeats that were not answered for so long are late: Discord asks for one every 41 s.
+const LATE: Duration = Duration::from_secs(100);
 
 /// How the main gateway is.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
@@ -22,6 +28,29 @@ pub(crate) struct GatewayHealth {
     pub(crate) queued: u64,
     /// Dispatches that were dropped because too many waited.
     pub(crate) dropped: u64,
+}
+
+impl GatewayHealth {
+    /// From what the connection writes of itself.
+    pub(crate) fn of(status: &GatewayStatus) -> Self {
+        let sum = |of: fn(&ShardStatus) -> u64| status.shards.iter().map(of).sum();
+        let is_answered = |shard: &ShardStatus| {
+            // Before the first answer there is nothing to be late.
+            let age = shard.heartbeat_ack_age.or(shard.ready_age);
+            age.is_none_or(|age| age < LATE)
+        };
+        let latencies = status.shards.iter().filter_map(|shard| shard.heartbeat_latency);
+        Self {
+            connected: status.is_connected(),
+            heartbeats_answered: status.shards.iter().all(is_answered),
+            latency_ms: latencies.max().map(|latency| latency.as_secs_f64() * 1e3),
+            reconnects: sum(|shard| shard.reconnects),
+            resumed: sum(|shard| shard.resumed),
+            last_close: status.shards.iter().find_map(|shard| shard.last_close_code),
+            queued: status.queue_depth as u64,
+            dropped: status.rejected_events,
+        }
+    }
 }
 
 /// Whether all is well.

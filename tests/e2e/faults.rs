@@ -64,6 +64,7 @@ async fn refusals_at_start_up_and_on_answers_are_waited_out() {
         status,
         times: 1,
         retry_after: 0.2,
+        carried_out: false,
     };
     let at = |rest| {
         scene.server.faults().set(FaultSettings { rest, ..FaultSettings::default() });
@@ -74,7 +75,7 @@ async fn refusals_at_start_up_and_on_answers_are_waited_out() {
         fault("/applications/", 502),
     ]);
     let agent = scene.agent(&parrot().replace(AUTO_JOIN, ""));
-    agent.logs("GET /gateway/bot failed: status 500; next try in 1 s").await;
+    agent.logs("GET /gateway/bot failed (status 500); connecting to the default address").await;
     agent.logs("Discord gateway ready").await;
 
     for status in [429, 500] {

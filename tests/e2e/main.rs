@@ -25,6 +25,7 @@ mod closes;
 mod conversation;
 mod dashboard;
 mod faults;
+mod health;
 mod interruption;
 mod members;
 mod message;

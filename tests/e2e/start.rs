@@ -80,9 +80,9 @@ async fn with_nobody_at_the_base_url_it_says_so_and_connects_when_somebody_comes
     let config = write_config(folder.path(), &base, &parrot());
     let token = localcord::world::default::BOT_TOKEN;
     let mut agent = Agent::start(&config, token);
-    let first = agent.logs("next try in 1 s").await;
-    assert!(first.contains("Discord gateway: GET /gateway/bot failed: "), "{first}");
-    agent.logs("next try in 2 s").await;
+    let first = agent.logs("GET /gateway/bot failed (").await;
+    assert!(first.contains("; connecting to the default address with one shard"), "{first}");
+    agent.logs("Discord gateway: the websocket cannot be opened: ").await;
     let settings = ServerSettings { port, ..ServerSettings::default() };
     let _server = soon("localcord", Server::start(settings)).await.unwrap();
     agent.record("joined").await;

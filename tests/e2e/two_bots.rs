@@ -75,8 +75,9 @@ impl Account {
             application_id: None,
             voice: true,
             commands: CommandScope::Off,
+            connection: ConnectionSettings::default(),
         };
-        let channels = GatewayChannels { voice_events, voice_requests, voice: None };
+        let channels = GatewayChannels::new(voice_events, voice_requests, None);
         let (stop, stopped) = oneshot::channel();
         let gateway = tokio::spawn(gateway::run(settings, channels, async {
             let _ = stopped.await;

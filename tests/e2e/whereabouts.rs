@@ -222,7 +222,8 @@ async fn scenario_11_whoever_is_not_followed_or_not_allowed_is_ignored() {
 async fn scenario_13_lookups_that_fail_change_nothing() {
     let scene = Scene::new().await;
     let path_prefix = format!("/guilds/{GUILD}/voice-states/");
-    let failing = RestFault { path_prefix, status: 503, times: 1_000, retry_after: 0.0 };
+    let failing =
+        RestFault { path_prefix, status: 503, times: 1_000, retry_after: 0.0, carried_out: false };
     scene.server.faults().set(FaultSettings { rest: vec![failing], ..FaultSettings::default() });
     scene.appears(ADA, LOUNGE);
     let agent = scene.agent(&with(&format!("followUsers: ['{ADA}'],")));

@@ -14,8 +14,8 @@
 //! Does not: know the voice crate, read configuration files, or hear and speak
 //! in voice channels.
 
-mod backoff;
 pub mod command;
+mod connection;
 pub mod delivery;
 pub mod directory;
 mod incoming;

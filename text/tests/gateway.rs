@@ -23,7 +23,7 @@ use clawvoice_session::{
     VoiceGatewayEvent, VoiceStateRequest, VoiceStatus, access::Policy,
 };
 use clawvoice_text::shell::gateway::{
-    CommandScope, GatewayChannels, GatewayFailure, GatewaySettings, run,
+    CommandScope, ConnectionSettings, GatewayChannels, GatewayFailure, GatewaySettings, run,
 };
 use serde_json::{Value, json};
 use tokio::{
@@ -194,10 +194,10 @@ fn start(fake: &Fake) -> Running {
         application_id: Some(6),
         voice: true,
         commands: CommandScope::Global,
+        connection: ConnectionSettings::default(),
     };
-    let (_, policy) = watch::channel(Arc::new(Policy::open()));
-    let voice = Some(Arc::new(Willing) as _);
-    let channels = GatewayChannels { voice_events, voice_requests, voice, policy };
+    let mut channels = GatewayChannels::new(voice_events, voice_requests, Some(Arc::new(Willing)));
+    channels.policy = watch::channel(Arc::new(Policy::open())).1;
     let task = tokio::spawn(run(settings, channels, async {
         let _ = stopped.await;
     }));

@@ -126,7 +126,7 @@ impl Scene {
 
     fn fail(&self, path_prefix: &str, status: u16, times: u32) {
         let path_prefix = path_prefix.to_owned();
-        let fault = RestFault { path_prefix, status, times, retry_after: 0.1 };
+        let fault = RestFault { path_prefix, status, times, retry_after: 0.1, carried_out: false };
         let settings = FaultSettings { rest: vec![fault], ..FaultSettings::default() };
         self.server.faults().set(settings);
     }

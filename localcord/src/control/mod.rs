@@ -28,6 +28,8 @@
 //! | `POST faults/server-move` | `{guild_id, variant, keepOldMs, pauseMs}`: another voice server; `variant`: `nullFirst`, `update`, `close4014`, `close4015`, `close4022`, `sameEndpoint` |
 //! | `PUT capture` | `{file}`: every RTP packet into a pcap file; `GET`: how it is doing; `DELETE`: ends it |
 //! | `POST gateway/reconnect`, `gateway/invalid-session` | op 7; op 9 (`{resumable}`) |
+//! | `POST gateway/close` | `{code}` closes the main gateway's websockets; 1006: without a close frame |
+//! | `POST gateway/silence` | they stay open and say nothing more, not even to heartbeats |
 //! | `GET state` | who and what is there, and the wall clock at the journal's zero |
 
 mod call;
@@ -122,6 +124,8 @@ pub(crate) fn router(control: &Control) -> Router {
         .route("/capture", get(capture::show).put(capture::start).delete(capture::stop))
         .route("/gateway/reconnect", post(state::reconnect))
         .route("/gateway/invalid-session", post(state::invalidate))
+        .route("/gateway/close", post(state::close_gateway))
+        .route("/gateway/silence", post(state::silence_gateway))
         .route("/state", get(state::overview))
         .fallback(|| async { Refusal::new(StatusCode::NOT_FOUND, "no such route") })
         .layer(middleware::from_fn_with_state(control.clone(), guard));

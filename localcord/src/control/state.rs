@@ -126,6 +126,24 @@ pub(super) async fn invalidate(
     StatusCode::NO_CONTENT
 }
 
+/// `POST gateway/close`
+pub(super) async fn close_gateway(
+    State(control): State<Control>,
+    JsonBody(body): JsonBody,
+) -> Result<StatusCode, Refusal> {
+    let code = body.get("code").and_then(Value::as_u64).and_then(|code| u16::try_from(code).ok());
+    let code = code.filter(|code| (1000..5000).contains(code));
+    let code = code.ok_or_else(|| Refusal::bad("`code` must be between 1000 and 4999"))?;
+    control.gateway.close_all(code);
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// `POST gateway/silence`
+pub(super) async fn silence_gateway(State(control): State<Control>) -> StatusCode {
+    control.gateway.silence_all();
+    StatusCode::NO_CONTENT
+}
+
 /// `GET state`
 pub(super) async fn overview(State(control): State<Control>) -> Json<Value> {
     Json(control.rest.world.read(|state| {

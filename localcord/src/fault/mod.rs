@@ -105,6 +105,9 @@ impl FaultSettings {
         if !self.rest.iter().all(is_failure) {
             return Err("`status` must be 429 or 5xx".to_owned());
         }
+        if self.rest.iter().any(|fault| fault.status == 429 && fault.carried_out) {
+            return Err("`carriedOut` is for 5xx: who answers 429 does nothing".to_owned());
+        }
         if self.rest_latency_ms > MAX_REST_LATENCY_MS {
             return Err(format!("`restLatencyMs` must be between 0 and {MAX_REST_LATENCY_MS}"));
         }
@@ -133,6 +136,9 @@ pub struct RestFault {
     /// For 429: seconds to wait, as a fraction.
     #[serde(default)]
     pub retry_after: f64,
+    /// The call is carried out, and only its answer is lost: not for 429.
+    #[serde(default)]
+    pub carried_out: bool,
 }
 
 /// The shared fault settings. Cloning gives another handle to the same ones.
@@ -205,6 +211,7 @@ mod tests {
                 status: 500,
                 times: 1,
                 retry_after: 0.0,
+                carried_out: false,
             }],
             ..FaultSettings::default()
         });
@@ -297,6 +304,10 @@ mod tests {
             (json!({ "serverMoves": [{ "pauseMs": 600_001 }] }), "pauseMs"),
             (json!({ "restLatencyMs": MAX_REST_LATENCY_MS + 1 }), "restLatencyMs"),
             (json!({ "restLatencyMs": -1 }), "-1"),
+            (
+                json!({ "rest": [{ "pathPrefix": "/", "status": 429, "times": 1, "carriedOut": true }] }),
+                "carriedOut",
+            ),
         ] {
             let refused = read(value.clone()).unwrap_err();
             assert!(refused.contains(word), "{value}: {refused}");

@@ -52,6 +52,7 @@ pub(crate) struct Connection {
     phase: Phase,
     heartbeat_interval_ms: u64,
     last_heartbeat_ms: u64,
+    heartbeats: u64,
     sent_at_ms: VecDeque<u64>,
     outputs: VecDeque<Output>,
 }
@@ -64,6 +65,7 @@ impl Connection {
             phase: Phase::Greeted,
             heartbeat_interval_ms,
             last_heartbeat_ms: now_ms,
+            heartbeats: 0,
             sent_at_ms: VecDeque::with_capacity(RATE_LIMIT),
             outputs: VecDeque::from([Output::Send(hello)]),
         }
@@ -72,6 +74,11 @@ impl Connection {
     /// The next thing for the host to do.
     pub(crate) fn poll_output(&mut self) -> Option<Output> {
         self.outputs.pop_front()
+    }
+
+    /// Heartbeats that came.
+    pub(crate) fn heartbeats(&self) -> u64 {
+        self.heartbeats
     }
 
     /// When a client that sends no heartbeat is closed, in milliseconds.
@@ -109,6 +116,7 @@ impl Connection {
         match (payload, self.phase) {
             (Payload::Heartbeat, _) => {
                 self.last_heartbeat_ms = now_ms;
+                self.heartbeats += 1;
                 let ack = json!({"op": 11, "d": null, "s": null, "t": null});
                 self.outputs.push_back(Output::Send(ack));
             }

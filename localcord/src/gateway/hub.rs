@@ -41,6 +41,10 @@ pub(crate) enum ToConnection {
     },
     /// Another connection has taken the session over.
     Replaced,
+    /// Close with this code; 1006: without a close frame.
+    Close(u16),
+    /// From now on say nothing, not even to heartbeats.
+    FallSilent,
 }
 
 /// Why IDENTIFY or RESUME is turned down.
@@ -77,7 +81,8 @@ pub(crate) struct Hub {
 #[derive(Debug, Default)]
 struct Sessions {
     by_id: BTreeMap<String, Session>,
-    identified_at_ms: BTreeMap<u64, u64>,
+    /// Per user and rate limit key.
+    identified_at_ms: BTreeMap<(u64, u64), u64>,
 }
 
 impl Hub {
@@ -101,7 +106,7 @@ impl Hub {
         let mut sessions = self.lock();
         let (session, id) = self.world.read(|state| -> Result<_, Refusal> {
             let (user, intents) = admit(state, identify)?;
-            let last = sessions.identified_at_ms.get(&user).copied();
+            let last = sessions.identified_at_ms.get(&(user, self.key_of(identify))).copied();
             let too_soon = last.is_some_and(|at| now_ms < at + self.settings.identify_spacing_ms);
             if too_soon {
                 return Err(Refusal::InvalidSession);
@@ -127,7 +132,7 @@ impl Hub {
             }
             Ok((session, id))
         })?;
-        sessions.identified_at_ms.insert(session.user, now_ms);
+        sessions.identified_at_ms.insert((session.user, self.key_of(identify)), now_ms);
         self.journal.record(
             "gateway",
             "identify",
@@ -135,6 +140,12 @@ impl Hub {
         );
         sessions.by_id.insert(id.clone(), session);
         Ok(id)
+    }
+
+    /// Shards that share a rate limit key wait for each other ("Max Concurrency").
+    fn key_of(&self, identify: &Identify) -> u64 {
+        let shard = identify.shard.map_or(0, |[id, _]| id);
+        shard % u64::from(self.settings.max_concurrency.max(1))
     }
 
     /// Judges a RESUME; on success what was missed and RESUMED are on their way.
@@ -288,6 +299,21 @@ impl Hub {
     pub(crate) fn reconnect_all(&self) {
         for session in self.lock().by_id.values_mut() {
             session.send(ToConnection::Reconnect);
+        }
+    }
+
+    /// Closes every connection with this code, as [`super::is_resumable`] says with or without the
+    /// session; 1006: without a close frame.
+    pub(crate) fn close_all(&self, code: u16) {
+        for session in self.lock().by_id.values_mut() {
+            session.send(ToConnection::Close(code));
+        }
+    }
+
+    /// Every connection that is open now falls silent.
+    pub(crate) fn silence_all(&self) {
+        for session in self.lock().by_id.values_mut() {
+            session.send(ToConnection::FallSilent);
         }
     }
 

@@ -48,8 +48,12 @@ pub struct GatewaySettings {
     pub heartbeat_interval_ms: u64,
     /// How long a session waits for its client to come back.
     pub resume_window_ms: u64,
-    /// The least time between two IDENTIFYs of a bot (`max_concurrency` 1 per 5 s).
+    /// The least time between two IDENTIFYs of a bot with the same rate limit key.
     pub identify_spacing_ms: u64,
+    /// Rate limit keys, told by GET /gateway/bot.
+    pub max_concurrency: u32,
+    /// Shards that GET /gateway/bot asks for.
+    pub shards: u32,
 }
 
 impl Default for GatewaySettings {
@@ -58,6 +62,8 @@ impl Default for GatewaySettings {
             heartbeat_interval_ms: 41_250,
             resume_window_ms: 120_000,
             identify_spacing_ms: 5_000,
+            max_concurrency: 1,
+            shards: 1,
         }
     }
 }
@@ -104,6 +110,17 @@ impl Gateway {
     /// Sends op 9 to every connection; with `resumable` false all sessions are lost.
     pub fn invalidate_all(&self, resumable: bool) {
         self.hub.invalidate_all(resumable);
+    }
+
+    /// Closes every connection with this code; 1006: without a close frame.
+    pub fn close_all(&self, code: u16) {
+        self.hub.close_all(code);
+    }
+
+    /// Every connection that is open now says nothing more, as behind a router that forgot it: no
+    /// event, no answer to heartbeats.
+    pub fn silence_all(&self) {
+        self.hub.silence_all();
     }
 
     fn now_ms(&self) -> u64 {
@@ -164,6 +181,14 @@ struct Client {
     session_id: Option<String>,
     to_us: mpsc::Sender<ToConnection>,
     from_hub: mpsc::Receiver<ToConnection>,
+    /// Says nothing more.
+    silent: bool,
+}
+
+/// Whether a session outlives a close with this code.
+/// Source: Discord, "Gateway Close Event Codes".
+fn is_resumable(code: u16) -> bool {
+    !matches!(code, 4003..=4005 | 4007 | 4009 | 4010..=4014)
 }
 
 /// How a connection ended.
@@ -189,6 +214,7 @@ impl Client {
             session_id: None,
             to_us,
             from_hub,
+            silent: false,
         }
     }
 
@@ -230,11 +256,11 @@ impl Client {
     fn handle_message(&mut self, message: &Message) -> Option<End> {
         let now = self.gateway.now_ms();
         match message {
-            Message::Text(text) => self.connection.handle_text(now, text.as_str()),
+            Message::Text(text) => self.handle_text(now, text.as_str()),
             // Discord takes JSON in either kind of frame on the main gateway.
             Message::Binary(bytes) => {
                 let text = std::str::from_utf8(bytes).unwrap_or("");
-                self.connection.handle_text(now, text);
+                self.handle_text(now, text);
             }
             Message::Close(frame) => {
                 let code = frame.as_ref().map(|frame| frame.code);
@@ -245,6 +271,14 @@ impl Client {
             Message::Ping(_) | Message::Pong(_) => {}
         }
         None
+    }
+
+    fn handle_text(&mut self, now: u64, text: &str) {
+        let before = self.connection.heartbeats();
+        self.connection.handle_text(now, text);
+        if self.connection.heartbeats() > before {
+            self.gateway.journal.record("gateway", "heartbeat", json!({}));
+        }
     }
 
     async fn handle_command(&mut self, command: ToConnection) -> Option<End> {
@@ -261,6 +295,15 @@ impl Client {
                     let now = self.gateway.now_ms();
                     self.gateway.hub.disconnected(now, &id, &self.to_us, resumable);
                 }
+            }
+            ToConnection::FallSilent => self.silent = true,
+            ToConnection::Close(code) => {
+                self.gateway.journal.record("gateway", "close", json!({"code": code}));
+                if code != 1006 {
+                    let frame = CloseFrame { code, reason: "As asked for.".into() };
+                    let _ = self.socket.send(Message::Close(Some(frame))).await;
+                }
+                return Some(End { resumable: is_resumable(code) });
             }
             ToConnection::Replaced => {
                 let frame = CloseFrame { code: 4000, reason: "Resumed elsewhere.".into() };
@@ -284,9 +327,7 @@ impl Client {
                     self.gateway.journal.record("gateway", "close", json!({"code": code}));
                     let frame = CloseFrame { code, reason: words.into() };
                     let _ = self.socket.send(Message::Close(Some(frame))).await;
-                    return Some(End {
-                        resumable: !matches!(code, 4004 | 4007 | 4009 | 4010..=4014),
-                    });
+                    return Some(End { resumable: is_resumable(code) });
                 }
                 Output::Identify(identify) => {
                     let verdict = self.gateway.hub.identify(
@@ -357,6 +398,9 @@ impl Client {
 
     /// Sends; a client that does not read for [`WRITE_LIMIT`] is given up.
     async fn send(&mut self, text: String) -> Result<(), axum::Error> {
+        if self.silent {
+            return Ok(());
+        }
         let frame = self.compressor.frame(text).map_err(axum::Error::new)?;
         let message = match frame {
             Frame::Text(text) => Message::Text(text.into()),

@@ -34,8 +34,11 @@ pub(crate) async fn pass(State(rest): State<Rest>, request: Request, next: Next)
     let path = request.uri().path().to_owned();
     let latency = Duration::from_millis(rest.faults.shared().rest_latency_ms.into());
     let response = match admit(&rest, request, &path) {
-        Ok((request, quota)) => {
+        Ok(Admitted { request, quota, lost }) => {
             let mut response = next.run(request).await;
+            if let Some(fault) = lost {
+                response = failed(&fault);
+            }
             write_quota(response.headers_mut(), &quota);
             response
         }
@@ -50,10 +53,19 @@ pub(crate) async fn pass(State(rest): State<Rest>, request: Request, next: Next)
     response
 }
 
+/// A request that is let through.
+struct Admitted {
+    request: Request,
+    quota: Quota,
+    /// Its answer is lost.
+    lost: Option<RestFault>,
+}
+
 /// Lets the request through, with its caller, or answers it.
-fn admit(rest: &Rest, mut request: Request, path: &str) -> Result<(Request, Quota), Box<Response>> {
-    if let Some(fault) = rest.faults.take_rest(path) {
-        return Err(Box::new(failed(&fault)));
+fn admit(rest: &Rest, mut request: Request, path: &str) -> Result<Admitted, Box<Response>> {
+    let fault = rest.faults.take_rest(path);
+    if let Some(fault) = fault.as_ref().filter(|fault| !fault.carried_out) {
+        return Err(Box::new(failed(fault)));
     }
     let caller = caller(rest, request.headers());
     if caller.is_none() && !is_open(path) {
@@ -66,7 +78,7 @@ fn admit(rest: &Rest, mut request: Request, path: &str) -> Result<(Request, Quot
             if let Some(caller) = caller {
                 request.extensions_mut().insert(caller);
             }
-            Ok((request, quota))
+            Ok(Admitted { request, quota, lost: fault })
         }
         Verdict::Refused(quota) => {
             let mut response = too_many(quota.reset_after, false, "user");

@@ -43,7 +43,7 @@ use self::{
     error::ApiError, files::Files, gate::Caller, interaction::Interactions, rate_limit::RateLimits,
     reactions::Reactions, uploads::Uploads,
 };
-use crate::{fault::Faults, journal::Journal, world::World};
+use crate::{fault::Faults, gateway::GatewaySettings, journal::Journal, world::World};
 
 /// What the handlers share. Cloning gives another handle to the same.
 #[derive(Clone)]
@@ -54,6 +54,8 @@ pub(crate) struct Rest {
     pub(crate) journal: Journal,
     /// What goes wrong on purpose.
     pub(crate) faults: Faults,
+    /// What GET /gateway/bot tells.
+    pub(crate) gateway: GatewaySettings,
     inner: Arc<Inner>,
 }
 
@@ -71,7 +73,13 @@ struct Inner {
 
 impl Rest {
     /// `base_url` is where files that were uploaded can be fetched: `http://host:port`.
-    pub(crate) fn new(world: World, journal: Journal, faults: Faults, base_url: String) -> Self {
+    pub(crate) fn new(
+        world: World,
+        journal: Journal,
+        faults: Faults,
+        gateway: GatewaySettings,
+        base_url: String,
+    ) -> Self {
         let inner = Inner {
             base_url,
             limits: Mutex::default(),
@@ -81,7 +89,7 @@ impl Rest {
             uploads: Mutex::default(),
             answered: watch::Sender::new(0),
         };
-        Self { world, journal, faults, inner: Arc::new(inner) }
+        Self { world, journal, faults, gateway, inner: Arc::new(inner) }
     }
 
     /// Forgets what is not in the world: counts of rate limits, interactions, reactions, files.

@@ -25,15 +25,19 @@ pub(super) async fn gateway(via: Option<Extension<Via>>, headers: HeaderMap) -> 
 }
 
 /// `GET /gateway/bot`
-pub(super) async fn gateway_bot(via: Option<Extension<Via>>, headers: HeaderMap) -> Json<Value> {
+pub(super) async fn gateway_bot(
+    State(rest): State<Rest>,
+    via: Option<Extension<Via>>,
+    headers: HeaderMap,
+) -> Json<Value> {
     Json(json!({
         "url": gateway_url(via.map(|via| via.0), &headers),
-        "shards": 1,
+        "shards": rest.gateway.shards,
         "session_start_limit": {
             "total": SESSIONS_A_DAY,
             "remaining": SESSIONS_A_DAY,
             "reset_after": 0,
-            "max_concurrency": 1,
+            "max_concurrency": rest.gateway.max_concurrency,
         },
     }))
 }

@@ -1,22 +1,49 @@
 //! The main gateway: connects, keeps connected, and says so when it cannot.
 
-use std::{fmt, pin::pin, sync::Arc, time::Duration};
+use std::{
+    fmt,
+    pin::pin,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
 use clawvoice_session::{VoiceControl, VoiceGatewayEvent, VoiceStateRequest, access::Policy};
-use secrecy::{ExposeSecret as _, SecretString};
-use tokio::{
-    sync::{mpsc, watch},
-    task::JoinSet,
-};
-use twilight_gateway::{ConfigBuilder, Intents};
+use secrecy::SecretString;
+use tokio::sync::{mpsc, watch};
+use twilight_gateway::Intents;
 
 pub use super::rest::CommandScope;
 use super::{
-    base_url::{api_base, gateway_url},
-    rest::{Rest, RestFailure},
-    shard::{Connection, Served, Surroundings},
+    arrival::{self, Arrival, Routes},
+    base_url::{ApiBase, api_base, gateway_url},
+    clock::now,
+    dispatch::{Dispatcher, Persistence, Surroundings},
+    metadata::MetadataClient,
+    registration,
+    rest::Rest,
+    session_file::{OpenFailure, SessionFile},
+    thread::{self, Over, Plan},
+    tunnel::Proxy,
 };
-use crate::{backoff::Backoff, command::definitions};
+use crate::connection::{
+    close::close_in_words,
+    identify::IdentifyPacing,
+    link::{Cause, Resumable},
+    metadata::{Asked, FallbackLog, Metadata, Verdict, judge},
+    presence::PresenceLine,
+    supervisor::Supervisor,
+};
+pub use crate::connection::{
+    presence::{Activity, AutoPresence, OnlineStatus, PresenceSettings, RuntimeHealth},
+    settings::{ConnectionSettings, EventQueueSettings, HealthSettings, ReconnectSettings},
+    status::{GatewayMonitor, GatewayStatus, ShardStatus},
+};
+
+/// How long the connection waits for the first try to register commands.
+const REGISTRATION_WAIT: Duration = Duration::from_secs(5);
+
+/// Discord's main gateway, for when nobody says where it is.
+const DEFAULT_URL: &str = "wss://gateway.discord.gg";
 
 /// Who the bot is and where its Discord is.
 #[derive(Clone, Debug)]
@@ -31,24 +58,62 @@ pub struct GatewaySettings {
     pub voice: bool,
     /// Where slash commands are registered.
     pub commands: CommandScope,
+    /// How the connection behaves.
+    pub connection: ConnectionSettings,
 }
 
 /// How the gateway and the rest of the process talk.
 pub struct GatewayChannels {
-    /// What voice follows, in order. A slow reader slows the gateway down, it loses nothing.
+    /// What voice follows, in order. A slow reader loses nothing until the event queue is full.
     pub voice_events: mpsc::Sender<VoiceGatewayEvent>,
     /// Voice state changes to ask for, sent in order as op 4.
     pub voice_requests: mpsc::Receiver<VoiceStateRequest>,
     /// What `/vc` steers; `None` answers that voice is not available yet.
     pub voice: Option<Arc<dyn VoiceControl>>,
+    /// Where the connection writes how it is doing.
+    pub monitor: GatewayMonitor,
+    /// What the status line is to say; `None`: as configured, and the runtime is well.
+    pub presence: Option<watch::Receiver<PresenceInput>>,
     /// Who may command the agent where, as it is now.
     pub policy: watch::Receiver<Arc<Policy>>,
+}
+
+impl GatewayChannels {
+    /// With a monitor of its own, a status line that does not change, and nobody who may command.
+    #[must_use]
+    pub fn new(
+        voice_events: mpsc::Sender<VoiceGatewayEvent>,
+        voice_requests: mpsc::Receiver<VoiceStateRequest>,
+        voice: Option<Arc<dyn VoiceControl>>,
+    ) -> Self {
+        let monitor = GatewayMonitor::default();
+        let (_, policy) = watch::channel(Arc::default());
+        Self { voice_events, voice_requests, voice, monitor, presence: None, policy }
+    }
 }
 
 impl fmt::Debug for GatewayChannels {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("GatewayChannels").field("voice", &self.voice.is_some()).finish()
     }
+}
+
+/// What the status line follows.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct PresenceInput {
+    /// As configured.
+    pub settings: PresenceSettings,
+    /// How the runtime is doing.
+    pub health: RuntimeHealth,
+}
+
+/// Why the connection ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stop {
+    /// For good: the bot leaves voice and goes offline.
+    Final,
+    /// Another process follows: the sessions stay, and it resumes them.
+    Restart,
 }
 
 /// Why the gateway ended for good.
@@ -63,6 +128,29 @@ pub enum GatewayFailure {
         /// The close code.
         code: u16,
     },
+    /// Discord refused to say where its gateway is, for a reason that will not pass.
+    #[error("GET /gateway/bot failed: {reason}")]
+    NoGateway {
+        /// In words.
+        reason: String,
+    },
+    /// Another process on this machine uses the same token.
+    #[error("another process{} is already connected with this bot token", process_in_words(*process))]
+    TokenInUse {
+        /// Its id, if it is known.
+        process: Option<u32>,
+    },
+    /// The state folder cannot be used.
+    #[error("the state folder {} cannot be used: {reason}", folder.display())]
+    StateFolder {
+        /// Which.
+        folder: std::path::PathBuf,
+        /// In words.
+        reason: String,
+    },
+    /// The proxy's address is not one of an HTTP proxy. It is not shown: it may hold a password.
+    #[error("channels.discord.proxy is not the address of an HTTP proxy")]
+    BadProxy,
     /// The base URL is not one.
     #[error("{url:?} is not an address of a Discord API")]
     BadBaseUrl {
@@ -86,52 +174,38 @@ impl GatewayFailure {
                 "the bot is in too many guilds for one gateway connection"
             }
             Self::Closed { .. } => "this version may be too old for Discord's gateway",
+            Self::NoGateway { .. } => {
+                "check channels.discord.apiBaseUrl and the proxy in front of it"
+            }
+            Self::TokenInUse { .. } => "stop the other process, or give each its own bot",
+            Self::StateFolder { .. } => "make it writable for the user this runs as",
+            Self::BadProxy => "write it as http://host:port or http://name:password@host:port",
             Self::BadBaseUrl { .. } => "write it as http://127.0.0.1:8080 or https://host/api/v10",
         }
     }
 
-    /// From the code of a close after which twilight does not reconnect.
-    pub(super) fn from_close(code: Option<u16>) -> Self {
+    /// From the code of a close after which connecting again is pointless.
+    fn from_close(code: u16) -> Self {
         match code {
-            Some(4004) => Self::TokenRefused,
-            other => Self::Closed { code: other.unwrap_or_default() },
+            4004 => Self::TokenRefused,
+            code => Self::Closed { code },
         }
     }
 }
 
-/// A close code of the main gateway in words.
-/// Source: Discord, "Gateway Close Event Codes".
-pub(super) fn close_in_words(code: Option<u16>) -> String {
-    let words = match code {
-        None => return "the connection broke".to_owned(),
-        Some(1000) => "normal closure",
-        Some(1001) => "going away",
-        Some(1006) => return "the connection broke".to_owned(),
-        Some(4000) => "unknown error",
-        Some(4001) => "unknown opcode",
-        Some(4002) => "a message could not be decoded",
-        Some(4003) => "not authenticated",
-        Some(4004) => "authentication failed",
-        Some(4005) => "already authenticated",
-        Some(4007) => "invalid sequence",
-        Some(4008) => "rate limited",
-        Some(4009) => "session timed out",
-        Some(4010) => "invalid shard",
-        Some(4011) => "sharding required",
-        Some(4012) => "invalid API version",
-        Some(4013) => "invalid intents",
-        Some(4014) => "disallowed intents",
-        Some(_) => "a code unknown to us",
-    };
-    format!("{words} ({})", code.unwrap_or_default())
+fn process_in_words(process: Option<u32>) -> String {
+    process.map(|id| format!(" (process {id})")).unwrap_or_default()
 }
 
-/// Connects to the main gateway and serves it until `shutdown` completes.
-///
-/// When nobody answers it tries again, after 1, 2, 4, 8, 16 and then always 30 seconds, and logs
-/// what failed and when it tries next. On shutdown it sends the requests that are queued, leaves
-/// the voice channels the bot is still in, and closes the websocket with 1000; this takes at most
-/// 900 ms.
+/// Completes when the connection is to stop, and says how.
+pub(super) async fn stop_asked(stop: &mut watch::Receiver<Option<Stop>>) -> Stop {
+    let asked = stop.wait_for(Option::is_some).await;
+    // Nobody is left to say.
+    asked.ok().and_then(|how| *how).unwrap_or(Stop::Restart)
+}
+
+/// Connects to the main gateway and serves it until `shutdown` completes, then leaves voice and
+/// closes the websockets with 1000; this takes at most 900 ms.
 ///
 /// # Errors
 ///
@@ -140,6 +214,26 @@ pub async fn run(
     settings: GatewaySettings,
     channels: GatewayChannels,
     shutdown: impl Future<Output = ()> + Send,
+) -> Result<(), GatewayFailure> {
+    let shutdown = async {
+        shutdown.await;
+        Stop::Final
+    };
+    run_until(settings, channels, shutdown).await
+}
+
+/// Connects to the main gateway and serves it until `shutdown` completes and says how.
+///
+/// The websockets are read by a thread of their own; a lost connection is resumed or started anew
+/// for as long as it takes, and what failed and when the next try is, is logged.
+///
+/// # Errors
+///
+/// When trying again is pointless: [`GatewayFailure`] says why.
+pub async fn run_until(
+    settings: GatewaySettings,
+    channels: GatewayChannels,
+    shutdown: impl Future<Output = Stop> + Send,
 ) -> Result<(), GatewayFailure> {
     // twilight takes the process's TLS provider; another one that is already installed will do.
     let _ = rustls::crypto::ring::default_provider().install_default();
@@ -150,126 +244,216 @@ pub async fn run(
         }
         None => None,
     };
-    let rest = Arc::new(Rest::new(&settings.token, base.as_ref()));
-    let around = Surroundings {
-        rest: Arc::clone(&rest),
-        voice: channels.voice,
-        policy: channels.policy,
-        events: channels.voice_events,
+    let intents = intents(&settings);
+    let connection = Arc::new(settings.connection.clone());
+    let file = open_file(&settings)?;
+    let saved = file.as_ref().and_then(|file| file.load(&connection.reconnect, intents.bits()));
+    let GatewayChannels { voice_events, mut voice_requests, voice, monitor, presence, policy } =
+        channels;
+    let (keep_wanted, mut wanted) = match presence {
+        Some(wanted) => (None, wanted),
+        None => {
+            let health = RuntimeHealth::Healthy;
+            let settings = connection.presence.clone();
+            let (keep, wanted) = watch::channel(PresenceInput { settings, health });
+            (Some(keep), wanted)
+        }
     };
-    let mut requests = channels.voice_requests;
-    let mut commands = JoinSet::new();
-    let mut connection = Connection::new(config(&settings));
-    let mut registered = false;
-    let mut backoff = Backoff::default();
+    let line = presence_line(&wanted.borrow_and_update());
+    let (stop, stopping) = watch::channel(None);
+    let capacity = connection.event_queue.max_queue_size;
+    let (arrivals, mut arriving) = arrival::queue(capacity, monitor.clone());
+    let routes = Routes::default();
+    let rest = Arc::new(Rest::new(&settings.token, base.as_ref()));
+    let plan = Plan {
+        token: settings.token.clone(),
+        intents,
+        proxy: proxy(&connection)?,
+        pacing: Arc::new(Mutex::new(IdentifyPacing::new(connection.identify_interval))),
+        supervisor: Arc::new(Mutex::new(Supervisor::new(&connection, now()))),
+        arrivals,
+        routes: routes.clone(),
+        monitor: monitor.clone(),
+        stop: stopping,
+        presence: line.wanted().and_then(|presence| serde_json::from_value(presence.data()).ok()),
+        settings: Arc::clone(&connection),
+    };
+    let persistence = file
+        .as_ref()
+        .map(|file| Persistence { path: file.path().to_owned(), intents: intents.bits() });
+    let rest_of = Arc::clone(&rest);
+    let around =
+        Surroundings { rest: rest_of, voice, policy, events: voice_events, routes, monitor };
+    let sessions = saved.as_ref().map(|saved| saved.sessions.clone()).unwrap_or_default();
+    let mut dispatcher = Dispatcher::new(around, connection.event_queue, line, persistence, saved);
+
+    let mut driver = pin!(connect(&settings, base.as_ref(), rest, plan, sessions));
     let mut shutdown = pin!(shutdown);
-    loop {
-        let lost = match prepare(&rest, &settings, &mut registered, &mut shutdown).await? {
-            Prepared::Shutdown => break,
-            Prepared::Unreachable(reason) => reason,
-            Prepared::At(url) => {
-                let served =
-                    connection.serve(url, &around, &mut requests, &mut commands, &mut shutdown);
-                match served.await? {
-                    Served::Shutdown => break,
-                    Served::Lost(reason) => reason,
-                }
+    let served = dispatcher
+        .serve(driver.as_mut(), &mut arriving, &mut voice_requests, &mut wanted, &mut shutdown)
+        .await;
+    let how = match served {
+        Ok(how) => how,
+        Err(failure) => {
+            if let Some(file) = &file {
+                file.remove();
             }
-        };
-        if connection.was_useful() {
-            backoff.reset();
+            return Err(failure);
         }
-        let wait = backoff.next_wait();
-        tracing::warn!("Discord gateway: {lost}; next try in {} s", wait.as_secs());
-        if !pause(wait, &mut connection, &mut requests, &mut shutdown).await {
-            break;
-        }
+    };
+    drop(keep_wanted);
+    dispatcher.close(how, driver, &stop, &mut arriving, &mut voice_requests).await;
+    if let Some(file) = file.filter(|_| how == Stop::Final) {
+        file.remove();
     }
-    connection.close(&mut requests, &mut commands).await;
     Ok(())
 }
 
-fn config(settings: &GatewaySettings) -> twilight_gateway::Config {
+fn open_file(settings: &GatewaySettings) -> Result<Option<SessionFile>, GatewayFailure> {
+    let Some(folder) = &settings.connection.state_folder else { return Ok(None) };
+    let opened = SessionFile::open(folder, &settings.token).map_err(|failure| match failure {
+        OpenFailure::Taken(process) => GatewayFailure::TokenInUse { process },
+        OpenFailure::Io(error) => {
+            GatewayFailure::StateFolder { folder: folder.clone(), reason: error.to_string() }
+        }
+    });
+    opened.map(Some)
+}
+
+fn proxy(settings: &ConnectionSettings) -> Result<Option<Arc<Proxy>>, GatewayFailure> {
+    let Some(url) = &settings.proxy else { return Ok(None) };
+    let proxy = Proxy::new(url, None).ok_or(GatewayFailure::BadProxy)?;
+    Ok(Some(Arc::new(proxy)))
+}
+
+fn presence_line(input: &PresenceInput) -> PresenceLine {
+    let mut line = PresenceLine::new(input.settings.clone());
+    line.handle_health(now(), input.health.clone());
+    line
+}
+
+fn intents(settings: &GatewaySettings) -> Intents {
     // Neither is privileged. Interactions and VOICE_SERVER_UPDATE need no intent.
     let mut intents = Intents::GUILDS;
     if settings.voice {
         intents |= Intents::GUILD_VOICE_STATES;
     }
-    ConfigBuilder::new(settings.token.expose_secret().to_owned(), intents).build()
+    intents
 }
 
-enum Prepared {
-    /// The gateway's address.
-    At(String),
-    /// Discord cannot be reached, in words.
-    Unreachable(String),
-    /// Shutdown was asked for.
-    Shutdown,
-}
-
-/// Registers the commands, once, and asks where the gateway is.
-async fn prepare(
-    rest: &Rest,
+/// Asks where the gateway is and connects there, again and again, until it is to stop.
+async fn connect(
     settings: &GatewaySettings,
-    registered: &mut bool,
-    shutdown: &mut (impl Future<Output = ()> + Unpin),
-) -> Result<Prepared, GatewayFailure> {
-    let asked = async {
-        let url = rest.gateway_url().await?;
-        if !*registered {
-            register(rest, settings).await?;
-            *registered = true;
-        }
-        Ok(url)
-    };
-    let answer = tokio::select! {
-        () = shutdown => return Ok(Prepared::Shutdown),
-        answer = asked => answer,
-    };
-    match answer {
-        Ok(url) => Ok(match gateway_url(&url) {
-            Some(url) => Prepared::At(url),
-            None => Prepared::Unreachable(format!(
-                "GET /gateway/bot names {:?}, which is not a websocket address",
-                url.chars().take(100).collect::<String>()
-            )),
-        }),
-        Err(RestFailure::TokenRefused) => Err(GatewayFailure::TokenRefused),
-        Err(failure) => Ok(Prepared::Unreachable(failure.to_string())),
-    }
-}
-
-/// A refusal to register commands is told and lived with; a passing failure is tried again.
-async fn register(rest: &Rest, settings: &GatewaySettings) -> Result<(), RestFailure> {
-    if settings.commands == CommandScope::Off {
-        return Ok(());
-    }
-    let application = match settings.application_id {
-        Some(id) => id,
-        None => rest.application_id().await?,
-    };
-    match rest.register(application, &settings.commands, &definitions(settings.voice)).await {
-        Err(failure @ RestFailure::Refused { .. }) => {
-            tracing::warn!("slash commands are not registered: {failure}");
-            Ok(())
-        }
-        result => result,
-    }
-}
-
-/// Waits; requests that come meanwhile are kept. False: shutdown was asked for.
-async fn pause(
-    wait: Duration,
-    connection: &mut Connection,
-    requests: &mut mpsc::Receiver<VoiceStateRequest>,
-    shutdown: &mut (impl Future<Output = ()> + Unpin),
-) -> bool {
-    let mut over = pin!(tokio::time::sleep(wait));
+    base: Option<&ApiBase>,
+    rest: Arc<Rest>,
+    plan: Plan,
+    mut sessions: Vec<Option<Resumable>>,
+) -> Result<(), GatewayFailure> {
+    let connection = &settings.connection;
+    let limit = connection.metadata_timeout;
+    let client = MetadataClient::new(&settings.token, base, connection.proxy.as_deref(), limit)
+        .map_err(|_| GatewayFailure::BadProxy)?;
+    let mut fallback = FallbackLog::default();
+    let mut started = false;
+    let mut stop = plan.stop.clone();
+    let mut registration = Some(registration::start(rest, settings));
     loop {
-        tokio::select! {
-            () = &mut *shutdown => return false,
-            () = &mut over => return true,
-            Some(request) = requests.recv() => connection.hold(request),
+        let asked = tokio::select! {
+            _ = stop_asked(&mut stop) => return Ok(()),
+            asked = client.ask() => asked,
+        };
+        let metadata = used(asked, sessions.len(), &mut fallback)?;
+        if let Some(limit) = metadata.limit {
+            let mut pacing = plan.pacing.lock().unwrap_or_else(PoisonError::into_inner);
+            pacing.update(now(), limit);
         }
+        if let Some(registered) = registration.take() {
+            tokio::select! {
+                _ = stop_asked(&mut stop) => return Ok(()),
+                _ = tokio::time::timeout(REGISTRATION_WAIT, registered) => {}
+            }
+        }
+        let shards = usize::try_from(metadata.shards).unwrap_or(1);
+        if sessions.len() != shards {
+            // Sessions belong to a number of shards.
+            for (shard, _) in sessions.iter().enumerate().filter(|(_, session)| session.is_some()) {
+                plan.arrivals.put(Arrival::SessionLost { shard }).await;
+            }
+            sessions = vec![None; shards];
+        }
+        let url = address(metadata.url.as_deref(), base);
+        if shards > 1 {
+            tracing::info!("Discord gateway: {shards} shards");
+        }
+        let ended = match thread::run(plan.clone(), url, sessions.clone(), started) {
+            Ok(ended) => ended,
+            Err(error) => {
+                return Err(GatewayFailure::NoGateway { reason: format!("no thread: {error}") });
+            }
+        };
+        started = true;
+        // The thread is gone without a word only if it panicked.
+        let over = ended.await.unwrap_or(Over::Restart(Cause::Retries, sessions.clone()));
+        let cause = match over {
+            Over::Stopped => return Ok(()),
+            Over::Fatal(code) => return Err(GatewayFailure::from_close(code)),
+            Over::Restart(cause, kept) => {
+                sessions = kept;
+                cause
+            }
+        };
+        plan.monitor.restarted();
+        let wait = {
+            let mut supervisor = plan.supervisor.lock().unwrap_or_else(PoisonError::into_inner);
+            supervisor.handle_restart(now(), cause, rand::random())
+        };
+        tracing::warn!(
+            "Discord gateway: {}; the connection is started anew in {:.0} s",
+            cause_in_words(cause),
+            wait.as_secs_f64()
+        );
+        tokio::select! {
+            _ = stop_asked(&mut stop) => return Ok(()),
+            () = tokio::time::sleep(wait) => {}
+        }
+    }
+}
+
+fn cause_in_words(cause: Cause) -> &'static str {
+    match cause {
+        Cause::Retries => "too many tries in a row",
+        Cause::NotReady => "READY did not come",
+        Cause::Stale => "nothing came for too long",
+    }
+}
+
+/// What to connect with. `known`: shards of the sessions there are.
+fn used(
+    asked: Asked,
+    known: usize,
+    fallback: &mut FallbackLog,
+) -> Result<Metadata, GatewayFailure> {
+    match judge(asked) {
+        Verdict::Use(metadata) => Ok(metadata),
+        Verdict::FallBack(why) => {
+            if let Some(line) = fallback.line(now(), &why) {
+                tracing::warn!("{line}");
+            }
+            let shards = u32::try_from(known).unwrap_or(1).max(1);
+            Ok(Metadata { url: None, shards, limit: None })
+        }
+        Verdict::TokenRefused => Err(GatewayFailure::TokenRefused),
+        Verdict::Fatal(reason) => Err(GatewayFailure::NoGateway { reason }),
+    }
+}
+
+/// Where to connect: as Discord said, or where its gateway usually is.
+fn address(told: Option<&str>, base: Option<&ApiBase>) -> String {
+    if let Some(url) = told.and_then(gateway_url) {
+        return url;
+    }
+    match base {
+        Some(base) => format!("{}://{}", if base.plain { "ws" } else { "wss" }, base.host),
+        None => DEFAULT_URL.to_owned(),
     }
 }

@@ -1,12 +1,20 @@
 //! Sockets and tasks: the main gateway's websocket and REST. No rules about commands or voice.
 
+mod arrival;
 mod base_url;
+mod clock;
+mod dispatch;
 pub mod gateway;
 pub mod lookups;
+mod metadata;
 pub mod probe;
+mod registration;
 mod rest;
 mod room;
+mod session_file;
 mod shard;
 pub mod stage;
+mod thread;
+mod tunnel;
 mod upload;
 pub mod voice_message;

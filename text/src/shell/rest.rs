@@ -143,13 +143,6 @@ impl Rest {
         &self.client
     }
 
-    /// The address of the main gateway.
-    pub(super) async fn gateway_url(&self) -> Result<String, RestFailure> {
-        let what = "GET /gateway/bot";
-        let response = once(what, self.client.gateway().authed()).await?;
-        Ok(read(what, response.model()).await?.url)
-    }
-
     /// The bot's application.
     pub(super) async fn application_id(&self) -> Result<u64, RestFailure> {
         let what = "GET /applications/@me";

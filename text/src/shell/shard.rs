@@ -1,400 +1,398 @@
-//! One websocket of the main gateway, and everything that must survive its loss.
+//! One shard's websockets. Runs on the connection's own thread, where nothing else does: reading,
+//! heartbeats and the rules of [`Link`]; what comes is put into a queue, nothing is handled here.
 
 use std::{
-    collections::{BTreeSet, VecDeque},
-    sync::Arc,
+    future::pending,
+    sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
-use clawvoice_session::{
-    GuildId, UserId, VoiceControl, VoiceGatewayEvent, VoiceStateRequest, access::Policy,
-};
 use futures_util::StreamExt as _;
 use tokio::{
-    sync::{mpsc, watch},
-    task::JoinSet,
+    sync::{mpsc, oneshot, watch},
     time::timeout,
 };
 use twilight_gateway::{
-    CloseFrame, Config, ConfigBuilder, Message, Shard, ShardId, ShardState,
+    CloseFrame, Config, ConfigBuilder, Message, Session, Shard, ShardId, ShardState,
     error::{ReceiveMessageError, ReceiveMessageErrorType},
+    queue::Queue,
 };
-use twilight_model::{gateway::payload::outgoing::UpdateVoiceState, id::Id};
+use twilight_model::gateway::event::GatewayEventDeserializer;
 
 use super::{
+    arrival::{Arrival, Intake},
     base_url::gateway_url,
-    gateway::{GatewayFailure, close_in_words},
-    rest::Rest,
+    clock::{now, sleep_until},
+    gateway::{Stop, stop_asked},
+    tunnel::Proxy,
 };
-use crate::{
-    command::{Doors, answer},
-    directory::Directory,
-    incoming::{self, Incoming, Interaction},
+use crate::connection::{
+    identify::IdentifyPacing,
+    link::{Cause, Link, Output, Resumable, Way},
+    status::ShardMonitor,
+    supervisor::Supervisor,
 };
 
-/// Voice events that wait for a slow voice side. Beyond it the websocket is not read.
-const MAX_OUTBOX: usize = 4096;
+/// How long a websocket that is let go may take to close.
+const LEAVE_WAIT: Duration = Duration::from_secs(5);
 
-/// Commands carried out at the same time. Beyond it new ones are not answered.
-const MAX_COMMANDS: usize = 64;
+/// The same when the process ends.
+pub(super) const CLOSE_WAIT: Duration = Duration::from_millis(400);
 
-/// How long shutdown waits for Discord to confirm that the bot left voice.
-const LEAVE_WAIT: Duration = Duration::from_millis(500);
+/// Source: Discord, "Gateway Opcodes".
+const HELLO: u8 = 10;
 
-/// How long shutdown waits for the answers of running commands, and for the websocket to close.
-const CLOSE_WAIT: Duration = Duration::from_millis(400);
-
-/// Why [`Connection::serve`] came back.
+/// How a shard's run ended.
 #[derive(Debug)]
-pub(super) enum Served {
-    /// Shutdown was asked for.
-    Shutdown,
-    /// The websocket cannot be opened, or closes before it is of use; wait, then come back.
-    Lost(String),
+pub(super) enum End {
+    /// As was asked for, or because another shard ended; with the session that can be resumed.
+    Stopped(Option<Resumable>),
+    /// It gave up.
+    Restart(Cause, Option<Resumable>),
+    /// Discord closed with a code after which connecting again is pointless.
+    Fatal(u16),
 }
 
-/// The main gateway connection, across websockets.
-#[derive(Debug)]
-pub(super) struct Connection {
-    config: Config,
-    shard: Option<Shard>,
-    /// Whether the current websocket reached READY or RESUMED.
-    useful: bool,
-    /// Whether one did since [`Self::serve`] was called.
-    served: bool,
-    /// Whether a READY was seen whose session is not yet known to be lost.
-    in_session: bool,
-    user: Option<UserId>,
-    /// Guilds in whose voice channels the bot is, as Discord tells.
-    in_voice: BTreeSet<GuildId>,
-    /// What voice has not taken yet.
-    outbox: VecDeque<VoiceGatewayEvent>,
-    /// Requests that wait for a session, the last one per guild.
-    held: Vec<VoiceStateRequest>,
-    /// Copied by commands that go by it.
-    directory: Arc<Directory>,
+/// Lets shards identify when they may, and tells them when it is.
+#[derive(Clone, Debug)]
+pub(super) struct Turns {
+    pub(super) pacing: Arc<Mutex<IdentifyPacing>>,
+    pub(super) identifying: mpsc::Sender<()>,
 }
 
-/// What a connection works with.
-#[derive(Clone)]
-pub(super) struct Surroundings {
-    pub(super) rest: Arc<Rest>,
-    pub(super) voice: Option<Arc<dyn VoiceControl>>,
-    pub(super) policy: watch::Receiver<Arc<Policy>>,
-    pub(super) events: mpsc::Sender<VoiceGatewayEvent>,
+impl Queue for Turns {
+    fn enqueue(&self, shard: u32) -> oneshot::Receiver<()> {
+        let (turn, come) = oneshot::channel();
+        let mut pacing = self.pacing.lock().unwrap_or_else(PoisonError::into_inner);
+        let at = pacing.reserve(now(), shard);
+        drop(pacing);
+        let identifying = self.identifying.clone();
+        tokio::spawn(async move {
+            sleep_until(Some(at)).await;
+            if turn.send(()).is_ok() {
+                let _ = identifying.try_send(());
+            }
+        });
+        come
+    }
 }
 
-impl Connection {
-    /// A connection that is not open yet.
-    pub(super) fn new(config: Config) -> Self {
-        Self {
-            config,
-            shard: None,
-            useful: false,
-            served: false,
-            in_session: false,
-            user: None,
-            in_voice: BTreeSet::new(),
-            outbox: VecDeque::new(),
-            held: Vec::new(),
-            directory: Arc::default(),
-        }
+/// What a shard is made of.
+pub(super) struct ShardTask {
+    pub(super) id: ShardId,
+    pub(super) link: Link,
+    pub(super) config: Config<Turns>,
+    /// Where everybody connects.
+    pub(super) url: String,
+    pub(super) proxy: Option<Arc<Proxy>>,
+    pub(super) identifying: mpsc::Receiver<()>,
+    pub(super) intake: Intake,
+    pub(super) commands: mpsc::Receiver<String>,
+    pub(super) stop: watch::Receiver<Option<Stop>>,
+    pub(super) monitor: Arc<ShardMonitor>,
+    pub(super) supervisor: Arc<Mutex<Supervisor>>,
+    pub(super) verbose: bool,
+    pub(super) sequence: u64,
+}
+
+/// By chance.
+fn roll() -> f64 {
+    rand::random()
+}
+
+impl ShardTask {
+    fn index(&self) -> usize {
+        usize::try_from(self.id.number()).unwrap_or(usize::MAX)
     }
 
-    /// Whether the last call of [`Self::serve`] got as far as READY or RESUMED.
-    pub(super) fn was_useful(&self) -> bool {
-        self.served
-    }
-
-    /// Keeps a request for the time when a session exists; a newer one of the same guild replaces
-    /// an older one.
-    pub(super) fn hold(&mut self, request: VoiceStateRequest) {
-        self.held.retain(|held| held.guild != request.guild);
-        self.held.push(request);
-    }
-
-    /// Opens a websocket at `url`, resuming the session if there is one, and serves it and its
-    /// successors until shutdown or until it is better to wait.
-    pub(super) async fn serve(
-        &mut self,
-        url: String,
-        around: &Surroundings,
-        requests: &mut mpsc::Receiver<VoiceStateRequest>,
-        commands: &mut JoinSet<()>,
-        shutdown: &mut (impl Future<Output = ()> + Unpin),
-    ) -> Result<Served, GatewayFailure> {
-        self.open(url);
-        loop {
-            let Some(shard) = self.shard.as_mut() else {
-                return Ok(Served::Lost("the websocket is gone".to_owned()));
-            };
-            let room = self.outbox.len() < MAX_OUTBOX;
+    /// Runs until it is to stop, gives up, or is refused for good.
+    pub(super) async fn run(mut self) -> End {
+        let mut shard: Option<Shard<Turns>> = None;
+        let mut stop = self.stop.clone();
+        let end = loop {
+            if let Some(end) = self.carry_out(&mut shard).await {
+                break end;
+            }
+            let due = self.link.poll_timeout().map(|(at, _)| at);
+            let live = shard.as_ref().is_some_and(|shard| shard.state().is_identified());
             tokio::select! {
-                biased;
-                () = &mut *shutdown => return Ok(Served::Shutdown),
-                Some(request) = requests.recv() => self.request(request),
-                permit = around.events.reserve(), if !self.outbox.is_empty() => {
-                    match (permit, self.outbox.pop_front()) {
-                        (Ok(permit), Some(event)) => permit.send(event),
-                        // Nobody listens to voice events any more.
-                        _ => self.outbox.clear(),
+                message = next(&mut shard) => self.handle(message, &mut shard),
+                how = stop_asked(&mut stop) => {
+                    self.close(shard.take(), how).await;
+                    break End::Stopped(self.link.session_at(self.sequence));
+                }
+                Some(()) = self.identifying.recv() => {
+                    self.told("identifying");
+                    self.link.handle_identifying(now());
+                }
+                Some(command) = self.commands.recv(), if live => {
+                    if let Some(shard) = &shard {
+                        shard.send(command);
                     }
                 }
-                Some(_) = commands.join_next() => {}
-                message = shard.next(), if room => {
-                    if let Some(reason) = self.handle(message, around, commands)? {
-                        return Ok(Served::Lost(reason));
+                () = self.intake.settle() => {}
+                () = sleep_until(due) => self.link.handle_timeout(now(), roll()),
+            }
+        };
+        self.monitor.ended();
+        let shard = self.index();
+        self.intake.insist(Arrival::Away { shard });
+        self.intake.settle_all().await;
+        end
+    }
+
+    /// Does what the link asks for.
+    async fn carry_out(&mut self, shard: &mut Option<Shard<Turns>>) -> Option<End> {
+        while let Some(output) = self.link.poll_output() {
+            match output {
+                Output::Dial(way) => *shard = self.dial(way).await,
+                Output::Leave => {
+                    if let Some(shard) = shard.take() {
+                        tokio::spawn(let_go(shard, CloseFrame::NORMAL, LEAVE_WAIT));
                     }
                 }
+                Output::SessionLost => {
+                    tracing::warn!("Discord gateway session lost; identifying anew");
+                    let shard = self.index();
+                    self.intake.insist(Arrival::SessionLost { shard });
+                }
+                Output::Lost { why, wait } => {
+                    self.monitor.lost();
+                    let shard = self.index();
+                    self.intake.insist(Arrival::Away { shard });
+                    let next = match wait.is_zero() {
+                        true => "reconnecting now".to_owned(),
+                        false => format!("next try in {:.1} s", wait.as_secs_f64()),
+                    };
+                    tracing::warn!("Discord gateway{}: {why}; {next}", self.name());
+                }
+                Output::TokenShared => tracing::error!(
+                    "Discord ends our sessions right after they begin: another process seems to \
+                     use the same bot token"
+                ),
+                Output::Restart(Cause::Stale) => {
+                    let mut supervisor =
+                        self.supervisor.lock().unwrap_or_else(PoisonError::into_inner);
+                    if supervisor.may_restart(now()) {
+                        return Some(End::Restart(
+                            Cause::Stale,
+                            self.link.session_at(self.sequence),
+                        ));
+                    }
+                    tracing::warn!(
+                        "nothing came from Discord for long, but the hour's restarts are used up"
+                    );
+                }
+                Output::Restart(cause) => {
+                    return Some(End::Restart(cause, self.link.session_at(self.sequence)));
+                }
+                Output::Fatal { code } => return Some(End::Fatal(code)),
             }
         }
+        None
     }
 
-    fn open(&mut self, url: String) {
-        let session = self.shard.as_ref().and_then(|shard| shard.session().cloned());
-        let mut builder = ConfigBuilder::from(self.config.clone()).proxy_url(url);
+    async fn dial(&mut self, way: Way) -> Option<Shard<Turns>> {
+        let (session, url) = match way {
+            Way::Identify => (None, None),
+            Way::Resume(session) => {
+                let url = session.url.as_deref().and_then(gateway_url);
+                self.sequence = session.sequence;
+                (Some(Session::new(session.sequence, session.session_id)), url)
+            }
+        };
+        let url = url.unwrap_or_else(|| self.url.clone());
+        self.told(if session.is_some() { "dialling to resume" } else { "dialling to identify" });
+        let address = match &self.proxy {
+            None => url,
+            Some(proxy) => match proxy.tunnel(&url).await {
+                Ok(address) => address,
+                Err(error) => {
+                    self.link.handle_dial_failed(now(), &error.to_string(), roll());
+                    return None;
+                }
+            },
+        };
+        let mut builder = ConfigBuilder::from(self.config.clone()).proxy_url(address);
         if let Some(session) = session {
             builder = builder.session(session);
         }
-        self.useful = false;
-        self.served = false;
-        self.shard = Some(Shard::with_config(ShardId::ONE, builder.build()));
+        Some(Shard::with_config(self.id, builder.build()))
     }
 
-    /// Sends a request at once if a session exists, else keeps it.
-    fn request(&mut self, request: VoiceStateRequest) {
-        match &self.shard {
-            Some(shard) if shard.state().is_identified() => send(shard, &request),
-            _ => self.hold(request),
-        }
-    }
-
-    /// Takes what the websocket gave; some reason ends this websocket.
+    /// Takes what the websocket gave.
     fn handle(
         &mut self,
         message: Option<Result<Message, ReceiveMessageError>>,
-        around: &Surroundings,
-        commands: &mut JoinSet<()>,
-    ) -> Result<Option<String>, GatewayFailure> {
-        let reason = match message {
-            Some(Ok(Message::Text(text))) => self.handle_text(&text, around, commands),
-            Some(Ok(Message::Close(frame))) => {
-                return self.handle_close(frame.as_ref());
-            }
-            Some(Err(error)) => self.handle_error(&error),
-            None => Some("the websocket is gone".to_owned()),
-        };
-        self.notice_lost_session();
-        Ok(reason)
-    }
-
-    fn handle_text(
-        &mut self,
-        text: &str,
-        around: &Surroundings,
-        commands: &mut JoinSet<()>,
-    ) -> Option<String> {
-        match incoming::read(text) {
-            Ok(Incoming::Ready(ready)) => {
-                if self.in_session {
-                    self.outbox.push_back(VoiceGatewayEvent::SessionLost);
-                }
-                self.in_voice.clear();
-                self.user = Some(ready.user);
-                self.in_session = true;
-                tracing::info!("Discord gateway ready as user {}", ready.user);
-                self.established(ready.user);
-                // twilight would panic on an address it cannot parse when it resumes.
-                gateway_url(&ready.resume_url).is_none().then(|| {
-                    self.shard = None;
-                    "READY names no usable resume_gateway_url".to_owned()
-                })
-            }
-            Ok(Incoming::Resumed) => {
-                tracing::info!("Discord gateway session resumed");
-                if let Some(user) = self.user {
-                    self.established(user);
-                }
-                None
-            }
-            Ok(Incoming::Voice(events)) => {
-                for event in events {
-                    self.follow(&event);
-                    Arc::make_mut(&mut self.directory).follow(&event);
-                    self.outbox.push_back(event);
-                }
-                None
-            }
-            Ok(Incoming::Command(interaction)) => {
-                self.run_command(interaction, around, commands);
-                None
-            }
-            Ok(Incoming::Other) => None,
-            Err(error) => {
-                tracing::warn!("a gateway event is skipped: {error}");
-                None
-            }
-        }
-    }
-
-    /// READY or RESUMED: the websocket is of use.
-    fn established(&mut self, user: UserId) {
-        self.useful = true;
-        self.served = true;
-        self.outbox.push_back(VoiceGatewayEvent::Ready { user });
-        if let Some(shard) = &self.shard {
-            for request in self.held.drain(..) {
-                send(shard, &request);
-            }
-        }
-    }
-
-    /// Remembers in which guilds the bot itself is in voice.
-    fn follow(&mut self, event: &VoiceGatewayEvent) {
-        if let VoiceGatewayEvent::State(state) = event
-            && Some(state.user) == self.user
-        {
-            match state.channel {
-                Some(_) => self.in_voice.insert(state.guild),
-                None => self.in_voice.remove(&state.guild),
-            };
-        }
-    }
-
-    fn run_command(
-        &self,
-        interaction: Interaction,
-        around: &Surroundings,
-        commands: &mut JoinSet<()>,
+        shard: &mut Option<Shard<Turns>>,
     ) {
-        if commands.len() >= MAX_COMMANDS {
-            tracing::warn!("a command is dropped: {MAX_COMMANDS} are running already");
-            return;
+        match message {
+            Some(Ok(Message::Text(text))) => self.handle_text(text, shard),
+            Some(Ok(Message::Close(frame))) => {
+                *shard = None;
+                self.closed(frame.map(|frame| frame.code).filter(|code| *code != 1006));
+            }
+            Some(Err(error)) => self.handle_error(&error, shard),
+            None => {
+                *shard = None;
+                self.closed(None);
+            }
         }
-        let around = around.clone();
-        let directory = Arc::clone(&self.directory);
-        commands.spawn(async move {
-            let Interaction { id, application, token, invocation } = interaction;
-            if let Err(failure) = around.rest.defer(application, id, &token).await {
-                tracing::warn!("/{} is not carried out: {failure}", invocation.name);
-                return;
-            }
-            let policy = Arc::clone(&around.policy.borrow());
-            let voice = around.voice.as_deref();
-            let doors = Doors { voice, policy: &policy, directory: &directory };
-            let reply = answer(&invocation, doors).await;
-            if let Err(failure) = around.rest.answer(application, &token, &reply).await {
-                tracing::warn!("the reply to /{} is lost: {failure}", invocation.name);
-            }
-        });
     }
 
-    fn handle_close(
+    fn closed(&mut self, code: Option<u16>) {
+        self.monitor.closed(code);
+        if self.verbose {
+            tracing::info!("gateway{}: closed with {code:?}", self.name());
+        }
+        self.link.handle_closed(now(), code, self.sequence, roll());
+    }
+
+    fn handle_text(&mut self, text: String, shard: &mut Option<Shard<Turns>>) {
+        let now = now();
+        self.monitor.frame(now);
+        self.link.handle_frame(now);
+        let Some(head) = GatewayEventDeserializer::from_json(&text) else { return };
+        let (op, sequence, name) = head.into_parts();
+        match (op, name) {
+            (0, Some(name)) => {
+                let (name, sequence) = (name.into_owned(), sequence.unwrap_or(self.sequence));
+                self.handle_event(&name, sequence, text, shard);
+            }
+            (7, _) => self.link.handle_reconnect(now, self.sequence, roll()),
+            (9, _) => {
+                let resumable = serde_json::from_str::<serde_json::Value>(&text)
+                    .is_ok_and(|payload| payload["d"] == true);
+                self.link.handle_invalid_session(now, resumable, self.sequence, roll());
+            }
+            (HELLO, _) => self.link.handle_hello(now),
+            (11, _) => self.acknowledged(shard.as_ref()),
+            _ => {}
+        }
+    }
+
+    fn handle_event(
         &mut self,
-        frame: Option<&CloseFrame<'static>>,
-    ) -> Result<Option<String>, GatewayFailure> {
-        let code = frame.map(|frame| frame.code);
-        let words = close_in_words(code);
-        if self.shard.as_ref().map(Shard::state) == Some(ShardState::FatallyClosed) {
-            return Err(GatewayFailure::from_close(code));
+        name: &str,
+        sequence: u64,
+        text: String,
+        shard: &mut Option<Shard<Turns>>,
+    ) {
+        let (at, index) = (now(), self.index());
+        self.monitor.event(at);
+        if self.verbose {
+            tracing::info!("gateway{}: {name} {sequence}", self.name());
         }
-        self.notice_lost_session();
-        if !self.useful {
-            // Without a wait, a server that closes at once would be dialled in a loop.
-            return Ok(Some(format!("Discord closed the gateway connection: {words}")));
+        self.sequence = sequence;
+        match name {
+            "READY" => {
+                let Some(shard) = shard else { return };
+                let Some(session) = shard.session() else { return };
+                let session = Resumable {
+                    session_id: session.id().to_owned(),
+                    sequence,
+                    url: shard.resume_url().and_then(gateway_url),
+                };
+                self.monitor.established(at, false);
+                self.link.handle_ready(at, session.clone());
+                self.intake.insist(Arrival::Ready { shard: index, session, text });
+            }
+            "RESUMED" => {
+                self.monitor.established(at, true);
+                self.link.handle_resumed(at);
+                self.intake.insist(Arrival::Resumed { shard: index, sequence });
+            }
+            _ => self.intake.offer(name, Arrival::Event { shard: index, sequence, text }),
         }
-        tracing::warn!("Discord gateway connection closed: {words}; reconnecting now");
-        self.useful = false;
-        Ok(None)
     }
 
-    fn handle_error(&mut self, error: &ReceiveMessageError) -> Option<String> {
+    /// Notes when the heartbeat went out that is acknowledged now.
+    fn acknowledged(&self, shard: Option<&Shard<Turns>>) {
+        let Some(latency) = shard.map(Shard::latency) else { return };
+        let Some(took) = latency.recent().first().copied() else { return };
+        let now = now();
+        self.monitor.heartbeat_sent(now - took);
+        self.monitor.heartbeat_acked(now, took);
+        if self.verbose {
+            tracing::info!("gateway{}: heartbeat acknowledged after {took:?}", self.name());
+        }
+    }
+
+    fn handle_error(&mut self, error: &ReceiveMessageError, shard: &mut Option<Shard<Turns>>) {
         // The error's own text may quote a message, and messages hold tokens.
         let causes =
             std::iter::successors(std::error::Error::source(error), |cause| cause.source());
         let text = causes.map(ToString::to_string).collect::<Vec<_>>().join(": ");
         if matches!(error.kind(), ReceiveMessageErrorType::Reconnect) {
-            return Some(format!("the websocket cannot be opened: {text}"));
-        }
-        tracing::warn!("a gateway message is skipped: {text}");
-        None
-    }
-
-    /// Tells voice when the session cannot be resumed any more.
-    fn notice_lost_session(&mut self) {
-        let has_session = self.shard.as_ref().is_some_and(|shard| shard.session().is_some());
-        if self.in_session && !has_session {
-            self.in_session = false;
-            self.in_voice.clear();
-            tracing::warn!("Discord gateway session lost; identifying anew");
-            self.outbox.push_back(VoiceGatewayEvent::SessionLost);
-        }
-    }
-
-    /// Sends what is queued, leaves voice, and closes the websocket with 1000.
-    pub(super) async fn close(
-        mut self,
-        requests: &mut mpsc::Receiver<VoiceStateRequest>,
-        commands: &mut JoinSet<()>,
-    ) {
-        while let Ok(request) = requests.try_recv() {
-            self.request(request);
-        }
-        let answers = async { while commands.join_next().await.is_some() {} };
-        let (answered, ()) = tokio::join!(timeout(CLOSE_WAIT, answers), self.leave_and_close());
-        if answered.is_err() {
-            tracing::debug!("a running command was not answered before the end");
-        }
-    }
-
-    async fn leave_and_close(mut self) {
-        let Some(mut shard) = self.shard.take() else { return };
-        if !shard.state().is_identified() {
+            *shard = None;
+            self.link.handle_dial_failed(now(), &text, roll());
             return;
         }
-        for guild in &self.in_voice {
-            let leave = VoiceStateRequest {
-                guild: *guild,
-                channel: None,
-                self_mute: false,
-                self_deaf: false,
-            };
-            send(&shard, &leave);
+        tracing::warn!("a gateway message is skipped: {text}");
+        let gone = shard.take_if(|shard| matches!(shard.state(), ShardState::Disconnected { .. }));
+        if let Some(shard) = gone {
+            tokio::spawn(let_go(shard, CloseFrame::RESUME, LEAVE_WAIT));
+            self.closed(None);
         }
-        // A close frame overtakes queued commands, so the confirmations are awaited first.
-        let left = async {
-            while !self.in_voice.is_empty() {
-                let Some(Ok(message)) = shard.next().await else { return };
-                if let Message::Text(text) = message
-                    && let Ok(Incoming::Voice(events)) = incoming::read(&text)
-                {
-                    events.iter().for_each(|event| self.follow(event));
-                }
-            }
+    }
+
+    async fn close(&mut self, shard: Option<Shard<Turns>>, how: Stop) {
+        let Some(shard) = shard.filter(|shard| shard.state().is_identified()) else { return };
+        let frame = match how {
+            Stop::Final => CloseFrame::NORMAL,
+            Stop::Restart => CloseFrame::RESUME,
         };
-        if timeout(LEAVE_WAIT, left).await.is_err() {
-            tracing::warn!("Discord did not confirm in time that the bot left voice");
+        let_go(shard, frame, CLOSE_WAIT).await;
+    }
+
+    fn told(&self, what: &str) {
+        if self.verbose {
+            tracing::info!("gateway{}: {what}", self.name());
         }
-        shard.close(CloseFrame::NORMAL);
-        let closed = async {
-            while let Some(Ok(message)) = shard.next().await {
-                // A peer that hangs up without a close frame of its own makes twilight connect
-                // anew; its HELLO must not be answered with an IDENTIFY.
-                let anew = shard.state() == ShardState::Identifying;
-                if anew || matches!(message, Message::Close(_)) {
-                    return;
-                }
-            }
-        };
-        if timeout(CLOSE_WAIT, closed).await.is_err() {
-            tracing::debug!("Discord did not answer the gateway's close frame in time");
+    }
+
+    /// Which shard, if there are more than one.
+    fn name(&self) -> String {
+        match self.id.total() {
+            1 => String::new(),
+            total => format!(" shard {} of {total}", self.id.number()),
         }
     }
 }
 
-/// Queues op 4.
-fn send(shard: &Shard, request: &VoiceStateRequest) {
-    let Some(guild) = Id::new_checked(request.guild.get()) else { return };
-    let channel = request.channel.and_then(|channel| Id::new_checked(channel.get()));
-    shard.command(&UpdateVoiceState::new(guild, channel, request.self_deaf, request.self_mute));
+async fn next(shard: &mut Option<Shard<Turns>>) -> Option<Result<Message, ReceiveMessageError>> {
+    match shard {
+        Some(shard) => shard.next().await,
+        None => pending().await,
+    }
+}
+
+/// Closes a websocket; waits for the peer to do so, too, but not for long.
+async fn let_go(mut shard: Shard<Turns>, frame: CloseFrame<'static>, wait: Duration) {
+    // twilight panics on an address it cannot parse if it comes to dial it.
+    if shard.resume_url().is_some_and(|url| gateway_url(url).is_none()) {
+        return;
+    }
+    if !matches!(shard.state(), ShardState::Disconnected { .. } | ShardState::FatallyClosed) {
+        shard.close(frame);
+    }
+    let closed = async {
+        while let Some(Ok(message)) = shard.next().await {
+            // A peer that hangs up without a close frame of its own makes twilight connect anew;
+            // its HELLO must not be answered, least of all with a RESUME of a session that goes on
+            // elsewhere.
+            let anew = match &message {
+                Message::Close(_) => return,
+                Message::Text(text) => {
+                    GatewayEventDeserializer::from_json(text).is_some_and(|head| head.op() == HELLO)
+                }
+            };
+            if anew {
+                return;
+            }
+        }
+    };
+    if timeout(wait, closed).await.is_err() {
+        tracing::debug!("Discord did not answer the gateway's close frame in time");
+    }
 }

@@ -30,10 +30,7 @@ const TICK: Duration = Duration::from_millis(20);
 
 fn settings() -> BatchSettings {
     BatchSettings {
-        rights: Rights {
-            room: Some(access::Room::of(People::of([BOB, BOT]))),
-            ..Rights::open([ADA].into())
-        },
+        rights: Rights::new([ADA].into(), Some(access::Room::of(People::of([BOB, BOT])))),
         ..BatchSettings::new(GuildId::new(1), ChannelId::new(2), BOT)
     }
 }

@@ -1,0 +1,522 @@
+//! Handles what comes from the websockets' thread: voice follows, commands are carried out.
+
+use std::{
+    collections::{BTreeSet, VecDeque},
+    future::Future,
+    path::PathBuf,
+    pin::Pin,
+    sync::Arc,
+    time::Duration,
+};
+
+use clawvoice_session::{
+    GuildId, SessionTime, UserId, VoiceControl, VoiceGatewayEvent, VoiceStateRequest,
+    access::Policy,
+};
+use serde_json::json;
+use tokio::{
+    sync::{mpsc, watch},
+    task::{JoinHandle, JoinSet},
+    time::timeout,
+};
+
+use super::{
+    arrival::{Arrival, Routes},
+    clock::{now, sleep_until, unix_ms},
+    gateway::{GatewayFailure, PresenceInput, Stop},
+    rest::Rest,
+    session_file,
+    shard::CLOSE_WAIT,
+};
+use crate::{
+    command::{Doors, answer},
+    connection::{
+        link::Resumable, listeners::Listeners, presence::PresenceLine, recall::Recall,
+        saved::Saved, settings::EventQueueSettings, status::GatewayMonitor,
+    },
+    directory::Directory,
+    incoming::{self, Incoming, Interaction},
+};
+
+/// Voice events that wait for a slow voice side. Beyond it the queue is not read.
+const MAX_OUTBOX: usize = 4096;
+
+/// Commands that wait for a slot. Beyond it the queue is not read.
+const MAX_WAITING: usize = 256;
+
+/// How long shutdown waits for Discord to confirm that the bot left voice.
+const LEAVE_WAIT: Duration = Duration::from_millis(500);
+
+/// How long a restart waits for running handlers.
+const FINISH_WAIT: Duration = Duration::from_secs(3);
+
+/// What changed is written down at most this often,
+const SAVE_PAUSE: Duration = Duration::from_secs(1);
+
+/// and that the session still lives at least this often.
+const SAVE_AGAIN: Duration = Duration::from_secs(30);
+
+/// The kind of handler there is, and its event.
+const COMMAND: (&str, &str) = ("slash-command", "INTERACTION_CREATE");
+
+/// What handlers work with.
+#[derive(Clone)]
+pub(super) struct Surroundings {
+    pub(super) rest: Arc<Rest>,
+    pub(super) voice: Option<Arc<dyn VoiceControl>>,
+    pub(super) policy: watch::Receiver<Arc<Policy>>,
+    pub(super) events: mpsc::Sender<VoiceGatewayEvent>,
+    pub(super) routes: Routes,
+    pub(super) monitor: GatewayMonitor,
+}
+
+/// Where sessions are written down, and with which intents they were identified.
+#[derive(Clone, Debug)]
+pub(super) struct Persistence {
+    pub(super) path: PathBuf,
+    pub(super) intents: u64,
+}
+
+/// What handles events, across websockets and connections.
+pub(super) struct Dispatcher {
+    around: Surroundings,
+    user: Option<UserId>,
+    /// Per shard: the session, at the number of the last event that was handled.
+    sessions: Vec<Option<Resumable>>,
+    /// Per shard: whether commands can be sent.
+    established: Vec<bool>,
+    /// Guilds in whose voice channels the bot is, as Discord tells.
+    in_voice: BTreeSet<GuildId>,
+    recall: Recall,
+    /// Copied by commands that go by it.
+    directory: Arc<Directory>,
+    /// Of a process before this one: told as soon as its session goes on.
+    inherited: Option<Saved>,
+    outbox: VecDeque<VoiceGatewayEvent>,
+    /// Requests that wait for a session, the last one per guild.
+    held: Vec<VoiceStateRequest>,
+    listeners: Listeners,
+    handlers: JoinSet<u64>,
+    /// Commands that wait for a slot.
+    waiting: VecDeque<Interaction>,
+    presence: PresenceLine,
+    persistence: Option<Persistence>,
+    saving: Option<JoinHandle<()>>,
+    changed: bool,
+    saved_at: SessionTime,
+}
+
+/// The connection, seen from here: completes when it is over.
+pub(super) type Driver<'a> = Pin<&'a mut (dyn Future<Output = Result<(), GatewayFailure>> + Send)>;
+
+impl Dispatcher {
+    /// `inherited`: what the last process left.
+    pub(super) fn new(
+        around: Surroundings,
+        settings: EventQueueSettings,
+        presence: PresenceLine,
+        persistence: Option<Persistence>,
+        inherited: Option<Saved>,
+    ) -> Self {
+        let sessions = inherited.as_ref().map(|saved| saved.sessions.clone()).unwrap_or_default();
+        let established = vec![false; sessions.len()];
+        Self {
+            around,
+            user: None,
+            sessions,
+            established,
+            in_voice: BTreeSet::new(),
+            directory: Arc::default(),
+            recall: inherited.as_ref().map(|saved| saved.recall.clone()).unwrap_or_default(),
+            inherited,
+            outbox: VecDeque::new(),
+            held: Vec::new(),
+            listeners: Listeners::new(settings),
+            handlers: JoinSet::new(),
+            waiting: VecDeque::new(),
+            presence,
+            persistence,
+            saving: None,
+            changed: false,
+            saved_at: SessionTime::ZERO,
+        }
+    }
+
+    /// Handles what comes until `shutdown`, or until the connection is refused for good.
+    pub(super) async fn serve(
+        &mut self,
+        mut driver: Driver<'_>,
+        arrivals: &mut mpsc::Receiver<Arrival>,
+        requests: &mut mpsc::Receiver<VoiceStateRequest>,
+        wanted: &mut watch::Receiver<PresenceInput>,
+        shutdown: &mut (impl Future<Output = Stop> + Unpin),
+    ) -> Result<Stop, GatewayFailure> {
+        let mut wanted_open = true;
+        let events = self.around.events.clone();
+        loop {
+            let room = self.outbox.len() < MAX_OUTBOX && self.waiting.len() < MAX_WAITING;
+            let save_at = self.save_due();
+            let line_at = self.presence.poll_timeout().filter(|_| self.is_established());
+            let listeners_at = self.listeners.poll_timeout();
+            tokio::select! {
+                how = &mut *shutdown => return Ok(how),
+                outcome = &mut driver => return outcome.map(|()| Stop::Final),
+                Some(request) = requests.recv() => self.request(request),
+                permit = events.reserve(), if !self.outbox.is_empty() => {
+                    match (permit, self.outbox.pop_front()) {
+                        (Ok(permit), Some(event)) => permit.send(event),
+                        // Nobody listens to voice events any more.
+                        _ => self.outbox.clear(),
+                    }
+                }
+                Some(ended) = self.handlers.join_next() => self.ended(ended.ok()),
+                Some(arrival) = arrivals.recv(), if room => self.handle(arrival),
+                changed = wanted.changed(), if wanted_open => {
+                    wanted_open = changed.is_ok();
+                    let input = wanted.borrow_and_update().clone();
+                    self.presence.handle_settings(now(), input.settings);
+                    self.presence.handle_health(now(), input.health);
+                }
+                () = sleep_until(line_at) => self.show_presence(),
+                () = sleep_until(listeners_at) => {
+                    for line in self.listeners.handle_timeout(now()) {
+                        tracing::warn!("{line}");
+                    }
+                }
+                () = sleep_until(save_at) => self.save(),
+            }
+        }
+    }
+
+    /// Ends: sends what was asked for, leaves voice if it is for good, lets the connection go by
+    /// `stop`, and writes down what the next process resumes, or that there is nothing.
+    pub(super) async fn close(
+        mut self,
+        how: Stop,
+        mut driver: Driver<'_>,
+        stop: &watch::Sender<Option<Stop>>,
+        arrivals: &mut mpsc::Receiver<Arrival>,
+        requests: &mut mpsc::Receiver<VoiceStateRequest>,
+    ) {
+        while let Ok(request) = requests.try_recv() {
+            self.request(request);
+        }
+        if how == Stop::Final {
+            self.leave_voice(arrivals).await;
+        }
+        stop.send_replace(Some(how));
+        let wait = if how == Stop::Final { CLOSE_WAIT } else { FINISH_WAIT };
+        let mut running = true;
+        let over = async {
+            while running || !self.handlers.is_empty() || !self.waiting.is_empty() {
+                tokio::select! {
+                    _ = &mut driver, if running => running = false,
+                    Some(arrival) = arrivals.recv() => self.handle(arrival),
+                    Some(ended) = self.handlers.join_next() => self.ended(ended.ok()),
+                    else => break,
+                }
+            }
+        };
+        if timeout(wait, over).await.is_err() {
+            tracing::debug!("a running command was not answered before the end");
+        }
+        while let Ok(arrival) = arrivals.try_recv() {
+            self.handle(arrival);
+        }
+        if let Some(saving) = self.saving.take() {
+            let _ = saving.await;
+        }
+        if how == Stop::Restart && self.tell_the_rest().await {
+            self.save();
+            if let Some(saving) = self.saving.take() {
+                let _ = saving.await;
+            }
+        }
+    }
+
+    /// Gives voice what waits for it; false if voice does not take it, and then the next process
+    /// hears it again.
+    async fn tell_the_rest(&mut self) -> bool {
+        let events = self.around.events.clone();
+        let told = async {
+            while let Some(event) = self.outbox.pop_front() {
+                if events.send(event).await.is_err() {
+                    return;
+                }
+            }
+        };
+        timeout(LEAVE_WAIT, told).await.is_ok()
+    }
+
+    async fn leave_voice(&mut self, arrivals: &mut mpsc::Receiver<Arrival>) {
+        for guild in self.in_voice.clone() {
+            self.request(leave(guild));
+        }
+        let left = async {
+            while !self.in_voice.is_empty() && self.is_established() {
+                let Some(arrival) = arrivals.recv().await else { return };
+                self.handle(arrival);
+            }
+        };
+        if timeout(LEAVE_WAIT, left).await.is_err() {
+            tracing::warn!("Discord did not confirm in time that the bot left voice");
+        }
+    }
+
+    fn is_established(&self) -> bool {
+        self.established.iter().any(|established| *established)
+    }
+
+    fn shard_of(&self, guild: GuildId) -> usize {
+        // Source: Discord, "Gateway", Sharding.
+        let count = self.around.routes.count().max(1) as u64;
+        usize::try_from((guild.get() >> 22) % count).unwrap_or(0)
+    }
+
+    /// Sends a request at once if its shard has a session, else keeps it; a newer one of the same
+    /// guild replaces an older one.
+    fn request(&mut self, request: VoiceStateRequest) {
+        self.held.retain(|held| held.guild != request.guild);
+        let shard = self.shard_of(request.guild);
+        let ready = self.established.get(shard).copied().unwrap_or(false);
+        if !ready || !self.around.routes.send(shard, op4(&request)) {
+            self.held.push(request);
+        }
+    }
+
+    fn handle(&mut self, arrival: Arrival) {
+        self.around.monitor.taken();
+        self.changed = true;
+        match arrival {
+            Arrival::Ready { shard, session, text } => self.ready(shard, session, &text),
+            Arrival::Resumed { shard, sequence } => self.resumed(shard, sequence),
+            Arrival::Event { shard, sequence, text } => {
+                self.event(&text);
+                if let Some(Some(session)) = self.sessions.get_mut(shard) {
+                    session.sequence = sequence;
+                }
+            }
+            Arrival::Away { shard } => {
+                if let Some(established) = self.established.get_mut(shard) {
+                    *established = false;
+                }
+            }
+            Arrival::SessionLost { shard } => self.session_lost(shard),
+        }
+    }
+
+    fn ready(&mut self, shard: usize, session: Resumable, text: &str) {
+        let user = match incoming::read(text) {
+            Ok(Incoming::Ready(ready)) => ready.user,
+            Ok(_) => return,
+            Err(error) => {
+                tracing::warn!("READY cannot be used: {error}");
+                return;
+            }
+        };
+        if self.sessions.get(shard).is_some_and(Option::is_some) {
+            self.session_lost(shard);
+        }
+        self.place(shard);
+        self.sessions[shard] = Some(session);
+        self.user = Some(user);
+        tracing::info!("Discord gateway ready as user {user}");
+        self.established(shard, user);
+    }
+
+    fn resumed(&mut self, shard: usize, sequence: u64) {
+        self.inherit();
+        tracing::info!("Discord gateway session resumed");
+        self.place(shard);
+        if let Some(session) = &mut self.sessions[shard] {
+            session.sequence = sequence;
+        }
+        if let Some(user) = self.user {
+            self.established(shard, user);
+        }
+    }
+
+    /// READY or RESUMED: commands can be sent.
+    fn established(&mut self, shard: usize, user: UserId) {
+        self.established[shard] = true;
+        self.presence.handle_ready(now());
+        self.outbox.push_back(VoiceGatewayEvent::Ready { user });
+        // Where the last process sat, nobody listens any more; what is asked for comes after it.
+        let held = std::mem::take(&mut self.held);
+        for guild in self.left_behind(user) {
+            self.request(leave(guild));
+        }
+        for request in std::mem::take(&mut self.held).into_iter().chain(held) {
+            self.request(request);
+        }
+    }
+
+    /// Guilds in whose voice channels the last process left the bot.
+    fn left_behind(&mut self, user: UserId) -> Vec<GuildId> {
+        let Some(saved) = self.inherited.take() else { return Vec::new() };
+        saved.recall.in_voice(user)
+    }
+
+    /// A session of the last process goes on: what it told at its beginning is told by us, before
+    /// anything that comes after it.
+    fn inherit(&mut self) {
+        if self.user.is_some() {
+            return;
+        }
+        if let Some(saved) = &self.inherited {
+            self.user = Some(saved.user);
+            self.outbox.extend(saved.recall.events(saved.user));
+        }
+    }
+
+    fn place(&mut self, shard: usize) {
+        if self.sessions.len() <= shard {
+            self.sessions.resize(shard + 1, None);
+        }
+        if self.established.len() <= shard {
+            self.established.resize(shard + 1, false);
+        }
+    }
+
+    fn session_lost(&mut self, shard: usize) {
+        let known = self.sessions.get_mut(shard).and_then(Option::take).is_some();
+        // Nothing is sent to a session that is over: it would come up in the next one.
+        if let Some(established) = self.established.get_mut(shard) {
+            *established = false;
+        }
+        self.inherited = None;
+        self.recall.clear();
+        self.in_voice.clear();
+        if known && self.user.is_some() {
+            self.outbox.push_back(VoiceGatewayEvent::SessionLost);
+        }
+    }
+
+    fn event(&mut self, text: &str) {
+        // Events that were missed come before RESUMED.
+        self.inherit();
+        match incoming::read(text) {
+            Ok(Incoming::Voice(events)) => {
+                for event in events {
+                    self.follow(&event);
+                    self.outbox.push_back(event);
+                }
+            }
+            Ok(Incoming::Command(interaction)) => {
+                self.waiting.push_back(interaction);
+                self.start_waiting();
+            }
+            Ok(_) => {}
+            Err(error) => tracing::warn!("a gateway event is skipped: {error}"),
+        }
+    }
+
+    /// Remembers in which guilds the bot itself is in voice, and what a resumed session does not
+    /// tell again.
+    fn follow(&mut self, event: &VoiceGatewayEvent) {
+        self.recall.follow(event);
+        Arc::make_mut(&mut self.directory).follow(event);
+        if let VoiceGatewayEvent::State(state) = event
+            && Some(state.user) == self.user
+        {
+            match state.channel {
+                Some(_) => self.in_voice.insert(state.guild),
+                None => self.in_voice.remove(&state.guild),
+            };
+        }
+    }
+
+    fn start_waiting(&mut self) {
+        while !self.waiting.is_empty() {
+            let (name, event) = COMMAND;
+            let Some(number) = self.listeners.handle_begin(now(), name, event) else { break };
+            let Some(interaction) = self.waiting.pop_front() else { break };
+            let around = self.around.clone();
+            let directory = Arc::clone(&self.directory);
+            self.handlers.spawn(async move {
+                carry_out(interaction, &around, &directory).await;
+                number
+            });
+        }
+        self.around.monitor.listeners(self.handlers.len());
+    }
+
+    fn ended(&mut self, number: Option<u64>) {
+        // A handler that panicked is in the log already; its slot stays taken, as it may be at work.
+        if let Some(line) = number.and_then(|number| self.listeners.handle_end(now(), number)) {
+            tracing::warn!("{line}");
+        }
+        self.start_waiting();
+    }
+
+    fn show_presence(&mut self) {
+        let Some(presence) = self.presence.poll_output(now()) else { return };
+        let command = json!({"op": 3, "d": presence.data()}).to_string();
+        for shard in 0..self.established.len() {
+            if self.established[shard] && !self.around.routes.send(shard, command.clone()) {
+                tracing::debug!("the status line of shard {shard} is not changed");
+            }
+        }
+    }
+
+    fn save_due(&self) -> Option<SessionTime> {
+        self.persistence.as_ref()?;
+        // An event counts as handled only when nothing of it waits any more.
+        let told = self.outbox.is_empty() && self.waiting.is_empty();
+        let ours = told && self.user.is_some() && self.is_established();
+        let pause = if self.changed { SAVE_PAUSE } else { SAVE_AGAIN };
+        ours.then(|| self.saved_at + pause)
+    }
+
+    /// Writes down what the next process resumes, beside this one's work.
+    fn save(&mut self) {
+        let (Some(persistence), Some(user)) = (&self.persistence, self.user) else { return };
+        self.saved_at = now();
+        if self.saving.as_ref().is_some_and(|saving| !saving.is_finished()) {
+            return;
+        }
+        self.changed = false;
+        let saved = Saved::new(
+            unix_ms(),
+            persistence.intents,
+            user,
+            self.sessions.clone(),
+            self.recall.clone(),
+        );
+        let path = persistence.path.clone();
+        self.saving = Some(tokio::task::spawn_blocking(move || {
+            if let Err(error) = session_file::write(&path, &saved.bytes()) {
+                tracing::warn!("{} cannot be written: {error}", path.display());
+            }
+        }));
+    }
+}
+
+async fn carry_out(interaction: Interaction, around: &Surroundings, directory: &Directory) {
+    let Interaction { id, application, token, invocation } = interaction;
+    if let Err(failure) = around.rest.defer(application, id, &token).await {
+        tracing::warn!("/{} is not carried out: {failure}", invocation.name);
+        return;
+    }
+    let policy = Arc::clone(&around.policy.borrow());
+    let doors = Doors { voice: around.voice.as_deref(), policy: &policy, directory };
+    let reply = answer(&invocation, doors).await;
+    if let Err(failure) = around.rest.answer(application, &token, &reply).await {
+        tracing::warn!("the reply to /{} is lost: {failure}", invocation.name);
+    }
+}
+
+fn leave(guild: GuildId) -> VoiceStateRequest {
+    VoiceStateRequest { guild, channel: None, self_mute: false, self_deaf: false }
+}
+
+/// Source: Discord, "Gateway Events", Update Voice State.
+fn op4(request: &VoiceStateRequest) -> String {
+    json!({"op": 4, "d": {
+        "guild_id": request.guild,
+        "channel_id": request.channel,
+        "self_mute": request.self_mute,
+        "self_deaf": request.self_deaf,
+    }})
+    .to_string()
+}
