@@ -8,6 +8,7 @@ mod app;
 mod cli;
 mod commands;
 mod conversation;
+mod invite;
 mod printer;
 mod provider;
 mod speech;

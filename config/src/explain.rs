@@ -56,7 +56,7 @@ pub fn explain(
 ) -> Result<Vec<Explanation>, UnknownKey> {
     let below: Vec<Explanation> = origins
         .below(path)
-        .filter(|(known, _)| *known != path)
+        .filter(|(known, _)| *known != path && !is_shown_with_its_list(origins, known, path))
         .map(|(known, _)| one(declared, origins, known))
         .collect();
     let known = declared.of(path).is_some() || origins.at(path).is_some();
@@ -66,6 +66,13 @@ pub fn explain(
         (_, false) if origins.at(path).is_none() => Ok(below),
         _ => Ok(vec![one(declared, origins, path)]),
     }
+}
+
+/// Whether it is an element, or within one, of a list that is shown as a whole.
+fn is_shown_with_its_list(origins: &Origins, known: &str, asked: &str) -> bool {
+    let element = |at: &usize| known[at + 1..].starts_with(|c: char| c.is_ascii_digit());
+    let mut brackets = known.match_indices('[').map(|(at, _)| at).filter(element);
+    brackets.any(|at| at >= asked.len() && origins.at(&known[..at]).is_some())
 }
 
 fn one(declared: &Declarations, origins: &Origins, path: &str) -> Explanation {

@@ -17,8 +17,7 @@ use crate::{
     walk::{ExecRefs, Walk},
 };
 
-const NOT_FOUND_HINT: &str =
-    "name your file with --config, or copy fixtures/config/discord.json5 as a start";
+const NOT_FOUND_HINT: &str = "name your file with --config, or run `clawvoice init` to write one";
 
 /// Reads and checks the file at `path`. Secrets named in it are resolved through `env` now.
 ///

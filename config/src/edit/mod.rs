@@ -15,6 +15,7 @@ use std::path::Path;
 use jsonc_parser::{CollectOptions, cst::CstRootNode, parse_to_ast};
 use serde_json::Value;
 
+pub use crate::redact::value as redacted;
 pub use file::{Unwritten, Written, read_for_edit, write};
 pub use key_path::{BadPath, KeyPath, Step};
 pub use payload::Payload;
