@@ -1,6 +1,6 @@
 //! Walks the syntax tree by key, noting what is wrong where it stands and going on.
 
-use std::{cell::RefCell, collections::BTreeSet};
+use std::{borrow::Cow, cell::RefCell, collections::BTreeSet};
 
 use jsonc_parser::{
     ast::{Object, ObjectProp},
@@ -267,7 +267,7 @@ impl<'w, 't> Section<'w, 't> {
         for (layer, prop) in self.own_properties() {
             let key = prop_name(prop);
             if !asked.contains(key) {
-                let hint = check::belongs_elsewhere(&self.path, key)
+                let hint = check::belongs_elsewhere(&of_any_account(&self.path), key)
                     .or_else(|| {
                         check::near_name(key, &known).map(|near| format!("did you mean `{near}`?"))
                     })
@@ -394,11 +394,19 @@ fn known_here(known: &[&str]) -> String {
     }
 }
 
-/// A path without the part that everybody knows: of an account, what is below it.
-fn within(path: &str) -> &str {
-    let Some(key) = path.strip_prefix("channels.discord.") else { return path };
-    let account = key.strip_prefix("accounts.").and_then(|rest| rest.split_once('.'));
-    account.map_or(key, |(_, key)| key)
+/// `channels.discord.accounts.<id>.voice` → `channels.discord.voice`: accounts have the same keys.
+fn of_any_account(path: &str) -> Cow<'_, str> {
+    let Some(rest) = path.strip_prefix("channels.discord.accounts.") else { return path.into() };
+    match rest.split_once('.') {
+        Some((_, key)) => format!("channels.discord.{key}").into(),
+        None => "channels.discord".into(),
+    }
+}
+
+/// A path without the part that everybody knows.
+fn within(path: &str) -> String {
+    let path = of_any_account(path);
+    path.strip_prefix("channels.discord.").unwrap_or(&path).to_owned()
 }
 
 /// `path.key`, or `path["key"]` when the key is not a plain word.

@@ -31,13 +31,14 @@ pub fn load(path: &Path, env: &dyn Env) -> Result<Config, ConfigErrors> {
 }
 
 /// The text of a file.
-pub(crate) fn utf8<'b>(origin: &str, bytes: &'b [u8]) -> Result<&'b str, ConfigError> {
+pub(crate) fn utf8<'b>(origin: &str, bytes: &'b [u8]) -> Result<&'b str, ConfigErrors> {
     std::str::from_utf8(bytes).map_err(|error| {
         let readable = span::readable_part(bytes);
         let offset = error.valid_up_to();
         let byte = bytes.get(offset).copied().unwrap_or_default();
         ConfigError::at(origin, readable, offset..offset, Problem::NotUtf8 { offset, byte })
             .with_hint(Some("save the file as UTF-8".to_owned()))
+            .into()
     })
 }
 

@@ -33,7 +33,7 @@ fn payload(text: &str) -> Payload {
 }
 
 fn path(text: &str) -> KeyPath {
-    text.parse().unwrap()
+    text.parse().expect("a path")
 }
 
 fn apply(text: &str, edit: &Edit) -> Result<Edited, EditError> {
@@ -232,16 +232,16 @@ mod files {
     use super::*;
 
     fn names(folder: &Path) -> Vec<String> {
-        let mut names: Vec<String> = fs::read_dir(folder)
-            .unwrap()
-            .map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned())
+        let entries = fs::read_dir(folder).expect("the folder is there");
+        let mut names: Vec<String> = entries
+            .map(|entry| entry.expect("an entry").file_name().to_string_lossy().into_owned())
             .collect();
         names.sort();
         names
     }
 
     fn mode(path: &Path) -> u32 {
-        fs::metadata(path).unwrap().permissions().mode() & 0o777
+        fs::metadata(path).expect("the file is there").permissions().mode() & 0o777
     }
 
     #[test]
@@ -444,5 +444,6 @@ proptest! {
 /// Any JSON5 text as a plain value, by what `get` shows of it.
 fn read(text: &str) -> Value {
     let wrapped = format!("{{ all: {text}\n}}");
-    edit::get(&wrapped, Path::new("c"), &path("all")).unwrap().unwrap()
+    let found = edit::get(&wrapped, Path::new("c"), &path("all")).expect("the text is JSON5");
+    found.expect("there is a value")
 }

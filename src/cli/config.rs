@@ -52,6 +52,7 @@ pub(crate) enum ConfigAction {
         /// Where.
         path: KeyPath,
         /// A JSON5 value; what is none is a text.
+        #[arg(allow_negative_numbers = true)]
         value: String,
     },
     /// Take one value out; comments stay.

@@ -62,7 +62,7 @@ pub fn read_for_edit(path: &Path) -> Result<String, Unwritten> {
     match fs::read(path) {
         Ok(bytes) => match utf8(&origin, &bytes) {
             Ok(text) => Ok(text.to_owned()),
-            Err(error) => Err(invalid(error.into())),
+            Err(errors) => Err(invalid(errors)),
         },
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok("{\n}\n".to_owned()),
         Err(error) => Err(invalid(unreadable(&origin, &error).into())),
