@@ -1,5 +1,7 @@
 //! Arguments, and nothing else.
 
+pub(crate) mod config;
+
 use std::{net::SocketAddr, path::PathBuf, process::ExitCode};
 
 use clap::{CommandFactory as _, Parser, Subcommand, ValueEnum};
@@ -25,6 +27,14 @@ enum Command {
     Gateway(GatewayArgs),
     /// Play the whole story on a simulated Discord: no account, no key, no network.
     Demo(DemoArgs),
+    /// Write a commented configuration to begin with.
+    ///
+    /// Exit codes: 0 written, 1 it is there already, or cannot be written.
+    Init(config::InitArgs),
+    /// Check, explain and change the configuration.
+    ///
+    /// Exit codes: 0 done, 1 something you can fix (it says file, line, column and key).
+    Config(config::ConfigArgs),
     /// Send something as the bot, once.
     #[command(subcommand)]
     Message(MessageCommand),
@@ -77,7 +87,7 @@ pub(crate) enum ChannelsCommand {
 pub(crate) struct StatusArgs {
     /// The configuration.
     #[arg(long, value_name = "FILE", env = "CLAWVOICE_CONFIG")]
-    pub(crate) config: PathBuf,
+    pub(crate) config: Option<PathBuf>,
     /// Ask Discord, too: who the bot is, and which intents it has.
     #[arg(long)]
     pub(crate) probe: bool,
@@ -97,7 +107,7 @@ pub(crate) struct StatusArgs {
 pub(crate) struct CapabilitiesArgs {
     /// The configuration.
     #[arg(long, value_name = "FILE", env = "CLAWVOICE_CONFIG")]
-    pub(crate) config: PathBuf,
+    pub(crate) config: Option<PathBuf>,
     /// The network to ask.
     #[arg(long, value_enum, default_value = "discord")]
     pub(crate) channel: Network,
@@ -114,7 +124,7 @@ pub(crate) struct CapabilitiesArgs {
 pub(crate) struct DoctorArgs {
     /// The configuration.
     #[arg(long, value_name = "FILE", env = "CLAWVOICE_CONFIG")]
-    pub(crate) config: PathBuf,
+    pub(crate) config: Option<PathBuf>,
     /// Ask neither Discord nor a provider.
     #[arg(long)]
     pub(crate) offline: bool,
@@ -154,9 +164,10 @@ enum MessageCommand {
 /// Arguments of `clawvoice gateway`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct GatewayArgs {
-    /// The configuration, JSON5, keys as in OpenClaw's `channels.discord.*`.
+    /// The configuration, JSON5, keys as in OpenClaw's `channels.discord.*`
+    /// [default: ~/.clawvoice/clawvoice.json5, else ~/.openclaw/openclaw.json].
     #[arg(long, value_name = "FILE", env = "CLAWVOICE_CONFIG")]
-    pub(crate) config: PathBuf,
+    pub(crate) config: Option<PathBuf>,
     /// Also write every timeline record as a JSON line to this file, with what people say.
     #[arg(long, value_name = "FILE")]
     pub(crate) timeline: Option<PathBuf>,
@@ -186,9 +197,10 @@ pub(crate) struct DemoArgs {
 /// Arguments of `clawvoice message send`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct SendArgs {
-    /// The configuration with the bot's token.
+    /// The configuration with the bot's token
+    /// [default: ~/.clawvoice/clawvoice.json5, else ~/.openclaw/openclaw.json].
     #[arg(long, value_name = "FILE", env = "CLAWVOICE_CONFIG")]
-    pub(crate) config: PathBuf,
+    pub(crate) config: Option<PathBuf>,
     /// The network to send it to.
     #[arg(long, value_enum, default_value = "discord")]
     pub(crate) channel: Network,
@@ -284,6 +296,8 @@ pub(crate) fn run() -> ExitCode {
     let outcome = match cli.command {
         Command::Gateway(args) => commands::gateway::run(&args),
         Command::Demo(args) => commands::demo::run(&args),
+        Command::Init(args) => commands::init::run(&args),
+        Command::Config(args) => commands::config::run(&args),
         Command::Message(MessageCommand::Send(args)) => commands::message::send(&args),
         Command::Timeline(args) => commands::timeline::run(&args),
         Command::Doctor(args) => commands::doctor::run(&args),

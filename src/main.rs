@@ -10,6 +10,7 @@ mod commands;
 mod connection;
 mod conversation;
 mod health;
+mod invite;
 mod log_file;
 mod printer;
 mod provider;

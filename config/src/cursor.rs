@@ -1,6 +1,6 @@
 //! Walks the syntax tree by key, noting what is wrong where it stands and going on.
 
-use std::{cell::RefCell, collections::BTreeSet, time::Duration};
+use std::{borrow::Cow, cell::RefCell, collections::BTreeSet};
 
 use jsonc_parser::{
     ast::{Object, ObjectProp},
@@ -172,99 +172,6 @@ impl<'w, 't> Section<'w, 't> {
         self.layers.iter().map(alone).collect()
     }
 
-    pub(crate) fn bool(&self, key: &'static str) -> Option<bool> {
-        self.field(key)?.bool()
-    }
-
-    pub(crate) fn bool_or(&self, key: &'static str, default: bool) -> bool {
-        self.or(key, self.bool(key), default)
-    }
-
-    pub(crate) fn text(&self, key: &'static str) -> Option<String> {
-        self.field(key)?.text()
-    }
-
-    /// A text in which emptiness has a meaning.
-    pub(crate) fn any_text(&self, key: &'static str) -> Option<String> {
-        self.field(key)?.typed_text("a string").map(str::to_owned)
-    }
-
-    pub(crate) fn whole(&self, key: &'static str, min: u32, max: u32) -> Option<u32> {
-        self.field(key)?.whole(min, max)
-    }
-
-    pub(crate) fn whole_or(&self, key: &'static str, min: u32, max: u32, default: u32) -> u32 {
-        self.or(key, self.whole(key, min, max), default)
-    }
-
-    pub(crate) fn number(&self, key: &'static str, min: f64, max: f64) -> Option<f64> {
-        self.field(key)?.number(min, max)
-    }
-
-    pub(crate) fn number_or(&self, key: &'static str, min: f64, max: f64, default: f64) -> f64 {
-        self.or(key, self.number(key, min, max), default)
-    }
-
-    /// Milliseconds.
-    pub(crate) fn millis(&self, key: &'static str, min: u32, max: u32) -> Option<Duration> {
-        self.whole(key, min, max).map(|millis| Duration::from_millis(millis.into()))
-    }
-
-    /// Milliseconds.
-    pub(crate) fn millis_or(
-        &self,
-        key: &'static str,
-        min: u32,
-        max: u32,
-        default: u32,
-    ) -> Duration {
-        Duration::from_millis(self.whole_or(key, min, max, default).into())
-    }
-
-    /// Seconds.
-    pub(crate) fn seconds_or(
-        &self,
-        key: &'static str,
-        min: u32,
-        max: u32,
-        default: u32,
-    ) -> Duration {
-        Duration::from_secs(self.whole_or(key, min, max, default).into())
-    }
-
-    /// Seconds, with a fraction.
-    pub(crate) fn hours_or(&self, key: &'static str, default: f64) -> Duration {
-        // Ten years of hours: what lasts longer lasts for ever.
-        Duration::from_secs_f64(self.number_or(key, 0.0, 87_600.0, default) * 3_600.0)
-    }
-
-    pub(crate) fn choice<T: Copy>(&self, key: &'static str, of: &[(&'static str, T)]) -> Option<T> {
-        self.field(key)?.choice(of)
-    }
-
-    pub(crate) fn word<T: Word>(&self, key: &'static str) -> Option<T> {
-        self.field(key)?.choice(T::WORDS)
-    }
-
-    pub(crate) fn word_or<T: Word>(&self, key: &'static str, default: T) -> T {
-        let written = self.word(key);
-        self.declare_default(key, default.word());
-        if written.is_none() {
-            self.note_default(key, default.word());
-        }
-        written.unwrap_or(default)
-    }
-
-    /// Texts.
-    pub(crate) fn texts(&self, key: &'static str) -> Option<Vec<String>> {
-        Some(self.list(key)?.iter().filter_map(Field::text).collect())
-    }
-
-    /// Settings of their own.
-    pub(crate) fn block<T: Block>(&self, key: &'static str) -> T {
-        T::read(&self.section(key))
-    }
-
     /// The value if there is one, else the default of `key`.
     pub(crate) fn or<T: Into<serde_json::Value> + Clone>(
         &self,
@@ -295,7 +202,7 @@ impl<'w, 't> Section<'w, 't> {
         })
     }
 
-    fn declare_default(&self, key: &str, default: impl Into<serde_json::Value>) {
+    pub(crate) fn declare_default(&self, key: &str, default: impl Into<serde_json::Value>) {
         self.walk.declare_default(&join(&self.path, key), default.into());
     }
 
@@ -307,24 +214,6 @@ impl<'w, 't> Section<'w, 't> {
     /// The value of `key` comes from an environment variable.
     pub(crate) fn note_env(&self, key: &str, variable: &str, value: impl Into<serde_json::Value>) {
         self.walk.note(&join(&self.path, key), value.into(), Source::Env(variable.to_owned()));
-    }
-
-    /// A text under any one of several spellings of a key; different values are an error.
-    pub(crate) fn text_alias(&self, keys: &[&'static str]) -> Option<String> {
-        let mut found: Option<(&'static str, String)> = None;
-        for key in keys {
-            let Some(field) = self.field(key) else { continue };
-            let Some(text) = field.text() else { continue };
-            match &found {
-                Some((first, value)) if *value != text => field.fail(
-                    Problem::Invalid(format!("differs from `{first}`, which means the same")),
-                    Some(format!("keep `{}` only", keys[0])),
-                ),
-                Some(_) => {}
-                None => found = Some((key, text)),
-            }
-        }
-        found.map(|(_, text)| text)
     }
 
     /// The list under `key`; `None` if absent or not a list (noted).
@@ -378,7 +267,7 @@ impl<'w, 't> Section<'w, 't> {
         for (layer, prop) in self.own_properties() {
             let key = prop_name(prop);
             if !asked.contains(key) {
-                let hint = check::belongs_elsewhere(&self.path, key)
+                let hint = check::belongs_elsewhere(&of_any_account(&self.path), key)
                     .or_else(|| {
                         check::near_name(key, &known).map(|near| format!("did you mean `{near}`?"))
                     })
@@ -425,8 +314,13 @@ impl<'w, 't> Section<'w, 't> {
 
     /// Notes that `key` is missing from this object.
     pub(crate) fn fail_missing(&self, key: &str, hint: &str) {
+        self.fail_as(key, Problem::Missing, hint);
+    }
+
+    /// As [`Self::fail_missing`], for another reason.
+    pub(crate) fn fail_as(&self, key: &str, problem: Problem, hint: &str) {
         let (range, at) = self.start();
-        self.walk.fail(range, &join(&at, key), Problem::Missing, Some(hint.to_owned()));
+        self.walk.fail(range, &join(&at, key), problem, Some(hint.to_owned()));
     }
 
     /// A warning about this object as a whole, or about the absence of it.
@@ -500,11 +394,19 @@ fn known_here(known: &[&str]) -> String {
     }
 }
 
-/// A path without the part that everybody knows: of an account, what is below it.
-fn within(path: &str) -> &str {
-    let Some(key) = path.strip_prefix("channels.discord.") else { return path };
-    let account = key.strip_prefix("accounts.").and_then(|rest| rest.split_once('.'));
-    account.map_or(key, |(_, key)| key)
+/// `channels.discord.accounts.<id>.voice` → `channels.discord.voice`: accounts have the same keys.
+fn of_any_account(path: &str) -> Cow<'_, str> {
+    let Some(rest) = path.strip_prefix("channels.discord.accounts.") else { return path.into() };
+    match rest.split_once('.') {
+        Some((_, key)) => format!("channels.discord.{key}").into(),
+        None => "channels.discord".into(),
+    }
+}
+
+/// A path without the part that everybody knows.
+fn within(path: &str) -> String {
+    let path = of_any_account(path);
+    path.strip_prefix("channels.discord.").unwrap_or(&path).to_owned()
 }
 
 /// `path.key`, or `path["key"]` when the key is not a plain word.

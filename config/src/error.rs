@@ -65,6 +65,9 @@ pub enum Problem {
     /// A key that must be there and is not.
     #[error("is required")]
     Missing,
+    /// No bot token, neither in the file nor in the environment.
+    #[error("is required")]
+    NoToken,
     /// A secret whose source has no value.
     #[error("environment variable {0} is not set")]
     UnsetVariable(String),
@@ -84,10 +87,10 @@ pub enum Problem {
 }
 
 impl Problem {
-    /// Whether the file is right and only a secret is not to be had.
+    /// Whether the file is right and only a secret is not to be had, here and now.
     #[must_use]
     pub const fn is_resolvability(&self) -> bool {
-        matches!(self, Self::UnsetVariable(_) | Self::Unresolved { .. })
+        matches!(self, Self::NoToken | Self::UnsetVariable(_) | Self::Unresolved { .. })
     }
 }
 

@@ -12,12 +12,12 @@ use crate::{
     describe::Declarations,
     env::Env,
     error::{ConfigError, ConfigErrors, Problem},
+    origin::Origins,
     schema, span,
     walk::{ExecRefs, Walk},
 };
 
-const NOT_FOUND_HINT: &str =
-    "name your file with --config, or copy fixtures/config/discord.json5 as a start";
+const NOT_FOUND_HINT: &str = "name your file with --config, or run `clawvoice init` to write one";
 
 /// Reads and checks the file at `path`. Secrets named in it are resolved through `env` now.
 ///
@@ -31,13 +31,14 @@ pub fn load(path: &Path, env: &dyn Env) -> Result<Config, ConfigErrors> {
 }
 
 /// The text of a file.
-pub(crate) fn utf8<'b>(origin: &str, bytes: &'b [u8]) -> Result<&'b str, ConfigError> {
+pub(crate) fn utf8<'b>(origin: &str, bytes: &'b [u8]) -> Result<&'b str, ConfigErrors> {
     std::str::from_utf8(bytes).map_err(|error| {
         let readable = span::readable_part(bytes);
         let offset = error.valid_up_to();
         let byte = bytes.get(offset).copied().unwrap_or_default();
         ConfigError::at(origin, readable, offset..offset, Problem::NotUtf8 { offset, byte })
             .with_hint(Some("save the file as UTF-8".to_owned()))
+            .into()
     })
 }
 
@@ -57,6 +58,8 @@ pub struct Checked {
     /// The settings, or everything wrong with them. With [`ExecRefs::Skip`] the settings are not to
     /// be used: secrets are missing from them.
     pub outcome: Result<Config, ConfigErrors>,
+    /// Where every value came from, as far as they could be read.
+    pub origins: Origins,
     /// References to secrets that were resolved, or could not be.
     pub refs_checked: usize,
     /// References to programs that were not run.
@@ -69,6 +72,7 @@ pub fn check(text: &str, origin: &Path, env: &dyn Env, exec: ExecRefs) -> Checke
     let name = origin.display().to_string();
     let refused = |error: ConfigError| Checked {
         outcome: Err(error.into()),
+        origins: Origins::of(&name),
         refs_checked: 0,
         refs_skipped: 0,
     };
@@ -96,12 +100,17 @@ pub fn check(text: &str, origin: &Path, env: &dyn Env, exec: ExecRefs) -> Checke
     let mut config = schema::read(&Section::root(&walk, Some(object)));
     let found = walk.into_findings();
     config.warnings = found.warnings;
-    config.origins = found.origins;
+    config.origins = found.origins.clone();
     let outcome = match found.errors.is_empty() {
         true => Ok(config),
         false => Err(ConfigErrors::new(found.errors)),
     };
-    Checked { outcome, refs_checked: found.refs_checked, refs_skipped: found.refs_skipped }
+    Checked {
+        outcome,
+        origins: found.origins,
+        refs_checked: found.refs_checked,
+        refs_skipped: found.refs_skipped,
+    }
 }
 
 /// Every key that is read, with what it takes: the same code reads no file and is asked what it

@@ -7,7 +7,8 @@ pub const REDACTED: &str = "(secret)";
 
 /// A value at `key`, without secrets: texts under keys that name secrets, and user names and
 /// passwords in addresses. References to secrets are shown, they are none themselves.
-pub(crate) fn value(key: &str, value: Value) -> Value {
+#[must_use]
+pub fn value(key: &str, value: Value) -> Value {
     match value {
         Value::String(text) if names_secret(key) && !is_reference(&text) => REDACTED.into(),
         Value::String(text) => without_credentials(&text).into(),

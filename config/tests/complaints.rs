@@ -24,7 +24,7 @@ fn a_missing_file() {
     assert_snapshot!(error, @r"
     /nowhere/claw.json5: there is no such file
 
-    hint: name your file with --config, or copy fixtures/config/discord.json5 as a start
+    hint: name your file with --config, or run `clawvoice init` to write one
     ");
 }
 

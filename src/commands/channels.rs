@@ -1,12 +1,13 @@
 //! `clawvoice channels status|capabilities`: how Discord sees the bot.
 
-use std::net::SocketAddr;
+use std::{net::SocketAddr, path::Path};
 
 use clawvoice_config::{Config, ProcessEnv};
 use clawvoice_session::ChannelId;
 use clawvoice_text::shell::probe::{BotFacts, ChannelFacts, IntentState, Probe, ProbeFailure};
 use serde_json::{Value, json};
 
+use super::config::located;
 use crate::{
     cli::{CapabilitiesArgs, ChannelsCommand, StatusArgs},
     printer::{self, Failure},
@@ -36,7 +37,7 @@ async fn status(args: &StatusArgs) -> Result<(), Failure> {
 
 /// Prints the status; gives whether it runs and is well.
 async fn tell_status(args: &StatusArgs) -> Result<bool, Failure> {
-    let config = load(&args.config)?;
+    let config = load(args.config.as_deref())?;
     let running = match args.health.or_else(|| crate::health::address(&config)) {
         Some(address) => running(address).await,
         None => None,
@@ -79,7 +80,7 @@ async fn tell_status(args: &StatusArgs) -> Result<bool, Failure> {
 }
 
 async fn capabilities(args: &CapabilitiesArgs) -> Result<(), Failure> {
-    let config = load(&args.config)?;
+    let config = load(args.config.as_deref())?;
     let probe = probe(&config)?;
     let bot = probe.bot().await.map_err(refused)?;
     let channel = match args.target {
@@ -137,8 +138,8 @@ async fn running(address: SocketAddr) -> Option<Value> {
     answer.json().await.ok()
 }
 
-fn load(path: &std::path::Path) -> Result<Config, Failure> {
-    clawvoice_config::load(path, &ProcessEnv).map_err(Failure::user)
+fn load(path: Option<&Path>) -> Result<Config, Failure> {
+    clawvoice_config::load(&located(path)?, &ProcessEnv).map_err(Failure::user)
 }
 
 fn probe(config: &Config) -> Result<Probe, Failure> {

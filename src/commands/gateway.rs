@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clawvoice_config::ProcessEnv;
 use tracing_subscriber::{EnvFilter, layer::SubscriberExt as _, util::SubscriberInitExt as _};
 
+use super::config::located;
 use crate::{
     app,
     cli::GatewayArgs,
@@ -22,7 +23,8 @@ const CAPS: &str = "trace,davey=off,openmls=off,twilight_http=warn,twilight_gate
 /// Runs the command.
 pub(crate) fn run(args: &GatewayArgs) -> Result<(), Failure> {
     start_log(args.json, log_file::path());
-    let config = clawvoice_config::load(&args.config, &ProcessEnv).map_err(Failure::user)?;
+    let file = located(args.config.as_deref())?;
+    let config = clawvoice_config::load(&file, &ProcessEnv).map_err(Failure::user)?;
     for warning in &config.warnings {
         tracing::warn!("{warning}");
     }
@@ -32,7 +34,7 @@ pub(crate) fn run(args: &GatewayArgs) -> Result<(), Failure> {
         .map_err(|error| Failure::unexpected(format_args!("no async runtime: {error}")))?;
     let outcome = runtime.block_on(async {
         let signals = Signals::install()?;
-        tracing::info!(config = %args.config.display(), "clawvoice {}", env!("CARGO_PKG_VERSION"));
+        tracing::info!(config = %file.display(), "clawvoice {}", env!("CARGO_PKG_VERSION"));
         let options = app::Options { timeline: args.timeline.as_deref(), health: args.health };
         app::run(config, options, signals.wait()).await
     });

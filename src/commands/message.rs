@@ -3,7 +3,7 @@
 use clawvoice_config::ProcessEnv;
 use clawvoice_text::shell::voice_message::{Outgoing, SendFailure, VoiceMessages};
 
-use super::gateway::start_log;
+use super::{config::located, gateway::start_log};
 use crate::{
     cli::SendArgs,
     printer::{self, Failure},
@@ -16,7 +16,8 @@ pub(crate) fn send(args: &SendArgs) -> Result<(), Failure> {
             .hint("add --as-voice, and the audio file as --path"));
     }
     start_log(false, None);
-    let config = clawvoice_config::load(&args.config, &ProcessEnv).map_err(Failure::user)?;
+    let file = located(args.config.as_deref())?;
+    let config = clawvoice_config::load(&file, &ProcessEnv).map_err(Failure::user)?;
     let token = config.discord.token.as_ref().ok_or_else(|| {
         Failure::user("channels.discord is switched off: there is nobody to send as")
             .hint("set channels.discord.enabled to true")

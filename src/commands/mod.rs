@@ -2,9 +2,11 @@
 
 pub(crate) mod channels;
 pub(crate) mod completions;
+pub(crate) mod config;
 pub(crate) mod demo;
 pub(crate) mod doctor;
 pub(crate) mod gateway;
+pub(crate) mod init;
 pub(crate) mod logs;
 pub(crate) mod message;
 pub(crate) mod ports;

@@ -75,7 +75,7 @@ impl Account {
             application_id: None,
             voice: true,
             commands: CommandScope::Off,
-            connection: ConnectionSettings::default(),
+            connection: gateway::ConnectionSettings::default(),
         };
         let channels = GatewayChannels::new(voice_events, voice_requests, None);
         let (stop, stopped) = oneshot::channel();

@@ -48,7 +48,8 @@ async fn localcord() -> (Server, Lookups) {
 
 fn fail(server: &Server, status: u16) {
     let path_prefix = "/guilds/".to_owned();
-    let rest = vec![RestFault { path_prefix, status, times: 100, retry_after: 0.0 }];
+    let rest =
+        vec![RestFault { path_prefix, status, times: 100, retry_after: 0.0, carried_out: false }];
     server.faults().set(FaultSettings { rest, ..FaultSettings::default() });
 }
 

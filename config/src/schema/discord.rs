@@ -123,7 +123,9 @@ pub(crate) fn read_as(
     let mut enabled = section.or_derived("enabled", written, is_there);
     if enabled && found.token.is_none() && !found.is_wrong {
         match role {
-            Role::Alone | Role::Default => section.fail_missing("token", &token_hint()),
+            Role::Alone | Role::Default => {
+                section.fail_as("token", Problem::NoToken, &token_hint())
+            }
             Role::Further => {
                 enabled = false;
                 let message = "this account has no bot token, so it is not started".to_owned();

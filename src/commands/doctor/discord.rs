@@ -7,6 +7,7 @@ use clawvoice_session::{ChannelId, GuildId};
 use clawvoice_text::shell::probe::{BotFacts, ChannelFacts, IntentState, Probe, ProbeFailure};
 
 use super::finding::Finding;
+use crate::invite;
 
 /// Where the portal's switches are.
 const PORTAL: &str = "https://discord.com/developers/applications → your application → Bot";
@@ -124,9 +125,7 @@ fn guilds_of_the_bot(guilds: &[(GuildId, String)], application: u64) -> Finding 
 }
 
 fn invite(application: u64) -> String {
-    format!(
-        "invite it: https://discord.com/oauth2/authorize?client_id={application}&scope=bot%20applications.commands"
-    )
+    format!("invite it: {}", invite::url(application))
 }
 
 /// Guilds that are configured, and that the bot is not in.

@@ -12,6 +12,7 @@ use std::net::SocketAddr;
 use clawvoice_config::{Config, ProcessEnv};
 use serde_json::json;
 
+use super::config::located;
 use crate::{
     cli::DoctorArgs,
     printer::{self, Failure},
@@ -20,7 +21,7 @@ pub(crate) use finding::{Finding, Level};
 
 /// Runs the command.
 pub(crate) fn run(args: &DoctorArgs) -> Result<(), Failure> {
-    let config = match clawvoice_config::load(&args.config, &ProcessEnv) {
+    let config = match clawvoice_config::load(&located(args.config.as_deref())?, &ProcessEnv) {
         Ok(config) => config,
         Err(errors) => {
             let found = Finding::error("config", errors.to_string()).fix("put this right first");
