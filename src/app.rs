@@ -1,48 +1,22 @@
 //! Wiring: from a checked configuration to running parts, and back down in order.
 
-use std::{future::Future, net::SocketAddr, path::Path, sync::Arc};
+use std::{future::Future, net::SocketAddr, path::Path, pin::pin, sync::Arc};
 
-use clawvoice_config::Config;
-use clawvoice_session::{
-    ChannelId, GuildId, LookupDoor, StageDoor, UserId,
-    access::Policy,
-    agent::Agent,
-    timeline::{Level, Record},
-};
-use clawvoice_text::shell::{
-    gateway::{self, CommandScope, GatewayChannels, GatewayFailure, GatewayMonitor},
-    lookups::Lookups,
-    stage::StageRequests,
-};
-use clawvoice_voice::{
-    presence::{AutoJoin, Labels, PresenceSettings},
-    shell::{
-        clock::SessionClock,
-        presence::{self, PresenceChannels, PresenceHandle},
-        recorder::Recordings,
-        session::{SessionTemplate, Sessions},
-        speech::SpeechClients,
-    },
-};
-use tokio::{
-    sync::{mpsc, watch},
-    task::JoinHandle,
-};
+use clawvoice_config::{Account, Config, Disabled, Effect};
+use clawvoice_session::timeline::{Level, Record};
+use clawvoice_text::shell::gateway::{GatewayFailure, GatewayMonitor, GatewayStatus, ShardStatus};
+use clawvoice_voice::shell::clock::SessionClock;
+use futures_util::future::select_all;
+use tokio::{sync::mpsc, task::JoinHandle};
 
 use crate::{
-    agent, connection, conversation,
+    agent,
+    bot::{Bot, Running, Shared, of_account},
     health::{self, Bound, Door, GatewayHealth, Watch},
     printer::Failure,
-    provider::{self, RunningProvider},
-    speech, supervisor,
+    supervisor,
     timeline::TimelineWriter,
 };
-
-/// Main gateway events that may wait for voice; the gateway waits when it is full.
-const EVENTS: usize = 1_024;
-
-/// Voice state requests that may wait for the main gateway.
-const REQUESTS: usize = 64;
 
 /// Timeline records that may wait for the writer; what comes on top is dropped and counted.
 const RECORDS: usize = 4_096;
@@ -55,97 +29,153 @@ pub(crate) struct Options<'a> {
     pub(crate) health: Option<SocketAddr>,
 }
 
-/// Runs until `shutdown` resolves or Discord refuses us for good.
+/// Runs until `shutdown` resolves or Discord refuses all accounts for good. `reloads` brings new
+/// configurations.
 ///
 /// Going down, in this order: voice channels are left (null channel), sessions close their
-/// sockets, the main gateway closes with 1000, the agent's runs stop and its store is closed, the
+/// sockets, the main gateways close with 1000, the agent's runs stop and its store is closed, the
 /// local provider finishes its recordings, the timeline is flushed.
 pub(crate) async fn run(
     config: Config,
     options: Options<'_>,
+    mut reloads: mpsc::Receiver<Config>,
     shutdown: impl Future<Output = ()> + Send + 'static,
 ) -> Result<(), Failure> {
     let clock = SessionClock::start();
-    let monitor = GatewayMonitor::default();
+    let accounts = enabled(&config)?;
+    let monitors: Vec<GatewayMonitor> =
+        accounts.iter().map(|_| GatewayMonitor::default()).collect();
     let watch = Watch::new(clock, {
-        let monitor = monitor.clone();
-        move || GatewayHealth::of(&monitor.snapshot())
+        let monitors = monitors.clone();
+        move || GatewayHealth::of(&whole(&monitors))
     });
     let address = options.health.or_else(|| health::address(&config));
     let _health = serve_health(address, &watch).await;
     let (records, writer) = start_timeline(options.timeline, watch.clone())?;
     let _ = records.try_send(process_started(clock));
     let agent = agent::start(&config).await?;
-    let (provider, speech) = match front_end(&config).await {
-        Ok(front_end) => front_end,
-        Err(failure) => {
-            agent.close().await;
-            return Err(failure);
+    let shared = Shared { clock, watch: watch.clone(), agent: Arc::clone(&agent) as _, records };
+    let mut bots = Vec::new();
+    let mut outcome = Ok(());
+    for (account, monitor) in accounts.iter().zip(monitors) {
+        let own = of_account(&config, account);
+        match Bot::start(&account.id, &own, &shared, monitor).await {
+            Ok(started) => bots.push(started),
+            Err(failure) => outcome = Err(failure),
         }
-    };
-    let live = watch::Sender::new(Arc::new(config.clone()));
-    let policy = watch::Sender::new(Arc::new(Policy::of(&config, &config.discord)));
-    let (voice_events, events) = mpsc::channel(EVENTS);
-    let (requests, voice_requests) = mpsc::channel(REQUESTS);
-    let (voice, presence) = start_voice(
-        &config,
-        provider.as_ref(),
-        Arc::clone(&agent) as _,
-        speech,
-        (clock, &watch),
-        live.subscribe(),
-        PresenceChannels {
-            events,
-            requests,
-            records,
-            stage: stage_door(&config),
-            lookups: lookup_door(&config),
-        },
-    );
-
-    let (stop, stopped) = tokio::sync::oneshot::channel();
-    let leaving = tokio::spawn({
-        let voice = voice.clone();
-        async move {
-            shutdown.await;
-            supervisor::stopping();
-            tracing::info!("stopping: leaving voice, closing connections");
-            voice.leave_all().await;
-            // The gateway may have ended by itself; then nobody waits for this.
-            let _ = stop.send(());
+        if outcome.is_err() {
+            break;
         }
-    });
-    let alive = tokio::spawn(supervisor::run(watch.clone(), voice.clone()));
-    let settings = gateway_settings(&config)?;
-    let control = config.discord.voice.enabled.then(|| Arc::new(voice.clone()) as _);
-    let mut channels = GatewayChannels::new(voice_events, voice_requests, control);
-    channels.monitor = monitor;
-    channels.policy = policy.subscribe();
-    let outcome = gateway::run(settings, channels, async {
-        let _ = stopped.await;
-    })
-    .await;
-
-    leaving.abort();
-    alive.abort();
-    let _ = alive.await;
-    voice.leave_all().await;
-    drop(voice);
-    // Both end when their last handle is gone; a panic in one is in the log already.
-    let _ = leaving.await;
-    let _ = presence.await;
-    agent.close().await;
-    if let Some(RunningProvider { local: Some(local), .. }) = provider {
-        local.shutdown().await;
     }
+    // What bots still tell is written; nobody else tells anything.
+    drop(shared);
+    if outcome.is_ok() {
+        let voice = bots.first().map(|(bot, _)| bot.voice.clone());
+        let alive = voice.map(|voice| tokio::spawn(supervisor::run(watch, voice)));
+        outcome = serve(config, &mut bots, &mut reloads, shutdown).await;
+        supervisor::stopping();
+        tracing::info!("stopping: leaving voice, closing connections");
+        if let Some(alive) = alive {
+            alive.abort();
+            let _ = alive.await;
+        }
+    }
+    let ends = bots.into_iter().map(|(bot, running)| bot.stop(Some(running)));
+    for ended in futures_util::future::join_all(ends).await {
+        if outcome.is_ok() {
+            outcome = ended.map_err(|failure| in_words(&failure));
+        }
+    }
+    agent.close().await;
     let _ = writer.await;
-    outcome.map_err(|failure| {
-        let words = match failure {
-            GatewayFailure::TokenRefused => Failure::auth(&failure),
-            _ => Failure::user(&failure),
-        };
-        words.hint(failure.hint())
-    })
+    outcome
+}
+
+/// Keeps the bots running until the end is wanted, or the last of them is refused for good.
+async fn serve(
+    mut config: Config,
+    bots: &mut Vec<(Bot, Running)>,
+    reloads: &mut mpsc::Receiver<Config>,
+    shutdown: impl Future<Output = ()> + Send + 'static,
+) -> Result<(), Failure> {
+    let mut shutdown = pin!(shutdown);
+    loop {
+        let running: Vec<&mut Running> = bots.iter_mut().map(|(_, running)| running).collect();
+        tokio::select! {
+            () = &mut shutdown => return Ok(()),
+            Some(new) = reloads.recv() => {
+                reload(&config, &new, bots).await;
+                config = new;
+            }
+            (ended, index, _) = select_all(running) => {
+                let (bot, _) = bots.remove(index);
+                let failure = ended.unwrap_or(Ok(())).err();
+                if let Some(failure) = &failure {
+                    let hint = failure.hint();
+                    tracing::error!("account {} has ended: {failure} ({hint})", bot.id);
+                }
+                let _ = bot.stop(None).await;
+                if bots.is_empty() {
+                    return failure.map_or(Ok(()), |failure| Err(in_words(&failure)));
+                }
+            }
+        }
+    }
+}
+
+/// Puts a new configuration in force as far as that goes without a new start, and says what does
+/// not.
+async fn reload(old: &Config, new: &Config, bots: &[(Bot, Running)]) {
+    let changes = Config::changes(old, new);
+    for (bot, _) in bots {
+        if let Some(account) = new.accounts.iter().find(|account| account.id == bot.id) {
+            bot.reload(&of_account(new, account)).await;
+        }
+    }
+    let waits = changes.iter().filter(|change| change.effect != Effect::Live);
+    let waits: Vec<&str> = waits.map(|change| change.path.as_str()).collect();
+    tracing::info!("the configuration was read again: {} keys changed", changes.len());
+    if !waits.is_empty() {
+        tracing::warn!("in force after the next start only: {}", waits.join(", "));
+    }
+}
+
+/// The accounts that are to run. One that is not, and looks as if it should, is told.
+fn enabled(config: &Config) -> Result<Vec<&Account>, Failure> {
+    for account in config.accounts.iter().filter(|account| !account.enabled) {
+        if let Some(why @ (Disabled::NoToken | Disabled::DuplicateToken)) = account.disabled {
+            tracing::warn!("account {} is not started: {why}", account.id);
+        }
+    }
+    let enabled: Vec<&Account> = config.accounts.iter().filter(|account| account.enabled).collect();
+    if enabled.is_empty() {
+        return Err(Failure::user("channels.discord is switched off: there is nothing to run")
+            .hint("set channels.discord.enabled to true"));
+    }
+    Ok(enabled)
+}
+
+/// All gateways as if they were one.
+fn whole(monitors: &[GatewayMonitor]) -> GatewayStatus {
+    let mut whole = GatewayStatus::default();
+    for status in monitors.iter().map(GatewayMonitor::snapshot) {
+        // An account that is not connected yet has no shard to say so.
+        let missing = status.shards.is_empty().then(ShardStatus::default);
+        whole.shards.extend(status.shards.into_iter().chain(missing));
+        whole.queue_depth += status.queue_depth;
+        whole.rejected_events += status.rejected_events;
+        whole.listeners += status.listeners;
+        whole.restarts += status.restarts;
+    }
+    whole
+}
+
+fn in_words(failure: &GatewayFailure) -> Failure {
+    let words = match failure {
+        GatewayFailure::TokenRefused => Failure::auth(failure),
+        _ => Failure::user(failure),
+    };
+    words.hint(failure.hint())
 }
 
 /// Opens the health port. Without it the agent runs all the same.
@@ -162,13 +192,6 @@ async fn serve_health(address: Option<SocketAddr>, watch: &Watch) -> Option<Boun
             None
         }
     }
-}
-
-/// What listens and talks: a realtime provider or, in mode `stt-tts`, speech clients.
-async fn front_end(
-    config: &Config,
-) -> Result<(Option<RunningProvider>, Option<Arc<SpeechClients>>), Failure> {
-    Ok((provider::start(config).await?, speech::start(config).await?))
 }
 
 /// The first record: the wall clock at the timeline's zero, so that other recordings can be laid
@@ -198,124 +221,4 @@ fn start_timeline(
         }
     });
     Ok((records, task))
-}
-
-fn start_voice(
-    config: &Config,
-    provider: Option<&RunningProvider>,
-    agent: Arc<dyn Agent>,
-    speech: Option<Arc<SpeechClients>>,
-    (clock, watch): (SessionClock, &Watch),
-    live: watch::Receiver<Arc<Config>>,
-    channels: PresenceChannels,
-) -> (PresenceHandle, JoinHandle<()>) {
-    let voice = &config.discord.voice;
-    let workspace = config.agent.workspace.as_deref();
-    let front_end = conversation::settings(live, provider, workspace);
-    let labels = labels(config, provider);
-    let can_talk = provider.is_some() || speech.is_some();
-    let settings = presence_settings(config, can_talk, labels);
-    let template = SessionTemplate {
-        secure: config.discord.api_base_url.as_ref().is_none_or(clawvoice_config::BaseUrl::is_tls),
-        dave: voice.dave_encryption,
-        decryption_failure_tolerance: voice.decryption_failure_tolerance,
-        reconnect_grace: voice.reconnect_grace,
-        tls: None,
-        connect_timeout: voice.connect_timeout,
-        provider: provider.map(|provider| provider.endpoint.clone()).unwrap_or_default(),
-        recordings: voice
-            .timeline
-            .as_ref()
-            .map(|timeline| Recordings { folder: timeline.folder.clone(), keep: timeline.keep }),
-        speech,
-        pulses: Some(watch.pulses()),
-        front_end,
-        agent,
-    };
-    let starter = Arc::new(Sessions::new(template, clock));
-    presence::start(settings, channels, starter, move || clock.now())
-}
-
-/// Where the bot is to be.
-fn presence_settings(config: &Config, can_talk: bool, labels: Labels) -> PresenceSettings {
-    let voice = &config.discord.voice;
-    let allowed = voice.allowed_channels.as_ref();
-    PresenceSettings {
-        enabled: voice.enabled && can_talk,
-        auto_join: voice.auto_join.iter().map(auto_join).collect(),
-        allowed_channels: allowed.map(|channels| channels.iter().map(place).collect()),
-        follow_users: voice.follow_users.iter().map(|id| UserId::new(id.get())).collect(),
-        guilds: config.discord.guilds.keys().filter_map(|key| key.parse().ok()).collect(),
-        connect_timeout: voice.connect_timeout,
-        reconnect_grace: voice.reconnect_grace,
-        labels,
-        ..PresenceSettings::default()
-    }
-}
-
-fn auto_join(entry: &clawvoice_config::AutoJoin) -> AutoJoin {
-    let (guild, channel) = place(&entry.target);
-    AutoJoin { guild, channel, when_occupied: entry.when_occupied }
-}
-
-fn place(channel: &clawvoice_config::VoiceChannel) -> (GuildId, ChannelId) {
-    (GuildId::new(channel.guild.get()), ChannelId::new(channel.channel.get()))
-}
-
-fn labels(config: &Config, provider: Option<&RunningProvider>) -> Labels {
-    use clawvoice_config::{AgentSession, SessionTarget};
-    let agent = config.agent.id.clone();
-    let voice = &config.discord.voice;
-    let (mode, target) = match voice.agent_session {
-        AgentSession::Voice => ("voice", None),
-        AgentSession::Target(SessionTarget::Channel(id)) => {
-            ("target", Some(format!("channel:{id}")))
-        }
-        AgentSession::Target(SessionTarget::User(id)) => ("target", Some(format!("user:{id}"))),
-    };
-    Labels {
-        mode: provider::mode_word(voice.mode).to_owned(),
-        agent,
-        agent_session_mode: mode.to_owned(),
-        agent_session_target: target,
-        supervisor_session: conversation::supervisor(config),
-        voice_model: voice.model.clone().unwrap_or_default(),
-        realtime_provider: provider.map(|p| p.id.clone()).unwrap_or_default(),
-        realtime_model: provider.map(|p| p.model.clone()).unwrap_or_default(),
-        realtime_voice: provider.map(|p| p.voice.clone()).unwrap_or_default(),
-    }
-}
-
-/// What asks to speak in stages.
-fn stage_door(config: &Config) -> Option<Arc<dyn StageDoor>> {
-    let discord = &config.discord;
-    let base = discord.api_base_url.as_ref().map(ToString::to_string);
-    StageRequests::new(discord.token.as_ref()?, base.as_deref()).map(|door| Arc::new(door) as _)
-}
-
-/// What looks at voice states and channels.
-fn lookup_door(config: &Config) -> Option<Arc<dyn LookupDoor>> {
-    let discord = &config.discord;
-    let base = discord.api_base_url.as_ref().map(ToString::to_string);
-    Lookups::new(discord.token.as_ref()?, base.as_deref()).map(|door| Arc::new(door) as _)
-}
-
-fn gateway_settings(config: &Config) -> Result<gateway::GatewaySettings, Failure> {
-    let discord = &config.discord;
-    let token = discord.token.clone().ok_or_else(|| {
-        Failure::user("channels.discord is switched off: there is nothing to run")
-            .hint("set channels.discord.enabled to true")
-    })?;
-    Ok(gateway::GatewaySettings {
-        token,
-        api_base_url: discord.api_base_url.as_ref().map(ToString::to_string),
-        application_id: discord.application_id.map(clawvoice_config::DiscordId::get),
-        voice: discord.intents.voice_states,
-        commands: if discord.commands.native && discord.voice.enabled {
-            CommandScope::Global
-        } else {
-            CommandScope::Off
-        },
-        connection: connection::settings(config, discord),
-    })
 }

@@ -55,6 +55,9 @@ enum Command {
     /// How Discord sees the bot: status, intents, permissions.
     #[command(subcommand)]
     Channels(ChannelsCommand),
+    /// Look for what is wider open than it need be.
+    #[command(subcommand)]
+    Security(SecurityCommand),
     /// Print the newest lines of the log, and follow it.
     Logs(LogsArgs),
     /// Which ports are used, for firewalls.
@@ -71,6 +74,26 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
+}
+
+/// What `clawvoice security` can do.
+#[derive(Debug, Subcommand)]
+pub(crate) enum SecurityCommand {
+    /// Who may do what, and what should be narrower.
+    ///
+    /// Exit codes: 0 nothing is critical, 1 something is.
+    Audit(AuditArgs),
+}
+
+/// Arguments of `clawvoice security audit`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct AuditArgs {
+    /// The configuration.
+    #[arg(long, value_name = "FILE", env = "CLAWVOICE_CONFIG")]
+    pub(crate) config: Option<PathBuf>,
+    /// One JSON document.
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 /// What `clawvoice channels` can tell.
@@ -302,6 +325,7 @@ pub(crate) fn run() -> ExitCode {
         Command::Timeline(args) => commands::timeline::run(&args),
         Command::Doctor(args) => commands::doctor::run(&args),
         Command::Channels(command) => commands::channels::run(&command),
+        Command::Security(SecurityCommand::Audit(args)) => commands::security::run(&args),
         Command::Logs(args) => commands::logs::run(&args),
         Command::Ports(args) => commands::ports::run(&args),
         Command::Completions { shell } => commands::completions::run(shell, Cli::command()),

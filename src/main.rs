@@ -5,6 +5,7 @@
 
 mod agent;
 mod app;
+mod bot;
 mod cli;
 mod commands;
 mod connection;
@@ -14,6 +15,7 @@ mod invite;
 mod log_file;
 mod printer;
 mod provider;
+mod reload;
 mod speech;
 mod supervisor;
 mod timeline;

@@ -11,6 +11,7 @@ use crate::{
     cli::GatewayArgs,
     log_file::{self, LogFile},
     printer::Failure,
+    reload,
 };
 
 /// Libraries whose finer levels print what must not be logged (key material, tokens in paths and
@@ -36,7 +37,8 @@ pub(crate) fn run(args: &GatewayArgs) -> Result<(), Failure> {
         let signals = Signals::install()?;
         tracing::info!(config = %file.display(), "clawvoice {}", env!("CARGO_PKG_VERSION"));
         let options = app::Options { timeline: args.timeline.as_deref(), health: args.health };
-        app::run(config, options, signals.wait()).await
+        let reloads = reload::watch(file, signals.hangup()?);
+        app::run(config, options, reloads, signals.wait()).await
     });
     // Whatever still runs (a DNS look-up, say) must not hold up the exit.
     runtime.shutdown_background();
@@ -99,6 +101,15 @@ impl Signals {
         })
     }
 
+    /// SIGHUP: the configuration is to be read again.
+    #[cfg(unix)]
+    pub(crate) fn hangup(&self) -> Result<tokio::signal::unix::Signal, Failure> {
+        let kind = tokio::signal::unix::SignalKind::hangup();
+        tokio::signal::unix::signal(kind).map_err(|error| {
+            Failure::unexpected(format_args!("cannot listen for signals: {error}"))
+        })
+    }
+
     #[cfg(unix)]
     pub(crate) async fn wait(mut self) {
         tokio::select! {
@@ -110,6 +121,12 @@ impl Signals {
     #[cfg(not(unix))]
     pub(crate) fn install() -> Result<Self, Failure> {
         Ok(Self {})
+    }
+
+    /// There is no SIGHUP.
+    #[cfg(not(unix))]
+    pub(crate) fn hangup(&self) -> Result<reload::Never, Failure> {
+        Ok(reload::Never)
     }
 
     #[cfg(not(unix))]

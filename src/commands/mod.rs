@@ -10,5 +10,6 @@ pub(crate) mod init;
 pub(crate) mod logs;
 pub(crate) mod message;
 pub(crate) mod ports;
+pub(crate) mod security;
 pub(crate) mod timeline;
 pub(crate) mod version;

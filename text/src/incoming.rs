@@ -195,7 +195,7 @@ struct WireResolved {
 
 #[derive(Deserialize)]
 struct WireChannel {
-    id: ChannelId,
+    id: Option<ChannelId>,
     #[serde(rename = "type")]
     kind: u64,
     #[serde(default)]
@@ -338,13 +338,13 @@ fn name(guild: GuildId, member: &WireMember) -> Option<VoiceGatewayEvent> {
 }
 
 /// Of a thread, the parent is the channel it belongs to; of a channel it is a mere category.
-fn place(channel: WireChannel) -> AskedIn {
+fn place(channel: WireChannel) -> Option<AskedIn> {
     let is_thread = THREADS.contains(&channel.kind);
-    AskedIn {
-        channel: channel.id,
+    Some(AskedIn {
+        channel: channel.id?,
         name: channel.name,
         parent: channel.parent_id.filter(|_| is_thread),
-    }
+    })
 }
 
 fn interaction(wire: WireInteraction) -> Option<Interaction> {
@@ -371,7 +371,7 @@ fn interaction(wire: WireInteraction) -> Option<Interaction> {
         invocation: Invocation {
             name: data.name?,
             guild: wire.guild_id,
-            asked_in: wire.channel.map(place),
+            asked_in: wire.channel.and_then(place),
             user,
             roles,
             names,
@@ -443,6 +443,7 @@ mod tests {
         assert_eq!(
             told(dispatch("GUILD_CREATE", data)),
             [
+                r#"GuildName { guild: GuildId(1), name: "g" }"#,
                 "name 1 2 Ada false",
                 "name 1 3 Bob false",
                 "name 1 4 claw true",

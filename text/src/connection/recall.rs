@@ -114,8 +114,10 @@ impl Recall {
         let mut events = Vec::new();
         for (guild, known) in &self.guilds {
             let guild = GuildId::new(*guild);
-            let name = known.name.clone();
-            events.push(VoiceGatewayEvent::GuildName { guild, name });
+            if !known.name.is_empty() {
+                let name = known.name.clone();
+                events.push(VoiceGatewayEvent::GuildName { guild, name });
+            }
             events.extend(known.roles.iter().map(|(user, roles)| VoiceGatewayEvent::Roles {
                 guild,
                 user: UserId::new(*user),
@@ -130,10 +132,10 @@ impl Recall {
             events.extend(known.channels.iter().flat_map(|(channel, known)| {
                 let channel = ChannelId::new(*channel);
                 let Channel { stage, bitrate, name } = known.clone();
-                [
-                    VoiceGatewayEvent::Channel(VoiceChannel { guild, channel, stage, bitrate }),
-                    VoiceGatewayEvent::ChannelName { channel, name },
-                ]
+                let room = VoiceChannel { guild, channel, stage, bitrate };
+                let named =
+                    (!name.is_empty()).then_some(VoiceGatewayEvent::ChannelName { channel, name });
+                [VoiceGatewayEvent::Channel(room)].into_iter().chain(named)
             }));
             let others = known.states.iter().filter(|(user, _)| **user != own.get());
             events.extend(others.map(|(user, state)| {
@@ -198,16 +200,26 @@ mod tests {
             state(3, Some(9)),
             state(3, None),
             state(5, Some(9)),
+            VoiceGatewayEvent::GuildName { guild: GuildId::new(1), name: "Friends".to_owned() },
+            VoiceGatewayEvent::ChannelName { channel: ChannelId::new(9), name: "Talk".to_owned() },
+            VoiceGatewayEvent::Roles {
+                guild: GuildId::new(1),
+                user: UserId::new(2),
+                roles: vec![RoleId::new(80)],
+            },
         ] {
             recall.follow(&event);
         }
         let own = UserId::new(5);
         let told: Vec<String> =
             recall.events(own).iter().map(|event| format!("{event:?}")).collect();
-        assert_eq!(told.len(), 3, "{told:?}");
-        assert!(told[0].contains("Countess"));
-        assert!(told[1].starts_with("Channel(") && told[1].contains("stage: true"));
-        assert!(told[2].contains("UserId(2)") && told[2].contains("ChannelId(9)"));
+        assert_eq!(told.len(), 6, "{told:?}");
+        assert!(told[0].starts_with("GuildName") && told[0].contains("Friends"));
+        assert!(told[1].starts_with("Roles") && told[1].contains("RoleId(80)"));
+        assert!(told[2].contains("Countess"));
+        assert!(told[3].starts_with("Channel(") && told[3].contains("stage: true"));
+        assert!(told[4].starts_with("ChannelName") && told[4].contains("Talk"));
+        assert!(told[5].contains("UserId(2)") && told[5].contains("ChannelId(9)"));
         assert_eq!(recall.in_voice(own), [GuildId::new(1)]);
 
         let text = serde_json::to_string(&recall).unwrap();

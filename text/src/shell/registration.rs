@@ -40,6 +40,8 @@ pub(super) fn start(rest: Arc<Rest>, settings: &GatewaySettings) -> oneshot::Rec
                     );
                     tokio::time::sleep(wait).await;
                 }
+                // The connection tells of it, and ends.
+                Err(RestFailure::TokenRefused) => return,
                 Err(failure) => {
                     tracing::warn!("slash commands are not registered: {failure}");
                     return;

@@ -433,6 +433,11 @@ impl BatchConversation {
         self.captures.iter().any(|capture| capture.user == user && capture.is_talking())
     }
 
+    /// How long the last answer was waited for.
+    pub(crate) fn answer_delay(&self) -> Option<crate::conversation::AnswerDelay> {
+        self.playback.answer_delay()
+    }
+
     /// What the agent's voice is doing.
     pub(crate) fn agent_voice(&self) -> crate::conversation::AgentVoice {
         (&self.playback).into()

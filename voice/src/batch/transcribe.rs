@@ -34,6 +34,7 @@ pub(super) struct Segment {
 impl BatchConversation {
     /// A segment is over.
     pub(super) fn finalize(&mut self, now: SessionTime, index: usize, aborted: bool) {
+        self.playback.note_turn_ended(now);
         let capture = self.captures.remove(index);
         let (user, speech) = (capture.user, capture.speech());
         let place = self.settings.place();

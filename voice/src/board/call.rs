@@ -6,7 +6,7 @@ use clawvoice_session::{ChannelId, GuildId, SessionTime, timeline::Record};
 
 use super::view::{CallState, CallView, Line, Point, is_recent};
 use crate::{
-    conversation::AgentVoice,
+    conversation::{AgentVoice, AnswerDelay},
     session::{Flow, Present, Pulse},
 };
 
@@ -18,8 +18,6 @@ const ANSWERS: usize = 60;
 const LOSS_WINDOW_MS: u64 = 120_000;
 /// Losses are counted over so long.
 const LOSS_SPAN: Duration = Duration::from_secs(2);
-/// An answer that begins later after a turn's end is not that turn's.
-const LONGEST_DELAY: Duration = Duration::from_secs(120);
 
 #[derive(Debug)]
 pub(super) struct CallBoard {
@@ -31,8 +29,6 @@ pub(super) struct CallBoard {
     answers: u64,
     interruptions: u64,
     dismissed: u64,
-    /// The end of the turn that is to be answered.
-    turn_ended: Option<SessionTime>,
     answer_ms: VecDeque<Point>,
     loss_percent: VecDeque<Point>,
     /// Flow at the beginning of the span that is being counted.
@@ -60,7 +56,6 @@ impl CallBoard {
             answers: 0,
             interruptions: 0,
             dismissed: 0,
-            turn_ended: None,
             answer_ms: VecDeque::new(),
             loss_percent: VecDeque::new(),
             counted: None,
@@ -105,10 +100,9 @@ impl CallBoard {
                 self.state = CallState::Interrupted { why: reason() };
             }
             "left" | "join failed before ready" => self.end(reason()),
-            "realtime audio playback started" | "playback start" => self.answer(record.at),
+            "realtime audio playback started" | "playback start" => self.answers += 1,
             "realtime barge-in requested" => self.interruptions += 1,
             "realtime barge-in dismissed" => self.dismissed += 1,
-            line if ends_a_turn(line) => self.turn_ended = Some(record.at),
             _ => {}
         }
     }
@@ -124,6 +118,9 @@ impl CallBoard {
         self.flow = pulse.flow;
         self.present = pulse.present;
         self.agent = pulse.agent;
+        if let Some(told) = pulse.answer_delay {
+            self.note_delay(told);
+        }
         self.count_loss(now);
     }
 
@@ -169,17 +166,16 @@ impl CallBoard {
         self.present.clear();
     }
 
-    fn answer(&mut self, now: SessionTime) {
-        self.answers += 1;
-        let Some(ended) = self.turn_ended.take() else { return };
-        let delay = now.since(ended);
-        if delay <= LONGEST_DELAY {
-            if self.answer_ms.len() == ANSWERS {
-                self.answer_ms.pop_front();
-            }
-            let value = delay.as_secs_f64() * 1e3;
-            self.answer_ms.push_back(Point { at_ms: now.as_millis(), value });
+    /// Every answer's delay once: pulses tell the last one again and again.
+    fn note_delay(&mut self, told: AnswerDelay) {
+        let at_ms = told.at.as_millis();
+        if self.answer_ms.back().is_some_and(|last| last.at_ms >= at_ms) {
+            return;
         }
+        if self.answer_ms.len() == ANSWERS {
+            self.answer_ms.pop_front();
+        }
+        self.answer_ms.push_back(Point { at_ms, value: told.delay.as_secs_f64() * 1e3 });
     }
 
     fn count_loss(&mut self, now: SessionTime) {
@@ -203,12 +199,4 @@ impl CallBoard {
             self.loss_percent.pop_front();
         }
     }
-}
-
-/// Whether a line says that somebody has finished: the provider, by its voice detection, or
-/// whoever transcribed them.
-fn ends_a_turn(line: &str) -> bool {
-    line == "realtime lifecycle server:input_audio_buffer.speech_stopped"
-        || line == "capture finalize"
-        || line.starts_with("realtime user transcript")
 }

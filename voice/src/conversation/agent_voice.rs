@@ -1,5 +1,8 @@
 //! What the agent's voice is doing, for whoever watches.
 
+use std::time::Duration;
+
+use clawvoice_session::SessionTime;
 use serde::Serialize;
 
 use super::playback::{Pause, Playback};
@@ -15,6 +18,15 @@ pub enum AgentVoice {
     Speaking,
     /// An answer waits until it is known whether a sound was meant to stop it.
     Paused,
+}
+
+/// How long people waited for an answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AnswerDelay {
+    /// When its first sound was played.
+    pub at: SessionTime,
+    /// Since the turn it answers was over.
+    pub delay: Duration,
 }
 
 impl From<&Playback> for AgentVoice {

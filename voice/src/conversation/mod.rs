@@ -59,7 +59,7 @@ use clawvoice_session::{
     timeline::Record,
 };
 
-pub use agent_voice::AgentVoice;
+pub use agent_voice::{AgentVoice, AnswerDelay};
 pub use instructions::{ProfileFile, Prompt};
 use rand::{SeedableRng as _, rngs::SmallRng};
 
@@ -527,6 +527,11 @@ impl Conversation {
     /// Whether somebody is sending.
     pub(crate) fn is_talking(&self, user: UserId) -> bool {
         self.turns.iter().any(|turn| turn.user == user && turn.is_talking())
+    }
+
+    /// How long the last answer was waited for.
+    pub(crate) fn answer_delay(&self) -> Option<AnswerDelay> {
+        self.playback.answer_delay()
     }
 
     /// What the agent's voice is doing.

@@ -14,6 +14,7 @@ use std::{collections::VecDeque, time::Duration};
 use clawvoice_session::SessionTime;
 
 use super::{
+    agent_voice::AnswerDelay,
     barge_in::ItemProgress,
     lane::Lane,
     prebuffer::{Arrivals, Prebuffer},
@@ -194,6 +195,9 @@ pub(crate) struct Playback {
     prebuffer: Prebuffer,
     next_serial: u64,
     notes: VecDeque<Note>,
+    /// The end of the turn that is to be answered.
+    turn_ended: Option<SessionTime>,
+    delay: Option<AnswerDelay>,
 }
 
 impl Playback {
@@ -209,6 +213,8 @@ impl Playback {
             prebuffer: Prebuffer::new(most),
             next_serial: 0,
             notes: VecDeque::new(),
+            turn_ended: None,
+            delay: None,
         }
     }
 
@@ -224,6 +230,16 @@ impl Playback {
     /// Whether the player is in an answer.
     pub(crate) fn is_playing(&self) -> bool {
         self.head().is_some_and(Answer::is_started)
+    }
+
+    /// Somebody's turn is over: an answer is waited for.
+    pub(crate) fn note_turn_ended(&mut self, now: SessionTime) {
+        self.turn_ended = Some(now);
+    }
+
+    /// How long the last answer was waited for.
+    pub(crate) fn answer_delay(&self) -> Option<AnswerDelay> {
+        self.delay
     }
 
     /// Whether it is held back in the middle of an answer.
@@ -464,6 +480,8 @@ impl Playback {
                 head.started_at = Some(now);
                 head.parked = false;
                 self.notes.push_back(Note::Started);
+                let waited = self.turn_ended.take().map(|ended| now.since(ended));
+                self.delay = waited.map(|delay| AnswerDelay { at: now, delay }).or(self.delay);
             }
             if head.queued >= FRAME || (head.complete && head.queued > 0) {
                 let before = head.queued;

@@ -145,8 +145,8 @@ impl Conversation {
             ServerEvent::Audio(delta) => self.handle_audio(now, index, &delta),
             ServerEvent::FunctionCall(call) => self.handle_call(now, index, &call),
             ServerEvent::Error(failure) => self.handle_error(now, index, &failure),
+            ServerEvent::SpeechStopped { .. } => self.playback.note_turn_ended(now),
             ServerEvent::SessionCreated
-            | ServerEvent::SpeechStopped { .. }
             | ServerEvent::UserTranscriptFailed { .. }
             | ServerEvent::AssistantTranscriptPartial { .. }
             | ServerEvent::GoAway { .. }

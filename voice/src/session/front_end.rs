@@ -10,7 +10,7 @@ use super::{Output, Timer};
 use crate::{
     batch::{self, BatchConversation, BatchSettings},
     call::{Attribution, FRAME_SAMPLES, Hear},
-    conversation::{self, AgentVoice, Conversation, ConversationSettings, Rights},
+    conversation::{self, AgentVoice, AnswerDelay, Conversation, ConversationSettings, Rights},
 };
 
 /// What a session's front end is made from.
@@ -151,6 +151,13 @@ impl FrontEnd {
         match self {
             Self::Realtime(talk) => (talk.label(user), talk.is_talking(user)),
             Self::Batch(talk) => (talk.label(user), talk.is_talking(user)),
+        }
+    }
+
+    pub(super) fn answer_delay(&self) -> Option<AnswerDelay> {
+        match self {
+            Self::Realtime(talk) => talk.answer_delay(),
+            Self::Batch(talk) => talk.answer_delay(),
         }
     }
 

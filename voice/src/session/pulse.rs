@@ -4,7 +4,10 @@ use clawvoice_session::{ChannelId, GuildId, UserId};
 use serde::Serialize;
 
 use super::VoiceSession;
-use crate::{call::CallStats, conversation::AgentVoice};
+use crate::{
+    call::CallStats,
+    conversation::{AgentVoice, AnswerDelay},
+};
 
 /// Somebody in the channel.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -45,6 +48,9 @@ pub struct Pulse {
     pub present: Vec<Present>,
     /// The agent's voice.
     pub agent: AgentVoice,
+    /// How long the last answer was waited for.
+    #[serde(skip)]
+    pub answer_delay: Option<AnswerDelay>,
     /// What came in and went out.
     pub flow: Flow,
 }
@@ -82,6 +88,7 @@ impl VoiceSession {
             channel: self.connection.channel,
             present,
             agent: self.front_end.agent_voice(),
+            answer_delay: self.front_end.answer_delay(),
             flow: flow(self.call.stats()),
         }
     }

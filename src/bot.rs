@@ -1,0 +1,266 @@
+//! One account: its main gateway, where it is, and what listens and talks for it.
+
+use std::sync::Arc;
+
+use clawvoice_config::{Account, Config};
+use clawvoice_session::{
+    ChannelId, GuildId, LookupDoor, StageDoor, UserId, access::Policy, agent::Agent,
+    timeline::Record,
+};
+use clawvoice_text::shell::{
+    gateway::{self, CommandScope, GatewayChannels, GatewayFailure, GatewayMonitor, PresenceInput},
+    lookups::Lookups,
+    stage::StageRequests,
+};
+use clawvoice_voice::{
+    presence::{AutoJoin, Labels, PresenceSettings},
+    shell::{
+        clock::SessionClock,
+        presence::{self, PresenceChannels, PresenceHandle},
+        recorder::Recordings,
+        session::{SessionTemplate, Sessions},
+        speech::SpeechClients,
+    },
+};
+use tokio::{
+    sync::{mpsc, oneshot, watch},
+    task::JoinHandle,
+};
+
+use crate::{
+    connection, conversation,
+    health::Watch,
+    printer::Failure,
+    provider::{self, RunningProvider},
+    speech,
+};
+
+/// Main gateway events that may wait for voice; the gateway waits when it is full.
+const EVENTS: usize = 1_024;
+
+/// Voice state requests that may wait for the main gateway.
+const REQUESTS: usize = 64;
+
+/// What all bots of the process share.
+pub(crate) struct Shared {
+    pub(crate) clock: SessionClock,
+    pub(crate) watch: Watch,
+    pub(crate) agent: Arc<dyn Agent>,
+    pub(crate) records: mpsc::Sender<Record>,
+}
+
+/// A running account.
+pub(crate) struct Bot {
+    /// Its key in `accounts`, or `default`.
+    pub(crate) id: String,
+    /// Where it is.
+    pub(crate) voice: PresenceHandle,
+    presence: JoinHandle<()>,
+    provider: Option<RunningProvider>,
+    can_talk: bool,
+    live: watch::Sender<Arc<Config>>,
+    policy: watch::Sender<Arc<Policy>>,
+    look: watch::Sender<PresenceInput>,
+    stop: oneshot::Sender<()>,
+}
+
+/// The main gateway of a running account.
+pub(crate) type Running = JoinHandle<Result<(), GatewayFailure>>;
+
+/// The configuration as one account has it.
+pub(crate) fn of_account(config: &Config, account: &Account) -> Config {
+    Config { discord: account.discord.clone(), speech: account.speech.clone(), ..config.clone() }
+}
+
+impl Bot {
+    /// Starts an account; `config` is as the account has it, and `monitor` what its gateway tells
+    /// of itself by.
+    pub(crate) async fn start(
+        id: &str,
+        config: &Config,
+        shared: &Shared,
+        monitor: GatewayMonitor,
+    ) -> Result<(Self, Running), Failure> {
+        let settings = gateway_settings(config)?;
+        let (provider, speech) = (provider::start(config).await?, speech::start(config).await?);
+        let can_talk = provider.is_some() || speech.is_some();
+        let live = watch::Sender::new(Arc::new(config.clone()));
+        let policy = watch::Sender::new(Arc::new(Policy::of(config, &config.discord)));
+        let look = watch::Sender::new(look(config));
+        let (voice_events, events) = mpsc::channel(EVENTS);
+        let (requests, voice_requests) = mpsc::channel(REQUESTS);
+        let ends = PresenceChannels {
+            events,
+            requests,
+            records: shared.records.clone(),
+            stage: stage_door(config),
+            lookups: lookup_door(config),
+        };
+        let (voice, presence) =
+            start_voice(config, provider.as_ref(), speech, shared, live.subscribe(), ends);
+        let control = config.discord.voice.enabled.then(|| Arc::new(voice.clone()) as _);
+        let mut channels = GatewayChannels::new(voice_events, voice_requests, control);
+        channels.monitor = monitor;
+        channels.policy = policy.subscribe();
+        channels.presence = Some(look.subscribe());
+        let (stop, stopped) = oneshot::channel::<()>();
+        let running = tokio::spawn(gateway::run(settings, channels, async {
+            // A bot that is dropped stops as one that is told to.
+            let _ = stopped.await;
+        }));
+        let id = id.to_owned();
+        let bot = Self { id, voice, presence, provider, can_talk, live, policy, look, stop };
+        Ok((bot, running))
+    }
+
+    /// Goes by another configuration from now on, as far as that can be without a new connection.
+    pub(crate) async fn reload(&self, config: &Config) {
+        self.policy.send_replace(Arc::new(Policy::of(config, &config.discord)));
+        self.live.send_replace(Arc::new(config.clone()));
+        self.look.send_replace(look(config));
+        let labels = labels(config, self.provider.as_ref());
+        self.voice.reload(presence_settings(config, self.can_talk, labels)).await;
+    }
+
+    /// Stops what is left when its gateway has ended, or ends it.
+    pub(crate) async fn stop(self, running: Option<Running>) -> Result<(), GatewayFailure> {
+        self.voice.leave_all().await;
+        // The gateway may have ended by itself; then nobody waits for this.
+        let _ = self.stop.send(());
+        let outcome = match running {
+            Some(running) => running.await.unwrap_or(Ok(())),
+            None => Ok(()),
+        };
+        drop(self.voice);
+        // It ends when its last handle is gone; a panic in it is in the log already.
+        let _ = self.presence.await;
+        if let Some(RunningProvider { local: Some(local), .. }) = self.provider {
+            local.shutdown().await;
+        }
+        outcome
+    }
+}
+
+fn look(config: &Config) -> PresenceInput {
+    PresenceInput { settings: connection::presence(&config.discord), ..PresenceInput::default() }
+}
+
+fn start_voice(
+    config: &Config,
+    provider: Option<&RunningProvider>,
+    speech: Option<Arc<SpeechClients>>,
+    shared: &Shared,
+    live: watch::Receiver<Arc<Config>>,
+    channels: PresenceChannels,
+) -> (PresenceHandle, JoinHandle<()>) {
+    let voice = &config.discord.voice;
+    let workspace = config.agent.workspace.as_deref();
+    let front_end = conversation::settings(live, provider, workspace);
+    let labels = labels(config, provider);
+    let can_talk = provider.is_some() || speech.is_some();
+    let settings = presence_settings(config, can_talk, labels);
+    let template = SessionTemplate {
+        secure: config.discord.api_base_url.as_ref().is_none_or(clawvoice_config::BaseUrl::is_tls),
+        dave: voice.dave_encryption,
+        decryption_failure_tolerance: voice.decryption_failure_tolerance,
+        reconnect_grace: voice.reconnect_grace,
+        tls: None,
+        connect_timeout: voice.connect_timeout,
+        provider: provider.map(|provider| provider.endpoint.clone()).unwrap_or_default(),
+        recordings: voice
+            .timeline
+            .as_ref()
+            .map(|timeline| Recordings { folder: timeline.folder.clone(), keep: timeline.keep }),
+        speech,
+        pulses: Some(shared.watch.pulses()),
+        front_end,
+        agent: Arc::clone(&shared.agent),
+    };
+    let clock = shared.clock;
+    let starter = Arc::new(Sessions::new(template, clock));
+    presence::start(settings, channels, starter, move || clock.now())
+}
+
+/// Where the bot is to be.
+fn presence_settings(config: &Config, can_talk: bool, labels: Labels) -> PresenceSettings {
+    let voice = &config.discord.voice;
+    let allowed = voice.allowed_channels.as_ref();
+    PresenceSettings {
+        enabled: voice.enabled && can_talk,
+        auto_join: voice.auto_join.iter().map(auto_join).collect(),
+        allowed_channels: allowed.map(|channels| channels.iter().map(place).collect()),
+        follow_users: voice.follow_users.iter().map(|id| UserId::new(id.get())).collect(),
+        guilds: config.discord.guilds.keys().filter_map(|key| key.parse().ok()).collect(),
+        connect_timeout: voice.connect_timeout,
+        reconnect_grace: voice.reconnect_grace,
+        labels,
+        ..PresenceSettings::default()
+    }
+}
+
+fn auto_join(entry: &clawvoice_config::AutoJoin) -> AutoJoin {
+    let (guild, channel) = place(&entry.target);
+    AutoJoin { guild, channel, when_occupied: entry.when_occupied }
+}
+
+fn place(channel: &clawvoice_config::VoiceChannel) -> (GuildId, ChannelId) {
+    (GuildId::new(channel.guild.get()), ChannelId::new(channel.channel.get()))
+}
+
+fn labels(config: &Config, provider: Option<&RunningProvider>) -> Labels {
+    use clawvoice_config::{AgentSession, SessionTarget};
+    let agent = config.agent.id.clone();
+    let voice = &config.discord.voice;
+    let (mode, target) = match voice.agent_session {
+        AgentSession::Voice => ("voice", None),
+        AgentSession::Target(SessionTarget::Channel(id)) => {
+            ("target", Some(format!("channel:{id}")))
+        }
+        AgentSession::Target(SessionTarget::User(id)) => ("target", Some(format!("user:{id}"))),
+    };
+    Labels {
+        mode: provider::mode_word(voice.mode).to_owned(),
+        agent,
+        agent_session_mode: mode.to_owned(),
+        agent_session_target: target,
+        supervisor_session: conversation::supervisor(config),
+        voice_model: voice.model.clone().unwrap_or_default(),
+        realtime_provider: provider.map(|p| p.id.clone()).unwrap_or_default(),
+        realtime_model: provider.map(|p| p.model.clone()).unwrap_or_default(),
+        realtime_voice: provider.map(|p| p.voice.clone()).unwrap_or_default(),
+    }
+}
+
+/// What asks to speak in stages.
+fn stage_door(config: &Config) -> Option<Arc<dyn StageDoor>> {
+    let discord = &config.discord;
+    let base = discord.api_base_url.as_ref().map(ToString::to_string);
+    StageRequests::new(discord.token.as_ref()?, base.as_deref()).map(|door| Arc::new(door) as _)
+}
+
+/// What looks at voice states and channels.
+fn lookup_door(config: &Config) -> Option<Arc<dyn LookupDoor>> {
+    let discord = &config.discord;
+    let base = discord.api_base_url.as_ref().map(ToString::to_string);
+    Lookups::new(discord.token.as_ref()?, base.as_deref()).map(|door| Arc::new(door) as _)
+}
+
+fn gateway_settings(config: &Config) -> Result<gateway::GatewaySettings, Failure> {
+    let discord = &config.discord;
+    let token = discord.token.clone().ok_or_else(|| {
+        Failure::user("channels.discord is switched off: there is nothing to run")
+            .hint("set channels.discord.enabled to true")
+    })?;
+    Ok(gateway::GatewaySettings {
+        token,
+        api_base_url: discord.api_base_url.as_ref().map(ToString::to_string),
+        application_id: discord.application_id.map(clawvoice_config::DiscordId::get),
+        voice: discord.intents.voice_states,
+        commands: if discord.commands.native && discord.voice.enabled {
+            CommandScope::Global
+        } else {
+            CommandScope::Off
+        },
+        connection: connection::settings(config, discord),
+    })
+}
