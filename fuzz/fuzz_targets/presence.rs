@@ -1,5 +1,6 @@
-//! Where the bot is, under any order of requests, gateway events, session events and waits, against
-//! a plain model: one session a guild, every request answered once, silence after the stop.
+//! Where the bot is, under any order of requests, gateway events, session events, answers of REST,
+//! new settings and waits, against a plain model: one session a guild, every request answered once,
+//! one lookup at a time, never a wish for a channel that is not allowed, silence after the stop.
 #![no_main]
 
 use std::{
@@ -9,15 +10,17 @@ use std::{
 
 use clawvoice_fuzz::Input;
 use clawvoice_session::{
-    ChannelId, Generation, GuildId, JoinFailure, SessionTime, StageAnswer, UserId, VoiceChannel,
-    VoiceGatewayEvent, VoiceServerChange, VoiceStateChange,
+    ChannelId, Generation, GuildId, JoinFailure, RoomLookup, RoomPermission, SessionTime,
+    StageAnswer, UserId, VoiceChannel, VoiceGatewayEvent, VoiceServerChange, VoiceStateChange,
+    VoiceStateLookup,
 };
 use clawvoice_voice::presence::{
-    AutoJoin, Connection, Labels, Output, Presence, PresenceSettings, Ticket,
+    AutoJoin, Connection, Output, Presence, PresenceSettings, Ticket,
     link::{EndPlan, SessionEvent},
 };
 
 const BOT: UserId = UserId::new(5);
+const FOLLOWED: UserId = UserId::new(6);
 
 /// The machine, and what must be true of it.
 struct Model {
@@ -28,20 +31,34 @@ struct Model {
     running: BTreeMap<GuildId, Generation>,
     /// Generations that wait for the halves of a join.
     joining: BTreeMap<GuildId, Generation>,
+    settings: PresenceSettings,
+    /// The lookup that waits for its answer.
+    lookup: Option<(GuildId, UserId)>,
     stopped: bool,
+}
+
+fn settings(input: &mut Input<'_>) -> PresenceSettings {
+    let (guild, channel) = (GuildId::new(1), ChannelId::new(11));
+    let auto_join = AutoJoin { guild, channel, when_occupied: input.flag() };
+    let allowed = [(guild, channel), (guild, ChannelId::new(12)), (GuildId::new(2), ChannelId::new(20))];
+    PresenceSettings {
+        enabled: input.byte() != 0,
+        auto_join: if input.flag() { vec![auto_join] } else { Vec::new() },
+        allowed_channels: input.flag().then(|| allowed.into()),
+        follow_users: if input.flag() { [FOLLOWED].into() } else { BTreeSet::new() },
+        guilds: [guild].into(),
+        lookups: input.flag(),
+        ..PresenceSettings::default()
+    }
 }
 
 libfuzzer_sys::fuzz_target!(|data: &[u8]| {
     let mut input = Input::new(data);
-    let auto_join = AutoJoin { guild: GuildId::new(1), channel: ChannelId::new(11) };
-    let settings = PresenceSettings {
-        enabled: input.byte() != 0,
-        auto_join: if input.flag() { vec![auto_join] } else { Vec::new() },
-        connect_timeout: Duration::from_secs(30),
-        labels: Labels::default(),
-    };
+    let settings = settings(&mut input);
     let mut model = Model {
-        machine: Presence::new(settings),
+        machine: Presence::new(settings.clone()),
+        settings,
+        lookup: None,
         now: SessionTime::ZERO,
         asked: 0,
         open: BTreeSet::new(),
@@ -66,7 +83,7 @@ impl Model {
         let guild = GuildId::new(1 + u64::from(input.below(2)));
         let channel = ChannelId::new(10 * guild.get() + u64::from(input.below(3)));
         let now = self.now;
-        match input.below(12) {
+        match input.below(15) {
             0 | 1 => {
                 let ticket = Ticket(self.asked);
                 self.asked += 1;
@@ -77,7 +94,7 @@ impl Model {
             3 => self.gateway(VoiceGatewayEvent::Ready { user: BOT }),
             4 | 5 => self.gateway(VoiceGatewayEvent::State(VoiceStateChange {
                 guild,
-                user: if input.byte() == 0 { UserId::new(6) } else { BOT },
+                user: if input.byte() < 64 { FOLLOWED } else { BOT },
                 channel: input.flag().then_some(channel),
                 session_id: if input.flag() { "a" } else { "b" }.to_owned(),
                 suppressed: input.flag(),
@@ -119,6 +136,28 @@ impl Model {
             10 => {
                 let answer = StageAnswer::Refused("no".to_owned());
                 self.machine.handle_stage(now, guild, channel, &answer);
+            }
+            11 => {
+                let missing = if input.flag() { vec![RoomPermission::Connect] } else { Vec::new() };
+                let answer = match input.below(4) {
+                    0 => RoomLookup::NotVoice,
+                    1 => RoomLookup::Failed("no".to_owned()),
+                    _ => RoomLookup::Voice { missing },
+                };
+                self.machine.handle_room(now, guild, channel, &answer);
+            }
+            12 => {
+                let answer = match input.below(3) {
+                    0 => VoiceStateLookup::In(channel),
+                    1 => VoiceStateLookup::NotInVoice,
+                    _ => VoiceStateLookup::Failed("no".to_owned()),
+                };
+                let (guild, user) = self.lookup.take().unwrap_or((guild, FOLLOWED));
+                self.machine.handle_lookup(now, guild, user, &answer);
+            }
+            13 if input.byte() < 32 => {
+                self.settings = settings(input);
+                self.machine.handle_settings(now, self.settings.clone());
             }
             _ => self.wait(input.wait()),
         }
@@ -165,10 +204,15 @@ impl Model {
         for _ in 0..10_000 {
             let Some(output) = self.machine.poll_output() else { return };
             match output {
-                Output::Connect { guild, generation, .. }
-                | Output::Follow { guild, generation, .. } => {
+                Output::Connect { guild, channel, generation }
+                | Output::Follow { guild, channel, generation } => {
                     assert!(!self.stopped, "joins after the stop");
+                    assert!(self.settings.allows(guild, channel), "joins what is not allowed");
                     self.joining.insert(guild, generation);
+                }
+                Output::LookUp { guild, user } => {
+                    assert!(!self.stopped, "looks for somebody after the stop");
+                    assert_eq!(self.lookup.replace((guild, user)), None, "two lookups at a time");
                 }
                 Output::Start(request) => {
                     assert!(!self.stopped, "starts after the stop");

@@ -40,7 +40,7 @@ async fn left(scene: &Scene, times: usize) {
                 && is_bot(&entry.data)
                 && entry.data["channel"].is_null()
         });
-        from = soon("a leave", leave).await.seq + 1;
+        from = soon("a leave", leave).await.seq;
     }
     assert_eq!(scene.bot_is_in(), None);
 }

@@ -58,11 +58,15 @@ impl Presence {
         if refused.iter().any(|wanted| wanted.owner == Owner::Followed) {
             self.follow_failed(now, guild, channel);
         }
-        // What kept the bot where it is may have gone while something else was wanted.
-        self.leave_if_unfollowed(now, guild);
-        if let Some(here) = self.guilds.get(&guild).and_then(|it| it.phase.channel()) {
-            self.leave_if_deserted(now, guild, here);
+        let Some(it) = self.guilds.get_mut(&guild) else { return };
+        if it.queue.is_empty() && std::mem::take(&mut it.overdue) {
+            let here = it.phase.channel();
+            self.leave_if_unfollowed(now, guild);
+            if let Some(here) = here {
+                self.leave_if_deserted(now, guild, here);
+            }
         }
+        self.join_waiting_room(now, guild);
     }
 }
 

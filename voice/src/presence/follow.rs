@@ -90,6 +90,7 @@ impl Presence {
         let Some(it) = self.guilds.get_mut(&guild) else { return };
         let people = &self.people;
         let settings = &self.settings;
+        let queued = it.queue.len();
         it.queue.retain(|wanted| {
             // Still wanted, if another followed user is there.
             let mut others = people.of(guild).filter(|(_, seen)| seen.channel == wanted.channel);
@@ -97,8 +98,16 @@ impl Presence {
                 || wanted.asker.is_person()
                 || others.any(|(other, _)| settings.follow_users.contains(&other))
         });
-        let Some(from) = self.unfollowed(guild) else { return };
+        let dropped = it.queue.is_empty() && queued > 0;
+        it.overdue |= !it.queue.is_empty();
         let to = self.somebody_followed(guild).map(|(_, channel)| channel);
+        let Some(from) = self.unfollowed(guild) else {
+            // On the way to them it is as good as with them.
+            if dropped {
+                self.hand_over(now, guild, to);
+            }
+            return;
+        };
         self.record(timeline::presence::followed_user_gone(now, guild, user, why, from, to));
         self.hand_over(now, guild, to);
     }

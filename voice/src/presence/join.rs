@@ -152,7 +152,10 @@ impl Presence {
             attempt: join.attempt,
             second_try,
         };
-        self.guilds.entry(guild).or_default().phase = Phase::Joining(joining);
+        let it = self.guilds.entry(guild).or_default();
+        it.phase = Phase::Joining(joining);
+        it.room_waits = false;
+        it.overdue = false;
         self.record_joining(now, Place { guild, channel: join.channel });
         self.outputs.push_back(Output::Connect { guild, channel: join.channel, generation });
     }

@@ -75,6 +75,8 @@ impl Presence {
         let Some(it) = self.guilds.get_mut(&guild) else { return LeaveOutcome::NotConnected };
         it.owner = Owner::Nobody;
         it.checking.clear();
+        it.room_waits = false;
+        it.overdue = false;
         let waiting: Vec<Wanted> = it.queue.drain(..).collect();
         let queued = waiting.first().map(|wanted| wanted.channel);
         let (pending, asked) = match &mut it.phase {

@@ -34,9 +34,25 @@ impl Presence {
         if let (Some(entry), Some(channel)) = (entry, channel)
             && entry.channel == channel
             && self.humans_in(guild, channel) == 1
-            && self.may_join_by_itself(guild)
         {
-            self.want(now, guild, Wanted::new(channel, Owner::Occupied, Asker::Nobody));
+            if self.may_join_by_itself(guild) {
+                self.want(now, guild, Wanted::new(channel, Owner::Occupied, Asker::Nobody));
+            } else if let Some(it) = self.guilds.get_mut(&guild) {
+                it.room_waits = it.phase.channel().is_none();
+            }
+        }
+    }
+
+    /// What was wanted instead cannot be had: the room that is kept for humans is joined, if there
+    /// are any.
+    pub(super) fn join_waiting_room(&mut self, now: SessionTime, guild: GuildId) {
+        let waits = self.guilds.get(&guild).is_some_and(|it| it.room_waits);
+        if waits
+            && self.may_join_by_itself(guild)
+            && let Some(entry) = self.settings.auto_join_of(guild)
+            && self.humans_in(guild, entry.channel) > 0
+        {
+            self.want(now, guild, Wanted::new(entry.channel, Owner::Occupied, Asker::Nobody));
         }
     }
 
@@ -56,6 +72,7 @@ impl Presence {
                 || wanted.channel != channel
                 || wanted.asker != Asker::Nobody
         });
+        it.overdue |= !it.queue.is_empty();
         if it.owner == Owner::Occupied && it.phase.channel() == Some(channel) && it.queue.is_empty()
         {
             let _ = self.leave(now, guild, &JoinFailure::Cancelled, "nobody is there any more");

@@ -160,6 +160,12 @@ pub(super) struct Guild {
     pub(super) owner: Owner,
     /// How following goes here.
     pub(super) following: Following,
+    /// What kept the bot where it is has gone while another channel was wanted.
+    pub(super) overdue: bool,
+    /// The first human came into the room that is kept for humans while another join was looked at.
+    pub(super) room_waits: bool,
+    /// Who is in the channel was forgotten with the gateway session.
+    pub(super) uncounted: bool,
     /// A join failed for want of credentials: nothing joins here by itself.
     pub(super) suspended: bool,
     /// Channels that are being looked at.

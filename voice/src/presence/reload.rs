@@ -1,8 +1,8 @@
 //! New settings while the bot is running.
 
-use clawvoice_session::{GuildId, JoinFailure, SessionTime};
+use clawvoice_session::{ChannelId, GuildId, JoinFailure, SessionTime};
 
-use super::{follow::Following, machine::Presence, phase::Phase, settings::PresenceSettings};
+use super::{follow::Following, machine::Presence, settings::PresenceSettings};
 
 impl Presence {
     /// The configuration changed: what it forbids now is left, what it wants now is joined, and
@@ -48,16 +48,18 @@ impl Presence {
             self.answer(wanted.asker, Err(JoinFailure::NotAllowed(wanted.channel)));
         }
         let Some(here) = here.filter(|here| !self.settings.allows(guild, *here)) else { return };
+        // What is allowed and waits for its turn goes on.
+        let waiting = std::mem::take(&mut self.guilds.entry(guild).or_default().queue);
         let reason = "the channel is not allowed any more";
-        if self.guilds.get(&guild).is_some_and(|it| it.queue.is_empty()) {
-            self.leave(now, guild, &JoinFailure::NotAllowed(here), reason);
-        } else if let Phase::Joining(joining) = &mut self.guilds.entry(guild).or_default().phase {
-            let asked = std::mem::take(&mut joining.asked);
-            for asker in asked {
-                self.answer(asker, Err(JoinFailure::NotAllowed(here)));
+        self.leave(now, guild, &JoinFailure::NotAllowed(here), reason);
+        let unchecked: Vec<ChannelId> =
+            waiting.iter().filter(|one| !one.checked).map(|one| one.channel).collect();
+        self.guilds.entry(guild).or_default().queue = waiting;
+        if self.settings.lookups {
+            for channel in unchecked {
+                self.check_room(guild, channel);
             }
-            self.depart(now, guild, reason, None);
         }
-        // A session that somebody is about to leave for another channel ends in any case.
+        self.advance(now, guild);
     }
 }

@@ -37,19 +37,31 @@ impl Presence {
         let (allowed, home) = (self.settings.allows(guild, to), self.home(guild));
         let Some(it) = self.guilds.get_mut(&guild) else { return };
         let Phase::Leaving { again: going @ Some(_), .. } = &mut it.phase else { return };
-        let Some(again) = going.as_mut().filter(|again| again.asked.is_empty()) else { return };
-        let from = again.channel;
-        if allowed {
+        let Some(again) = going else { return };
+        let (from, asked) = (again.channel, mem::take(&mut again.asked));
+        again.deadline = None;
+        // Nobody waits for it any more, so a failure is tried again.
+        again.attempt = again.attempt.max(1);
+        let failure = if allowed {
             again.channel = to;
-            return self.record(timeline::presence::bot_moved(now, guild, from, to));
+            JoinFailure::Connect(format!("the bot was moved to <#{to}> meanwhile"))
+        } else {
+            match home {
+                Some((channel, _)) => again.channel = channel,
+                None => *going = None,
+            }
+            it.owner = home.map_or(Owner::Nobody, |(_, owner)| owner);
+            it.following = Default::default();
+            JoinFailure::NotAllowed(to)
+        };
+        for asker in asked {
+            self.answer(asker, Err(failure.clone()));
         }
-        match home {
-            Some((channel, _)) => again.channel = channel,
-            None => *going = None,
-        }
-        it.owner = home.map_or(Owner::Nobody, |(_, owner)| owner);
-        it.following = Default::default();
-        self.record(timeline::presence::bot_moved_outside(now, guild, from, to));
+        self.record(if allowed {
+            timeline::presence::bot_moved(now, guild, from, to)
+        } else {
+            timeline::presence::bot_moved_outside(now, guild, from, to)
+        });
     }
 
     /// Leaves, and joins the guild's own channel instead: its auto-join channel if that is allowed,

@@ -23,6 +23,7 @@ impl Presence {
         let (asked, attempt) = (mem::take(&mut joining.asked), joining.attempt);
         it.phase = Phase::Connected { channel, generation, since: now, attempt };
         it.suspended = false;
+        let uncounted = mem::take(&mut it.uncounted);
         if it.owner == Owner::Followed {
             it.following = Default::default();
         }
@@ -30,7 +31,9 @@ impl Presence {
         for asker in asked {
             self.answer(asker, Ok(JoinOutcome::Joined));
         }
-        self.leave_if_deserted(now, guild, channel);
+        if uncounted {
+            self.leave_if_deserted(now, guild, channel);
+        }
         self.advance(now, guild);
     }
 

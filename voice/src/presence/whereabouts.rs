@@ -12,7 +12,7 @@ use super::{
     link::SessionCommand,
     machine::Presence,
     output::{Half, Output},
-    phase::{Again, Asker, Guild, Joining, Owner, Phase, Stage},
+    phase::{Again, Asker, Guild, Joining, Owner, Phase, Stage, Wanted},
 };
 use crate::timeline::{self, Place};
 
@@ -55,6 +55,7 @@ impl Presence {
                 it.following.retry = Some(now);
             }
             it.checking.clear();
+            it.uncounted = true;
             let mut asked: Vec<Asker> = it.queue.drain(..).map(|wanted| wanted.asker).collect();
             let channel = match &mut it.phase {
                 Phase::Idle => None,
@@ -196,8 +197,16 @@ impl Presence {
         let it = self.guilds.entry(guild).or_default();
         it.phase = Phase::Idle;
         it.owner = Owner::Nobody;
-        // Whoever took it out wants it out: followed users bring it back when they move.
+        it.room_waits = false;
+        // Whoever took it out wants it out: only somebody's wish stands, and followed users bring it
+        // back when they move.
         it.following = Default::default();
+        let (kept, dropped): (Vec<Wanted>, Vec<Wanted>) =
+            it.queue.drain(..).partition(|wanted| wanted.asker.is_person());
+        it.queue = kept.into();
+        for wanted in dropped {
+            self.answer(wanted.asker, Err(JoinFailure::Cancelled));
+        }
         self.advance(now, guild);
     }
 

@@ -7,6 +7,7 @@
 #![allow(clippy::disallowed_methods, reason = "the shell is where tasks and timers are")]
 
 mod lookups;
+mod seat;
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -23,18 +24,16 @@ use clawvoice_session::{
     VoiceStateRequest, VoiceStatus, timeline::Record,
 };
 use secrecy::{ExposeSecret as _, SecretString};
-use songbird::{
-    Call, Config,
-    error::{JoinError, JoinResult},
-    id as songbird_id,
-    shards::{Shard, VoiceUpdate},
-};
+use songbird::shards::Shard;
 use tokio::{
     sync::{mpsc, oneshot},
     task::{JoinHandle, JoinSet},
 };
 
-use self::lookups::{LookedUp, Lookups};
+use self::{
+    lookups::{LookedUp, Lookups},
+    seat::{Asking, Seat, Silent},
+};
 use crate::presence::{
     Connection, Half, Output, Presence, PresenceSettings, Ticket,
     link::{EndPlan, SessionCommand, SessionEvent, SessionHandle, SessionRequest, SessionStarter},
@@ -216,14 +215,6 @@ struct Task {
 struct Stopping {
     replies: Vec<oneshot::Sender<()>>,
     until: SessionTime,
-}
-
-/// songbird's gateway half for one join.
-struct Seat {
-    generation: Generation,
-    call: Call,
-    /// Both halves went to the machine.
-    reported: bool,
 }
 
 struct Records {
@@ -425,7 +416,7 @@ impl Task {
         shard: Shard,
     ) {
         self.seats.remove(&guild);
-        match seat(guild, channel, self.user, shard).await {
+        match seat::call(guild, channel, self.user, shard).await {
             Ok(call) => {
                 self.seats.insert(guild, Seat { generation, call, reported: false });
             }
@@ -517,63 +508,6 @@ async fn forward(
     let ended = SessionEvent::Ended { reason, plan: EndPlan::StayDown };
     let _ = to.send((guild, generation, ended)).await;
     (guild, generation)
-}
-
-/// A fresh songbird call that collects the halves of one join.
-async fn seat(
-    guild: GuildId,
-    channel: ChannelId,
-    user: Option<UserId>,
-    shard: Shard,
-) -> Result<Call, String> {
-    let id = |id: u64| NonZeroU64::new(id).ok_or_else(|| "0 is not a Discord id".to_owned());
-    let user = user.ok_or_else(|| "the bot's user is not known yet".to_owned())?;
-    let (guild, channel, user) = (id(guild.get())?, id(channel.get())?, id(user.get())?);
-    // The machine has the deadline.
-    let config = Config::default().gateway_timeout(None);
-    let mut call = Call::from_config(guild, shard, user, config);
-    // The second stage of the future would hand over what `current_connection` also shows.
-    let asked = call.join_gateway(channel).await.map(drop);
-    asked.map_err(|error| format!("the main gateway cannot be asked: {error}"))?;
-    Ok(call)
-}
-
-/// Sends songbird's voice state updates to the main gateway.
-struct Asking(mpsc::Sender<VoiceStateRequest>);
-
-#[async_trait]
-impl VoiceUpdate for Asking {
-    async fn update_voice_state(
-        &self,
-        guild: songbird_id::GuildId,
-        channel: Option<songbird_id::ChannelId>,
-        self_deaf: bool,
-        self_mute: bool,
-    ) -> JoinResult<()> {
-        let request = VoiceStateRequest {
-            guild: GuildId::new(guild.0.get()),
-            channel: channel.map(|channel| ChannelId::new(channel.0.get())),
-            self_mute,
-            self_deaf,
-        };
-        self.0.send(request).await.map_err(|_| JoinError::NoSender)
-    }
-}
-
-/// Sends nothing: Discord has already moved the bot, only the halves are collected.
-struct Silent;
-
-#[async_trait]
-impl VoiceUpdate for Silent {
-    async fn update_voice_state(
-        &self,
-        _: songbird_id::GuildId,
-        _: Option<songbird_id::ChannelId>,
-        _: bool,
-        _: bool,
-    ) -> JoinResult<()> {
-        Ok(())
-    }
 }
 
 #[cfg(test)]

@@ -18,6 +18,13 @@ use rand::{Rng as _, SeedableRng as _, rngs::SmallRng};
 
 pub(crate) const BOT: UserId = UserId::new(5);
 
+/// What the gateway tells, commands among it.
+enum Told {
+    Event(VoiceGatewayEvent),
+    Join(Ticket, GuildId, ChannelId),
+    Leave(GuildId),
+}
+
 /// What happens later.
 enum Later {
     Lookup(GuildId, UserId),
@@ -49,7 +56,7 @@ pub(crate) struct Discord {
     online: bool,
     /// Op 4 that waits for a session.
     held: Vec<(GuildId, Option<ChannelId>)>,
-    gateway: VecDeque<(SessionTime, VoiceGatewayEvent)>,
+    gateway: VecDeque<(SessionTime, Told)>,
     later: Vec<(SessionTime, Later)>,
     halves: BTreeMap<GuildId, Halves>,
     /// The sessions that run.
@@ -93,10 +100,14 @@ impl Discord {
 
     /// Events of the gateway come in the order in which they were sent.
     fn send(&mut self, event: VoiceGatewayEvent) {
+        self.tell(Told::Event(event));
+    }
+
+    fn tell(&mut self, told: Told) {
         let earliest = self.gateway.back().map_or(SessionTime::ZERO, |(at, _)| *at);
         let at = self.soon().max(earliest);
         if self.online {
-            self.gateway.push_back((at, event));
+            self.gateway.push_back((at, told));
         }
     }
 
@@ -106,13 +117,11 @@ impl Discord {
         let ticket = Ticket(self.tickets);
         self.tickets += 1;
         self.open_tickets.insert(ticket);
-        self.presence.handle_join(self.now, ticket, guild, channel);
-        self.drain();
+        self.tell(Told::Join(ticket, guild, channel));
     }
 
     pub(crate) fn leave(&mut self, guild: GuildId) {
-        self.presence.handle_leave(self.now, guild);
-        self.drain();
+        self.tell(Told::Leave(guild));
     }
 
     pub(crate) fn person(&mut self, guild: GuildId, user: UserId, channel: Option<ChannelId>) {
@@ -145,6 +154,25 @@ impl Discord {
             Some(channel) => self.seat_bot(guild, channel),
             None => self.unseat_bot(guild),
         }
+    }
+
+    /// Whether at most one join is under way, and no command on its way to the bot.
+    pub(crate) fn at_most_one_join(&self) -> bool {
+        let mut told = self.gateway.iter().map(|(_, told)| told);
+        self.open_tickets.len() <= 1 && told.all(|told| matches!(told, Told::Event(_)))
+    }
+
+    /// Whether the bot is about to change its place in a guild: a kick at that moment could not be
+    /// told from its own leave.
+    pub(crate) fn is_setting_out(&self, guild: GuildId) -> bool {
+        let looks = |later: &Later| matches!(later, Later::Room(of, _) if *of == guild);
+        let is_there = !self.presence.status(Some(guild)).is_empty();
+        is_there && (!self.has_told_all() || self.later.iter().any(|(_, later)| looks(later)))
+    }
+
+    /// Whether the gateway has told everything.
+    pub(crate) fn has_told_all(&self) -> bool {
+        self.gateway.is_empty()
     }
 
     /// A voice session breaks down.
@@ -269,9 +297,14 @@ impl Discord {
     fn step(&mut self) {
         let now = self.now;
         if self.gateway.front().is_some_and(|(at, _)| *at <= now)
-            && let Some((_, event)) = self.gateway.pop_front()
+            && let Some((_, told)) = self.gateway.pop_front()
         {
-            return self.presence.handle_gateway(now, event);
+            match told {
+                Told::Event(event) => self.presence.handle_gateway(now, event),
+                Told::Join(ticket, guild, to) => self.presence.handle_join(now, ticket, guild, to),
+                Told::Leave(guild) => drop(self.presence.handle_leave(now, guild)),
+            }
+            return;
         }
         if let Some(due) = self.later.iter().position(|(at, _)| *at <= now) {
             return match self.later.swap_remove(due).1 {
@@ -283,7 +316,12 @@ impl Discord {
         self.presence.handle_timeout(now);
     }
 
+    /// REST is not ahead of the gateway, so that there is one order in which things are observed.
     fn answer_lookup(&mut self, guild: GuildId, user: UserId) {
+        if let Some((last, _)) = self.gateway.back() {
+            let at = *last + Duration::from_millis(1);
+            return self.later.push((at, Later::Lookup(guild, user)));
+        }
         self.open_lookups -= 1;
         let found = if user == BOT {
             self.bot.get(&guild).map(|(channel, _)| *channel)
@@ -309,10 +347,15 @@ impl Discord {
         self.presence.handle_room(self.now, guild, channel, &answer);
     }
 
-    /// The voice server takes the newest token only.
+    /// The voice server takes the newest token only. What made an older one invalid is told by the
+    /// gateway first: a kick could not be told from the bot's own leave otherwise.
     fn connect(&mut self, guild: GuildId, generation: Generation, place: u64) {
         if self.running.get(&guild) != Some(&generation) {
             return;
+        }
+        if let Some((last, _)) = self.gateway.back() {
+            let at = *last + Duration::from_millis(1);
+            return self.later.push((at, Later::Connect(guild, generation, place)));
         }
         let is_valid = self.bot.get(&guild).is_some_and(|(_, newest)| *newest == place);
         let event = if is_valid {

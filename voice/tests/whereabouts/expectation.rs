@@ -231,7 +231,7 @@ impl Expectation {
         if self.rules.bots.contains(&user) {
             return;
         }
-        if before.is_some() {
+        if before.is_some() && before == self.at(guild) {
             self.leave_deserted(guild);
         }
         if let Some((room, true)) = self.rules.auto_join.get(&guild).copied()

@@ -113,7 +113,10 @@ impl Life {
         let to = self.channel(guild);
         let at = self.discord.bot.get(&guild).map(|(channel, _)| *channel);
         // A moderator acts on a bot that has arrived; on its way, it is in no one's hands.
-        let arrived = at.is_some() && at == self.expected.at(guild);
+        let arrived = at.is_some()
+            && at == self.expected.at(guild)
+            && self.discord.at_most_one_join()
+            && !self.discord.is_setting_out(guild);
         match self.rng.random_range(0..12) {
             0 | 1 => {
                 self.note(format!("/vc join {to}"));
@@ -135,13 +138,19 @@ impl Life {
                 self.discord.moderate(guild, Some(to));
                 self.expected.moved(guild, to);
             }
-            5 if at.is_some_and(|at| !self.expected.closed.contains(&at)) => {
+            5 if self.discord.has_told_all()
+                && at.is_some_and(|at| !self.expected.closed.contains(&at)) =>
+            {
                 self.note(format!("the session of {guild} breaks"));
                 self.discord.break_session(guild);
             }
             _ => {
                 let user = *[ADA, ADA, BEN, CLEO, HELPER].choose(&mut self.rng).unwrap();
                 let to = self.rng.random_bool(0.7).then_some(to);
+                // Whoever is followed stays until the bot has come after them.
+                if self.rules.followed.contains(&user) && to.is_none_or(|to| to.get() % 100 == 3) {
+                    self.discord.wait(Duration::from_secs(3));
+                }
                 self.note(format!("{user} goes to {to:?} in {guild}"));
                 self.discord.person(guild, user, to);
                 self.expected.seen(guild, user, to);
@@ -298,7 +307,7 @@ fn live(seeds: impl Iterator<Item = u64>, bursts: usize) -> usize {
 
 #[test]
 fn after_2_000_random_events_the_bot_is_where_the_documentation_says() {
-    let events = live(0..60, 10);
+    let events = live(0..100, 10);
     assert!(events >= 2_000, "{events} events");
 }
 

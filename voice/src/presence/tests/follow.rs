@@ -206,6 +206,19 @@ fn the_latest_event_wins_while_a_join_is_under_way() {
 }
 
 #[test]
+fn whoever_leaves_before_the_bot_has_left_for_them_is_handed_over_from_as_well() {
+    let mut stage = Stage::new(PresenceSettings { lookups: true, ..following(&[ADA, BEN]) });
+    stage.ready();
+    stage.human(BEN, Some(B));
+    stage.leave();
+    assert_eq!(stage.human(ADA, Some(A))[1], "check 1/10 for 5");
+    assert_eq!(stage.human(ADA, None), ["check 1/20 for 5"]);
+    assert_eq!(stage.room(A, RoomLookup::Voice { missing: vec![] }), NONE, "nobody is there");
+    stage.room(B, RoomLookup::Voice { missing: vec![] });
+    assert_eq!(stage.bound_for(), Some(B));
+}
+
+#[test]
 fn a_join_by_command_is_carried_out_before_a_later_move() {
     let mut stage = online(following(&[ADA]));
     stage.join(0, B);

@@ -54,3 +54,32 @@ fn a_session_that_nothing_forbids_goes_on() {
     stage.until(Timer::Connect);
     assert_eq!(stage.now.since(began), Duration::from_secs(1));
 }
+
+#[test]
+fn what_waits_for_an_allowed_channel_goes_on_when_its_old_one_is_forbidden() {
+    let mut stage = Stage::new(PresenceSettings { lookups: true, ..settings() });
+    stage.ready();
+    stage.join(0, A);
+    stage.room(A, RoomLookup::Voice { missing: vec![] });
+    stage.arrives(1);
+    stage.join(1, B);
+    let only_b = PresenceSettings {
+        lookups: true,
+        allowed_channels: Some([(GUILD, B)].into()),
+        ..settings()
+    };
+    assert_eq!(
+        reload(&mut stage, only_b),
+        [
+            "end 1",
+            "log left 10: the channel is not allowed any more",
+            "leave 1",
+            "check 1/20 for 5"
+        ]
+    );
+    stage.state(None);
+    assert_eq!(
+        stage.room(B, RoomLookup::Voice { missing: vec![] }),
+        ["log joining 20", "connect 1/20 as 2"]
+    );
+}

@@ -1,17 +1,19 @@
 //! Presence's task in virtual time, with a gateway and sessions made of channels.
 
 use clawvoice_session::{
-    VoiceServerChange, VoiceStateChange,
+    RoomLookup, RoomPermission, VoiceServerChange, VoiceStateChange, VoiceStateLookup,
     timeline::{Level, Record},
 };
 use tokio::time::{Instant, timeout};
 
 use super::*;
+use crate::presence::AutoJoin;
 
 const GUILD: GuildId = GuildId::new(1);
 const A: ChannelId = ChannelId::new(10);
 const B: ChannelId = ChannelId::new(20);
 const BOT: UserId = UserId::new(5);
+const ADA: UserId = UserId::new(31);
 
 /// A session that was started, seen from its inside.
 struct Started {
@@ -228,4 +230,78 @@ async fn without_a_main_gateway_a_join_fails_at_once() {
     let failure = world.handle.join(GUILD, A).await.unwrap_err();
     assert!(failure.to_string().contains("the main gateway cannot be asked"), "{failure}");
     assert!(world.lines().contains(&"join failed before ready".to_owned()));
+}
+
+/// Ada is in A; channel B is closed to the bot; nothing is known of guild 2.
+struct Door;
+
+#[async_trait]
+impl LookupDoor for Door {
+    async fn voice_state(&self, guild: GuildId, user: UserId) -> VoiceStateLookup {
+        if guild == GUILD && user == ADA {
+            VoiceStateLookup::In(A)
+        } else {
+            VoiceStateLookup::NotInVoice
+        }
+    }
+
+    async fn room(&self, guild: GuildId, channel: ChannelId, bot: UserId) -> RoomLookup {
+        assert_eq!(bot, BOT);
+        if guild != GUILD {
+            std::future::pending::<()>().await;
+        }
+        let missing = if channel == B { vec![RoomPermission::Connect] } else { Vec::new() };
+        RoomLookup::Voice { missing }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_followed_user_is_found_by_rest_at_the_start() {
+    let guilds = [GUILD].into();
+    let settings =
+        PresenceSettings { follow_users: [ADA].into(), guilds, ..PresenceSettings::default() };
+    let mut world = world_with(settings, Some(Arc::new(Door))).await;
+    assert_eq!(world.asked().await, (1, Some(10)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_channel_is_looked_at_and_a_look_without_an_answer_is_not_waited_for() {
+    let mut world = world_with(PresenceSettings::default(), Some(Arc::new(Door))).await;
+    let failure = world.handle.join(GUILD, B).await.unwrap_err();
+    assert_eq!(failure.to_string(), "Failed to join voice channel: the bot lacks Connect in <#20>");
+    let asked_at = Instant::now();
+    let _joining = world.join(GuildId::new(2), A);
+    assert_eq!(world.asked().await, (2, Some(10)));
+    assert_eq!(asked_at.elapsed(), Duration::from_secs(5));
+}
+
+#[tokio::test(start_paused = true)]
+async fn auto_join_runs_even_if_ready_came_before_the_task() {
+    let (gateway, events) = mpsc::channel(16);
+    gateway.send(VoiceGatewayEvent::Ready { user: BOT }).await.unwrap();
+    let (to_gateway, mut requests) = mpsc::channel(16);
+    let (record, _records) = mpsc::channel(64);
+    let (started, _sessions) = mpsc::unbounded_channel();
+    let entry = AutoJoin { guild: GUILD, channel: A, when_occupied: false };
+    let settings = PresenceSettings { auto_join: vec![entry], ..PresenceSettings::default() };
+    let channels = PresenceChannels {
+        events,
+        requests: to_gateway,
+        records: record,
+        stage: None,
+        lookups: None,
+    };
+    let clock = || SessionTime::ZERO;
+    let (_handle, _) = start(settings, channels, Arc::new(FakeStarter(started)), clock);
+    assert_eq!(requests.recv().await.unwrap().channel, Some(A));
+}
+
+#[tokio::test(start_paused = true)]
+async fn new_settings_are_applied_at_once() {
+    let mut world = world().await;
+    let _started = world.connected(GUILD, A).await;
+    let only_b = Some([(GUILD, B)].into());
+    let settings = PresenceSettings { allowed_channels: only_b, ..PresenceSettings::default() };
+    world.handle.reload(settings).await;
+    assert_eq!(world.asked().await, (1, None));
 }
