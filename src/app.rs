@@ -235,6 +235,7 @@ fn gateway_settings(config: &Config) -> Result<gateway::GatewaySettings, Failure
         } else {
             CommandScope::Off
         },
+        rest: gateway::RestSettings::default(),
         connection: gateway::ConnectionSettings {
             verbose: std::env::var_os("CONNECTION_DEBUG").is_some_and(|set| set != "0"),
             ..gateway::ConnectionSettings::default()

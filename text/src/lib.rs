@@ -18,4 +18,5 @@ pub mod command;
 mod connection;
 pub mod delivery;
 mod incoming;
+mod requests;
 pub mod shell;

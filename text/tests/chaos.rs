@@ -12,7 +12,7 @@ use clawvoice_session::{
 };
 use clawvoice_text::shell::gateway::{
     CommandScope, ConnectionSettings, EventQueueSettings, GatewayChannels, GatewayFailure,
-    GatewayMonitor, GatewaySettings, ReconnectSettings, Stop, run_until,
+    GatewayMonitor, GatewaySettings, ReconnectSettings, RestSettings, Stop, run_until,
 };
 use localcord::{
     Server, ServerSettings,
@@ -100,6 +100,7 @@ fn start(server: &Server, connection: ConnectionSettings) -> Process {
         voice: true,
         commands: CommandScope::Global,
         connection,
+        rest: RestSettings::default(),
     };
     let channels = GatewayChannels::new(voice_events, voice_requests, Some(Arc::new(Idle)));
     let monitor = channels.monitor.clone();
@@ -333,6 +334,33 @@ async fn what_discord_replays_is_not_lost_and_nobody_is_replied_to_twice() {
         storm.server.journal().since(0).iter().filter(|entry| entry.name == "identify").count();
     assert_eq!(identified, 1, "one session carried all of it");
     assert!(process.monitor.snapshot().is_connected());
+}
+
+/// A rate limit is waited out, as long as Discord says.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_rate_limit_on_replies_is_waited_out() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut storm = storm(1).await;
+    let mut process = start(&storm.server, quick(folder.path()));
+    process.until_ready().await;
+    let rest = vec![RestFault {
+        path_prefix: "/webhooks/".to_owned(),
+        status: 429,
+        times: 2,
+        retry_after: 0.3,
+        carried_out: false,
+    }];
+    storm.server.faults().set(FaultSettings { rest, ..FaultSettings::default() });
+    storm.ask().await;
+    storm.settled().await;
+    let entries = storm.server.journal().since(0);
+    let edits: Vec<u64> = entries
+        .iter()
+        .filter(|entry| entry.name.starts_with("PATCH /webhooks/"))
+        .map(|entry| entry.at_ms)
+        .collect();
+    assert_eq!(edits.len(), 3);
+    assert!(edits.windows(2).all(|pair| pair[1] - pair[0] >= 300), "{edits:?}");
 }
 
 /// With sessions that are lost, too: it always comes back, knows where it is, and replies once.

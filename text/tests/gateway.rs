@@ -23,7 +23,8 @@ use clawvoice_session::{
     VoiceGatewayEvent, VoiceStateRequest, VoiceStatus,
 };
 use clawvoice_text::shell::gateway::{
-    CommandScope, ConnectionSettings, GatewayChannels, GatewayFailure, GatewaySettings, run,
+    CommandScope, ConnectionSettings, GatewayChannels, GatewayFailure, GatewaySettings,
+    RestSettings, run,
 };
 use serde_json::{Value, json};
 use tokio::{
@@ -195,6 +196,7 @@ fn start(fake: &Fake) -> Running {
         voice: true,
         commands: CommandScope::Global,
         connection: ConnectionSettings::default(),
+        rest: RestSettings::default(),
     };
     let channels = GatewayChannels::new(voice_events, voice_requests, Some(Arc::new(Willing)));
     let task = tokio::spawn(run(settings, channels, async {

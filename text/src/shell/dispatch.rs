@@ -434,6 +434,7 @@ impl Dispatcher {
     }
 
     fn ended(&mut self, number: Option<u64>) {
+        self.around.monitor.refused(self.around.rest.refusals());
         // A handler that panicked is in the log already; its slot stays taken, as it may be at work.
         if let Some(line) = number.and_then(|number| self.listeners.handle_end(now(), number)) {
             tracing::warn!("{line}");

@@ -12,7 +12,7 @@ use secrecy::SecretString;
 use tokio::sync::{mpsc, watch};
 use twilight_gateway::Intents;
 
-pub use super::rest::CommandScope;
+pub use super::rest::{CommandScope, RefusalCounts, RestSettings};
 use super::{
     arrival::{self, Arrival, Routes},
     base_url::{ApiBase, api_base, gateway_url},
@@ -60,6 +60,8 @@ pub struct GatewaySettings {
     pub commands: CommandScope,
     /// How the connection behaves.
     pub connection: ConnectionSettings,
+    /// How REST behaves.
+    pub rest: RestSettings,
 }
 
 /// How the gateway and the rest of the process talk.
@@ -260,7 +262,8 @@ pub async fn run_until(
     let capacity = connection.event_queue.max_queue_size;
     let (arrivals, mut arriving) = arrival::queue(capacity, monitor.clone());
     let routes = Routes::default();
-    let rest = Arc::new(Rest::new(&settings.token, base.as_ref()));
+    let proxy_url = connection.proxy.as_deref();
+    let rest = Arc::new(Rest::with(&settings.token, base.as_ref(), proxy_url, &settings.rest));
     let plan = Plan {
         token: settings.token.clone(),
         intents,

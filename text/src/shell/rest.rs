@@ -1,19 +1,21 @@
-//! The REST calls that are made, through twilight-http.
+//! The REST calls that are made. twilight-http writes and reads them; the queue in front of
+//! Discord, and what is asked again, are ours (`crate::requests`), because twilight's own waits
+//! cannot be counted, ordered or bounded.
 //!
-//! Rate limits (429) are waited out by twilight. Source: Discord, "Rate Limits",
-//! "Application Commands", "Receiving and Responding".
+//! Source: Discord, "Rate Limits", "Application Commands", "Receiving and Responding".
 
-use std::{fmt::Write as _, future::IntoFuture, time::Duration};
+use std::fmt::Write as _;
 
+use bytes::Bytes;
 use clawvoice_session::{ChannelId, GuildId};
 use secrecy::{ExposeSecret as _, SecretString};
-use serde::de::DeserializeOwned;
+use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::{Value, json};
 use twilight_http::{
     Client, Error,
+    api_error::ApiError,
     error::ErrorType,
-    request::{Method, Request, RequestBuilder},
-    response::{ResponseFuture, marker::EmptyBody},
+    request::{Method, Request, RequestBuilder, TryIntoRequest},
     routing::Route,
 };
 use twilight_model::{
@@ -30,15 +32,19 @@ use twilight_model::{
 };
 use twilight_util::builder::command::{ChannelBuilder, CommandBuilder, SubCommandBuilder};
 
-use super::base_url::ApiBase;
-use crate::command::{ChannelOption, Definition, Subcommand};
+use super::{
+    base_url::ApiBase,
+    http::{Prepared, Transport},
+    queue::Queue,
+};
+pub use crate::requests::{refusals::RefusalCounts, settings::RestSettings};
+use crate::{
+    command::{ChannelOption, Definition, Subcommand},
+    requests::{nonce, retry::Next, route},
+};
 
 /// Longest message content Discord takes, in characters.
 const MAX_CONTENT: usize = 2000;
-
-/// Waits between the attempts of a call that failed for a passing reason. Their sum stays under
-/// the 3 s in which an interaction must be answered.
-pub(super) const WAITS: [Duration; 2] = [Duration::from_millis(250), Duration::from_millis(750)];
 
 /// Why a REST call failed.
 #[derive(Debug, thiserror::Error)]
@@ -56,6 +62,12 @@ pub(super) enum RestFailure {
         /// Discord's words.
         message: String,
     },
+    /// Too many calls wait already.
+    #[error("{what} is not asked: too many requests wait already")]
+    QueueFull {
+        /// What was to be asked.
+        what: &'static str,
+    },
     /// No answer, no connection, or a server error (5xx).
     #[error("{what} failed: {reason}")]
     Unreachable {
@@ -67,32 +79,33 @@ pub(super) enum RestFailure {
 }
 
 impl RestFailure {
-    fn new(what: &'static str, error: &Error) -> Self {
+    /// A call that twilight could not even write.
+    fn unwritten(what: &'static str, error: &Error) -> Self {
         match error.kind() {
-            ErrorType::Unauthorized => Self::TokenRefused,
-            ErrorType::Response { status, .. } if status.get() == 401 => Self::TokenRefused,
             // A token with a line break or the like cannot be sent; Discord would refuse it too.
             ErrorType::CreatingHeader { .. } => Self::TokenRefused,
-            ErrorType::Response { status, error, .. } if status.get() < 500 => {
-                Self::Refused { what, status: status.get(), message: error.to_string() }
+            _ => Self::Refused { what, status: 0, message: in_words(error) },
+        }
+    }
+
+    /// An answer that is no success.
+    fn answered(what: &'static str, status: u16, body: &[u8]) -> Self {
+        match status {
+            401 => Self::TokenRefused,
+            400..500 if status != 408 && status != 429 => {
+                let message = match serde_json::from_slice::<ApiError>(body) {
+                    Ok(error) => error.to_string(),
+                    Err(_) => "no reason was given".to_owned(),
+                };
+                Self::Refused { what, status, message }
             }
-            ErrorType::Response { status, .. } => {
-                Self::Unreachable { what, reason: format!("status {}", status.get()) }
-            }
-            ErrorType::BuildingRequest | ErrorType::Json | ErrorType::Validation => {
-                Self::Refused { what, status: 0, message: in_words(error) }
-            }
-            ErrorType::Parsing { .. } => Self::Unreachable {
-                what,
-                reason: "the answer is not one of Discord's API".to_owned(),
-            },
-            _ => Self::Unreachable { what, reason: in_words(error) },
+            _ => Self::Unreachable { what, reason: format!("status {status}") },
         }
     }
 
     /// Whether the same call may work later.
     pub(super) fn may_pass(&self) -> bool {
-        matches!(self, Self::Unreachable { .. })
+        matches!(self, Self::Unreachable { .. } | Self::QueueFull { .. })
     }
 }
 
@@ -124,25 +137,85 @@ pub enum CommandScope {
 /// A REST client for one bot.
 #[derive(Debug)]
 pub(super) struct Rest {
+    /// Writes requests; it sends none.
     client: Client,
+    transport: Transport,
+    queue: Queue,
 }
 
 impl Rest {
     /// A client of Discord itself, or of what answers at `base`.
     pub(super) fn new(token: &SecretString, base: Option<&ApiBase>) -> Self {
-        let builder = Client::builder().token(token.expose_secret().to_owned());
-        let builder = match base {
-            Some(base) => builder.proxy(base.host.clone(), base.plain),
-            None => builder,
-        };
-        Self { client: builder.build() }
+        Self::with(token, base, None, &RestSettings::default())
+    }
+
+    /// The same with settings of its own, and through an HTTP proxy.
+    pub(super) fn with(
+        token: &SecretString,
+        base: Option<&ApiBase>,
+        proxy: Option<&str>,
+        settings: &RestSettings,
+    ) -> Self {
+        Self {
+            client: Client::builder().token(token.expose_secret().to_owned()).build(),
+            transport: Transport::new(token, base, proxy, settings),
+            queue: Queue::new(settings.clone()),
+        }
+    }
+
+    /// Refusals of the last ten minutes.
+    pub(super) fn refusals(&self) -> RefusalCounts {
+        self.queue.refusals()
+    }
+
+    /// Makes a call that twilight has a builder for; gives the answer's body.
+    async fn ask(
+        &self,
+        what: &'static str,
+        builder: impl TryIntoRequest,
+    ) -> Result<Bytes, RestFailure> {
+        let request = builder.try_into_request();
+        self.call(what, &request.map_err(|error| RestFailure::unwritten(what, &error))?).await
+    }
+
+    /// Makes a call, again after failures that may pass; gives the answer's body.
+    async fn call(&self, what: &'static str, request: &Request) -> Result<Bytes, RestFailure> {
+        if !self.transport.has_token() {
+            return Err(RestFailure::TokenRefused);
+        }
+        let prepared = Prepared::new(request, enforce_nonce);
+        let prepared = prepared.ok_or_else(|| RestFailure::Refused {
+            what,
+            status: 0,
+            message: "its method is not known".to_owned(),
+        })?;
+        let route = route::Route::of(prepared.method(), prepared.path());
+        let entered = self.queue.enter(route);
+        let mut place = entered.map_err(|_| RestFailure::QueueFull { what })?;
+        while place.turn().await {
+            let outcome = self.transport.attempt(&prepared).await;
+            let next = place.ended(&outcome.attempt, &outcome.limits);
+            let failure = match outcome.answer {
+                Ok((200..300, body)) => return Ok(body),
+                Ok((status, body)) => RestFailure::answered(what, status, &body),
+                Err(reason) => RestFailure::Unreachable { what, reason },
+            };
+            match next {
+                Next::Done => return Err(failure),
+                Next::Again(wait) => {
+                    tracing::debug!("{failure}; next try in {} ms", wait.as_millis());
+                }
+            }
+        }
+        Err(RestFailure::Unreachable { what, reason: "the queue has ended".to_owned() })
     }
 
     /// The bot's application.
     pub(super) async fn application_id(&self) -> Result<u64, RestFailure> {
         let what = "GET /applications/@me";
-        let response = retried(what, || self.client.current_user_application()).await?;
-        Ok(read(what, response.model()).await?.id.get())
+        let body = self.ask(what, self.client.current_user_application()).await?;
+        let application: Application = read(what, &body)?;
+        application.id.parse().map_err(|_| unreadable(what))
     }
 
     /// Makes the registered commands those of `wanted`; writes only where they differ.
@@ -172,12 +245,12 @@ impl Rest {
     ) -> Result<(), RestFailure> {
         let interaction = self.client.interaction(application);
         let what = "GET /applications/{id}/commands";
-        let response = retried(what, || interaction.global_commands()).await?;
-        let present = read(what, response.models()).await?;
+        let body = self.ask(what, interaction.global_commands()).await?;
+        let present: Vec<Command> = read(what, &body)?;
         if !same(&present, wanted) {
             let commands: Vec<Command> = wanted.iter().map(command).collect();
             let what = "PUT /applications/{id}/commands";
-            retried(what, || interaction.set_global_commands(&commands)).await?;
+            self.ask(what, interaction.set_global_commands(&commands)).await?;
             tracing::info!("registered {} slash command(s)", commands.len());
         }
         Ok(())
@@ -191,12 +264,12 @@ impl Rest {
     ) -> Result<(), RestFailure> {
         let interaction = self.client.interaction(application);
         let what = "GET /applications/{id}/guilds/{id}/commands";
-        let response = retried(what, || interaction.guild_commands(guild)).await?;
-        let present = read(what, response.models()).await?;
+        let body = self.ask(what, interaction.guild_commands(guild)).await?;
+        let present: Vec<Command> = read(what, &body)?;
         if !same(&present, wanted) {
             let commands: Vec<Command> = wanted.iter().map(command).collect();
             let what = "PUT /applications/{id}/guilds/{id}/commands";
-            retried(what, || interaction.set_guild_commands(guild, &commands)).await?;
+            self.ask(what, interaction.set_guild_commands(guild, &commands)).await?;
             tracing::info!("registered {} slash command(s) in guild {guild}", commands.len());
         }
         Ok(())
@@ -227,7 +300,7 @@ impl Rest {
     }
 
     /// A call for which twilight has no builder, made again after a passing failure.
-    pub(super) async fn json<T: DeserializeOwned + Unpin>(
+    pub(super) async fn json<T: DeserializeOwned>(
         &self,
         what: &'static str,
         method: Method,
@@ -235,9 +308,8 @@ impl Rest {
         body: &Value,
     ) -> Result<T, RestFailure> {
         let request = RequestBuilder::raw(method, path).json(body).build();
-        let request = request.map_err(|error| RestFailure::new(what, &error))?;
-        let response = retried(what, || self.client.request::<T>(request.clone())).await?;
-        read(what, response.model()).await
+        let request = request.map_err(|error| RestFailure::unwritten(what, &error))?;
+        read(what, &self.call(what, &request).await?)
     }
 
     /// twilight's own builder cannot say that somebody is *not* to be suppressed.
@@ -249,8 +321,8 @@ impl Rest {
         let what = "PATCH /guilds/{id}/voice-states/@me";
         let route = Route::UpdateCurrentUserVoiceState { guild_id: guild.get() };
         let request = Request::builder(&route).json(body).build();
-        let request = request.map_err(|error| RestFailure::new(what, &error))?;
-        retried(what, || self.client.request::<EmptyBody>(request.clone())).await?;
+        let request = request.map_err(|error| RestFailure::unwritten(what, &error))?;
+        self.call(what, &request).await?;
         Ok(())
     }
 
@@ -272,7 +344,7 @@ impl Rest {
         };
         let what = "POST /interactions/{id}/callback";
         let token = token.expose_secret();
-        retried(what, || client.create_response(interaction, token, &response)).await?;
+        self.ask(what, client.create_response(interaction, token, &response)).await?;
         Ok(())
     }
 
@@ -288,61 +360,40 @@ impl Rest {
         let nobody = AllowedMentions::default();
         let what = "PATCH /webhooks/{id}/messages/@original";
         let token = token.expose_secret();
-        retried(what, || {
-            client.update_response(token).content(Some(&text)).allowed_mentions(Some(&nobody))
-        })
-        .await?;
+        let edit = client.update_response(token).content(Some(&text));
+        self.ask(what, edit.allowed_mentions(Some(&nobody))).await?;
         Ok(())
     }
 }
 
-async fn once<T, R>(
-    what: &'static str,
-    request: R,
-) -> Result<twilight_http::Response<T>, RestFailure>
-where
-    R: IntoFuture<
-            Output = Result<twilight_http::Response<T>, Error>,
-            IntoFuture = ResponseFuture<T>,
-        >,
-    T: Unpin,
-{
-    request.into_future().await.map_err(|error| RestFailure::new(what, &error))
+/// What is read of an application.
+#[derive(Deserialize)]
+struct Application {
+    id: String,
 }
 
-/// Calls again after a passing failure, as often as [`WAITS`] is long.
-async fn retried<T, R>(
-    what: &'static str,
-    request: impl Fn() -> R,
-) -> Result<twilight_http::Response<T>, RestFailure>
-where
-    R: IntoFuture<
-            Output = Result<twilight_http::Response<T>, Error>,
-            IntoFuture = ResponseFuture<T>,
-        >,
-    T: Unpin,
-{
-    for wait in WAITS {
-        match once(what, request()).await {
-            Err(failure) if failure.may_pass() => {
-                tracing::debug!("{failure}; next try in {} ms", wait.as_millis());
-                tokio::time::sleep(wait).await;
-            }
-            result => return result,
-        }
-    }
-    once(what, request()).await
+/// A message that is created keeps its nonce over all attempts, so that it is posted once.
+fn enforce_nonce(call: &str, body: Vec<u8>) -> Vec<u8> {
+    let mut parts = call.split('?').next().unwrap_or_default().split('/');
+    let creates = parts.next() == Some("POST")
+        && parts.next() == Some("channels")
+        && parts.nth(1) == Some("messages")
+        && parts.next().is_none();
+    let Some(mut message) = creates.then(|| serde_json::from_slice::<Value>(&body).ok()).flatten()
+    else {
+        return body;
+    };
+    nonce::enforce(&mut message, rand::random());
+    serde_json::to_vec(&message).unwrap_or(body)
 }
 
-/// The value in a response's body.
-async fn read<T, E: std::error::Error>(
-    what: &'static str,
-    body: impl Future<Output = Result<T, E>>,
-) -> Result<T, RestFailure> {
-    body.await.map_err(|error| RestFailure::Unreachable {
-        what,
-        reason: format!("the answer cannot be read: {}", in_words(&error)),
-    })
+/// The value in an answer's body.
+fn read<T: DeserializeOwned>(what: &'static str, body: &[u8]) -> Result<T, RestFailure> {
+    serde_json::from_slice(body).map_err(|_| unreadable(what))
+}
+
+fn unreadable(what: &'static str) -> RestFailure {
+    RestFailure::Unreachable { what, reason: "the answer is not one of Discord's API".to_owned() }
 }
 
 /// An id in twilight's type.
@@ -424,6 +475,24 @@ fn same(present: &[Command], wanted: &[Definition]) -> bool {
 mod tests {
     use super::*;
     use crate::command::definitions;
+
+    #[test]
+    fn only_messages_that_are_created_get_a_nonce() {
+        let body = br#"{"content":"hi"}"#.to_vec();
+        let changed = enforce_nonce("POST/channels/1/messages", body.clone());
+        let message: Value = serde_json::from_slice(&changed).unwrap();
+        assert_eq!(message["nonce"].as_str().map(str::len), Some(24));
+        assert_eq!((&message["enforce_nonce"], &message["content"]), (&json!(true), &json!("hi")));
+        for call in [
+            "PATCH/channels/1/messages/2",
+            "POST/channels/1/messages/2/threads",
+            "POST/channels/1/typing",
+            "POST/webhooks/1/tok/messages",
+            "PATCH/channels/1/messages",
+        ] {
+            assert_eq!(enforce_nonce(call, body.clone()), body, "{call}");
+        }
+    }
 
     #[test]
     fn what_we_register_is_recognised_when_read_back() {
