@@ -8,7 +8,7 @@ use std::{path::Path, sync::Arc, time::Duration};
 use async_trait::async_trait;
 use clawvoice_session::{
     ChannelId, GuildId, JoinFailure, JoinOutcome, LeaveOutcome, VoiceControl, VoiceGatewayEvent,
-    VoiceStatus,
+    VoiceStateRequest, VoiceStatus,
 };
 use clawvoice_text::shell::gateway::{
     CommandScope, ConnectionSettings, EventQueueSettings, GatewayChannels, GatewayFailure,
@@ -19,7 +19,7 @@ use localcord::{
     fault::{FaultSettings, RestFault},
     gateway::GatewaySettings as FarSettings,
     journal::Entry,
-    world::default::{ADA, APPLICATION, LOUNGE},
+    world::default::{ADA, APPLICATION, BOT_USER, GUILD, LOUNGE},
 };
 use rand::{Rng as _, SeedableRng as _, rngs::SmallRng};
 use serde_json::json;
@@ -86,7 +86,7 @@ struct Process {
     monitor: GatewayMonitor,
     stop: oneshot::Sender<Stop>,
     task: JoinHandle<Result<(), GatewayFailure>>,
-    _requests: mpsc::Sender<clawvoice_session::VoiceStateRequest>,
+    requests: mpsc::Sender<VoiceStateRequest>,
 }
 
 fn start(server: &Server, connection: ConnectionSettings) -> Process {
@@ -107,7 +107,7 @@ fn start(server: &Server, connection: ConnectionSettings) -> Process {
     let task = tokio::spawn(run_until(settings, channels, async {
         stopped.await.unwrap_or(Stop::Restart)
     }));
-    Process { events, monitor, stop, task, _requests: requests }
+    Process { events, monitor, stop, task, requests }
 }
 
 impl Process {
@@ -450,6 +450,45 @@ fn localcord_on_its_own_thread(far: FarSettings) -> Apart {
     })
     .join()
     .unwrap()
+}
+
+/// A process that resumes is told who sits where, which Discord does not tell again, and leaves the
+/// seat of the process before it, in which nobody listens any more.
+#[tokio::test(flavor = "multi_thread")]
+async fn who_follows_another_process_knows_who_is_there_and_gives_up_its_seat() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = localcord(impatient()).await;
+    let mut process = start(&server, quick(folder.path()));
+    process.until_ready().await;
+    let sit = |user| server.world().set_voice_state(GUILD, user, Some(LOUNGE), false, false);
+    sit(ADA).unwrap();
+    let request = VoiceStateRequest {
+        guild: GuildId::new(GUILD),
+        channel: Some(ChannelId::new(LOUNGE)),
+        self_mute: false,
+        self_deaf: false,
+    };
+    process.requests.send(request).await.unwrap();
+    let seated = |event: &VoiceGatewayEvent, who: u64| {
+        matches!(event, VoiceGatewayEvent::State(state)
+            if state.user.get() == who && state.channel.is_some())
+    };
+    while !seated(&process.event().await, BOT_USER) {}
+    process.restart().await;
+    let before = server.journal().since(0).last().unwrap().seq;
+
+    let mut process = start(&server, quick(folder.path()));
+    let mut told = Vec::new();
+    while !matches!(told.last(), Some(VoiceGatewayEvent::Ready { .. })) {
+        told.push(process.event().await);
+    }
+    assert!(told.iter().any(|event| seated(event, ADA)), "{told:?}");
+    assert!(!told.iter().any(|event| seated(event, BOT_USER)), "{told:?}");
+    let left = server.journal().wait_for(before, |entry| {
+        entry.name == "voice state update" && entry.data["channel"].is_null()
+    });
+    let left = timeout(PATIENCE, left).await.unwrap();
+    assert_eq!(left.data["user"], BOT_USER.to_string());
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -17,7 +17,8 @@ use super::{
     arrival::{self, Arrival, Routes},
     base_url::{ApiBase, api_base, gateway_url},
     clock::now,
-    dispatch::{Dispatcher, Persistence, Surroundings},
+    dispatch::{Dispatcher, Surroundings},
+    keeper::{Keeper, Persistence},
     metadata::MetadataClient,
     registration,
     rest::Rest,
@@ -283,7 +284,8 @@ pub async fn run_until(
     let around =
         Surroundings { rest: Arc::clone(&rest), voice, events: voice_events, routes, monitor };
     let sessions = saved.as_ref().map(|saved| saved.sessions.clone()).unwrap_or_default();
-    let mut dispatcher = Dispatcher::new(around, connection.event_queue, line, persistence, saved);
+    let mut dispatcher =
+        Dispatcher::new(around, connection.event_queue, line, Keeper::new(persistence), saved);
 
     let mut driver = pin!(connect(&settings, base.as_ref(), rest, plan, sessions));
     let mut shutdown = pin!(shutdown);
@@ -354,7 +356,7 @@ async fn connect(
     let mut fallback = FallbackLog::default();
     let mut started = false;
     let mut stop = plan.stop.clone();
-    let mut registration = Some(registration::start(rest, settings));
+    let mut unregistered = Some(rest);
     loop {
         let asked = tokio::select! {
             _ = stop_asked(&mut stop) => return Ok(()),
@@ -365,7 +367,8 @@ async fn connect(
             let mut pacing = plan.pacing.lock().unwrap_or_else(PoisonError::into_inner);
             pacing.update(now(), limit);
         }
-        if let Some(registered) = registration.take() {
+        if let Some(rest) = unregistered.take() {
+            let registered = registration::start(rest, settings);
             tokio::select! {
                 _ = stop_asked(&mut stop) => return Ok(()),
                 _ = tokio::time::timeout(REGISTRATION_WAIT, registered) => {}

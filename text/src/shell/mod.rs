@@ -3,9 +3,11 @@
 mod arrival;
 mod base_url;
 mod clock;
+mod command_form;
 mod dispatch;
 pub mod gateway;
 mod http;
+mod keeper;
 mod metadata;
 mod queue;
 mod registration;
