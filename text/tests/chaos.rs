@@ -336,6 +336,30 @@ async fn what_discord_replays_is_not_lost_and_nobody_is_replied_to_twice() {
     assert!(process.monitor.snapshot().is_connected());
 }
 
+/// A socket that is half open is noticed by its heartbeats, and nothing is lost by it.
+#[tokio::test(flavor = "multi_thread")]
+async fn without_acknowledgements_the_session_is_resumed_within_two_heartbeats() {
+    let folder = tempfile::tempdir().unwrap();
+    let storm = storm(1).await;
+    let mut process = start(&storm.server, quick(folder.path()));
+    while !matches!(process.event().await, VoiceGatewayEvent::Channel(_)) {}
+    // Up to the first heartbeat there is nothing to be missed.
+    let journal = storm.server.journal();
+    timeout(PATIENCE, journal.wait_for(0, |entry| entry.name == "heartbeat")).await.unwrap();
+    storm.server.gateway().silence_all();
+    let silent = std::time::Instant::now();
+    storm.server.world().set_bitrate(LOUNGE, FIRST + 1).unwrap();
+    let mut seen = Seen { latest: FIRST, lost_sessions: 0, repeats: 0, gaps: Vec::new() };
+    while seen.latest == FIRST {
+        let event = process.event().await;
+        seen.note(&event);
+    }
+    let waited = silent.elapsed();
+    assert!(waited < Duration::from_millis(2 * 700 + 1000), "{waited:?}");
+    assert_eq!((seen.latest, seen.lost_sessions), (FIRST + 1, 0));
+    assert!(journal.since(0).iter().any(|entry| entry.name == "resume"));
+}
+
 /// A rate limit is waited out, as long as Discord says.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_rate_limit_on_replies_is_waited_out() {

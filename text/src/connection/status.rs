@@ -33,7 +33,8 @@ pub struct GatewayStatus {
 }
 
 impl GatewayStatus {
-    /// Every shard is connected, and Discord acknowledged each one's last heartbeats.
+    /// Every shard is connected. One whose heartbeats are not acknowledged is not, by the second
+    /// heartbeat at the latest: its websocket is given up.
     #[must_use]
     pub fn is_connected(&self) -> bool {
         !self.shards.is_empty() && self.shards.iter().all(|shard| shard.connected)
