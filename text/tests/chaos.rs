@@ -360,6 +360,31 @@ async fn without_acknowledgements_the_session_is_resumed_within_two_heartbeats()
     assert!(journal.since(0).iter().any(|entry| entry.name == "resume"));
 }
 
+/// Trying again never ends: what gave up is started anew, however long Discord is away.
+#[tokio::test(flavor = "multi_thread")]
+async fn after_too_many_tries_all_starts_anew_and_finds_discord_when_it_is_back() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = localcord(impatient()).await;
+    let port = server.address().port();
+    let mut settings = quick(folder.path());
+    settings.reconnect.max_retries = 2;
+    let mut process = start(&server, settings);
+    process.until_ready().await;
+    server.shutdown().await;
+    let given_up = async {
+        while process.monitor.snapshot().restarts < 2 {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    timeout(PATIENCE, given_up).await.unwrap();
+    assert!(!process.monitor.snapshot().is_connected());
+
+    let settings = ServerSettings { port, gateway: impatient(), ..ServerSettings::default() };
+    let _server = Server::start(settings).await.unwrap();
+    process.until_ready().await;
+    assert!(process.monitor.snapshot().is_connected());
+}
+
 /// A rate limit is waited out, as long as Discord says.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_rate_limit_on_replies_is_waited_out() {
