@@ -261,7 +261,7 @@ impl Dispatcher {
         self.held.retain(|held| held.guild != request.guild);
         let shard = self.shard_of(request.guild);
         let ready = self.established.get(shard).copied().unwrap_or(false);
-        if !ready || !self.around.routes.send(shard, op4(&request)) {
+        if !ready || !self.around.routes.send_voice_state(shard, &request) {
             self.held.push(request);
         }
     }
@@ -488,15 +488,4 @@ async fn carry_out(interaction: Interaction, around: &Surroundings) {
 
 fn leave(guild: GuildId) -> VoiceStateRequest {
     VoiceStateRequest { guild, channel: None, self_mute: false, self_deaf: false }
-}
-
-/// Source: Discord, "Gateway Events", Update Voice State.
-fn op4(request: &VoiceStateRequest) -> String {
-    json!({"op": 4, "d": {
-        "guild_id": request.guild,
-        "channel_id": request.channel,
-        "self_mute": request.self_mute,
-        "self_deaf": request.self_deaf,
-    }})
-    .to_string()
 }
