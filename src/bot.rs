@@ -261,6 +261,7 @@ fn gateway_settings(config: &Config) -> Result<gateway::GatewaySettings, Failure
         } else {
             CommandScope::Off
         },
+        rest: connection::requests(discord),
         connection: connection::settings(config, discord),
     })
 }

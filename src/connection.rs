@@ -5,7 +5,7 @@ use std::path::Path;
 use clawvoice_config::{Config, Discord, Gateway, Status};
 use clawvoice_text::shell::gateway::{
     Activity, AutoPresence, ConnectionSettings, EventQueueSettings, HealthSettings, OnlineStatus,
-    PresenceSettings, ReconnectSettings,
+    PresenceSettings, ReconnectSettings, RestSettings,
 };
 use secrecy::ExposeSecret as _;
 
@@ -38,6 +38,18 @@ pub(crate) fn settings(config: &Config, discord: &Discord) -> ConnectionSettings
         state_folder: config.session_store.parent().map(Path::to_owned),
         verbose: std::env::var_os("CONNECTION_DEBUG").is_some_and(|set| set != "0"),
         ..ConnectionSettings::default()
+    }
+}
+
+/// How an account asks Discord, and asks again.
+pub(crate) fn requests(discord: &Discord) -> RestSettings {
+    let retry = &discord.delivery.retry;
+    RestSettings {
+        attempts: retry.attempts,
+        min_delay: retry.min_delay,
+        max_delay: retry.max_delay,
+        jitter: retry.jitter,
+        ..RestSettings::default()
     }
 }
 

@@ -4,6 +4,7 @@
 //! nothing_lost  10,000 random events in virtual time around one call (tests/simulation)
 //! real_time     200 of them over real sockets, with localcord, its humans and songbird
 //! fault_matrix  localcord, its humans and our call on sockets: a row for each fault
+//! heartbeats    the main gateway's, while every core is busy
 //! soak_virtual  a day of conversation in virtual time: what a session holds
 //! soak_real     minutes of the release binary among people who come and go: its memory
 //! ```
@@ -14,6 +15,7 @@
 #![allow(clippy::print_stdout, reason = "the table is what a benchmark is for")]
 
 mod follower;
+mod heartbeats;
 #[allow(dead_code, reason = "what it costs is another benchmark's")]
 #[path = "../media/listener.rs"]
 mod listener;
@@ -34,10 +36,11 @@ mod waits;
 
 type Section = (&'static str, fn() -> anyhow::Result<()>);
 
-const SECTIONS: [Section; 3] = [
+const SECTIONS: [Section; 4] = [
     ("nothing_lost", nothing_lost::measure),
     ("real_time", real_time::measure),
     ("fault_matrix", matrix::measure),
+    ("heartbeats", heartbeats::measure),
 ];
 
 /// Minutes each: only by name.

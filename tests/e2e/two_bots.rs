@@ -76,6 +76,7 @@ impl Account {
             voice: true,
             commands: CommandScope::Off,
             connection: gateway::ConnectionSettings::default(),
+            rest: gateway::RestSettings::default(),
         };
         let channels = GatewayChannels::new(voice_events, voice_requests, None);
         let (stop, stopped) = oneshot::channel();

@@ -19,4 +19,5 @@ mod connection;
 pub mod delivery;
 pub mod directory;
 mod incoming;
+mod requests;
 pub mod shell;

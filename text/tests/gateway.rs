@@ -23,7 +23,8 @@ use clawvoice_session::{
     VoiceGatewayEvent, VoiceStateRequest, VoiceStatus, access::Policy,
 };
 use clawvoice_text::shell::gateway::{
-    CommandScope, ConnectionSettings, GatewayChannels, GatewayFailure, GatewaySettings, run,
+    AutoPresence, CommandScope, ConnectionSettings, GatewayChannels, GatewayFailure,
+    GatewaySettings, PresenceInput, PresenceSettings, RestSettings, RuntimeHealth, run,
 };
 use serde_json::{Value, json};
 use tokio::{
@@ -185,6 +186,11 @@ struct Running {
 }
 
 fn start(fake: &Fake) -> Running {
+    start_showing(fake, None)
+}
+
+/// `line`: what the status line follows.
+fn start_showing(fake: &Fake, line: Option<watch::Receiver<PresenceInput>>) -> Running {
     let (voice_events, events) = mpsc::channel(64);
     let (requests, voice_requests) = mpsc::channel(16);
     let (stop, stopped) = oneshot::channel();
@@ -195,9 +201,13 @@ fn start(fake: &Fake) -> Running {
         voice: true,
         commands: CommandScope::Global,
         connection: ConnectionSettings::default(),
+        rest: RestSettings::default(),
     };
-    let mut channels = GatewayChannels::new(voice_events, voice_requests, Some(Arc::new(Willing)));
-    channels.policy = watch::channel(Arc::new(Policy::open())).1;
+    let channels = GatewayChannels {
+        presence: line,
+        policy: watch::channel(Arc::new(Policy::open())).1,
+        ..GatewayChannels::new(voice_events, voice_requests, Some(Arc::new(Willing)))
+    };
     let task = tokio::spawn(run(settings, channels, async {
         let _ = stopped.await;
     }));
@@ -309,6 +319,38 @@ async fn commands_are_written_only_when_they_differ() {
 async fn a_refused_token_ends_it() {
     let fake = fake(&[StatusCode::UNAUTHORIZED], json!([])).await;
     assert_eq!(start(&fake).ended().await, Err(GatewayFailure::TokenRefused));
+}
+
+#[tokio::test]
+async fn an_answer_that_will_not_change_ends_it_too() {
+    let fake = fake(&[StatusCode::NOT_FOUND], json!([])).await;
+    let ended = start(&fake).ended().await.unwrap_err();
+    assert_eq!(ended.to_string(), "GET /gateway/bot failed: status 404");
+}
+
+#[tokio::test]
+async fn the_status_line_is_told_with_identify_after_ready_and_on_change() {
+    let mut fake = fake(&[], json!([])).await;
+    let auto =
+        AutoPresence { min_update_interval: Duration::from_millis(50), ..AutoPresence::default() };
+    let settings = PresenceSettings { auto: Some(auto), ..PresenceSettings::default() };
+    let (line, wanted) = watch::channel(PresenceInput { settings, health: RuntimeHealth::Unknown });
+    let mut running = start_showing(&fake, Some(wanted));
+    let mut socket = fake.socket().await;
+    let degraded = json!({"since": null, "afk": false, "status": "idle", "activities":
+        [{"name": "Custom Status", "type": 4, "state": "runtime degraded"}]});
+    let identify = heard(&mut socket, 2).await;
+    assert_eq!(identify["presence"]["status"], "idle");
+    assert_eq!(identify["presence"]["activities"][0]["state"], "runtime degraded");
+    tell(&mut socket, &ready(&fake.address)).await;
+    assert!(matches!(running.event().await, VoiceGatewayEvent::Ready { .. }));
+    assert_eq!(heard(&mut socket, 3).await, degraded);
+    line.send_modify(|input| input.health = RuntimeHealth::Exhausted);
+    let exhausted = heard(&mut socket, 3).await;
+    assert_eq!(
+        (&exhausted["status"], &exhausted["activities"][0]["state"]),
+        (&json!("dnd"), &json!("token exhausted"))
+    );
 }
 
 #[tokio::test]

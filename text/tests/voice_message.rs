@@ -132,6 +132,27 @@ impl Scene {
     }
 }
 
+#[tokio::test]
+async fn a_lost_answer_is_asked_for_again_and_the_message_posted_once() {
+    let scene = Scene::new().await;
+    let fault = RestFault {
+        path_prefix: format!("/channels/{GENERAL}/messages"),
+        status: 503,
+        times: 2,
+        retry_after: 0.0,
+        carried_out: true,
+    };
+    scene.server.faults().set(FaultSettings { rest: vec![fault], ..FaultSettings::default() });
+    let sent = scene.send(&mp3()).await.unwrap();
+    let posts = scene.calls().into_iter().filter(|call| call.contains("/messages"));
+    let statuses: Vec<String> =
+        posts.filter_map(|call| call.split(' ').nth(2).map(str::to_owned)).collect();
+    assert_eq!(statuses, ["503", "503", "200"]);
+    let messages = scene.messages();
+    let [message] = messages.as_slice() else { panic!("{} messages", messages.len()) };
+    assert_eq!(message.id, sent.message);
+}
+
 fn mp3() -> Outgoing {
     let media = Some(fixture("formats/one-second.mp3").display().to_string());
     Outgoing { media, ..Outgoing::default() }

@@ -64,7 +64,7 @@ fn connections_that_do_not_hold_are_dialled_ever_more_slowly_until_the_superviso
             break;
         }
         waits.push(wait.as_millis());
-        now = now + *wait;
+        now += *wait;
         assert_eq!(dialled(&mut link, now), [Output::Dial(Way::Resume(session(1)))]);
         link.handle_hello(now);
         link.handle_resumed(now);
@@ -214,7 +214,7 @@ fn three_sessions_that_end_right_after_they_began_have_another_reason() {
         link.handle_invalid_session(now, false, 1, 0.0);
         let shared = drained(&mut link).contains(&Output::TokenShared);
         assert_eq!(shared, round == 3, "round {round}");
-        now = now + Duration::from_secs(1);
+        now += Duration::from_secs(1);
         dialled(&mut link, now);
         link.handle_ready(now, session(1));
     }
@@ -269,7 +269,7 @@ proptest! {
                 }
                 Step::Closed(code) => { link.handle_closed(now, code, 2, roll); over = false; }
                 Step::Failed => { link.handle_dial_failed(now, "no", roll); over = false; }
-                Step::Wait(millis) => now = now + Duration::from_millis(millis),
+                Step::Wait(millis) => now += Duration::from_millis(millis),
             }
             link.handle_timeout(now, roll);
             while let Some(output) = link.poll_output() {

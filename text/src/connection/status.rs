@@ -12,6 +12,8 @@ use std::{
 
 use clawvoice_session::SessionTime;
 
+use crate::requests::refusals::RefusalCounts;
+
 /// A picture of the main gateway connection. Ages are those at the moment it was taken.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct GatewayStatus {
@@ -25,10 +27,14 @@ pub struct GatewayStatus {
     pub listeners: usize,
     /// Whole connections that were started anew.
     pub restarts: u64,
+    /// REST answers of the last ten minutes that count towards Discord's ban, when it was last
+    /// called.
+    pub refusals: RefusalCounts,
 }
 
 impl GatewayStatus {
-    /// Every shard is connected, and Discord acknowledged each one's last heartbeats.
+    /// Every shard is connected. One whose heartbeats are not acknowledged is not, by the second
+    /// heartbeat at the latest: its websocket is given up.
     #[must_use]
     pub fn is_connected(&self) -> bool {
         !self.shards.is_empty() && self.shards.iter().all(|shard| shard.connected)
@@ -77,6 +83,7 @@ struct Inner {
     rejected_events: AtomicU64,
     listeners: AtomicU64,
     restarts: AtomicU64,
+    refusals: Mutex<RefusalCounts>,
 }
 
 /// What one shard writes. Times are microseconds plus one; 0: never.
@@ -176,6 +183,7 @@ impl GatewayMonitor {
             rejected_events: inner.rejected_events.load(Relaxed),
             listeners: usize::try_from(inner.listeners.load(Relaxed)).unwrap_or(usize::MAX),
             restarts: inner.restarts.load(Relaxed),
+            refusals: *inner.refusals.lock().unwrap_or_else(PoisonError::into_inner),
         }
     }
 
@@ -202,6 +210,11 @@ impl GatewayMonitor {
 
     pub(crate) fn listeners(&self, count: usize) {
         self.inner.listeners.store(count as u64, Relaxed);
+    }
+
+    /// Not for the websockets' thread.
+    pub(crate) fn refused(&self, refusals: RefusalCounts) {
+        *self.inner.refusals.lock().unwrap_or_else(PoisonError::into_inner) = refusals;
     }
 
     pub(crate) fn restarted(&self) {

@@ -2,6 +2,8 @@
 
 use std::{collections::VecDeque, sync::Arc};
 
+use clawvoice_session::VoiceStateRequest;
+use serde_json::json;
 use tokio::sync::mpsc;
 
 use super::clock::now;
@@ -165,6 +167,18 @@ impl Routes {
     /// How many shards there are.
     pub(super) fn count(&self) -> usize {
         self.shards.lock().unwrap_or_else(std::sync::PoisonError::into_inner).len()
+    }
+
+    /// Sends op 4 to one; false if it cannot take it.
+    /// Source: Discord, "Gateway Events", Update Voice State.
+    pub(super) fn send_voice_state(&self, shard: usize, request: &VoiceStateRequest) -> bool {
+        let command = json!({"op": 4, "d": {
+            "guild_id": request.guild,
+            "channel_id": request.channel,
+            "self_mute": request.self_mute,
+            "self_deaf": request.self_deaf,
+        }});
+        self.send(shard, command.to_string())
     }
 
     /// Sends to one; false if it cannot take it.

@@ -3,7 +3,6 @@
 use std::{
     collections::{BTreeSet, VecDeque},
     future::Future,
-    path::PathBuf,
     pin::Pin,
     sync::Arc,
     time::Duration,
@@ -16,16 +15,16 @@ use clawvoice_session::{
 use serde_json::json;
 use tokio::{
     sync::{mpsc, watch},
-    task::{JoinHandle, JoinSet},
+    task::JoinSet,
     time::timeout,
 };
 
 use super::{
     arrival::{Arrival, Routes},
-    clock::{now, sleep_until, unix_ms},
+    clock::{now, sleep_until},
     gateway::{GatewayFailure, PresenceInput, Stop},
+    keeper::Keeper,
     rest::Rest,
-    session_file,
     shard::CLOSE_WAIT,
 };
 use crate::{
@@ -50,12 +49,6 @@ const LEAVE_WAIT: Duration = Duration::from_millis(500);
 /// How long a restart waits for running handlers.
 const FINISH_WAIT: Duration = Duration::from_secs(3);
 
-/// What changed is written down at most this often,
-const SAVE_PAUSE: Duration = Duration::from_secs(1);
-
-/// and that the session still lives at least this often.
-const SAVE_AGAIN: Duration = Duration::from_secs(30);
-
 /// The kind of handler there is, and its event.
 const COMMAND: (&str, &str) = ("slash-command", "INTERACTION_CREATE");
 
@@ -68,13 +61,6 @@ pub(super) struct Surroundings {
     pub(super) events: mpsc::Sender<VoiceGatewayEvent>,
     pub(super) routes: Routes,
     pub(super) monitor: GatewayMonitor,
-}
-
-/// Where sessions are written down, and with which intents they were identified.
-#[derive(Clone, Debug)]
-pub(super) struct Persistence {
-    pub(super) path: PathBuf,
-    pub(super) intents: u64,
 }
 
 /// What handles events, across websockets and connections.
@@ -92,6 +78,11 @@ pub(super) struct Dispatcher {
     directory: Arc<Directory>,
     /// Of a process before this one: told as soon as its session goes on.
     inherited: Option<Saved>,
+    /// Seats in voice that the last process left behind and Discord has not cleared yet.
+    seats: BTreeSet<GuildId>,
+    /// Until when voice is not told that the bot is connected: it would ask for a seat and take the
+    /// news that the old one is cleared for a refusal.
+    ready_due: Option<SessionTime>,
     outbox: VecDeque<VoiceGatewayEvent>,
     /// Requests that wait for a session, the last one per guild.
     held: Vec<VoiceStateRequest>,
@@ -100,10 +91,7 @@ pub(super) struct Dispatcher {
     /// Commands that wait for a slot.
     waiting: VecDeque<Interaction>,
     presence: PresenceLine,
-    persistence: Option<Persistence>,
-    saving: Option<JoinHandle<()>>,
-    changed: bool,
-    saved_at: SessionTime,
+    keeper: Keeper,
 }
 
 /// The connection, seen from here: completes when it is over.
@@ -115,7 +103,7 @@ impl Dispatcher {
         around: Surroundings,
         settings: EventQueueSettings,
         presence: PresenceLine,
-        persistence: Option<Persistence>,
+        keeper: Keeper,
         inherited: Option<Saved>,
     ) -> Self {
         let sessions = inherited.as_ref().map(|saved| saved.sessions.clone()).unwrap_or_default();
@@ -129,16 +117,15 @@ impl Dispatcher {
             directory: Arc::default(),
             recall: inherited.as_ref().map(|saved| saved.recall.clone()).unwrap_or_default(),
             inherited,
+            seats: BTreeSet::new(),
+            ready_due: None,
             outbox: VecDeque::new(),
             held: Vec::new(),
             listeners: Listeners::new(settings),
             handlers: JoinSet::new(),
             waiting: VecDeque::new(),
             presence,
-            persistence,
-            saving: None,
-            changed: false,
-            saved_at: SessionTime::ZERO,
+            keeper,
         }
     }
 
@@ -184,6 +171,11 @@ impl Dispatcher {
                     }
                 }
                 () = sleep_until(save_at) => self.save(),
+                () = sleep_until(self.ready_due) => {
+                    tracing::warn!("Discord did not confirm in time that the bot left voice");
+                    self.seats.clear();
+                    self.seats_are_free();
+                }
             }
         }
     }
@@ -223,14 +215,10 @@ impl Dispatcher {
         while let Ok(arrival) = arrivals.try_recv() {
             self.handle(arrival);
         }
-        if let Some(saving) = self.saving.take() {
-            let _ = saving.await;
-        }
+        self.keeper.settle().await;
         if how == Stop::Restart && self.tell_the_rest().await {
             self.save();
-            if let Some(saving) = self.saving.take() {
-                let _ = saving.await;
-            }
+            self.keeper.settle().await;
         }
     }
 
@@ -279,14 +267,14 @@ impl Dispatcher {
         self.held.retain(|held| held.guild != request.guild);
         let shard = self.shard_of(request.guild);
         let ready = self.established.get(shard).copied().unwrap_or(false);
-        if !ready || !self.around.routes.send(shard, op4(&request)) {
+        if !ready || !self.around.routes.send_voice_state(shard, &request) {
             self.held.push(request);
         }
     }
 
     fn handle(&mut self, arrival: Arrival) {
         self.around.monitor.taken();
-        self.changed = true;
+        self.keeper.note();
         match arrival {
             Arrival::Ready { shard, session, text } => self.ready(shard, session, &text),
             Arrival::Resumed { shard, sequence } => self.resumed(shard, sequence),
@@ -340,14 +328,29 @@ impl Dispatcher {
     fn established(&mut self, shard: usize, user: UserId) {
         self.established[shard] = true;
         self.presence.handle_ready(now());
-        self.outbox.push_back(VoiceGatewayEvent::Ready { user });
         // Where the last process sat, nobody listens any more; what is asked for comes after it.
         let held = std::mem::take(&mut self.held);
-        for guild in self.left_behind(user) {
+        let left = self.left_behind(user);
+        if !left.is_empty() {
+            self.ready_due = Some(now() + LEAVE_WAIT);
+            self.seats.extend(left.iter().copied());
+        } else if self.ready_due.is_none() {
+            self.outbox.push_back(VoiceGatewayEvent::Ready { user });
+        }
+        for guild in left {
             self.request(leave(guild));
         }
         for request in std::mem::take(&mut self.held).into_iter().chain(held) {
             self.request(request);
+        }
+    }
+
+    /// Voice is told that the bot is connected once nothing of the last process is in its way.
+    fn seats_are_free(&mut self) {
+        if let Some(user) = self.user.filter(|_| self.seats.is_empty())
+            && self.ready_due.take().is_some()
+        {
+            self.outbox.push_back(VoiceGatewayEvent::Ready { user });
         }
     }
 
@@ -385,6 +388,8 @@ impl Dispatcher {
             *established = false;
         }
         self.inherited = None;
+        self.seats.clear();
+        self.ready_due = None;
         self.recall.clear();
         self.in_voice.clear();
         if known && self.user.is_some() {
@@ -401,6 +406,7 @@ impl Dispatcher {
                     self.follow(&event);
                     self.outbox.push_back(event);
                 }
+                self.seats_are_free();
             }
             Ok(Incoming::Command(interaction)) => {
                 self.waiting.push_back(interaction);
@@ -421,7 +427,10 @@ impl Dispatcher {
         {
             match state.channel {
                 Some(_) => self.in_voice.insert(state.guild),
-                None => self.in_voice.remove(&state.guild),
+                None => {
+                    self.seats.remove(&state.guild);
+                    self.in_voice.remove(&state.guild)
+                }
             };
         }
     }
@@ -442,6 +451,7 @@ impl Dispatcher {
     }
 
     fn ended(&mut self, number: Option<u64>) {
+        self.around.monitor.refused(self.around.rest.refusals());
         // A handler that panicked is in the log already; its slot stays taken, as it may be at work.
         if let Some(line) = number.and_then(|number| self.listeners.handle_end(now(), number)) {
             tracing::warn!("{line}");
@@ -460,35 +470,15 @@ impl Dispatcher {
     }
 
     fn save_due(&self) -> Option<SessionTime> {
-        self.persistence.as_ref()?;
         // An event counts as handled only when nothing of it waits any more.
         let told = self.outbox.is_empty() && self.waiting.is_empty();
-        let ours = told && self.user.is_some() && self.is_established();
-        let pause = if self.changed { SAVE_PAUSE } else { SAVE_AGAIN };
-        ours.then(|| self.saved_at + pause)
+        self.keeper.due().filter(|_| told && self.user.is_some() && self.is_established())
     }
 
-    /// Writes down what the next process resumes, beside this one's work.
     fn save(&mut self) {
-        let (Some(persistence), Some(user)) = (&self.persistence, self.user) else { return };
-        self.saved_at = now();
-        if self.saving.as_ref().is_some_and(|saving| !saving.is_finished()) {
-            return;
+        if let Some(user) = self.user {
+            self.keeper.save(user, &self.sessions, &self.recall);
         }
-        self.changed = false;
-        let saved = Saved::new(
-            unix_ms(),
-            persistence.intents,
-            user,
-            self.sessions.clone(),
-            self.recall.clone(),
-        );
-        let path = persistence.path.clone();
-        self.saving = Some(tokio::task::spawn_blocking(move || {
-            if let Err(error) = session_file::write(&path, &saved.bytes()) {
-                tracing::warn!("{} cannot be written: {error}", path.display());
-            }
-        }));
     }
 }
 
@@ -508,15 +498,4 @@ async fn carry_out(interaction: Interaction, around: &Surroundings, directory: &
 
 fn leave(guild: GuildId) -> VoiceStateRequest {
     VoiceStateRequest { guild, channel: None, self_mute: false, self_deaf: false }
-}
-
-/// Source: Discord, "Gateway Events", Update Voice State.
-fn op4(request: &VoiceStateRequest) -> String {
-    json!({"op": 4, "d": {
-        "guild_id": request.guild,
-        "channel_id": request.channel,
-        "self_mute": request.self_mute,
-        "self_deaf": request.self_deaf,
-    }})
-    .to_string()
 }

@@ -12,12 +12,13 @@ use secrecy::SecretString;
 use tokio::sync::{mpsc, watch};
 use twilight_gateway::Intents;
 
-pub use super::rest::CommandScope;
+pub use super::rest::{CommandScope, RefusalCounts, RestSettings};
 use super::{
     arrival::{self, Arrival, Routes},
     base_url::{ApiBase, api_base, gateway_url},
     clock::now,
-    dispatch::{Dispatcher, Persistence, Surroundings},
+    dispatch::{Dispatcher, Surroundings},
+    keeper::{Keeper, Persistence},
     metadata::MetadataClient,
     registration,
     rest::Rest,
@@ -60,6 +61,8 @@ pub struct GatewaySettings {
     pub commands: CommandScope,
     /// How the connection behaves.
     pub connection: ConnectionSettings,
+    /// How REST behaves.
+    pub rest: RestSettings,
 }
 
 /// How the gateway and the rest of the process talk.
@@ -264,7 +267,8 @@ pub async fn run_until(
     let capacity = connection.event_queue.max_queue_size;
     let (arrivals, mut arriving) = arrival::queue(capacity, monitor.clone());
     let routes = Routes::default();
-    let rest = Arc::new(Rest::new(&settings.token, base.as_ref()));
+    let proxy_url = connection.proxy.as_deref();
+    let rest = Arc::new(Rest::with(&settings.token, base.as_ref(), proxy_url, &settings.rest));
     let plan = Plan {
         token: settings.token.clone(),
         intents,
@@ -285,7 +289,8 @@ pub async fn run_until(
     let around =
         Surroundings { rest: rest_of, voice, policy, events: voice_events, routes, monitor };
     let sessions = saved.as_ref().map(|saved| saved.sessions.clone()).unwrap_or_default();
-    let mut dispatcher = Dispatcher::new(around, connection.event_queue, line, persistence, saved);
+    let mut dispatcher =
+        Dispatcher::new(around, connection.event_queue, line, Keeper::new(persistence), saved);
 
     let mut driver = pin!(connect(&settings, base.as_ref(), rest, plan, sessions));
     let mut shutdown = pin!(shutdown);
@@ -356,7 +361,7 @@ async fn connect(
     let mut fallback = FallbackLog::default();
     let mut started = false;
     let mut stop = plan.stop.clone();
-    let mut registration = Some(registration::start(rest, settings));
+    let mut unregistered = Some(rest);
     loop {
         let asked = tokio::select! {
             _ = stop_asked(&mut stop) => return Ok(()),
@@ -367,7 +372,8 @@ async fn connect(
             let mut pacing = plan.pacing.lock().unwrap_or_else(PoisonError::into_inner);
             pacing.update(now(), limit);
         }
-        if let Some(registered) = registration.take() {
+        if let Some(rest) = unregistered.take() {
+            let registered = registration::start(rest, settings);
             tokio::select! {
                 _ = stop_asked(&mut stop) => return Ok(()),
                 _ = tokio::time::timeout(REGISTRATION_WAIT, registered) => {}

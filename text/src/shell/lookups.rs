@@ -8,11 +8,11 @@ use async_trait::async_trait;
 use clawvoice_session::{ChannelId, GuildId, LookupDoor, RoomLookup, UserId, VoiceStateLookup};
 use secrecy::SecretString;
 use serde::de::DeserializeOwned;
-use twilight_http::{api_error::ApiError, error::ErrorType, request::Request, routing::Route};
+use twilight_http::{request::Request, routing::Route};
 
 use super::{
     base_url::api_base,
-    rest::{Rest, in_words},
+    rest::{Rest, RestFailure, RestSettings},
     room::{self, Channel, Guild, Member},
 };
 
@@ -34,14 +34,16 @@ impl Lookups {
             Some(url) => Some(api_base(url)?),
             None => None,
         };
-        Some(Self { rest: Rest::new(token, base.as_ref()) })
+        // Each is asked once: whoever looks up looks again.
+        let settings = RestSettings { attempts: 1, ..RestSettings::default() };
+        Some(Self { rest: Rest::with(token, base.as_ref(), None, &settings) })
     }
 
-    async fn get<T: DeserializeOwned + Unpin>(&self, route: Route<'_>) -> Result<T, NoAnswer> {
-        let request = Request::from_route(&route);
-        let response = self.rest.client().request::<T>(request).await?;
-        let model = response.model().await;
-        model.map_err(|error| NoAnswer::passing(&error))
+    async fn get<T: DeserializeOwned>(&self, route: Route<'_>) -> Result<T, NoAnswer> {
+        let bytes = self.rest.call("a look-up", &Request::from_route(&route)).await?;
+        serde_json::from_slice(&bytes).map_err(|error| {
+            NoAnswer::Passing(format!("the answer to a look-up cannot be read: {error}"))
+        })
     }
 
     async fn look_at_room(
@@ -116,12 +118,6 @@ enum NoAnswer {
     Passing(String),
 }
 
-impl NoAnswer {
-    fn passing(error: &dyn std::error::Error) -> Self {
-        Self::Passing(in_words(error))
-    }
-}
-
 impl fmt::Display for NoAnswer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -130,23 +126,14 @@ impl fmt::Display for NoAnswer {
     }
 }
 
-impl From<twilight_http::Error> for NoAnswer {
-    fn from(error: twilight_http::Error) -> Self {
-        match error.kind() {
-            ErrorType::Response { status, error: answer, .. }
-                if (400..500).contains(&status.get()) && status.get() != 429 =>
-            {
-                let (code, message) = match answer {
-                    ApiError::General(general) => (general.code, general.message.clone()),
-                    other => (0, other.to_string()),
-                };
-                let words = format!("Discord refused with status {}: {message}", status.get());
-                Self::Refused { code, words }
-            }
-            ErrorType::Response { status, .. } => {
-                Self::Passing(format!("Discord answered with status {}", status.get()))
-            }
-            _ => Self::passing(&error),
+impl From<RestFailure> for NoAnswer {
+    fn from(failure: RestFailure) -> Self {
+        match failure {
+            RestFailure::Refused { status, code, message, .. } => Self::Refused {
+                code,
+                words: format!("Discord refused with status {status}: {message}"),
+            },
+            other => Self::Passing(other.to_string()),
         }
     }
 }

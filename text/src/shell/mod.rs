@@ -3,11 +3,15 @@
 mod arrival;
 mod base_url;
 mod clock;
+mod command_form;
 mod dispatch;
 pub mod gateway;
+mod http;
+mod keeper;
 pub mod lookups;
 mod metadata;
 pub mod probe;
+mod queue;
 mod registration;
 mod rest;
 mod room;

@@ -3,9 +3,9 @@
 //! Source: Discord, "Application Flags", "Permissions", "Get Gateway Bot".
 
 use clawvoice_session::{ChannelId, GuildId, UserId};
-use secrecy::{ExposeSecret as _, SecretString};
-use serde::Serialize;
-use twilight_http::{Client, request::TryIntoRequest};
+use secrecy::SecretString;
+use serde::{Serialize, de::DeserializeOwned};
+use twilight_http::request::TryIntoRequest;
 use twilight_model::{
     channel::{Channel, ChannelType},
     gateway::connection_info::BotConnectionInfo,
@@ -18,7 +18,7 @@ use twilight_util::permission_calculator::PermissionCalculator;
 
 use super::{
     base_url::api_base,
-    rest::{RestFailure, in_words},
+    rest::{Rest, RestFailure},
 };
 
 /// Why Discord did not answer a question.
@@ -40,7 +40,9 @@ impl From<RestFailure> for ProbeFailure {
         match failure {
             RestFailure::TokenRefused => Self::TokenRefused,
             RestFailure::Refused { .. } => Self::Refused(failure.to_string()),
-            RestFailure::Unreachable { .. } => Self::Unreachable(failure.to_string()),
+            RestFailure::Unreachable { .. } | RestFailure::QueueFull { .. } => {
+                Self::Unreachable(failure.to_string())
+            }
         }
     }
 }
@@ -105,19 +107,18 @@ pub struct ChannelFacts {
 /// Asks Discord as the bot.
 #[derive(Debug)]
 pub struct Probe {
-    client: Client,
+    rest: Rest,
 }
 
 impl Probe {
     /// `base_url` as in [`super::gateway::GatewaySettings`]; `None` if it is no address.
     #[must_use]
     pub fn new(token: &SecretString, base_url: Option<&str>) -> Option<Self> {
-        let mut builder = Client::builder().token(token.expose_secret().to_owned());
-        if let Some(url) = base_url {
-            let base = api_base(url)?;
-            builder = builder.proxy(base.host, base.plain);
-        }
-        Some(Self { client: builder.build() })
+        let base = match base_url {
+            Some(url) => Some(api_base(url)?),
+            None => None,
+        };
+        Some(Self { rest: Rest::new(token, base.as_ref()) })
     }
 
     /// Who the bot is.
@@ -126,9 +127,11 @@ impl Probe {
     ///
     /// Why Discord did not say.
     pub async fn bot(&self) -> Result<BotFacts, ProbeFailure> {
-        let user: CurrentUser = self.ask("GET /users/@me", self.client.current_user()).await?;
-        let application: Application =
-            self.ask("GET /applications/@me", self.client.current_user_application()).await?;
+        let user: CurrentUser =
+            self.ask("GET /users/@me", self.rest.client().current_user()).await?;
+        let application: Application = self
+            .ask("GET /applications/@me", self.rest.client().current_user_application())
+            .await?;
         let flags = application.flags.unwrap_or(ApplicationFlags::empty());
         let state = |full, limited| match (flags.contains(full), flags.contains(limited)) {
             (true, _) => IntentState::Enabled,
@@ -161,7 +164,7 @@ impl Probe {
     /// Why Discord did not say.
     pub async fn gateway(&self) -> Result<GatewayFacts, ProbeFailure> {
         let info: BotConnectionInfo =
-            self.ask("GET /gateway/bot", self.client.gateway().authed()).await?;
+            self.ask("GET /gateway/bot", self.rest.client().gateway().authed()).await?;
         Ok(GatewayFacts {
             url: info.url,
             shards: info.shards,
@@ -176,7 +179,7 @@ impl Probe {
     /// Why Discord did not say.
     pub async fn guilds(&self) -> Result<Vec<(GuildId, String)>, ProbeFailure> {
         let guilds: Vec<CurrentUserGuild> =
-            self.ask("GET /users/@me/guilds", self.client.current_user_guilds()).await?;
+            self.ask("GET /users/@me/guilds", self.rest.client().current_user_guilds()).await?;
         Ok(guilds.into_iter().map(|guild| (GuildId::new(guild.id.get()), guild.name)).collect())
     }
 
@@ -191,7 +194,7 @@ impl Probe {
         channel: ChannelId,
     ) -> Result<ChannelFacts, ProbeFailure> {
         let channel: Channel =
-            self.ask("GET /channels/{id}", self.client.channel(id(channel.get())?)).await?;
+            self.ask("GET /channels/{id}", self.rest.client().channel(id(channel.get())?)).await?;
         let permissions = match channel.guild_id {
             Some(guild) => self.permissions(bot, GuildId::new(guild.get()), &channel).await?,
             None => Permissions::all(),
@@ -217,10 +220,12 @@ impl Probe {
         channel: &Channel,
     ) -> Result<Permissions, ProbeFailure> {
         let (guild, bot) = (id(guild.get())?, id(bot.get())?);
-        let roles: Vec<Role> = self.ask("GET /guilds/{id}/roles", self.client.roles(guild)).await?;
-        let member: Member =
-            self.ask("GET /guilds/{id}/members/{id}", self.client.guild_member(guild, bot)).await?;
-        let whole: Guild = self.ask("GET /guilds/{id}", self.client.guild(guild)).await?;
+        let roles: Vec<Role> =
+            self.ask("GET /guilds/{id}/roles", self.rest.client().roles(guild)).await?;
+        let member: Member = self
+            .ask("GET /guilds/{id}/members/{id}", self.rest.client().guild_member(guild, bot))
+            .await?;
+        let whole: Guild = self.ask("GET /guilds/{id}", self.rest.client().guild(guild)).await?;
         let of = |role: Id<_>| roles.iter().find(|it| it.id == role).map(|it| it.permissions);
         let own: Vec<_> =
             member.roles.iter().filter_map(|role| Some((*role, of(*role)?))).collect();
@@ -234,20 +239,12 @@ impl Probe {
         Ok(calculator.in_channel(channel.kind, overwrites) | as_text)
     }
 
-    async fn ask<T, R>(&self, what: &'static str, request: R) -> Result<T, ProbeFailure>
-    where
-        R: TryIntoRequest,
-        T: serde::de::DeserializeOwned,
-    {
-        let failed =
-            |error: &twilight_http::Error| ProbeFailure::from(RestFailure::new(what, error));
-        let request = request.try_into_request().map_err(|error| failed(&error))?;
-        let response =
-            self.client.request::<twilight_http::response::marker::EmptyBody>(request).await;
-        let bytes = response.map_err(|error| failed(&error))?.bytes().await;
-        let bytes = bytes.map_err(|error| {
-            ProbeFailure::Unreachable(format!("{what} failed: {}", in_words(&error)))
-        })?;
+    async fn ask<T: DeserializeOwned>(
+        &self,
+        what: &'static str,
+        request: impl TryIntoRequest,
+    ) -> Result<T, ProbeFailure> {
+        let bytes = self.rest.ask(what, request).await?;
         serde_json::from_slice(&bytes).map_err(|error| {
             ProbeFailure::Unreachable(format!("{what}: the answer cannot be read: {error}"))
         })

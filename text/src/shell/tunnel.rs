@@ -227,6 +227,36 @@ mod tests {
         assert!(!shown.contains("word"), "{shown}");
     }
 
+    #[tokio::test]
+    async fn discord_is_reached_through_connect_and_tls() {
+        use rustls::pki_types::{CertificateDer, pem::PemObject as _};
+        let settings = localcord::ServerSettings {
+            proxy_port: Some(0),
+            ..localcord::ServerSettings::default()
+        };
+        let server = localcord::Server::start(settings).await.unwrap();
+        let mut roots = RootCertStore::empty();
+        for certificate in CertificateDer::pem_slice_iter(server.ca_pem().as_bytes()) {
+            roots.add(certificate.unwrap()).unwrap();
+        }
+        let proxy = Proxy::new(&server.proxy_url().unwrap(), Some(roots)).unwrap();
+        let address = proxy.tunnel("wss://gateway.discord.gg").await.unwrap();
+        let mut socket = TcpStream::connect(address.trim_start_matches("ws://")).await.unwrap();
+        let request = "GET /?v=10&encoding=json HTTP/1.1\r\nHost: 127.0.0.1\r\n\
+            Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\
+            Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
+        socket.write_all(request.as_bytes()).await.unwrap();
+        let head = timeout(PATIENCE, read_head(&mut socket)).await.unwrap().unwrap();
+        assert!(head.starts_with("HTTP/1.1 101 "), "{head}");
+
+        let refused = proxy.tunnel("wss://example.com").await.unwrap_err();
+        assert_eq!(refused.to_string(), "the proxy answered 403");
+        let address = server.address();
+        drop(server);
+        let gone = Proxy::new(&format!("http://{address}"), None).unwrap();
+        assert!(gone.tunnel("wss://gateway.discord.gg").await.is_err());
+    }
+
     #[test]
     fn the_handshake_names_discord_not_this_machine() {
         let head = "GET /?v=10 HTTP/1.1\r\nhost: 127.0.0.1:999\r\nUpgrade: websocket\r\n\r\n";

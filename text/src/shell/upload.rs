@@ -10,7 +10,10 @@ use reqwest::{
     redirect,
 };
 
-use super::rest::{WAITS, in_words};
+use super::rest::in_words;
+
+/// Waits between the attempts of an upload that failed for a passing reason.
+const WAITS: [Duration; 2] = [Duration::from_millis(250), Duration::from_millis(750)];
 
 /// For one attempt: 10 MiB at 1 Mbit/s take 84 s.
 const PATIENCE: Duration = Duration::from_secs(120);
