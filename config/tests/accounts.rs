@@ -202,6 +202,8 @@ fn channel_defaults_count_where_discord_is_written() {
     let config = parse(&text, Path::new("c"), &env).unwrap();
     assert_eq!(config.discord.access.group_policy, GroupPolicy::Allowlist);
     assert!(config.discord.enabled && !config.discord_is_written);
+    assert_eq!(config.warnings.len(), 1);
+    assert_eq!(config.warnings[0].path, "channels.discord");
 }
 
 #[test]

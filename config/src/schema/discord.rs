@@ -120,6 +120,11 @@ pub(crate) fn read_as(
     let section = account.on(surface);
     let found = token(&section, role, id_of_account == DEFAULT);
     let is_there = account.is_present() || found.token.is_some();
+    if found.is_from_env && !account.is_present() {
+        let message = "there is a token in the environment, but this block is not written: the bot \
+                       is on, and listens to text in no server";
+        account.warn_absent(message);
+    }
     let mut enabled = section.or_derived("enabled", written, is_there);
     if enabled && found.token.is_none() && !found.is_wrong {
         match role {
@@ -203,7 +208,10 @@ fn token(section: &Section<'_, '_>, role: Role, may_be_from_env: bool) -> Found 
     let wrong = Found { is_wrong: true, ..Found::default() };
     let Some(token) = secret(&field) else { return wrong };
     let plain = without_prefix(token.expose_secret());
-    if !plain.is_empty() && plain.bytes().all(|byte| byte.is_ascii_digit()) {
+    if section.surface() == Surface::Active
+        && !plain.is_empty()
+        && plain.bytes().all(|byte| byte.is_ascii_digit())
+    {
         field.fail(
             Problem::Invalid("this is an application id, not a bot token".to_owned()),
             Some("copy the token from the Bot page of your application".to_owned()),
