@@ -236,7 +236,7 @@ fn of_an_account() -> Vec<Key> {
         key("voice.realtime.bargeInConfirmMs", Whole(100, 5_000), json!(560)),
         key("voice.realtime.bargeInWindowMs", Whole(100, 10_000), json!(2_000)),
         key("voice.realtime.echoDetection", Bool, json!(true)),
-        key("voice.realtime.minBargeInAudioEndMs", Whole(0, 10_000), unset()),
+        key("voice.realtime.minBargeInAudioEndMs", Whole(0, 10_000), json!(250)),
         key("voice.realtime.debounceMs", Whole(1, 10_000), json!(350)),
         key("voice.realtime.providers.openai.apiKey", Either(json!("k"), json!(1)), unset()),
         key("voice.realtime.providers.openai.model", Text, unset()),

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use secrecy::{ExposeSecret, SecretString};
 
 use crate::{
-    cursor::{Section, join},
+    cursor::Section,
     error::Problem,
     schema::{
         access::{self, Access},
@@ -18,7 +18,7 @@ use crate::{
         id::{BaseUrl, DiscordId, base_url, id},
         voice::{self, Voice},
     },
-    secret::secret,
+    secret::{from_env, secret},
     walk::Surface,
 };
 
@@ -197,12 +197,8 @@ fn token(section: &Section<'_, '_>, role: Role, may_be_from_env: bool) -> Found 
         if role == Role::Common || !may_be_from_env {
             return Found::default();
         }
-        let token = section.env().var(TOKEN_VARIABLE);
-        if let Some(token) = &token {
-            section.note_env("token", TOKEN_VARIABLE, crate::redact::REDACTED);
-            section.walk().note_secret(&join(section.path(), "token"), token);
-        }
-        let token = token.map(|token| SecretString::from(without_prefix(&token)));
+        let token = from_env(section, "token", &[TOKEN_VARIABLE]);
+        let token = token.map(|token| SecretString::from(without_prefix(token.expose_secret())));
         return Found { is_from_env: token.is_some(), token, is_wrong: false };
     };
     let wrong = Found { is_wrong: true, ..Found::default() };
