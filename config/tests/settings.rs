@@ -297,6 +297,22 @@ fn a_rotated_secret_is_a_change_though_the_file_is_the_same() {
 }
 
 #[test]
+fn ids_written_as_numbers_are_taken_and_told() {
+    let config = discord(
+        "allowFrom: [5, '6'], applicationId: 7, guilds: { '1': { users: [8] } }, accounts: { a: {}, \
+         b: { token: 'b' } }",
+    );
+    assert_eq!(
+        config.numeric_ids,
+        [
+            "channels.discord.allowFrom[0]",
+            "channels.discord.applicationId",
+            "channels.discord.guilds.1.users[0]"
+        ]
+    );
+}
+
+#[test]
 fn an_unknown_key_is_not_explained() {
     let config = discord("");
     let told = |path: &str| explain(&declarations(), &config.origins, path);
