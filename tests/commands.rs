@@ -176,6 +176,25 @@ fn check_tells_every_mistake_and_its_place() {
 }
 
 #[test]
+fn check_takes_every_example() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/config");
+    let mut tried = 0;
+    for entry in fs::read_dir(folder).expect("the examples are there") {
+        let example = entry.expect("an entry").path();
+        let text = fs::read_to_string(&example).expect("an example");
+        // What the examples name is not set here, and programs are not run.
+        let text = text.replace("${OPENAI_API_KEY}", "k").replace("${CODING_BOT_TOKEN}", "x.y.z");
+        let user = User::with(&text);
+        let out = user.runs(&["config", "check"]).good();
+        assert!(out.contains("good; accounts: "), "{}: {out}", example.display());
+        let out = user.runs(&["config", "explain", "channels.discord.voice.mode"]).good();
+        assert!(out.contains("  from     "), "{}: {out}", example.display());
+        tried += 1;
+    }
+    assert!(tried >= 8, "only {tried} examples");
+}
+
+#[test]
 fn explain_tells_value_source_default_and_bounds() {
     let user = User::with("{ channels: { discord: {\n  voice: { connectTimeoutMs: 5 } } } }");
     let out = user.runs(&["config", "explain", "channels.discord.voice.connectTimeoutMs"]).good();

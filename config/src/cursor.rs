@@ -323,10 +323,15 @@ impl<'w, 't> Section<'w, 't> {
         self.walk.fail(range, &join(&at, key), problem, Some(hint.to_owned()));
     }
 
-    /// A warning about this object as a whole, or about the absence of it.
+    /// A warning about a key that is not there.
     pub(crate) fn warn(&self, key: &str, message: String) {
         let (range, at) = self.start();
         self.walk.warn(range, &join(&at, key), message);
+    }
+
+    /// A warning that this object is not there.
+    pub(crate) fn warn_absent(&self, message: &str) {
+        self.walk.warn(Range::new(0, 0), &self.path, message.to_owned());
     }
 
     fn start(&self) -> (Range, String) {

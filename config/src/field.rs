@@ -102,6 +102,11 @@ impl<'w, 't> Field<'w, 't> {
         self.surface
     }
 
+    /// The key under which it stands.
+    pub(crate) fn written_at(&self) -> &str {
+        &self.at
+    }
+
     pub(crate) fn path(&self) -> &str {
         &self.path
     }

@@ -100,6 +100,7 @@ pub fn check(text: &str, origin: &Path, env: &dyn Env, exec: ExecRefs) -> Checke
     let mut config = schema::read(&Section::root(&walk, Some(object)));
     let found = walk.into_findings();
     config.warnings = found.warnings;
+    config.numeric_ids = found.numeric_ids;
     config.origins = found.origins.clone();
     let outcome = match found.errors.is_empty() {
         true => Ok(config),

@@ -3,7 +3,7 @@
 use secrecy::{ExposeSecret as _, SecretString};
 
 use crate::{
-    cursor::Section,
+    cursor::{Section, join},
     describe::Kind,
     error::Problem,
     field::Field,
@@ -47,6 +47,19 @@ fn noted(field: &Field<'_, '_>, secret: Option<SecretString>) -> Option<SecretSt
         field.walk().note_secret(field.path(), secret.expose_secret());
     }
     secret
+}
+
+/// A secret from the first of some variables that is set, for `key`, which is not written.
+pub(crate) fn from_env(
+    section: &Section<'_, '_>,
+    key: &str,
+    variables: &[&str],
+) -> Option<SecretString> {
+    let set = |name: &&str| Some(((*name).to_owned(), section.env().var(name)?));
+    let (name, value) = variables.iter().find_map(set)?;
+    section.note_env(key, &name, REDACTED);
+    section.walk().note_secret(&join(section.path(), key), &value);
+    Some(SecretString::from(value))
 }
 
 fn reference(section: &Section<'_, '_>) -> Option<Reference> {

@@ -82,6 +82,7 @@ fn floor(text: &str, offset: usize) -> usize {
 fn mask(line: &str) -> Vec<char> {
     let mut chars: Vec<char> = line.chars().collect();
     mask_values(&mut chars);
+    mask_credentials(&mut chars);
     mask_runs(&mut chars);
     chars
 }
@@ -109,6 +110,19 @@ fn mask_values(chars: &mut [char]) {
                 chars[from..].iter().position(|c| *c == quote).unwrap_or(chars.len() - from);
             chars[from..from + length].fill('*');
             from += length;
+        }
+    }
+}
+
+/// `http://name:word@host`: what stands before the `@`.
+fn mask_credentials(chars: &mut [char]) {
+    let mut from = 0;
+    while let Some(found) = chars[from..].windows(3).position(|part| part == [':', '/', '/']) {
+        from += found + 3;
+        let ends = |c: &char| c.is_whitespace() || "\"'/?#,".contains(*c);
+        let end = chars[from..].iter().position(ends).unwrap_or(chars.len() - from);
+        if let Some(at) = chars[from..from + end].iter().rposition(|c| *c == '@') {
+            chars[from..from + at].fill('*');
         }
     }
 }
@@ -157,6 +171,7 @@ mod tests {
         for (line, shown) in [
             ("token: \"abc\", x: 1", "token: \"***\", x: 1"),
             ("'apiKey' : 'k' // why", "'apiKey' : '*' // why"),
+            ("proxy: 'http://me:word@h:1/x@y'", "proxy: 'http://*******@h:1/x@y'"),
             ("  \"botToken\": \"open end", "  \"botToken\": \"********"),
             ("tokens: 5, secret: { id: \"A\" }", "tokens: 5, secret: { id: \"A\" }"),
         ] {

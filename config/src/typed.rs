@@ -70,7 +70,7 @@ impl Section<'_, '_> {
         Duration::from_secs(self.whole_or(key, min, max, default).into())
     }
 
-    /// Seconds, with a fraction.
+    /// Hours, with a fraction.
     pub(crate) fn hours_or(&self, key: &'static str, default: f64) -> Duration {
         // Ten years of hours: what lasts longer lasts for ever.
         Duration::from_secs_f64(self.number_or(key, 0.0, 87_600.0, default) * 3_600.0)

@@ -1,6 +1,6 @@
 //! What a walk over one file needs and gathers: findings, and where every value came from.
 
-use std::{cell::RefCell, path::Path};
+use std::{cell::RefCell, collections::BTreeSet, path::Path};
 
 use jsonc_parser::common::Range;
 
@@ -46,6 +46,7 @@ pub(crate) struct Walk<'s> {
     errors: RefCell<Vec<ConfigError>>,
     warnings: RefCell<Vec<Warning>>,
     origins: RefCell<Origins>,
+    numeric_ids: RefCell<BTreeSet<String>>,
     declared: RefCell<Declarations>,
 }
 
@@ -54,6 +55,8 @@ pub(crate) struct Findings {
     pub(crate) errors: Vec<ConfigError>,
     pub(crate) warnings: Vec<Warning>,
     pub(crate) origins: Origins,
+    /// Ids that are written as numbers.
+    pub(crate) numeric_ids: Vec<String>,
     /// References to secrets that were looked at.
     pub(crate) refs_checked: usize,
     /// References to programs that were not run.
@@ -78,6 +81,7 @@ impl<'s> Walk<'s> {
             errors: RefCell::default(),
             warnings: RefCell::default(),
             origins: RefCell::new(Origins::of(origin)),
+            numeric_ids: RefCell::default(),
             declared: RefCell::default(),
         }
     }
@@ -97,6 +101,7 @@ impl<'s> Walk<'s> {
             errors: self.errors.into_inner(),
             warnings: self.warnings.into_inner(),
             origins: self.origins.into_inner(),
+            numeric_ids: self.numeric_ids.into_inner().into_iter().collect(),
             refs_checked,
             refs_skipped,
         }
@@ -147,6 +152,11 @@ impl<'s> Walk<'s> {
         if !self.describing {
             self.origins.borrow_mut().note(path, Origin { value, source, fingerprint: None });
         }
+    }
+
+    /// The id at `path` is written as a number.
+    pub(crate) fn note_numeric_id(&self, path: &str) {
+        self.numeric_ids.borrow_mut().insert(path.to_owned());
     }
 
     /// The secret at `path` is this one.

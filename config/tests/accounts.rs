@@ -119,7 +119,7 @@ fn an_open_door_needs_a_star_in_the_list_in_force() {
     let open = "token: 'a', dmPolicy: 'open', allowFrom: ['*'], accounts: { x: ";
     assert!(read(&format!("{open} {{}} }}"), "", &[]).is_ok());
     assert_snapshot!(read(&format!("{open} {{ allowFrom: ['123'] }} }}"), "", &[]).unwrap_err(), @r#"
-    claw.json5:1:48: channels.discord.dmPolicy: "open" needs "*" in `allowFrom`, so that nobody opens the door by mistake
+    claw.json5:1:48: channels.discord.dmPolicy: "open" needs "*" in `allowFrom` of account x, so that nobody opens the door by mistake
     1 | { channels: { discord: { token: '*', dmPolicy: 'open', allowFrom: ['*'], accounts: { x:  { allowFrom
       |                                                ^^^^^^
 
@@ -202,6 +202,8 @@ fn channel_defaults_count_where_discord_is_written() {
     let config = parse(&text, Path::new("c"), &env).unwrap();
     assert_eq!(config.discord.access.group_policy, GroupPolicy::Allowlist);
     assert!(config.discord.enabled && !config.discord_is_written);
+    assert_eq!(config.warnings.len(), 1);
+    assert_eq!(config.warnings[0].path, "channels.discord");
 }
 
 #[test]

@@ -62,6 +62,7 @@ fn auto_join() {
     model = "openai-codex/gpt-5.5" (auto-join.json5:9:16)
     realtime.model = "gpt-realtime-2" (auto-join.json5:28:18)
     realtime.provider = "openai" (auto-join.json5:27:21)
+    realtime.providers.openai.apiKey = "(secret)" (env OPENAI_API_KEY)
     realtime.voice = "cedar" (auto-join.json5:29:18)
     reconnectGraceMs = 15000 (auto-join.json5:25:27)
     "#);
@@ -76,6 +77,7 @@ fn agent_proxy() {
     realtime.consultPolicy = "always" (agent-proxy.json5:16:26)
     realtime.model = "gpt-realtime-2" (agent-proxy.json5:13:18)
     realtime.provider = "openai" (agent-proxy.json5:12:21)
+    realtime.providers.openai.apiKey = "(secret)" (env OPENAI_API_KEY)
     realtime.toolPolicy = "owner" (agent-proxy.json5:15:23)
     realtime.voice = "cedar" (agent-proxy.json5:14:18)
     "#);
@@ -93,6 +95,7 @@ fn bidi_in_a_room_with_echo() {
     realtime.minBargeInAudioEndMs = 500 (bidi-echo-heavy.json5:16:33)
     realtime.model = "gpt-realtime-2" (bidi-echo-heavy.json5:13:18)
     realtime.provider = "openai" (bidi-echo-heavy.json5:12:21)
+    realtime.providers.openai.apiKey = "(secret)" (env OPENAI_API_KEY)
     realtime.providers.openai.interruptResponseOnInputAudio = false (bidi-echo-heavy.json5:20:46)
     realtime.voice = "cedar" (bidi-echo-heavy.json5:14:18)
     "#);
@@ -135,6 +138,8 @@ fn a_whole_file_of_openclaws_is_taken_and_what_is_not_ours_is_left_alone() {
     voice.enabled = true (root, inherited by account coding, openclaw.json:141:20)
     voice.mode = "stt-tts" (root, inherited by account coding, openclaw.json:142:17)
     voice.model = "openai/gpt-5.4-mini" (root, inherited by account coding, openclaw.json:143:18)
+    voice.realtime.providers.openai.apiKey = "(secret)" (env OPENAI_API_KEY)
+    voice.tts.openai.apiKey = "(secret)" (env OPENAI_API_KEY)
     voice.tts.openai.model = "gpt-4o-mini-tts" (root, inherited by account coding, openclaw.json:144:61)
     voice.tts.openai.voice = "cedar" (root, inherited by account coding, openclaw.json:144:89)
     voice.tts.provider = "openai" (root, inherited by account coding, openclaw.json:144:30)

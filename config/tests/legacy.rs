@@ -71,7 +71,8 @@ fn streaming() {
 }
 
 fn channel(config: &Config) -> &GuildChannel {
-    config.discord.guild(1, None).unwrap().channel(2, None).unwrap()
+    let guild = config.discord.guild(1, None).expect("the server is listed");
+    guild.channel(2, None).expect("the channel is listed")
 }
 
 #[test]

@@ -281,6 +281,35 @@ fn a_rotated_secret_is_a_change_though_the_file_is_the_same() {
         read("{}", &[("DISCORD_BOT_TOKEN", "b")]).unwrap(),
     );
     assert_eq!(Config::changes(&old, &new).len(), 1);
+    let key = |value: &str| {
+        let variables = [("DISCORD_BOT_TOKEN", "a"), ("OPENAI_API_KEY", value)];
+        read("{ channels: { discord: { voice: {} } } }", &variables).unwrap()
+    };
+    let changes: Vec<String> =
+        Config::changes(&key("a"), &key("b")).into_iter().map(|change| change.path).collect();
+    assert_eq!(
+        changes,
+        [
+            "channels.discord.voice.realtime.providers.openai.apiKey",
+            "models.providers.openai.apiKey"
+        ]
+    );
+}
+
+#[test]
+fn ids_written_as_numbers_are_taken_and_told() {
+    let config = discord(
+        "allowFrom: [5, '6'], applicationId: 7, guilds: { '1': { users: [8] } }, accounts: { a: {}, \
+         b: { token: 'b' } }",
+    );
+    assert_eq!(
+        config.numeric_ids,
+        [
+            "channels.discord.allowFrom[0]",
+            "channels.discord.applicationId",
+            "channels.discord.guilds.1.users[0]"
+        ]
+    );
 }
 
 #[test]

@@ -44,7 +44,7 @@ pub(crate) enum ConfigAction {
     Schema,
     /// Print what stands in the file; secrets are never printed.
     Get {
-        /// As in channels.discord.guilds["5"].users[0].
+        /// As in `channels.discord.guilds["5"].users[0]`.
         path: KeyPath,
     },
     /// Write one value; comments stay.

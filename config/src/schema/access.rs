@@ -190,19 +190,23 @@ fn word_or_general<T: crate::cursor::Word>(
 /// What a policy needs to be meant: an `open` door says so twice, an allowlist lists somebody.
 fn check(section: &Section<'_, '_>, access: &Access) {
     let listed = access.allow_from.as_deref().unwrap_or_default();
+    let list = match section.path().strip_prefix("channels.discord.accounts.") {
+        Some(account) => format!("`allowFrom` of account {account}"),
+        None => "`allowFrom`".to_owned(),
+    };
     let (problem, hint) = match access.dm_policy {
         DmPolicy::Open if !listed.contains(&Sender::Anyone) => (
-            "\"open\" needs \"*\" in `allowFrom`, so that nobody opens the door by mistake",
+            format!("\"open\" needs \"*\" in {list}, so that nobody opens the door by mistake"),
             "write `allowFrom: [\"*\"]`, or use \"pairing\" or \"allowlist\"",
         ),
         DmPolicy::Allowlist if listed.is_empty() => (
-            "\"allowlist\" needs somebody in `allowFrom`",
+            format!("\"allowlist\" needs somebody in {list}"),
             "write `allowFrom: [\"<user id>\"]`, or use \"pairing\" or \"disabled\"",
         ),
         _ => return,
     };
     if let Some(field) = policy_field(section, false) {
-        field.refuse(problem, hint);
+        field.refuse(&problem, hint);
     }
 }
 

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use secrecy::{ExposeSecret, SecretString};
 
 use crate::{
-    cursor::{Section, join},
+    cursor::Section,
     error::Problem,
     schema::{
         access::{self, Access},
@@ -18,7 +18,7 @@ use crate::{
         id::{BaseUrl, DiscordId, base_url, id},
         voice::{self, Voice},
     },
-    secret::secret,
+    secret::{from_env, secret},
     walk::Surface,
 };
 
@@ -120,6 +120,11 @@ pub(crate) fn read_as(
     let section = account.on(surface);
     let found = token(&section, role, id_of_account == DEFAULT);
     let is_there = account.is_present() || found.token.is_some();
+    if found.is_from_env && !account.is_present() {
+        let message = "there is a token in the environment, but this block is not written: the bot \
+                       is on, and listens to text in no server";
+        account.warn_absent(message);
+    }
     let mut enabled = section.or_derived("enabled", written, is_there);
     if enabled && found.token.is_none() && !found.is_wrong {
         match role {
@@ -192,18 +197,17 @@ fn token(section: &Section<'_, '_>, role: Role, may_be_from_env: bool) -> Found 
         if role == Role::Common || !may_be_from_env {
             return Found::default();
         }
-        let token = section.env().var(TOKEN_VARIABLE);
-        if let Some(token) = &token {
-            section.note_env("token", TOKEN_VARIABLE, crate::redact::REDACTED);
-            section.walk().note_secret(&join(section.path(), "token"), token);
-        }
-        let token = token.map(|token| SecretString::from(without_prefix(&token)));
+        let token = from_env(section, "token", &[TOKEN_VARIABLE]);
+        let token = token.map(|token| SecretString::from(without_prefix(token.expose_secret())));
         return Found { is_from_env: token.is_some(), token, is_wrong: false };
     };
     let wrong = Found { is_wrong: true, ..Found::default() };
     let Some(token) = secret(&field) else { return wrong };
     let plain = without_prefix(token.expose_secret());
-    if !plain.is_empty() && plain.bytes().all(|byte| byte.is_ascii_digit()) {
+    if section.surface() == Surface::Active
+        && !plain.is_empty()
+        && plain.bytes().all(|byte| byte.is_ascii_digit())
+    {
         field.fail(
             Problem::Invalid("this is an application id, not a bot token".to_owned()),
             Some("copy the token from the Bot page of your application".to_owned()),

@@ -107,7 +107,7 @@ pub struct Features {
 }
 
 /// Discord's own blue.
-const BLURPLE: &str = "#5865F2";
+const BLURPLE: u32 = 0x58_65F2;
 
 pub(crate) fn read(section: &Section<'_, '_>) -> Features {
     let components = section.section("agentComponents");
@@ -116,13 +116,14 @@ pub(crate) fn read(section: &Section<'_, '_>) -> Features {
     let slash = section.section("slashCommand");
     let worker = section.section("inboundWorker");
     let accent = shown.field("accentColor").and_then(|field| colour(&field));
-    shown.or("accentColor", accent.map(|colour| format!("#{colour:06X}")), BLURPLE.to_owned());
+    let written = accent.map(|colour| format!("#{colour:06X}"));
+    shown.or("accentColor", written, format!("#{BLURPLE:06X}"));
     let features = Features {
         actions: Actions::read(&section.merged("actions")),
         exec_approvals: approvals(&section.section("execApprovals")),
         components: components.bool_or("enabled", true),
         component_ttl: components.millis_or("ttlMs", 1, 86_400_000, 1_800_000),
-        accent_colour: accent.unwrap_or(0x58_65F2),
+        accent_colour: accent.unwrap_or(BLURPLE),
         ephemeral: slash.bool_or("ephemeral", true),
         config_writes: section.bool_or("configWrites", true),
         capabilities: section.texts("capabilities").unwrap_or_default(),

@@ -41,7 +41,12 @@ pub(crate) fn id(field: &Field<'_, '_>) -> Option<DiscordId> {
             );
             None
         }
-        Some(id) => Some(id),
+        Some(id) => {
+            if is_number {
+                field.walk().note_numeric_id(field.written_at());
+            }
+            Some(id)
+        }
         None => {
             field.refuse(
                 "not a Discord id",

@@ -64,6 +64,9 @@ pub struct Config {
     pub speech: Option<speech::Speech>,
     /// What a person should know though the file was taken. To be logged once.
     pub warnings: Vec<Warning>,
+    /// Where ids are written as numbers. They are understood as long as they are small enough to be
+    /// exact; written as texts they would be safe.
+    pub numeric_ids: Vec<String>,
     /// Where every value came from.
     pub origins: Origins,
 }
@@ -153,6 +156,7 @@ pub(crate) fn read(root: &Section<'_, '_>) -> Config {
         accounts,
         commands,
         warnings: Vec::new(),
+        numeric_ids: Vec::new(),
         origins: Origins::default(),
     }
 }

@@ -4,7 +4,13 @@ use std::{collections::BTreeMap, time::Duration};
 
 use secrecy::SecretString;
 
-use crate::{check, cursor::Section, env::Env, error::Problem, field::Field, secret::secret};
+use crate::{
+    check,
+    cursor::Section,
+    error::Problem,
+    field::Field,
+    secret::{from_env, secret},
+};
 
 /// Id of the provider that is known without a block.
 const OPENAI: &str = "openai";
@@ -90,7 +96,7 @@ fn provider(id: &str, section: &Section<'_, '_>) -> ModelProvider {
     let key = section.field("apiKey");
     let api_key = match &key {
         Some(field) => secret(field),
-        None => Env::var(section.env(), &api_key_variable).map(SecretString::from),
+        None => from_env(section, "apiKey", &[&api_key_variable]),
     };
     let default_api = if id == OPENAI && written_url.is_none() {
         ModelApi::Responses

@@ -8,7 +8,6 @@ use crate::{
     check,
     cursor::{Section, Word as _},
     describe::Kind,
-    env::Env,
     error::Problem,
     field::Field,
     schema::{
@@ -16,7 +15,7 @@ use crate::{
         server::{self, Server},
         voice::VoiceMode,
     },
-    secret::secret,
+    secret::{from_env, secret},
 };
 
 /// Id of the provider that runs inside this process.
@@ -190,6 +189,9 @@ pub enum LocalBehaviour {
     Script(PathBuf),
 }
 
+/// `minBargeInAudioEndMs`, where neither `realtime` nor the provider's block says it.
+const MIN_BARGE_IN_MS: u32 = 250;
+
 struct Overrides {
     model: Option<String>,
     voice: Option<String>,
@@ -202,6 +204,8 @@ pub(crate) fn read(section: &Section<'_, '_>, mode: VoiceMode) -> Realtime {
         voice: voice_name(section),
         min_barge_in_audio_end: min_barge_in(section),
     };
+    let written = overrides.min_barge_in_audio_end.map(|_| MIN_BARGE_IN_MS);
+    section.or("minBargeInAudioEndMs", written, MIN_BARGE_IN_MS);
     let provider = section.text("provider");
     let blocks = section.section("providers");
     blocks.finish_leniently();
@@ -278,7 +282,7 @@ fn provider_block(id: &str, section: &Section<'_, '_>, overrides: &Overrides) ->
         min_barge_in_audio_end: overrides
             .min_barge_in_audio_end
             .or(min_barge_in_audio_end)
-            .unwrap_or(Duration::from_millis(250)),
+            .unwrap_or(Duration::from_millis(MIN_BARGE_IN_MS.into())),
         interrupt_response_on_input_audio: section.bool_or("interruptResponseOnInputAudio", true),
         vad_threshold: section.number_or("vadThreshold", 0.0, 1.0, 0.5),
         silence_duration: section.millis_or("silenceDurationMs", 0, 30_000, 500),
@@ -293,19 +297,12 @@ fn provider_block(id: &str, section: &Section<'_, '_>, overrides: &Overrides) ->
 fn api_key(id: &str, section: &Section<'_, '_>) -> Option<SecretString> {
     match section.field("apiKey") {
         Some(field) => secret(&field),
-        None if id == OPENAI => openai_key(section.env()),
-        None if GEMINI.contains(&id) => gemini_key(section.env()),
+        None if id == OPENAI => from_env(section, "apiKey", &["OPENAI_API_KEY"]),
+        None if GEMINI.contains(&id) => {
+            from_env(section, "apiKey", &["GEMINI_API_KEY", "GOOGLE_API_KEY"])
+        }
         None => None,
     }
-}
-
-fn openai_key(env: &dyn Env) -> Option<SecretString> {
-    env.var("OPENAI_API_KEY").map(SecretString::from)
-}
-
-fn gemini_key(env: &dyn Env) -> Option<SecretString> {
-    let key = env.var("GEMINI_API_KEY").or_else(|| env.var("GOOGLE_API_KEY"));
-    key.map(SecretString::from)
 }
 
 fn local(section: &Section<'_, '_>) -> LocalProvider {

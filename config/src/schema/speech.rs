@@ -5,7 +5,13 @@
 
 use secrecy::SecretString;
 
-use crate::{check, cursor::Section, error::Problem, field::Field, secret::secret};
+use crate::{
+    check,
+    cursor::Section,
+    error::Problem,
+    field::Field,
+    secret::{from_env, secret},
+};
 
 /// Id of the provider of which the address and the key's variable are known.
 const OPENAI: &str = "openai";
@@ -138,7 +144,9 @@ fn transcriber(audio: &Section<'_, '_>) -> Transcriber {
     let is_vendor = provider == OPENAI && chosen.base_url.is_none();
     Transcriber {
         model: chosen.model.unwrap_or_else(|| DEFAULT_STT_MODEL.to_owned()),
-        api_key: chosen.api_key.or_else(|| variable(audio, &[OPENAI_KEY]).filter(|_| is_vendor)),
+        api_key: chosen
+            .api_key
+            .or_else(|| is_vendor.then(|| from_env(audio, "apiKey", &[OPENAI_KEY])).flatten()),
         base_url: chosen.base_url,
         language: chosen.language.or(whole.language),
         prompt: chosen.prompt.or(whole.prompt),
@@ -207,6 +215,9 @@ fn synthesizer(blocks: &[&Section<'_, '_>]) -> Synthesizer {
     let open_ai = open_ai(&Layers::new(blocks, &[OPENAI]));
     let eleven_labs = eleven_labs(&Layers::new(blocks, &[ELEVENLABS]));
     let espeak = || espeak(&Layers::new(blocks, &ESPEAK));
+    if blocks.iter().any(|block| block.is_describing()) {
+        espeak();
+    }
     match named.as_deref() {
         Some(OPENAI) => Synthesizer::OpenAi(open_ai),
         Some(ELEVENLABS) => Synthesizer::ElevenLabs(eleven_labs),
@@ -256,7 +267,7 @@ impl<'w, 't> Layers<'w, 't> {
     }
 
     fn variable(&self, names: &[&str]) -> Option<SecretString> {
-        self.first(|layer| variable(layer, names))
+        self.first(|layer| from_env(layer, "apiKey", names))
     }
 }
 
@@ -271,7 +282,7 @@ fn open_ai(layers: &Layers<'_, '_>) -> OpenAiTts {
         speed: layers.first(|layer| layer.number("speed", 0.25, 4.0)),
         api_key: layers
             .api_key()
-            .or_else(|| layers.variable(&[OPENAI_KEY]).filter(|_| base_url.is_none())),
+            .or_else(|| base_url.is_none().then(|| layers.variable(&[OPENAI_KEY])).flatten()),
         base_url,
     }
 }
@@ -311,10 +322,6 @@ fn vendor_spelling(settings: serde_json::Value) -> serde_json::Value {
         (snake, value)
     });
     serde_json::Value::Object(renamed.collect())
-}
-
-fn variable(section: &Section<'_, '_>, names: &[&str]) -> Option<SecretString> {
-    names.iter().find_map(|name| section.env().var(name)).map(SecretString::from)
 }
 
 fn base_url(field: &Field<'_, '_>) -> Option<String> {
