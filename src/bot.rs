@@ -131,8 +131,8 @@ impl Bot {
             Some(running) => running.await.unwrap_or(Ok(())),
             None => Ok(()),
         };
-        drop(self.voice);
-        // It ends when its last handle is gone; a panic in it is in the log already.
+        // Somebody may still hold a handle; what was to be done is done. A panic is in the log.
+        self.presence.abort();
         let _ = self.presence.await;
         if let Some(RunningProvider { local: Some(local), .. }) = self.provider {
             local.shutdown().await;

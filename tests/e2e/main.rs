@@ -33,6 +33,7 @@ mod provider_faults;
 mod provider_garbage;
 mod provider_hearing;
 mod provider_refusals;
+mod reload;
 mod secrets;
 mod stage;
 mod start;

@@ -93,7 +93,7 @@ impl RestFailure {
             401 => Self::TokenRefused,
             400..500 if status != 408 && status != 429 => {
                 let (code, message) = match serde_json::from_slice::<ApiError>(body) {
-                    Ok(ApiError::General(error)) => (error.code, error.to_string()),
+                    Ok(ApiError::General(error)) => (error.code, error.message),
                     Ok(error) => (0, error.to_string()),
                     Err(_) => (0, "no reason was given".to_owned()),
                 };
