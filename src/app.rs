@@ -109,14 +109,15 @@ async fn serve(
             }
             (ended, index, _) = select_all(running) => {
                 let (bot, _) = bots.remove(index);
+                let id = bot.id.clone();
                 let failure = ended.unwrap_or(Ok(())).err();
-                if let Some(failure) = &failure {
-                    let hint = failure.hint();
-                    tracing::error!("account {} has ended: {failure} ({hint})", bot.id);
-                }
                 let _ = bot.stop(None).await;
                 if bots.is_empty() {
                     return failure.map_or(Ok(()), |failure| Err(in_words(&failure)));
+                }
+                if let Some(failure) = &failure {
+                    let hint = failure.hint();
+                    tracing::error!("account {id} has ended: {failure} ({hint})");
                 }
             }
         }

@@ -5,6 +5,8 @@
 //! real_time     200 of them over real sockets, with localcord, its humans and songbird
 //! fault_matrix  localcord, its humans and our call on sockets: a row for each fault
 //! heartbeats    the main gateway's, while every core is busy
+//! start         the release binary: from its start to READY, its memory while it waits, its size
+//! killed        the release binary, killed 100 times in the middle of things
 //! soak_virtual  a day of conversation in virtual time: what a session holds
 //! soak_real     minutes of the release binary among people who come and go: its memory
 //! ```
@@ -16,6 +18,7 @@
 
 mod follower;
 mod heartbeats;
+mod killed;
 #[allow(dead_code, reason = "what it costs is another benchmark's")]
 #[path = "../media/listener.rs"]
 mod listener;
@@ -30,17 +33,20 @@ mod songbird;
 #[path = "../media/speech.rs"]
 mod speech;
 mod stage;
+mod start;
 #[allow(dead_code, reason = "what packets wait is another benchmark's")]
 #[path = "../media/waits.rs"]
 mod waits;
 
 type Section = (&'static str, fn() -> anyhow::Result<()>);
 
-const SECTIONS: [Section; 4] = [
+const SECTIONS: [Section; 6] = [
     ("nothing_lost", nothing_lost::measure),
     ("real_time", real_time::measure),
     ("fault_matrix", matrix::measure),
     ("heartbeats", heartbeats::measure),
+    ("start", start::measure),
+    ("killed", killed::measure),
 ];
 
 /// Minutes each: only by name.

@@ -67,10 +67,7 @@ async fn a_users_voice_state_is_found_or_not() {
         VoiceStateLookup::Failed("Discord refused with status 404: Unknown Guild".to_owned())
     );
     fail(&server, 500);
-    assert_eq!(
-        ada().await,
-        VoiceStateLookup::Failed("Discord answered with status 500".to_owned())
-    );
+    assert_eq!(ada().await, VoiceStateLookup::Failed("a look-up failed: status 500".to_owned()));
 }
 
 #[tokio::test]
@@ -96,7 +93,7 @@ async fn a_channel_is_looked_at_from_all_sides() {
     fail(&server, 503);
     assert_eq!(
         room(GUILD, LOUNGE).await,
-        RoomLookup::Failed("Discord answered with status 503".to_owned())
+        RoomLookup::Failed("a look-up failed: status 503".to_owned())
     );
 }
 

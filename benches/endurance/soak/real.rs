@@ -179,7 +179,8 @@ fn start(folder: &Path, server: &Server) -> anyhow::Result<Child> {
                 "behaviour": "parrot", "speed": 20, "silenceDurationMs": 400,
             } } },
         },
-    } }, "gateway": { "clawvoice": { "health": { "enabled": false } } } });
+    } }, "commands": { "useAccessGroups": false },
+        "gateway": { "clawvoice": { "health": { "enabled": false } } } });
     std::fs::write(&config, text.to_string())?;
     let log = File::create(folder.join("clawvoice.log"))?;
     Command::new(binary()?)
