@@ -48,13 +48,16 @@ enum Command {
     /// Look at everything that has to be right, and say what to do about the rest.
     ///
     /// Looks at the configuration, this machine, Discord (token, intents, permissions), the model
-    /// and the speech provider. Changes nothing.
+    /// and the speech provider. Changes nothing without `--fix`.
     ///
     /// Exit codes: 0 all works, 1 something does not, 4 Discord refuses the token.
     Doctor(DoctorArgs),
     /// How Discord sees the bot: status, intents, permissions.
     #[command(subcommand)]
     Channels(ChannelsCommand),
+    /// Strangers who wrote in private and wait to be let in.
+    #[command(subcommand)]
+    Pairing(PairingCommand),
     /// Look for what is wider open than it need be.
     #[command(subcommand)]
     Security(SecurityCommand),
@@ -74,6 +77,48 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
+}
+
+/// What `clawvoice pairing` can do.
+#[derive(Debug, Subcommand)]
+pub(crate) enum PairingCommand {
+    /// Who waits, with their codes.
+    List(PairingListArgs),
+    /// Let somebody in by the code they were told.
+    ///
+    /// Exit codes: 0 they are let in, 1 the code lets nobody in.
+    Approve(ApproveArgs),
+}
+
+/// Arguments of `clawvoice pairing list`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct PairingListArgs {
+    /// The network they wrote on.
+    #[arg(value_enum, default_value = "discord")]
+    pub(crate) channel: Network,
+    /// The configuration.
+    #[arg(long, value_name = "FILE", env = "CLAWVOICE_CONFIG")]
+    pub(crate) config: Option<PathBuf>,
+    /// One JSON document.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// Arguments of `clawvoice pairing approve`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct ApproveArgs {
+    /// The network they wrote on.
+    #[arg(value_enum)]
+    pub(crate) channel: Network,
+    /// The code.
+    #[arg(value_name = "CODE")]
+    pub(crate) code: String,
+    /// The account they wrote to.
+    #[arg(long, value_name = "ACCOUNT", default_value = "default")]
+    pub(crate) account: String,
+    /// The configuration.
+    #[arg(long, value_name = "FILE", env = "CLAWVOICE_CONFIG")]
+    pub(crate) config: Option<PathBuf>,
 }
 
 /// What `clawvoice security` can do.
@@ -151,6 +196,10 @@ pub(crate) struct DoctorArgs {
     /// Ask neither Discord nor a provider.
     #[arg(long)]
     pub(crate) offline: bool,
+    /// Rewrite old names and numeric ids in the configuration; the old text is kept as `.bak`, and
+    /// who has access stays the same.
+    #[arg(long)]
+    pub(crate) fix: bool,
     /// Where a running clawvoice serves its health.
     #[arg(long, value_name = "ADDRESS")]
     pub(crate) health: Option<SocketAddr>,
@@ -325,6 +374,7 @@ pub(crate) fn run() -> ExitCode {
         Command::Timeline(args) => commands::timeline::run(&args),
         Command::Doctor(args) => commands::doctor::run(&args),
         Command::Channels(command) => commands::channels::run(&command),
+        Command::Pairing(command) => commands::pairing::run(&command),
         Command::Security(SecurityCommand::Audit(args)) => commands::security::run(&args),
         Command::Logs(args) => commands::logs::run(&args),
         Command::Ports(args) => commands::ports::run(&args),

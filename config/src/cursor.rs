@@ -8,6 +8,7 @@ use jsonc_parser::{
 };
 
 use crate::{
+    migrate::OldName,
     ast::{json, prop_name},
     check,
     env::Env,
@@ -128,6 +129,8 @@ impl<'w, 't> Section<'w, 't> {
         let first = if new_is_written { ", which is written too and goes first" } else { "" };
         let message = format!("an old name of `{}`{first}", within(new));
         self.walk.warn(prop.name.range(), &at, message);
+        let to = at_layer(new, &self.path, &layer.at);
+        self.walk.note_old_name(OldName { from: at.clone(), to, superseded: new_is_written });
         if new_is_written {
             return None;
         }
@@ -422,6 +425,21 @@ pub(crate) fn join(path: &str, key: &str) -> String {
         (true, true) => key.to_owned(),
         (false, true) => format!("{path}.{key}"),
         (_, false) => format!("{path}[{key:?}]"),
+    }
+}
+
+/// Where a key belongs in the layer that it was found in: an account may have it from the root.
+fn at_layer(new: &str, section: &str, layer: &str) -> String {
+    let (mut root, mut own) = (section, layer);
+    while let (Some((above, key)), Some((own_above, own_key))) =
+        (root.rsplit_once('.'), own.rsplit_once('.'))
+        && key == own_key
+    {
+        (root, own) = (above, own_above);
+    }
+    match new.strip_prefix(root) {
+        Some(rest) => format!("{own}{rest}"),
+        None => new.to_owned(),
     }
 }
 

@@ -28,6 +28,7 @@ mod explain;
 mod field;
 mod load;
 mod locate;
+mod migrate;
 mod origin;
 mod redact;
 mod schema;
@@ -44,6 +45,7 @@ pub use error::{ConfigError, ConfigErrors, Problem, Warning};
 pub use explain::{Explanation, UnknownKey, explain};
 pub use load::{Checked, check, declarations, load, parse};
 pub use locate::{NotLocated, locate, new_file};
+pub use migrate::{Migrated, OldName, migrate};
 pub use origin::{Origin, Origins, Source};
 pub use redact::REDACTED;
 pub use schema::{

@@ -101,6 +101,7 @@ pub fn check(text: &str, origin: &Path, env: &dyn Env, exec: ExecRefs) -> Checke
     let found = walk.into_findings();
     config.warnings = found.warnings;
     config.numeric_ids = found.numeric_ids;
+    config.old_names = found.old_names;
     config.origins = found.origins.clone();
     let outcome = match found.errors.is_empty() {
         true => Ok(config),

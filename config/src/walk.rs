@@ -5,6 +5,7 @@ use std::{cell::RefCell, collections::BTreeSet, path::Path};
 use jsonc_parser::common::Range;
 
 use crate::{
+    migrate::OldName,
     describe::{Declarations, Kind},
     env::Env,
     error::{ConfigError, Problem, Warning},
@@ -47,6 +48,7 @@ pub(crate) struct Walk<'s> {
     warnings: RefCell<Vec<Warning>>,
     origins: RefCell<Origins>,
     numeric_ids: RefCell<BTreeSet<String>>,
+    old_names: RefCell<BTreeSet<OldName>>,
     declared: RefCell<Declarations>,
 }
 
@@ -57,6 +59,8 @@ pub(crate) struct Findings {
     pub(crate) origins: Origins,
     /// Ids that are written as numbers.
     pub(crate) numeric_ids: Vec<String>,
+    /// Values under old names.
+    pub(crate) old_names: Vec<OldName>,
     /// References to secrets that were looked at.
     pub(crate) refs_checked: usize,
     /// References to programs that were not run.
@@ -82,6 +86,7 @@ impl<'s> Walk<'s> {
             warnings: RefCell::default(),
             origins: RefCell::new(Origins::of(origin)),
             numeric_ids: RefCell::default(),
+            old_names: RefCell::default(),
             declared: RefCell::default(),
         }
     }
@@ -102,6 +107,7 @@ impl<'s> Walk<'s> {
             warnings: self.warnings.into_inner(),
             origins: self.origins.into_inner(),
             numeric_ids: self.numeric_ids.into_inner().into_iter().collect(),
+            old_names: self.old_names.into_inner().into_iter().collect(),
             refs_checked,
             refs_skipped,
         }
@@ -157,6 +163,11 @@ impl<'s> Walk<'s> {
     /// The id at `path` is written as a number.
     pub(crate) fn note_numeric_id(&self, path: &str) {
         self.numeric_ids.borrow_mut().insert(path.to_owned());
+    }
+
+    /// A value stands under an old name.
+    pub(crate) fn note_old_name(&self, old: OldName) {
+        self.old_names.borrow_mut().insert(old);
     }
 
     /// The secret at `path` is this one.

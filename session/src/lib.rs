@@ -20,6 +20,7 @@ pub mod history;
 mod id;
 mod key;
 mod lookup;
+pub mod pairing;
 pub mod shell;
 mod stage;
 mod time;

@@ -67,6 +67,8 @@ pub struct Config {
     /// Where ids are written as numbers. They are understood as long as they are small enough to be
     /// exact; written as texts they would be safe.
     pub numeric_ids: Vec<String>,
+    /// Values that stand under old names.
+    pub old_names: Vec<crate::migrate::OldName>,
     /// Where every value came from.
     pub origins: Origins,
 }
@@ -157,6 +159,7 @@ pub(crate) fn read(root: &Section<'_, '_>) -> Config {
         commands,
         warnings: Vec::new(),
         numeric_ids: Vec::new(),
+        old_names: Vec::new(),
         origins: Origins::default(),
     }
 }

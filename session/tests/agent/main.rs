@@ -10,4 +10,5 @@ mod answers;
 mod control;
 mod failures;
 mod memory;
+mod pairing;
 mod tools;

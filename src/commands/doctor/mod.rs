@@ -7,9 +7,9 @@ mod machine;
 mod provider;
 mod settings;
 
-use std::net::SocketAddr;
+use std::{net::SocketAddr, path::Path};
 
-use clawvoice_config::{Config, ProcessEnv};
+use clawvoice_config::{Config, ProcessEnv, edit, migrate};
 use serde_json::json;
 
 use super::config::located;
@@ -21,7 +21,11 @@ pub(crate) use finding::{Finding, Level};
 
 /// Runs the command.
 pub(crate) fn run(args: &DoctorArgs) -> Result<(), Failure> {
-    let config = match clawvoice_config::load(&located(args.config.as_deref())?, &ProcessEnv) {
+    let file = located(args.config.as_deref())?;
+    if args.fix {
+        fix(&file)?;
+    }
+    let config = match clawvoice_config::load(&file, &ProcessEnv) {
         Ok(config) => config,
         Err(errors) => {
             let found = Finding::error("config", errors.to_string()).fix("put this right first");
@@ -43,6 +47,22 @@ pub(crate) fn run(args: &DoctorArgs) -> Result<(), Failure> {
         (1, false) => Err(Failure::user("one thing does not work")),
         (errors, false) => Err(Failure::user(format_args!("{errors} things do not work"))),
     }
+}
+
+/// Writes the configuration as it is written today, and says what was done.
+fn fix(file: &Path) -> Result<(), Failure> {
+    let before = edit::read_for_edit(file).map_err(Failure::user)?;
+    let migrated = migrate(&before, file, &ProcessEnv).map_err(Failure::user)?;
+    for done in &migrated.done {
+        printer::progress(done);
+    }
+    for left in &migrated.left {
+        printer::progress(left);
+    }
+    if migrated.text != before {
+        edit::write(file, &before, &migrated.text, &ProcessEnv).map_err(Failure::user)?;
+    }
+    Ok(())
 }
 
 async fn look(config: &Config, offline: bool, health: Option<SocketAddr>) -> (Vec<Finding>, bool) {

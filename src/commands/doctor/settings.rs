@@ -13,6 +13,13 @@ pub(super) fn check(config: &Config) -> Vec<Finding> {
     let warnings = config.warnings.iter();
     let mut findings: Vec<Finding> =
         warnings.map(|warning| Finding::warn("config", warning.to_string())).collect();
+    if !config.old_names.is_empty() {
+        let what = format!("{} keys have old names", config.old_names.len());
+        findings.push(
+            Finding::warn("config.names", what).fix("`clawvoice doctor --fix` writes the new ones"),
+        );
+    }
+    findings.extend(numbers(config));
     if findings.is_empty() {
         findings.push(Finding::ok("config", "the configuration is read without a complaint"));
     }
@@ -32,6 +39,13 @@ pub(super) fn check(config: &Config) -> Vec<Finding> {
         findings.extend(queue(discord));
     }
     findings
+}
+
+/// An id that is a number is right as long as it is small enough for one.
+fn numbers(config: &Config) -> Option<Finding> {
+    let first = config.numeric_ids.first()?;
+    let what = format!("{} ids are numbers, {first} for one", config.numeric_ids.len());
+    Some(Finding::warn("config.ids", what).fix("`clawvoice doctor --fix` puts quotes around them"))
 }
 
 fn guilds(discord: &Discord) -> Option<Finding> {

@@ -27,8 +27,10 @@ const CHECK_BUSY: std::time::Duration = std::time::Duration::from_millis(500);
 #[derive(Debug)]
 struct Steps;
 
-const STEPS: &[(i64, &str, &str)] =
-    &[(1, "sessions", include_str!("../../../migrations/0001_sessions.sql"))];
+const STEPS: &[(i64, &str, &str)] = &[
+    (1, "sessions", include_str!("../../../migrations/0001_sessions.sql")),
+    (2, "pairing", include_str!("../../../migrations/0002_pairing.sql")),
+];
 
 impl<'s> MigrationSource<'s> for Steps {
     fn resolve(self) -> BoxFuture<'s, Result<Vec<Migration>, BoxDynError>> {
@@ -69,6 +71,10 @@ impl Database {
             .synchronous(SqliteSynchronous::Normal)
             .busy_timeout(BUSY);
         Self::migrated(options, path).await
+    }
+
+    pub(super) fn connection(&mut self) -> &mut SqliteConnection {
+        &mut self.connection
     }
 
     pub(super) async fn in_memory() -> Result<Self, StoreError> {

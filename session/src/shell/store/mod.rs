@@ -6,6 +6,7 @@
 //! commit means that the death of the machine may cost the last moments, never the file.
 
 mod database;
+mod pairing;
 mod task;
 
 use std::path::{Path, PathBuf};
@@ -19,6 +20,7 @@ use crate::{
     SessionKey, UserId,
     history::{Exchange, Found, Spent, Window},
 };
+pub use pairing::{NotApproved, Pairings};
 use task::Command;
 
 /// Commands that may wait for the store's task; the next one waits in its caller.
