@@ -129,7 +129,10 @@ impl Place {
 
     /// Waits until localcord has taken its IDENTIFY and told it READY.
     async fn identified(&self, is_first: bool) -> anyhow::Result<()> {
-        let told = self.server.journal().wait_for(0, |entry| entry.name == "identify");
+        let told = self
+            .server
+            .journal()
+            .wait_for(0, |entry| entry.kind == "gateway" && entry.name == "identify");
         let told = timeout(PATIENCE, told).await;
         ensure!(told.is_ok(), "no READY{}", if is_first { " at the first start" } else { "" });
         Ok(())

@@ -8,12 +8,12 @@ use jsonc_parser::{
 };
 
 use crate::{
-    migrate::OldName,
     ast::{json, prop_name},
     check,
     env::Env,
     error::Problem,
     field::Field,
+    migrate::OldName,
     origin::Source,
     walk::{Surface, Walk},
 };

@@ -5,10 +5,10 @@ use std::{cell::RefCell, collections::BTreeSet, path::Path};
 use jsonc_parser::common::Range;
 
 use crate::{
-    migrate::OldName,
     describe::{Declarations, Kind},
     env::Env,
     error::{ConfigError, Problem, Warning},
+    migrate::OldName,
     origin::{Origin, Origins, Source},
     span,
     vault::Vault,

@@ -75,7 +75,8 @@ pub fn ask(
 #[must_use]
 pub fn message(program: &str, request: &Request) -> String {
     let Request { account, user, code, .. } = request;
-    let of_account = if account == "default" { String::new() } else { format!(" --account {account}") };
+    let of_account =
+        if account == "default" { String::new() } else { format!(" --account {account}") };
     format!(
         "OpenClaw: access not configured.\n\nYour Discord user id: {user}\nPairing code:\n\
          ```\n{code}\n```\nAsk the bot owner to approve with:\n\

@@ -25,8 +25,8 @@ const PORTS: &[Port] = &[
     Port {
         direction: "out",
         protocol: "tcp",
-        ports: "443, 2048 to 2096, 8443",
-        purpose: "Discord's voice gateways (*.discord.media)",
+        ports: "443, or as it names",
+        purpose: "Discord's voice gateways (*.discord.media); the main gateway names the port",
     },
     Port {
         direction: "out",

@@ -142,7 +142,7 @@ mod tests {
         // What names nobody admits nobody, not even somebody without a name.
         let nameless = Member { names: &["日本"], ..ada };
         for entry in [named("日本"), Sender::PluralKit("7".to_owned())] {
-            assert!(!people(&[entry.clone()]).contains(&nameless, true), "{entry:?}");
+            assert!(!people(std::slice::from_ref(&entry)).contains(&nameless, true), "{entry:?}");
         }
         assert!(people(&[]).is_empty());
         assert!(people(&[Sender::PluralKit("abcde".to_owned())]).contains_plural("abcde"));

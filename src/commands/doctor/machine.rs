@@ -87,7 +87,7 @@ fn space(folder: &Path) -> Option<Finding> {
     let what = format!("{} MiB are free where {} is", free >> 20, there.display());
     Some(match free {
         ..NO_SPACE => Finding::error(ID, what).fix("free some space: nothing can be kept"),
-        ..LITTLE_SPACE => Finding::warn(ID, what).fix("free some space before it runs out"),
+        NO_SPACE..LITTLE_SPACE => Finding::warn(ID, what).fix("free some space before it runs out"),
         _ => Finding::ok(ID, what),
     })
 }
