@@ -1,6 +1,6 @@
 //! One account: its main gateway, where it is, and what listens and talks for it.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use clawvoice_config::{Account, Config};
 use clawvoice_session::{
@@ -8,7 +8,10 @@ use clawvoice_session::{
     timeline::Record,
 };
 use clawvoice_text::shell::{
-    gateway::{self, CommandScope, GatewayChannels, GatewayFailure, GatewayMonitor, PresenceInput},
+    gateway::{
+        self, CommandScope, GatewayChannels, GatewayFailure, GatewayMonitor, PresenceInput,
+        RuntimeHealth,
+    },
     lookups::Lookups,
     stage::StageRequests,
 };
@@ -41,6 +44,9 @@ const EVENTS: usize = 1_024;
 /// Voice state requests that may wait for the main gateway.
 const REQUESTS: usize = 64;
 
+/// How often the status line learns how the runtime is.
+const LOOK: Duration = Duration::from_secs(5);
+
 /// What all bots of the process share.
 pub(crate) struct Shared {
     pub(crate) clock: SessionClock,
@@ -60,7 +66,8 @@ pub(crate) struct Bot {
     can_talk: bool,
     live: watch::Sender<Arc<Config>>,
     policy: watch::Sender<Arc<Policy>>,
-    look: watch::Sender<PresenceInput>,
+    look: Arc<watch::Sender<PresenceInput>>,
+    health: JoinHandle<()>,
     stop: oneshot::Sender<()>,
 }
 
@@ -86,7 +93,11 @@ impl Bot {
         let can_talk = provider.is_some() || speech.is_some();
         let live = watch::Sender::new(Arc::new(config.clone()));
         let policy = watch::Sender::new(Arc::new(Policy::of(config, &config.discord)));
-        let look = watch::Sender::new(look(config));
+        let look = Arc::new(watch::Sender::new(PresenceInput {
+            settings: connection::presence(&config.discord),
+            health: RuntimeHealth::Healthy,
+        }));
+        let health = tokio::spawn(follow_health(Arc::clone(&look), shared.watch.clone()));
         let (voice_events, events) = mpsc::channel(EVENTS);
         let (requests, voice_requests) = mpsc::channel(REQUESTS);
         let ends = PresenceChannels {
@@ -109,7 +120,8 @@ impl Bot {
             let _ = stopped.await;
         }));
         let id = id.to_owned();
-        let bot = Self { id, voice, presence, provider, can_talk, live, policy, look, stop };
+        let bot =
+            Self { id, voice, presence, provider, can_talk, live, policy, look, health, stop };
         Ok((bot, running))
     }
 
@@ -117,13 +129,15 @@ impl Bot {
     pub(crate) async fn reload(&self, config: &Config) {
         self.policy.send_replace(Arc::new(Policy::of(config, &config.discord)));
         self.live.send_replace(Arc::new(config.clone()));
-        self.look.send_replace(look(config));
+        let settings = connection::presence(&config.discord);
+        self.look.send_modify(|look| look.settings = settings);
         let labels = labels(config, self.provider.as_ref());
         self.voice.reload(presence_settings(config, self.can_talk, labels)).await;
     }
 
     /// Stops what is left when its gateway has ended, or ends it.
     pub(crate) async fn stop(self, running: Option<Running>) -> Result<(), GatewayFailure> {
+        self.health.abort();
         self.voice.leave_all().await;
         // The gateway may have ended by itself; then nobody waits for this.
         let _ = self.stop.send(());
@@ -141,8 +155,21 @@ impl Bot {
     }
 }
 
-fn look(config: &Config) -> PresenceInput {
-    PresenceInput { settings: connection::presence(&config.discord), ..PresenceInput::default() }
+/// Tells the status line how the runtime is. What is wrong with the gateway itself cannot be shown.
+async fn follow_health(look: Arc<watch::Sender<PresenceInput>>, watch: Watch) {
+    let mut pace = tokio::time::interval(LOOK);
+    loop {
+        pace.tick().await;
+        let health = match watch.is_connected() && !watch.is_well() {
+            true => RuntimeHealth::Degraded,
+            false => RuntimeHealth::Healthy,
+        };
+        look.send_if_modified(|look| {
+            let is_new = look.health != health;
+            look.health = health;
+            is_new
+        });
+    }
 }
 
 fn start_voice(

@@ -7,7 +7,7 @@ use clawvoice_session::ChannelId;
 use clawvoice_text::shell::probe::{BotFacts, ChannelFacts, IntentState, Probe, ProbeFailure};
 use serde_json::{Value, json};
 
-use super::config::located;
+use super::{config::located, once::block_on};
 use crate::{
     cli::{CapabilitiesArgs, ChannelsCommand, StatusArgs},
     printer::{self, Failure},
@@ -15,16 +15,12 @@ use crate::{
 
 /// Runs the command.
 pub(crate) fn run(command: &ChannelsCommand) -> Result<(), Failure> {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .map_err(|error| Failure::unexpected(format_args!("no async runtime: {error}")))?;
-    runtime.block_on(async {
+    block_on(async {
         match command {
             ChannelsCommand::Status(args) => status(args).await,
             ChannelsCommand::Capabilities(args) => capabilities(args).await,
         }
-    })
+    })?
 }
 
 async fn status(args: &StatusArgs) -> Result<(), Failure> {

@@ -9,6 +9,7 @@ pub(crate) mod gateway;
 pub(crate) mod init;
 pub(crate) mod logs;
 pub(crate) mod message;
+pub(crate) mod once;
 pub(crate) mod pairing;
 pub(crate) mod ports;
 pub(crate) mod security;

@@ -5,7 +5,7 @@ use clawvoice_session::shell::store::{NotApproved, Pairings};
 use jiff::Timestamp;
 use serde_json::json;
 
-use super::config::located;
+use super::{config::located, once::block_on};
 use crate::{
     cli::{ApproveArgs, PairingCommand, PairingListArgs},
     printer::{self, Failure},
@@ -13,16 +13,12 @@ use crate::{
 
 /// Runs the command.
 pub(crate) fn run(command: &PairingCommand) -> Result<(), Failure> {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .map_err(|error| Failure::unexpected(format_args!("no async runtime: {error}")))?;
-    runtime.block_on(async {
+    block_on(async {
         match command {
             PairingCommand::List(args) => list(args).await,
             PairingCommand::Approve(args) => approve(args).await,
         }
-    })
+    })?
 }
 
 async fn open(given: Option<&std::path::Path>) -> Result<Pairings, Failure> {

@@ -85,6 +85,11 @@ impl Watch {
         self.gateway().connected
     }
 
+    /// Whether nothing is wrong.
+    pub(crate) fn is_well(&self) -> bool {
+        self.verdict().ok
+    }
+
     fn view(&self, after: u64) -> BoardView {
         self.board().view(self.inner.clock.now(), after)
     }

@@ -156,17 +156,6 @@ async fn run(minutes: u64) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn binary() -> anyhow::Result<PathBuf> {
-    if let Some(path) = std::env::var_os("CLAWVOICE") {
-        return Ok(path.into());
-    }
-    let own = std::env::current_exe()?;
-    let release = own.parent().and_then(Path::parent).context("this program is in a folder")?;
-    let path = release.join("clawvoice");
-    ensure!(path.exists(), "{} is missing; cargo build --release", path.display());
-    Ok(path)
-}
-
 fn start(folder: &Path, server: &Server) -> anyhow::Result<Child> {
     let config = folder.join("clawvoice.json5");
     let text = json!({ "channels": { "discord": {
@@ -183,7 +172,7 @@ fn start(folder: &Path, server: &Server) -> anyhow::Result<Child> {
         "gateway": { "clawvoice": { "health": { "enabled": false } } } });
     std::fs::write(&config, text.to_string())?;
     let log = File::create(folder.join("clawvoice.log"))?;
-    Command::new(binary()?)
+    Command::new(crate::start::binary()?)
         .args(["gateway", "--timeline", "/dev/null", "--config"])
         .arg(config)
         .env("DISCORD_BOT_TOKEN", server.bot_token())

@@ -121,7 +121,9 @@ fn guilds_of_the_bot(guilds: &[(GuildId, String)], application: u64) -> Finding 
     let named: Vec<String> =
         guilds.iter().take(5).map(|(id, name)| format!("{name} ({id})")).collect();
     let more = if guilds.len() > 5 { ", …" } else { "" };
-    Finding::ok(ID, format!("in {} guilds: {}{more}", guilds.len(), named.join(", ")))
+    let count =
+        if guilds.len() == 1 { "one guild".to_owned() } else { format!("{} guilds", guilds.len()) };
+    Finding::ok(ID, format!("in {count}: {}{more}", named.join(", ")))
 }
 
 fn invite(application: u64) -> String {

@@ -31,6 +31,8 @@ pub(super) async fn check(config: &Config, health: Option<SocketAddr>) -> Vec<Fi
     for folder in &folders {
         findings.extend(writable(folder));
     }
+    // Folders that are not there yet may have one above them in common.
+    findings.dedup();
     if let Some(folder) = folders.first() {
         findings.extend(space(folder));
     }

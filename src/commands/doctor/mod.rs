@@ -12,7 +12,7 @@ use std::{net::SocketAddr, path::Path};
 use clawvoice_config::{Config, ProcessEnv, edit, migrate};
 use serde_json::json;
 
-use super::config::located;
+use super::{config::located, once::block_on};
 use crate::{
     cli::DoctorArgs,
     printer::{self, Failure},
@@ -33,12 +33,8 @@ pub(crate) fn run(args: &DoctorArgs) -> Result<(), Failure> {
             return Err(Failure::user("the configuration cannot be used"));
         }
     };
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .map_err(|error| Failure::unexpected(format_args!("no async runtime: {error}")))?;
     let health = args.health.or_else(|| crate::health::address(&config));
-    let (findings, is_refused) = runtime.block_on(look(&config, args.offline, health));
+    let (findings, is_refused) = block_on(look(&config, args.offline, health))?;
     tell(&findings, args.json);
     let errors = findings.iter().filter(|it| it.level == Level::Error).count();
     match (errors, is_refused) {
