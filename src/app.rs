@@ -61,11 +61,15 @@ pub(crate) async fn run(
         let own = of_account(&config, account);
         match Bot::start(&account.id, &own, &shared, monitor).await {
             Ok(started) => bots.push(started),
-            Err(failure) => outcome = Err(failure),
+            // The others run all the same.
+            Err(failure) => {
+                tracing::error!("account {} is not started: {}", account.id, failure.message);
+                outcome = Err(failure);
+            }
         }
-        if outcome.is_err() {
-            break;
-        }
+    }
+    if !bots.is_empty() {
+        outcome = Ok(());
     }
     // What bots still tell is written; nobody else tells anything.
     drop(shared);

@@ -19,6 +19,7 @@ mod feed;
 mod provider_script;
 mod scene;
 
+mod accounts;
 mod batch;
 mod brain;
 mod closes;

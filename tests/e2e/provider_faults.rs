@@ -43,11 +43,12 @@ async fn answered_on_a_new_connection(steps: &str) -> Vec<serde_json::Value> {
     );
     let scripted = Scripted::met(&script).await;
     let from = scripted.agent.position();
+    // It may answer what was kept of the first speech, while that goes on.
+    let heard = scripted.heard();
     scripted.speaks().await;
     for _ in 0..3 {
         scripted.agent.record_from(from, "realtime lifecycle server:session.updated").await;
     }
-    let heard = scripted.heard();
     scripted.speaks().await;
     scripted.hears(heard, 900).await;
     let (_, events) = scripted.ends().await;

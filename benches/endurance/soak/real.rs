@@ -176,6 +176,7 @@ fn start(folder: &Path, server: &Server) -> anyhow::Result<Child> {
         .args(["gateway", "--timeline", "/dev/null", "--config"])
         .arg(config)
         .env("DISCORD_BOT_TOKEN", server.bot_token())
+        .env("HOME", folder)
         .env("RUST_LOG", "warn")
         .env_remove("OPENAI_API_KEY")
         .stdin(Stdio::null())
