@@ -6,7 +6,7 @@ use localcord::world::default::{BOT_USER, GUILD, LOUNGE};
 
 use crate::{
     agent::Agent,
-    scene::{QUICK, Scene},
+    scene::{QUICK, Scene, is_id},
 };
 
 #[tokio::test]
@@ -29,7 +29,7 @@ async fn each_account_is_a_bot_and_one_that_is_refused_takes_none_along() {
     agent.logs("account bad has ended: Discord refused the bot token").await;
     for user in [BOT_USER, other.user_id] {
         let is_there = |data: &serde_json::Value| {
-            data["d"]["user_id"] == user.to_string() && !data["d"]["channel_id"].is_null()
+            is_id(&data["d"]["user_id"], user) && !data["d"]["channel_id"].is_null()
         };
         scene.journal("gateway", "VOICE_STATE_UPDATE", is_there).await;
     }
