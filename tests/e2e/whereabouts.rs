@@ -1,8 +1,11 @@
 //! Where the bot is, on the wire: residency, followed users, rooms for humans, closed channels.
 //! Numbered as the scenarios of the documentation; what needs no wire is tested beside the rules.
 
+use std::collections::BTreeSet;
+
 use localcord::{
     fault::{FaultSettings, RestFault},
+    journal::Entry,
     world::{
         default::{ADA, BEN, BOT_USER, CLEO, GUILD, LOUNGE},
         intents,
@@ -11,7 +14,7 @@ use localcord::{
 
 use crate::{
     agent::Agent,
-    scene::{AUTO_JOIN, BOOTH, DEN, Scene, VAULT, is_bot, parrot},
+    scene::{AUTO_JOIN, BOOTH, DEN, Scene, VAULT, is_bot, local_provider, parrot},
     soon,
 };
 
@@ -159,6 +162,21 @@ async fn scenario_06_a_session_that_does_not_begin_to_reconnect_in_time_is_destr
 }
 
 #[tokio::test]
+async fn scenario_07_a_provider_that_refuses_is_told_and_the_channel_is_left() {
+    let scene = Scene::new().await;
+    let script = "{ connections: [{ steps: [{ fault: { httpStatus: { status: 401 } } }] }] }";
+    std::fs::write(scene.folder.path().join("refuse.json5"), script).unwrap();
+    let provider = local_provider("behaviour: 'script', script: 'refuse.json5'");
+    let mut agent = scene.agent(&provider.replace(AUTO_JOIN, ""));
+    agent.logs("Discord gateway ready").await;
+    let reply = scene.vc(ADA, "join").await;
+    assert!(reply.starts_with("Failed to start Discord realtime voice: "), "{reply}");
+    left(&scene, 1).await;
+    assert_eq!(scene.vc(ADA, "status").await, "No active voice sessions.");
+    agent.stop().await;
+}
+
+#[tokio::test]
 async fn scenario_08_the_old_channel_is_left_first() {
     let scene = Scene::with_rooms().await;
     let agent = scene.agent(&with(&format!("autoJoin: [{}],", entry(LOUNGE))));
@@ -215,6 +233,54 @@ async fn scenario_11_whoever_is_not_followed_or_not_allowed_is_ignored() {
         // Asked after the event, answered after what follows from it.
         assert_eq!(scene.vc(ADA, "status").await, "No active voice sessions.");
         assert_eq!(scene.of_bot("gateway", "voice state update").len(), 0);
+    }
+}
+
+#[tokio::test]
+async fn scenario_12_a_run_looks_up_little_and_later_runs_the_rest() {
+    let scene = Scene::new().await;
+    let guilds: Vec<u64> = (0..10).map(|n| 2_100_000_000_000_000_001 + n).collect();
+    let users: Vec<u64> = (0..5).map(|n| 2_200_000_000_000_000_001 + n).collect();
+    let listed = |ids: &[u64], end: &str| -> String {
+        ids.iter().map(|id| format!("'{id}'{end}")).collect()
+    };
+    let (base, path) = (scene.server.api_base_url(), scene.folder.path().join("clawvoice.json5"));
+    let text = format!(
+        "{{ channels: {{ discord: {{ apiBaseUrl: '{base}', guilds: {{ {} }}, \
+         voice: {{ followUsers: [{}], mode: 'bidi', realtime: {{ provider: 'local' }} }} }} }} }}",
+        listed(&guilds, ": {},"),
+        listed(&users, ",")
+    );
+    std::fs::write(&path, text).unwrap();
+    let _agent = Agent::start(&path, &scene.server.bot_token());
+    // Every lookup: when, of which guild, of whom.
+    let lookup = |entry: &Entry| {
+        let path = entry.name.strip_prefix("GET ")?;
+        let (guild, user) = path.split_once("/guilds/")?.1.split_once("/voice-states/")?;
+        Some((entry.at_ms, guild.parse::<u64>().ok()?, user.parse::<u64>().ok()?))
+    };
+    let wanted = guilds.len() * users.len();
+    let all = async {
+        let mut seen = 0;
+        loop {
+            let found: Vec<_> = scene.server.journal().since(0).iter().filter_map(lookup).collect();
+            let pairs: BTreeSet<_> = found
+                .iter()
+                .filter(|(_, guild, user)| guilds.contains(guild) && users.contains(user))
+                .map(|(_, guild, user)| (*guild, *user))
+                .collect();
+            if pairs.len() == wanted {
+                return found;
+            }
+            let next = scene.server.journal().wait_for(seen, |entry| lookup(entry).is_some());
+            seen = next.await.seq;
+        }
+    };
+    let found = soon("a lookup of everybody everywhere", all).await;
+    // Runs are ten seconds apart, and over within one.
+    for run in found.chunk_by(|(before, ..), (after, ..)| after - before < 5_000) {
+        let guilds: BTreeSet<u64> = run.iter().map(|(_, guild, _)| *guild).collect();
+        assert!(run.len() <= 32 && guilds.len() <= 4, "{} lookups in {guilds:?}", run.len());
     }
 }
 
