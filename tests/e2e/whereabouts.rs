@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use localcord::{
-    fault::{FaultSettings, RestFault},
+    fault::{FaultSettings, PacketChange, PacketFault, RestFault, TrailerForgery},
     journal::Entry,
     world::{
         default::{ADA, BEN, BOT_USER, CLEO, GUILD, LOUNGE},
@@ -14,7 +14,8 @@ use localcord::{
 
 use crate::{
     agent::Agent,
-    scene::{AUTO_JOIN, BOOTH, DEN, Scene, VAULT, is_bot, local_provider, parrot},
+    audio::ASK,
+    scene::{AUTO_JOIN, BOOTH, DEN, Scene, VAULT, ask, is_bot, local_provider, meet, parrot},
     soon,
 };
 
@@ -316,6 +317,42 @@ async fn scenario_14_what_follows_leaves_with_the_user_after_a_rejoin_too() {
     agent.record("followed user disconnected; leaving").await;
     agent.record_from(before, "left").await;
     assert_eq!(scene.vc(ADA, "status").await, "No active voice sessions.");
+}
+
+#[tokio::test]
+async fn scenario_15_frames_that_stay_undecryptable_are_answered_by_one_rejoin() {
+    let scene = Scene::new().await;
+    let ada = scene.joins(ADA).await;
+    let mut agent = scene.agent(&parrot());
+    meet(&ada, &agent).await;
+    let spoilt = PacketFault {
+        from: Some(ADA),
+        to: Some(BOT_USER),
+        skip: 0,
+        every: 1,
+        percent: 100.0,
+        times: None,
+        insert: false,
+        change: PacketChange::DaveTrailer { forgery: TrailerForgery::Unauthentic },
+    };
+    let before = agent.position();
+    scene.server.faults().set(FaultSettings { packets: vec![spoilt], ..FaultSettings::default() });
+    let talk = async {
+        loop {
+            ada.speak(ASK).await.unwrap();
+        }
+    };
+    tokio::select! {
+        () = talk => {}
+        _ = agent.record_from(before, "repeated decrypt failures; attempting rejoin") => {}
+    }
+    scene.server.faults().set(FaultSettings::default());
+    assert!(agent.count("DAVE decrypt failures detected") >= 1);
+    joined(&agent, before, LOUNGE).await;
+    soon("a common epoch", ada.shares_epoch_with(&[BOT_USER])).await.unwrap();
+    ask(&ada, ASK).await;
+    assert_eq!(agent.count("repeated decrypt failures; attempting rejoin"), 1);
+    agent.stop().await;
 }
 
 #[tokio::test]
