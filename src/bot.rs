@@ -160,7 +160,7 @@ async fn follow_health(look: Arc<watch::Sender<PresenceInput>>, watch: Watch) {
     let mut pace = tokio::time::interval(LOOK);
     loop {
         pace.tick().await;
-        let health = match watch.is_connected() && !watch.is_well() {
+        let health = match watch.serves() && !watch.is_well() {
             true => RuntimeHealth::Degraded,
             false => RuntimeHealth::Healthy,
         };

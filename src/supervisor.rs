@@ -19,7 +19,7 @@ const ANSWER: Duration = Duration::from_secs(5);
 pub(crate) async fn run(watch: Watch, voice: impl VoiceControl) {
     let alive = watchdog();
     let mut look = interval(LOOK);
-    while !watch.is_connected() {
+    while !watch.serves() {
         look.tick().await;
         // Waiting for Discord is no hang.
         if alive.is_some() {

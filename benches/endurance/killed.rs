@@ -4,7 +4,12 @@
 use std::{collections::BTreeMap, process::Stdio, time::Duration};
 
 use anyhow::{Context as _, ensure};
-use clawvoice_session::shell::store::Store;
+use clawvoice_session::{
+    UserId,
+    pairing::Answer,
+    shell::store::{Pairings, Store},
+};
+use jiff::Timestamp;
 use localcord::{
     human::Human,
     world::default::{ADA, BOT_USER, GUILD, LOUNGE},
@@ -45,6 +50,12 @@ async fn run() -> anyhow::Result<()> {
     let mut rng = SmallRng::seed_from_u64(31);
     let store = place.folder.path().join("state/sessions.sqlite");
     let mut store_whole = 0;
+    // Somebody waits to be let in all the while.
+    let mut pairings = Pairings::open(&store).await?;
+    let stranger = UserId::new(1);
+    let asked = pairings.ask("default", stranger, Timestamp::now(), &mut rng).await?;
+    pairings.close().await;
+    ensure!(matches!(asked, Answer::Tell(_)), "no code: {asked:?}");
     for number in 0..KILLS {
         let mut agent = place.start()?;
         let life = Duration::from_millis(rng.random_range(0..LONGEST_MS));
@@ -59,8 +70,8 @@ async fn run() -> anyhow::Result<()> {
         agent.kill().await?;
         if store.exists() {
             Store::check(&store).await.with_context(|| format!("after kill {number}"))?;
+            store_whole += 1;
         }
-        store_whole += 1;
     }
 
     // It comes up as if nothing had been, and everything it keeps is in order.
@@ -79,6 +90,11 @@ async fn run() -> anyhow::Result<()> {
         .await?;
     let told = String::from_utf8_lossy(&doctor.stdout).into_owned();
     ensure!(told.contains("is whole and can be written to"), "{told}");
+
+    let mut pairings = Pairings::open(&store).await?;
+    let pending = pairings.pending(Timestamp::now()).await?;
+    pairings.close().await;
+    ensure!(pending.iter().any(|it| it.user == stranger), "the pairing request is gone");
 
     let entries = place.server.journal().since(0);
     let mut named: BTreeMap<&str, usize> = BTreeMap::new();

@@ -14,6 +14,7 @@
 pub mod access;
 pub mod agent;
 pub mod brain;
+mod directory;
 mod gateway;
 mod generation;
 pub mod history;
@@ -28,6 +29,7 @@ pub mod timeline;
 pub mod tools;
 mod voice_control;
 
+pub use directory::Directory;
 pub use gateway::{
     VoiceChannel, VoiceGatewayEvent, VoiceServerChange, VoiceStateChange, VoiceStateRequest,
 };

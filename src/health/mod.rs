@@ -80,9 +80,9 @@ impl Watch {
         sender
     }
 
-    /// Whether Discord's gateway is connected at this moment.
-    pub(crate) fn is_connected(&self) -> bool {
-        self.gateway().connected
+    /// Whether any account is connected to Discord at this moment.
+    pub(crate) fn serves(&self) -> bool {
+        self.gateway().serves
     }
 
     /// Whether nothing is wrong.

@@ -12,8 +12,11 @@ const LATE: Duration = Duration::from_secs(100);
 /// How the main gateway is.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub(crate) struct GatewayHealth {
-    /// READY or RESUMED, and not lost since.
+    /// READY or RESUMED, and not lost since: of every account.
     pub(crate) connected: bool,
+    /// The same of any account: there is something to run for.
+    #[serde(skip)]
+    pub(crate) serves: bool,
     /// The newest heartbeat was answered, or is not yet overdue.
     pub(crate) heartbeats_answered: bool,
     /// Between the last heartbeat and its answer, ms.
@@ -42,6 +45,7 @@ impl GatewayHealth {
         let latencies = status.shards.iter().filter_map(|shard| shard.heartbeat_latency);
         Self {
             connected: status.is_connected(),
+            serves: status.shards.iter().any(|shard| shard.connected),
             heartbeats_answered: status.shards.iter().all(is_answered),
             latency_ms: latencies.max().map(|latency| latency.as_secs_f64() * 1e3),
             reconnects: sum(|shard| shard.reconnects),
@@ -125,6 +129,17 @@ mod tests {
         assert_eq!(problems(&silent, &[]), ["Discord does not answer heartbeats"]);
         let closed = GatewayHealth { connected: false, last_close: Some(4004), ..healthy() };
         assert_eq!(problems(&closed, &[]), ["not connected to Discord (it closed with 4004)"]);
+    }
+
+    #[test]
+    fn an_account_that_is_refused_is_a_problem_and_takes_no_other_along() {
+        let shard = |connected| ShardStatus { connected, ..ShardStatus::default() };
+        let status =
+            GatewayStatus { shards: vec![shard(false), shard(true)], ..GatewayStatus::default() };
+        let health = GatewayHealth::of(&status);
+        assert!(!health.connected && health.serves);
+        assert_eq!(problems(&health, &[]), ["not connected to Discord"]);
+        assert!(!GatewayHealth::of(&GatewayStatus::default()).serves);
     }
 
     #[test]

@@ -17,7 +17,6 @@
 pub mod command;
 mod connection;
 pub mod delivery;
-pub mod directory;
 mod incoming;
 mod requests;
 pub mod shell;

@@ -4,9 +4,9 @@
 
 mod vc;
 
-use clawvoice_session::{ChannelId, GuildId, RoleId, UserId, VoiceControl, access::Policy};
-
-use crate::directory::Directory;
+use clawvoice_session::{
+    ChannelId, Directory, GuildId, RoleId, UserId, VoiceControl, access::Policy,
+};
 
 /// The kinds of channel a command can tell apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -190,13 +190,10 @@ mod tests {
     use std::{collections::BTreeMap, path::Path};
 
     use async_trait::async_trait;
-    use clawvoice_session::{VoiceControl, VoiceGatewayEvent, access::Policy};
+    use clawvoice_session::{Directory, VoiceControl, VoiceGatewayEvent, access::Policy};
 
     use super::*;
-    use crate::{
-        command::{AskedIn, ChannelKind, answer as answer_any, definitions},
-        directory::Directory,
-    };
+    use crate::command::{AskedIn, ChannelKind, answer as answer_any, definitions};
 
     const GUILD: GuildId = GuildId::new(1);
     const ROOM: ChannelId = ChannelId::new(2);

@@ -9,7 +9,7 @@ use std::{
 };
 
 use clawvoice_session::{
-    GuildId, SessionTime, UserId, VoiceControl, VoiceGatewayEvent, VoiceStateRequest,
+    Directory, GuildId, SessionTime, UserId, VoiceControl, VoiceGatewayEvent, VoiceStateRequest,
     access::Policy,
 };
 use serde_json::json;
@@ -33,7 +33,6 @@ use crate::{
         link::Resumable, listeners::Listeners, presence::PresenceLine, recall::Recall,
         saved::Saved, settings::EventQueueSettings, status::GatewayMonitor,
     },
-    directory::Directory,
     incoming::{self, Incoming, Interaction},
 };
 

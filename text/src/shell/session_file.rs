@@ -102,7 +102,7 @@ fn lock(path: &Path) -> Result<File, OpenFailure> {
 }
 
 fn private() -> OpenOptions {
-    #[cfg_attr(not(unix), allow(unused_mut))]
+    #[cfg_attr(not(unix), allow(unused_mut, reason = "only Unix has a mode to set"))]
     let mut options = OpenOptions::new();
     #[cfg(unix)]
     {
@@ -113,7 +113,7 @@ fn private() -> OpenOptions {
 }
 
 fn create_folder(folder: &Path) -> io::Result<()> {
-    #[cfg_attr(not(unix), allow(unused_mut))]
+    #[cfg_attr(not(unix), allow(unused_mut, reason = "only Unix has a mode to set"))]
     let mut builder = std::fs::DirBuilder::new();
     #[cfg(unix)]
     {

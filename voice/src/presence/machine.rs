@@ -3,19 +3,19 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use clawvoice_session::{
-    ChannelId, Generation, GuildId, JoinFailure, JoinOutcome, LeaveOutcome, SessionKey,
+    ChannelId, Directory, Generation, GuildId, JoinFailure, JoinOutcome, LeaveOutcome, SessionKey,
     SessionTime, StageAnswer, UserId, VoiceGatewayEvent, VoiceStatus, timeline::Record,
 };
 
 use super::{
     auto_join::AutoJoinRun,
-    directory::Directory,
     link::{SessionEvent, SessionRequest},
     names::Names,
     output::{Connection, Output, Ticket, Timer},
     people::People,
     phase::{Asker, Guild, Owner, Phase, Stage, Wanted},
     reconcile::Reconcile,
+    roles::Roles,
     rooms::Rooms,
     settings::PresenceSettings,
 };
@@ -29,6 +29,7 @@ pub struct Presence {
     pub(super) guilds: BTreeMap<GuildId, Guild>,
     pub(super) names: Names,
     pub(super) directory: Directory,
+    pub(super) roles: Roles,
     pub(super) people: People,
     pub(super) rooms: Rooms,
     pub(super) reconcile: Reconcile,
@@ -50,6 +51,7 @@ impl Presence {
             guilds: BTreeMap::new(),
             names: Names::default(),
             directory: Directory::default(),
+            roles: Roles::default(),
             people: People::default(),
             rooms: Rooms::default(),
             reconcile: Reconcile::default(),
@@ -114,10 +116,11 @@ impl Presence {
             VoiceGatewayEvent::Name { guild, user, label, bot } => {
                 self.name(guild, user, &label, bot);
             }
-            VoiceGatewayEvent::Roles { guild, user, roles } => self.roles(guild, user, &roles),
-            VoiceGatewayEvent::GuildName { guild, name } => self.directory.name_guild(guild, name),
-            VoiceGatewayEvent::ChannelName { channel, name } => {
-                self.directory.name_channel(channel, name);
+            VoiceGatewayEvent::Roles { guild, user, roles } => {
+                self.learn_roles(guild, user, &roles)
+            }
+            VoiceGatewayEvent::GuildName { .. } | VoiceGatewayEvent::ChannelName { .. } => {
+                self.directory.follow(&event);
             }
             VoiceGatewayEvent::SessionLost => self.session_lost(now),
         }
@@ -151,10 +154,10 @@ impl Presence {
                     token: connection.token,
                     endpoint: connection.endpoint,
                     bitrate: self.rooms.bitrate(channel),
-                    guild_name: self.directory.guild(guild),
-                    channel_name: self.directory.channel(channel),
+                    guild_name: self.directory.guild(guild).to_owned(),
+                    channel_name: self.directory.channel(channel).to_owned(),
                     names: self.names.of(guild),
-                    roles: self.directory.roles(guild),
+                    roles: self.roles.of(guild),
                     generation,
                 }));
             }

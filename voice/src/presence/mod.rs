@@ -18,7 +18,6 @@
 mod auto_join;
 mod check;
 mod credentials;
-mod directory;
 mod follow;
 mod join;
 mod leave;
@@ -32,6 +31,7 @@ mod phase;
 mod reconcile;
 mod reload;
 mod residency;
+mod roles;
 mod rooms;
 mod session_end;
 mod settings;

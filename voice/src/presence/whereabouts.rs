@@ -310,8 +310,8 @@ impl Presence {
         }
     }
 
-    pub(super) fn roles(&mut self, guild: GuildId, user: UserId, roles: &[RoleId]) {
-        if !self.directory.learn_roles(guild, user, roles) {
+    pub(super) fn learn_roles(&mut self, guild: GuildId, user: UserId, roles: &[RoleId]) {
+        if !self.roles.learn(guild, user, roles) {
             return;
         }
         if let Some(generation) = self.guilds.get(&guild).and_then(Guild::session) {

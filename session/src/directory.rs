@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use clawvoice_session::{ChannelId, GuildId, VoiceGatewayEvent};
+use crate::{ChannelId, GuildId, VoiceGatewayEvent};
 
 /// As the main gateway told it. Bounded by the bot's guilds and their channels.
 #[derive(Clone, Debug, Default)]
