@@ -86,6 +86,25 @@ snowflake! {
     /// A role of a guild. The role `@everyone` has the guild's id.
     RoleId
 }
+snowflake! {
+    /// A message. It tells when it was written ([`MessageId::unix_ms`]).
+    MessageId
+}
+snowflake! {
+    /// A webhook.
+    WebhookId
+}
+
+/// Milliseconds since 1970 of the first snowflake. Source: Discord, "Snowflakes".
+const DISCORD_EPOCH_MS: u64 = 1_420_070_400_000;
+
+impl MessageId {
+    /// When the message was written, in milliseconds since 1970.
+    #[must_use]
+    pub const fn unix_ms(self) -> u64 {
+        (self.0 >> 22) + DISCORD_EPOCH_MS
+    }
+}
 
 #[cfg(test)]
 mod tests {

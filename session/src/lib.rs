@@ -34,7 +34,7 @@ pub use gateway::{
     VoiceChannel, VoiceGatewayEvent, VoiceServerChange, VoiceStateChange, VoiceStateRequest,
 };
 pub use generation::Generation;
-pub use id::{ChannelId, GuildId, IdError, RoleId, UserId};
+pub use id::{ChannelId, GuildId, IdError, MessageId, RoleId, UserId, WebhookId};
 pub use key::SessionKey;
 pub use lookup::{LookupDoor, RoomLookup, RoomPermission, VoiceStateLookup};
 pub use stage::{StageAnswer, StageDoor};

@@ -18,5 +18,7 @@ pub mod command;
 mod connection;
 pub mod delivery;
 mod incoming;
+pub mod message;
+pub mod place;
 mod requests;
 pub mod shell;
