@@ -14,7 +14,8 @@ use std::{
 
 use anyhow::{Context as _, ensure};
 use clawvoice_text::shell::gateway::{
-    CommandScope, ConnectionSettings, GatewayChannels, GatewaySettings, RestSettings, run,
+    CommandScope, ConnectionSettings, GatewayChannels, GatewaySettings, IntentSettings,
+    RestSettings, run,
 };
 use localcord::{Server, ServerSettings, gateway::GatewaySettings as FarSettings};
 use serde::Serialize;
@@ -51,6 +52,7 @@ pub(crate) fn measure() -> anyhow::Result<()> {
         token: server.bot_token().into(),
         api_base_url: Some(server.api_base_url()),
         application_id: None,
+        intents: IntentSettings { voice_states: true, ..IntentSettings::default() },
         voice: true,
         commands: CommandScope::Off,
         connection: ConnectionSettings::default(),

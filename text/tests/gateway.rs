@@ -24,7 +24,8 @@ use clawvoice_session::{
 };
 use clawvoice_text::shell::gateway::{
     AutoPresence, CommandScope, ConnectionSettings, GatewayChannels, GatewayFailure,
-    GatewaySettings, PresenceInput, PresenceSettings, RestSettings, RuntimeHealth, run,
+    GatewaySettings, IntentSettings, PresenceInput, PresenceSettings, RestSettings, RuntimeHealth,
+    run,
 };
 use serde_json::{Value, json};
 use tokio::{
@@ -198,6 +199,7 @@ fn start_showing(fake: &Fake, line: Option<watch::Receiver<PresenceInput>>) -> R
         token: "secret".to_owned().into(),
         api_base_url: Some(format!("http://{}/api/v10", fake.address)),
         application_id: Some(6),
+        intents: IntentSettings { voice_states: true, ..IntentSettings::default() },
         voice: true,
         commands: CommandScope::Global,
         connection: ConnectionSettings::default(),

@@ -5,6 +5,7 @@ mod base_url;
 mod clock;
 mod command_form;
 mod dispatch;
+mod feed;
 pub mod gateway;
 mod http;
 mod keeper;
