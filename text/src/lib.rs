@@ -20,5 +20,6 @@ pub mod delivery;
 mod incoming;
 pub mod message;
 pub mod place;
+mod outbox;
 mod requests;
 pub mod shell;
