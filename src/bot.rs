@@ -285,7 +285,13 @@ fn gateway_settings(
         token: token(config)?.clone(),
         api_base_url: discord.api_base_url.as_ref().map(ToString::to_string),
         application_id: discord.application_id.map(clawvoice_config::DiscordId::get),
-        voice: discord.intents.voice_states,
+        intents: gateway::IntentSettings {
+            voice_states: discord.intents.voice_states,
+            presence: discord.intents.presence,
+            guild_members: discord.intents.guild_members,
+            message_content: discord.intents.message_content,
+        },
+        voice: discord.voice.enabled && discord.intents.voice_states,
         commands: if discord.commands.native && discord.voice.enabled {
             CommandScope::Global
         } else {

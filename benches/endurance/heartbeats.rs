@@ -14,8 +14,8 @@ use std::{
 
 use anyhow::{Context as _, ensure};
 use clawvoice_text::shell::gateway::{
-    CommandScope, ConnectionSettings, DiscordRest, GatewayChannels, GatewaySettings, RestSettings,
-    run,
+    CommandScope, ConnectionSettings, DiscordRest, GatewayChannels, GatewaySettings,
+    IntentSettings, RestSettings, run,
 };
 use localcord::{Server, ServerSettings, gateway::GatewaySettings as FarSettings};
 use serde::Serialize;
@@ -54,6 +54,7 @@ pub(crate) fn measure() -> anyhow::Result<()> {
         token,
         api_base_url: Some(base),
         application_id: None,
+        intents: IntentSettings { voice_states: true, ..IntentSettings::default() },
         voice: true,
         commands: CommandScope::Off,
         connection: ConnectionSettings::default(),

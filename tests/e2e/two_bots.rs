@@ -76,6 +76,10 @@ impl Account {
             token,
             api_base_url: Some(base),
             application_id: None,
+            intents: gateway::IntentSettings {
+                voice_states: true,
+                ..gateway::IntentSettings::default()
+            },
             voice: true,
             commands: CommandScope::Off,
             connection: gateway::ConnectionSettings::default(),

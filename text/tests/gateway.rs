@@ -24,7 +24,8 @@ use clawvoice_session::{
 };
 use clawvoice_text::shell::gateway::{
     AutoPresence, CommandScope, ConnectionSettings, DiscordRest, GatewayChannels, GatewayFailure,
-    GatewaySettings, PresenceInput, PresenceSettings, RestSettings, RuntimeHealth, run,
+    GatewaySettings, IntentSettings, PresenceInput, PresenceSettings, RestSettings, RuntimeHealth,
+    run,
 };
 use serde_json::{Value, json};
 use tokio::{
@@ -201,6 +202,7 @@ fn start_showing(fake: &Fake, line: Option<watch::Receiver<PresenceInput>>) -> R
         token,
         api_base_url: Some(base),
         application_id: Some(6),
+        intents: IntentSettings { voice_states: true, ..IntentSettings::default() },
         voice: true,
         commands: CommandScope::Global,
         connection: ConnectionSettings::default(),

@@ -6,6 +6,7 @@ pub mod channel_calls;
 mod clock;
 mod command_form;
 mod dispatch;
+mod feed;
 pub mod gateway;
 mod http;
 mod interaction_calls;

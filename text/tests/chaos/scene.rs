@@ -9,7 +9,7 @@ use clawvoice_session::{
 };
 use clawvoice_text::shell::gateway::{
     CommandScope, ConnectionSettings, DiscordRest, GatewayChannels, GatewayFailure, GatewayMonitor,
-    GatewaySettings, ReconnectSettings, RestSettings, Stop, run_until,
+    GatewaySettings, IntentSettings, ReconnectSettings, RestSettings, Stop, run_until,
 };
 use localcord::{
     Server, ServerSettings,
@@ -96,6 +96,7 @@ pub(crate) fn start(server: &Server, connection: ConnectionSettings) -> Process 
         token,
         api_base_url: Some(base),
         application_id: Some(APPLICATION),
+        intents: IntentSettings { voice_states: true, ..IntentSettings::default() },
         voice: true,
         commands: CommandScope::Global,
         connection,
