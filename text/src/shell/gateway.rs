@@ -12,7 +12,6 @@ use secrecy::SecretString;
 use tokio::sync::{mpsc, watch};
 use twilight_gateway::Intents;
 
-pub use super::rest::{CommandScope, RefusalCounts, RestSettings};
 use super::{
     arrival::{self, Arrival, Routes},
     base_url::{ApiBase, api_base, gateway_url},
@@ -26,6 +25,10 @@ use super::{
     session_file::{OpenFailure, SessionFile},
     thread::{self, Over, Plan},
     tunnel::Proxy,
+};
+pub use super::{
+    registration::CommandScope,
+    rest::{DiscordRest, RefusalCounts, RestSettings},
 };
 use crate::connection::{
     close::close_in_words,
@@ -79,8 +82,8 @@ pub struct GatewaySettings {
     pub commands: CommandScope,
     /// How the connection behaves.
     pub connection: ConnectionSettings,
-    /// How REST behaves.
-    pub rest: RestSettings,
+    /// What REST is asked through.
+    pub rest: DiscordRest,
 }
 
 /// How the gateway and the rest of the process talk.
@@ -294,8 +297,7 @@ pub async fn run_until(
     let capacity = connection.event_queue.max_queue_size;
     let (arrivals, mut arriving) = arrival::queue(capacity, monitor.clone());
     let routes = Routes::default();
-    let proxy_url = connection.proxy.as_deref();
-    let rest = Arc::new(Rest::with(&settings.token, base.as_ref(), proxy_url, &settings.rest));
+    let rest = Arc::clone(settings.rest.rest());
     let plan = Plan {
         token: settings.token.clone(),
         intents,
