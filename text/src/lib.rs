@@ -21,4 +21,5 @@ mod incoming;
 pub mod message;
 pub mod place;
 mod requests;
+pub mod routing;
 pub mod shell;
