@@ -35,7 +35,7 @@ pub use gateway::{
 };
 pub use generation::Generation;
 pub use id::{ChannelId, GuildId, IdError, MessageId, RoleId, UserId, WebhookId};
-pub use key::SessionKey;
+pub use key::{DirectScope, KeyError, SessionKey, agent_id};
 pub use lookup::{LookupDoor, RoomLookup, RoomPermission, VoiceStateLookup};
 pub use stage::{StageAnswer, StageDoor};
 pub use time::SessionTime;

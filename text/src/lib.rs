@@ -25,4 +25,5 @@ pub mod message;
 pub mod place;
 mod outbox;
 mod requests;
+pub mod routing;
 pub mod shell;

@@ -1,0 +1,20 @@
+//! Which agent answers a message, in which conversation, and where the answer goes.
+//!
+//! ```text
+//! Origin → Bindings (a thread that was bound) → Router (bindings of the file) → Route
+//! ```
+//!
+//! [`Router`] is what the file says, compiled once; [`binding`] what people bind while the program
+//! runs; [`thread`] and [`starter`] when a thread is opened, and how one begins.
+
+mod compile;
+mod index;
+mod models;
+mod origin;
+mod router;
+
+pub use origin::{LastRoute, Origin, Route, Surface, Tier};
+pub use router::Router;
+
+#[cfg(test)]
+mod tests;
