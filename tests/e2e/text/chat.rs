@@ -1,6 +1,9 @@
 //! A localcord whose channels are written in, and an agent that reads them.
 
-use std::{path::PathBuf, sync::Arc};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use localcord::world::{Dispatch, default::BOT_USER};
 use serde_json::{Value, json};
@@ -8,10 +11,30 @@ use tokio::sync::broadcast::error::RecvError;
 
 use crate::{
     agent::Agent,
+    brain::Served,
     feed::Feed,
     scene::{Scene, is_id},
     soon,
 };
+
+/// Keys of `channels.discord` by which everybody is answered everywhere, mentioned or not, and
+/// nothing but answers is seen.
+pub(crate) const OPEN: &str = "groupPolicy: 'open', guilds: { '*': { requireMention: false } }, \
+    streaming: { mode: 'off' }, ackReaction: '',";
+
+/// A text that mentions the bot.
+pub(crate) fn at_bot(text: &str) -> String {
+    format!("<@{BOT_USER}> {text}")
+}
+
+/// Keys of the file by which this model answers.
+pub(crate) fn model(served: &Served) -> String {
+    let base = &served.base;
+    format!(
+        "models: {{ providers: {{ test: {{ baseUrl: '{base}', apiKey: 'k' }} }} }}, \
+         agents: {{ defaults: {{ model: 'test/think-1' }} }},"
+    )
+}
 
 /// A scene, and everything that is told of messages in it.
 pub(crate) struct Chat {
@@ -51,11 +74,16 @@ impl Chat {
     /// A configuration without voice, with these keys of `channels.discord`, and these of the file.
     /// Nobody is waited for: messages are not gathered.
     pub(crate) fn config(&self, discord: &str, rest: &str) -> PathBuf {
+        self.config_with(discord, rest, "")
+    }
+
+    /// The same, with these keys of `messages`.
+    pub(crate) fn config_with(&self, discord: &str, rest: &str, messages: &str) -> PathBuf {
         let base = self.scene.server.api_base_url();
         let path = self.scene.folder.path().join("clawvoice.json5");
         let text = format!(
             "{{ channels: {{ discord: {{ apiBaseUrl: '{base}', voice: {{ enabled: false }}, \
-             {discord} }} }}, messages: {{ inbound: {{ debounceMs: 0 }} }}, {rest} }}"
+             {discord} }} }}, messages: {{ inbound: {{ debounceMs: 0 }}, {messages} }}, {rest} }}"
         );
         std::fs::write(&path, text).unwrap();
         path
@@ -63,9 +91,31 @@ impl Chat {
 
     /// An agent with these keys that listens already.
     pub(crate) async fn agent(&self, discord: &str, rest: &str) -> Agent {
-        let agent = Agent::start(&self.config(discord, rest), &self.scene.server.bot_token());
+        self.start(&self.config(discord, rest)).await
+    }
+
+    /// An agent that listens already. It tells every drop.
+    pub(crate) async fn start(&self, config: &Path) -> Agent {
+        let filter = "info,clawvoice_text=debug";
+        let agent = Agent::start_with(config, &self.scene.server.bot_token(), filter);
         agent.logs("Discord gateway ready").await;
         agent
+    }
+
+    /// Runs the program beside the agent, with the same configuration; gives what it prints.
+    pub(crate) async fn program(&self, args: &[&str]) -> String {
+        let folder = self.scene.folder.path();
+        let output = tokio::process::Command::new(env!("CARGO_BIN_EXE_clawvoice"))
+            .args(args)
+            .env("CLAWVOICE_CONFIG", folder.join("clawvoice.json5"))
+            .env("DISCORD_BOT_TOKEN", self.scene.server.bot_token())
+            .env("HOME", folder)
+            .env("NO_COLOR", "1")
+            .output();
+        let output = soon("a program", output).await.unwrap();
+        let words = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(output.status.success(), "{args:?}: {words}");
+        String::from_utf8_lossy(&output.stdout).into_owned()
     }
 
     /// A human writes; gives the message.
@@ -102,8 +152,23 @@ impl Chat {
 
     /// The first message of the bot from a position on with `words` in it.
     pub(crate) async fn bot_from(&self, from: usize, words: &str) -> Value {
-        let wanted = |told: &Told| told.is_by_bot() && told.content().contains(words);
+        self.by_from(from, BOT_USER, words).await
+    }
+
+    /// The first message of a user with `words` in it.
+    pub(crate) async fn by(&self, user: u64, words: &str) -> Value {
+        self.by_from(0, user, words).await
+    }
+
+    async fn by_from(&self, from: usize, user: u64, words: &str) -> Value {
+        let wanted = |told: &Told| told.is_by(user) && told.content().contains(words);
         soon(words, self.told.find(from, wanted)).await.data
+    }
+
+    /// All events of this name that are wanted, so far.
+    pub(crate) fn all(&self, name: &str, wanted: impl Fn(&Value) -> bool) -> Vec<Value> {
+        let told = self.told.all().into_iter().filter(|told| told.event == name);
+        told.map(|told| told.data).filter(|data| wanted(data)).collect()
     }
 
     /// The first event of this name that is wanted.
@@ -115,7 +180,7 @@ impl Chat {
     /// What the bot has written so far.
     pub(crate) fn by_bot(&self) -> Vec<String> {
         let told = self.told.all();
-        let by_bot = told.iter().filter(|told| told.is_by_bot());
+        let by_bot = told.iter().filter(|told| told.is_by(BOT_USER));
         by_bot.map(|told| told.content().to_owned()).collect()
     }
 }
@@ -125,8 +190,8 @@ impl Told {
         Self { event: dispatch.event.to_owned(), data: dispatch.data.clone() }
     }
 
-    fn is_by_bot(&self) -> bool {
-        self.event == "MESSAGE_CREATE" && is_id(&self.data["author"]["id"], BOT_USER)
+    fn is_by(&self, user: u64) -> bool {
+        self.event == "MESSAGE_CREATE" && is_id(&self.data["author"]["id"], user)
     }
 
     fn content(&self) -> &str {
