@@ -17,6 +17,8 @@
 pub mod command;
 mod connection;
 pub mod delivery;
+pub mod envelope;
+pub mod history;
 mod incoming;
 pub mod message;
 pub mod place;

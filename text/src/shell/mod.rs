@@ -19,6 +19,7 @@ mod session_file;
 mod shard;
 pub mod stage;
 mod thread;
+pub mod time_zone;
 mod tunnel;
 mod upload;
 pub mod voice_message;
