@@ -19,6 +19,8 @@ pub mod command;
 mod connection;
 pub mod delivery;
 pub mod guild;
+pub mod envelope;
+pub mod history;
 mod incoming;
 mod memory;
 pub mod message;
