@@ -4,13 +4,12 @@ use std::{sync::Arc, time::Duration};
 
 use clawvoice_config::{Account, Config};
 use clawvoice_session::{
-    ChannelId, GuildId, LookupDoor, StageDoor, UserId, access::Policy, agent::Agent,
-    timeline::Record,
+    ChannelId, GuildId, UserId, access::Policy, agent::Agent, timeline::Record,
 };
 use clawvoice_text::shell::{
     gateway::{
-        self, CommandScope, GatewayChannels, GatewayFailure, GatewayMonitor, PresenceInput,
-        RuntimeHealth,
+        self, CommandScope, DiscordRest, GatewayChannels, GatewayFailure, GatewayMonitor,
+        PresenceInput, RuntimeHealth,
     },
     lookups::Lookups,
     stage::StageRequests,
@@ -25,6 +24,7 @@ use clawvoice_voice::{
         speech::SpeechClients,
     },
 };
+use secrecy::{ExposeSecret as _, SecretString};
 use tokio::{
     sync::{mpsc, oneshot, watch},
     task::JoinHandle,
@@ -88,7 +88,8 @@ impl Bot {
         shared: &Shared,
         monitor: GatewayMonitor,
     ) -> Result<(Self, Running), Failure> {
-        let settings = gateway_settings(config)?;
+        let rest = rest(config)?;
+        let settings = gateway_settings(config, rest.clone())?;
         let (provider, speech) = (provider::start(config).await?, speech::start(config).await?);
         let can_talk = provider.is_some() || speech.is_some();
         let live = watch::Sender::new(Arc::new(config.clone()));
@@ -104,8 +105,8 @@ impl Bot {
             events,
             requests,
             records: shared.records.clone(),
-            stage: stage_door(config),
-            lookups: lookup_door(config),
+            stage: Some(Arc::new(StageRequests::new(rest.clone()))),
+            lookups: Some(Arc::new(Lookups::new(rest))),
         };
         let (voice, presence) =
             start_voice(config, provider.as_ref(), speech, shared, live.subscribe(), ends);
@@ -258,37 +259,45 @@ fn labels(config: &Config, provider: Option<&RunningProvider>) -> Labels {
     }
 }
 
-/// What asks to speak in stages.
-fn stage_door(config: &Config) -> Option<Arc<dyn StageDoor>> {
+/// What REST is asked through, by all of the account.
+fn rest(config: &Config) -> Result<DiscordRest, Failure> {
     let discord = &config.discord;
     let base = discord.api_base_url.as_ref().map(ToString::to_string);
-    StageRequests::new(discord.token.as_ref()?, base.as_deref()).map(|door| Arc::new(door) as _)
+    let proxy = discord.connection.proxy.as_ref().map(|proxy| proxy.expose_secret());
+    let settings = connection::requests(discord);
+    DiscordRest::new(token(config)?, base.as_deref(), proxy, &settings)
+        .ok_or_else(|| Failure::user("channels.discord.apiBaseUrl is no address"))
 }
 
-/// What looks at voice states and channels.
-fn lookup_door(config: &Config) -> Option<Arc<dyn LookupDoor>> {
-    let discord = &config.discord;
-    let base = discord.api_base_url.as_ref().map(ToString::to_string);
-    Lookups::new(discord.token.as_ref()?, base.as_deref()).map(|door| Arc::new(door) as _)
-}
-
-fn gateway_settings(config: &Config) -> Result<gateway::GatewaySettings, Failure> {
-    let discord = &config.discord;
-    let token = discord.token.clone().ok_or_else(|| {
+fn token(config: &Config) -> Result<&SecretString, Failure> {
+    config.discord.token.as_ref().ok_or_else(|| {
         Failure::user("channels.discord is switched off: there is nothing to run")
             .hint("set channels.discord.enabled to true")
-    })?;
+    })
+}
+
+fn gateway_settings(
+    config: &Config,
+    rest: DiscordRest,
+) -> Result<gateway::GatewaySettings, Failure> {
+    let discord = &config.discord;
     Ok(gateway::GatewaySettings {
-        token,
+        token: token(config)?.clone(),
         api_base_url: discord.api_base_url.as_ref().map(ToString::to_string),
         application_id: discord.application_id.map(clawvoice_config::DiscordId::get),
-        voice: discord.intents.voice_states,
+        intents: gateway::IntentSettings {
+            voice_states: discord.intents.voice_states,
+            presence: discord.intents.presence,
+            guild_members: discord.intents.guild_members,
+            message_content: discord.intents.message_content,
+        },
+        voice: discord.voice.enabled && discord.intents.voice_states,
         commands: if discord.commands.native && discord.voice.enabled {
             CommandScope::Global
         } else {
             CommandScope::Off
         },
-        rest: connection::requests(discord),
+        rest,
         connection: connection::settings(config, discord),
     })
 }

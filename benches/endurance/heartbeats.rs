@@ -14,7 +14,8 @@ use std::{
 
 use anyhow::{Context as _, ensure};
 use clawvoice_text::shell::gateway::{
-    CommandScope, ConnectionSettings, GatewayChannels, GatewaySettings, RestSettings, run,
+    CommandScope, ConnectionSettings, DiscordRest, GatewayChannels, GatewaySettings,
+    IntentSettings, RestSettings, run,
 };
 use localcord::{Server, ServerSettings, gateway::GatewaySettings as FarSettings};
 use serde::Serialize;
@@ -47,14 +48,17 @@ pub(crate) fn measure() -> anyhow::Result<()> {
     let near = runtime()?;
     let (voice_events, mut events) = mpsc::channel(64);
     let (_requests, voice_requests) = mpsc::channel(1);
+    let (token, base) = (server.bot_token().into(), server.api_base_url());
+    let rest = DiscordRest::new(&token, Some(&base), None, &RestSettings::default());
     let settings = GatewaySettings {
-        token: server.bot_token().into(),
-        api_base_url: Some(server.api_base_url()),
+        token,
+        api_base_url: Some(base),
         application_id: None,
+        intents: IntentSettings { voice_states: true, ..IntentSettings::default() },
         voice: true,
         commands: CommandScope::Off,
         connection: ConnectionSettings::default(),
-        rest: RestSettings::default(),
+        rest: rest.context("localcord's address is none")?,
     };
     let channels = GatewayChannels::new(voice_events, voice_requests, None);
     near.spawn(run(settings, channels, std::future::pending()));

@@ -1,11 +1,16 @@
 //! `clawvoice message send`: sends one message to Discord and ends.
 
 use clawvoice_config::ProcessEnv;
-use clawvoice_text::shell::voice_message::{Outgoing, SendFailure, VoiceMessages};
+use clawvoice_text::shell::{
+    rest::DiscordRest,
+    voice_message::{Outgoing, SendFailure, VoiceMessages},
+};
+use secrecy::ExposeSecret as _;
 
 use super::{config::located, gateway::start_log};
 use crate::{
     cli::SendArgs,
+    connection,
     printer::{self, Failure},
 };
 
@@ -27,12 +32,11 @@ pub(crate) fn send(args: &SendArgs) -> Result<(), Failure> {
         .enable_all()
         .build()
         .map_err(|error| Failure::unexpected(format_args!("no async runtime: {error}")))?;
-    let voice = {
-        // The rate limits of REST are kept by a task.
-        let _entered = runtime.enter();
-        VoiceMessages::new(token, base.as_deref())
-            .ok_or_else(|| Failure::user("channels.discord.apiBaseUrl is no address"))?
-    };
+    let settings = connection::requests(&config.discord);
+    let proxy = config.discord.connection.proxy.as_ref().map(|proxy| proxy.expose_secret());
+    let discord = DiscordRest::new(token, base.as_deref(), proxy, &settings)
+        .ok_or_else(|| Failure::user("channels.discord.apiBaseUrl is no address"))?;
+    let voice = VoiceMessages::new(discord);
     let outgoing = Outgoing {
         media: args.path.clone(),
         content: args.message.clone(),

@@ -63,7 +63,10 @@ impl Account {
         tokio::spawn(async move { while written.recv().await.is_some() {} });
         let token = SecretString::from(token.to_owned());
         let base = scene.server.api_base_url();
-        let lookups = Lookups::new(&token, Some(&base)).map(|door| Arc::new(door) as _);
+        let settings = gateway::RestSettings::default();
+        let rest = gateway::DiscordRest::new(&token, Some(&base), None, &settings)
+            .expect("localcord's address is one");
+        let lookups = Some(Arc::new(Lookups::new(rest.clone())) as _);
         let channels = PresenceChannels { events, requests, records, stage: None, lookups };
         let began = Instant::now();
         let clock = move || SessionTime::ZERO + began.elapsed();
@@ -73,10 +76,14 @@ impl Account {
             token,
             api_base_url: Some(base),
             application_id: None,
+            intents: gateway::IntentSettings {
+                voice_states: true,
+                ..gateway::IntentSettings::default()
+            },
             voice: true,
             commands: CommandScope::Off,
             connection: gateway::ConnectionSettings::default(),
-            rest: gateway::RestSettings::default(),
+            rest,
         };
         let channels = GatewayChannels::new(voice_events, voice_requests, None);
         let (stop, stopped) = oneshot::channel();

@@ -14,12 +14,16 @@
 //! Does not: know the voice crate, read configuration files, or hear and speak
 //! in voice channels.
 
+pub mod audience;
 pub mod command;
 mod connection;
 pub mod delivery;
+pub mod guild;
 mod incoming;
+mod memory;
 pub mod message;
 pub mod place;
+mod outbox;
 mod requests;
 pub mod routing;
 pub mod shell;

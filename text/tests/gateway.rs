@@ -23,8 +23,9 @@ use clawvoice_session::{
     VoiceGatewayEvent, VoiceStateRequest, VoiceStatus, access::Policy,
 };
 use clawvoice_text::shell::gateway::{
-    AutoPresence, CommandScope, ConnectionSettings, GatewayChannels, GatewayFailure,
-    GatewaySettings, PresenceInput, PresenceSettings, RestSettings, RuntimeHealth, run,
+    AutoPresence, CommandScope, ConnectionSettings, DiscordRest, GatewayChannels, GatewayFailure,
+    GatewaySettings, IntentSettings, PresenceInput, PresenceSettings, RestSettings, RuntimeHealth,
+    run,
 };
 use serde_json::{Value, json};
 use tokio::{
@@ -194,14 +195,18 @@ fn start_showing(fake: &Fake, line: Option<watch::Receiver<PresenceInput>>) -> R
     let (voice_events, events) = mpsc::channel(64);
     let (requests, voice_requests) = mpsc::channel(16);
     let (stop, stopped) = oneshot::channel();
+    let token = "secret".to_owned().into();
+    let base = format!("http://{}/api/v10", fake.address);
+    let rest = DiscordRest::new(&token, Some(&base), None, &RestSettings::default()).unwrap();
     let settings = GatewaySettings {
-        token: "secret".to_owned().into(),
-        api_base_url: Some(format!("http://{}/api/v10", fake.address)),
+        token,
+        api_base_url: Some(base),
         application_id: Some(6),
+        intents: IntentSettings { voice_states: true, ..IntentSettings::default() },
         voice: true,
         commands: CommandScope::Global,
         connection: ConnectionSettings::default(),
-        rest: RestSettings::default(),
+        rest,
     };
     let channels = GatewayChannels {
         presence: line,

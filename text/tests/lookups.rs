@@ -5,7 +5,10 @@
 use clawvoice_session::{
     ChannelId, GuildId, LookupDoor as _, RoomLookup, RoomPermission, UserId, VoiceStateLookup,
 };
-use clawvoice_text::shell::lookups::Lookups;
+use clawvoice_text::shell::{
+    lookups::Lookups,
+    rest::{DiscordRest, RestSettings},
+};
 use localcord::{
     Server, ServerSettings,
     fault::{FaultSettings, RestFault},
@@ -24,6 +27,11 @@ const VAULT: u64 = 1_100_000_000_000_000_016;
 const HIDDEN: u64 = 1_100_000_000_000_000_017;
 const MUTED: u64 = 1_100_000_000_000_000_018;
 
+fn rest(server: &Server) -> DiscordRest {
+    let (token, base) = (server.bot_token().into(), server.api_base_url());
+    DiscordRest::new(&token, Some(&base), None, &RestSettings::default()).unwrap()
+}
+
 async fn localcord() -> (Server, Lookups) {
     let mut state = default_state();
     let mut room = |id: u64, guild_id, target, deny| {
@@ -41,8 +49,7 @@ async fn localcord() -> (Server, Lookups) {
         Guild { id: ELSEWHERE, name: "Elsewhere".to_owned(), owner_id: ADA, ..Guild::default() };
     state.guilds.insert(ELSEWHERE, guild);
     let server = Server::start_with(ServerSettings::default(), state).await.unwrap();
-    let base = server.api_base_url();
-    let lookups = Lookups::new(&server.bot_token().into(), Some(&base)).unwrap();
+    let lookups = Lookups::new(rest(&server));
     (server, lookups)
 }
 
@@ -108,8 +115,7 @@ async fn a_channel_of_another_guild_is_told_from_one_that_is_not_there() {
     let (guild_id, kind) = (Some(ELSEWHERE), kind::VOICE);
     state.channels.insert(ABROAD, Channel { id: ABROAD, kind, guild_id, ..Channel::default() });
     let server = Server::start_with(ServerSettings::default(), state).await.unwrap();
-    let base = server.api_base_url();
-    let lookups = Lookups::new(&server.bot_token().into(), Some(&base)).unwrap();
+    let lookups = Lookups::new(rest(&server));
     let (guild, channel) = (GuildId::new(GUILD), ChannelId::new(ABROAD));
     let answer = lookups.room(guild, channel, UserId::new(BOT_USER)).await;
     assert_eq!(answer, RoomLookup::OtherGuild);

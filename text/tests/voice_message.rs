@@ -12,7 +12,10 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use clawvoice_session::ChannelId;
 use clawvoice_text::{
     delivery::voice_message::{PrepareFailure, VoiceMessage},
-    shell::voice_message::{Outgoing, SendFailure, Sent, VoiceMessages},
+    shell::{
+        rest::{DiscordRest, RestSettings},
+        voice_message::{Outgoing, SendFailure, Sent, VoiceMessages},
+    },
 };
 use localcord::{
     Server, ServerSettings,
@@ -92,6 +95,11 @@ fn assert_same_sound(name: &str, ogg: &[u8], late: RangeInclusive<isize>) {
     assert!((0.87..1.1).contains(&louder), "{name} has {louder:.3} of the energy");
 }
 
+fn rest(server: &Server, token: &SecretString) -> DiscordRest {
+    let base = server.api_base_url();
+    DiscordRest::new(token, Some(&base), None, &RestSettings::default()).unwrap()
+}
+
 struct Scene {
     server: Server,
     voice: VoiceMessages,
@@ -101,7 +109,7 @@ impl Scene {
     async fn new() -> Self {
         let server = Server::start(ServerSettings::default()).await.unwrap();
         let token = SecretString::from(server.bot_token());
-        let voice = VoiceMessages::new(&token, Some(&server.api_base_url())).unwrap();
+        let voice = VoiceMessages::new(rest(&server, &token));
         Self { server, voice }
     }
 
@@ -276,7 +284,7 @@ async fn a_failure_names_its_step_and_nothing_is_posted() {
     assert_eq!(scene.messages().len(), 0);
 
     let token = SecretString::from("wrong".to_owned());
-    let stranger = VoiceMessages::new(&token, Some(&scene.server.api_base_url())).unwrap();
+    let stranger = VoiceMessages::new(rest(&scene.server, &token));
     let refused = stranger.send(ChannelId::new(GENERAL), &mp3()).await.unwrap_err();
     assert!(matches!(refused, SendFailure::TokenRefused), "{refused}");
 }

@@ -8,6 +8,7 @@ pub(crate) mod connection;
 pub(crate) mod declare;
 pub(crate) mod delivery;
 pub(crate) mod discord;
+pub(crate) mod entries;
 pub(crate) mod features;
 pub(crate) mod gateway;
 pub(crate) mod guilds;

@@ -4,6 +4,8 @@
 
 mod vc;
 
+use std::collections::BTreeMap;
+
 use clawvoice_session::{
     ChannelId, Directory, GuildId, RoleId, UserId, VoiceControl, access::Policy,
 };
@@ -87,6 +89,8 @@ pub struct Invocation {
     pub subcommand: Option<String>,
     /// The chosen channel option.
     pub channel: Option<ChosenChannel>,
+    /// What was typed into the other options, by their names.
+    pub options: BTreeMap<String, String>,
 }
 
 /// The channel, or thread, a command was typed in.

@@ -9,6 +9,7 @@
 //! supervisor  what happens when a connection gives up
 //! metadata    what GET /gateway/bot says, and what if it says nothing
 //! saved       what lets the next process resume
+//! handover    which events text has safely taken
 //! recall      what a resumed session does not tell again
 //! overflow    events that find the queue full
 //! listeners   how many handlers run, and which are slow
@@ -21,6 +22,7 @@
 
 pub(crate) mod backoff;
 pub(crate) mod close;
+pub(crate) mod handover;
 pub(crate) mod identify;
 pub(crate) mod identity;
 pub(crate) mod link;

@@ -11,6 +11,14 @@ use clawvoice_session::{
 };
 use serde::{Deserialize, Serialize};
 
+use crate::{
+    incoming::{Gone, TextEvent},
+    place,
+};
+
+/// Channels and threads kept per guild; further ones are looked up when something happens there.
+const MAX_PLACES: usize = 10_000;
+
 /// Names kept per guild; further people are known only by what later events say.
 const MAX_NAMES: usize = 10_000;
 
@@ -24,6 +32,9 @@ pub(crate) struct Recall {
 struct Guild {
     #[serde(default)]
     name: String,
+    /// Channels and threads, for text.
+    #[serde(default)]
+    places: BTreeMap<u64, place::Channel>,
     #[serde(default)]
     roles: BTreeMap<u64, Vec<u64>>,
     channels: BTreeMap<u64, Channel>,
@@ -106,6 +117,46 @@ impl Recall {
             | VoiceGatewayEvent::Server(_)
             | VoiceGatewayEvent::SessionLost => {}
         }
+    }
+
+    /// Follows what text is told.
+    pub(crate) fn follow_text(&mut self, event: &TextEvent) {
+        match event {
+            TextEvent::Guild { guild, name } => self.guild(*guild).name.clone_from(name),
+            TextEvent::Channel(channel) => {
+                let Some(guild) = channel.guild else { return };
+                let places = &mut self.guild(guild).places;
+                let id = channel.id.get();
+                if places.len() < MAX_PLACES || places.contains_key(&id) {
+                    places.insert(id, channel.clone());
+                }
+            }
+            TextEvent::Gone(Gone::Channel(channel)) => {
+                for guild in self.guilds.values_mut() {
+                    guild.places.remove(&channel.get());
+                }
+            }
+            TextEvent::Gone(Gone::Guild(guild)) => {
+                if let Some(guild) = self.guilds.get_mut(&guild.get()) {
+                    guild.places.clear();
+                }
+            }
+            TextEvent::Connected { .. }
+            | TextEvent::Message { .. }
+            | TextEvent::Invalid(_)
+            | TextEvent::Reaction(_) => {}
+        }
+    }
+
+    /// Guilds and places, for text.
+    pub(crate) fn text_events(&self) -> Vec<TextEvent> {
+        let mut events = Vec::new();
+        for (guild, known) in &self.guilds {
+            let (guild, name) = (GuildId::new(*guild), known.name.clone());
+            events.push(TextEvent::Guild { guild, name });
+            events.extend(known.places.values().cloned().map(TextEvent::Channel));
+        }
+        events
     }
 
     /// What is known, in the order in which GUILD_CREATE would tell it; without the bot's own voice

@@ -5,6 +5,7 @@
 //! bucket    what Discord says about a rate limit
 //! retry     what is asked again, and when
 //! refusals  answers that count towards Discord's ban
+//! lines     one line for each rate limit
 //! schedule  all of it: the queue
 //! nonce     what makes a message the same message when it is asked again
 //! settings  what others set
@@ -13,6 +14,7 @@
 //! Source: Discord, "Rate Limits".
 
 pub(crate) mod bucket;
+mod lines;
 pub(crate) mod nonce;
 pub(crate) mod refusals;
 pub(crate) mod retry;

@@ -33,6 +33,15 @@ pub(crate) enum Next {
     Again(Duration),
 }
 
+/// How far a request may go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Allowed {
+    /// How often it is made at most.
+    pub(crate) attempts: u32,
+    /// Whether it must not be carried out twice.
+    pub(crate) only_once: bool,
+}
+
 /// Counts the attempts of one request.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Attempts {
@@ -41,12 +50,12 @@ pub(crate) struct Attempts {
 }
 
 impl Attempts {
-    /// An attempt ended. `only_once`: it must not be carried out twice. `roll`: 0 to 1, by chance.
+    /// An attempt ended. `roll`: 0 to 1, by chance.
     pub(crate) fn next(
         &mut self,
         settings: &RestSettings,
         attempt: &Attempt,
-        only_once: bool,
+        allowed: Allowed,
         roll: f64,
     ) -> Next {
         match attempt {
@@ -58,10 +67,10 @@ impl Attempts {
                 Next::Again(retry_after.unwrap_or_else(|| self.wait(settings, roll)))
             }
             Attempt::Answered { status, .. } if !(*status == 408 || *status >= 500) => Next::Done,
-            Attempt::Answered { .. } | Attempt::NoAnswer if only_once => Next::Done,
+            Attempt::Answered { .. } | Attempt::NoAnswer if allowed.only_once => Next::Done,
             Attempt::Answered { .. } | Attempt::NoAnswer | Attempt::NotConnected => {
                 self.made += 1;
-                if self.made >= settings.attempts {
+                if self.made >= allowed.attempts {
                     return Next::Done;
                 }
                 Next::Again(self.wait(settings, roll))
@@ -88,6 +97,10 @@ mod tests {
         Attempt::Answered { status, retry_after: None, global: false, shared: false }
     }
 
+    fn allowed(attempts: u32) -> Allowed {
+        Allowed { attempts, only_once: false }
+    }
+
     fn again(millis: u64) -> Next {
         Next::Again(Duration::from_millis(millis))
     }
@@ -99,7 +112,7 @@ mod tests {
             [status(408), status(500), status(503), Attempt::NoAnswer, Attempt::NotConnected]
         {
             let mut attempts = Attempts::default();
-            let mut next = || attempts.next(&settings, &failure, false, HALF);
+            let mut next = || attempts.next(&settings, &failure, allowed(3), HALF);
             assert_eq!(
                 [next(), next(), next()],
                 [again(500), again(1000), Next::Done],
@@ -108,18 +121,18 @@ mod tests {
         }
         for answer in [200, 204, 400, 401, 403, 404] {
             let mut attempts = Attempts::default();
-            assert_eq!(attempts.next(&settings, &status(answer), false, HALF), Next::Done);
+            assert_eq!(attempts.next(&settings, &status(answer), allowed(3), HALF), Next::Done);
         }
     }
 
     #[test]
     fn waits_end_at_the_longest_and_vary_by_a_tenth() {
-        let settings = RestSettings { attempts: 20, ..RestSettings::default() };
+        let settings = RestSettings::default();
         let mut attempts = Attempts::default();
         let waits: Vec<Next> =
-            (0..9).map(|_| attempts.next(&settings, &status(500), false, HALF)).collect();
+            (0..9).map(|_| attempts.next(&settings, &status(500), allowed(20), HALF)).collect();
         assert_eq!(waits, [500, 1000, 2000, 4000, 8000, 16_000, 30_000, 30_000, 30_000].map(again));
-        let first = |roll| Attempts::default().next(&settings, &status(500), false, roll);
+        let first = |roll| Attempts::default().next(&settings, &status(500), allowed(20), roll);
         assert_eq!([first(0.0), first(1.0)], [again(450), again(550)]);
     }
 
@@ -133,7 +146,8 @@ mod tests {
             global: false,
             shared: false,
         };
-        let mut next = || attempts.next(&settings, &limited, true, HALF);
+        let once = Allowed { attempts: 3, only_once: true };
+        let mut next = || attempts.next(&settings, &limited, once, HALF);
         assert_eq!(
             [next(), next(), next(), next()],
             [again(2000), again(2000), again(2000), Next::Done]
@@ -143,7 +157,8 @@ mod tests {
     #[test]
     fn what_must_not_happen_twice_is_asked_again_only_if_nothing_was_sent() {
         let settings = RestSettings::default();
-        let next = |attempt: &Attempt| Attempts::default().next(&settings, attempt, true, HALF);
+        let once = Allowed { attempts: 3, only_once: true };
+        let next = |attempt: &Attempt| Attempts::default().next(&settings, attempt, once, HALF);
         assert_eq!(next(&Attempt::NotConnected), again(500));
         assert_eq!(next(&Attempt::NoAnswer), Next::Done);
         assert_eq!(next(&status(502)), Next::Done);

@@ -72,9 +72,10 @@ impl Route {
     }
 
     /// Whether asking again after an attempt that may have been carried out could do harm: threads
-    /// have no nonce.
+    /// and what webhooks write have no nonce.
     pub(crate) fn is_only_once(&self) -> bool {
-        self.template.starts_with("POST/channels/") && self.template.ends_with("/threads")
+        self.template == "POST/webhooks/{id}/{id}"
+            || (self.template.starts_with("POST/channels/") && self.template.ends_with("/threads"))
     }
 }
 
@@ -115,6 +116,8 @@ mod tests {
         assert_eq!(of("GET", "channels/1"), Priority::Read);
         assert!(Priority::Callback < Priority::Write && Priority::Write < Priority::Read);
         assert!(Route::of("POST", "channels/1/messages/2/threads").is_only_once());
+        assert!(Route::of("POST", "webhooks/1/tok?wait=true").is_only_once());
         assert!(!Route::of("POST", "channels/1/messages").is_only_once());
+        assert!(!Route::of("PATCH", "webhooks/1/tok/messages/2").is_only_once());
     }
 }

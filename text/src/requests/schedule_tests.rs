@@ -1,8 +1,8 @@
-use std::time::Duration;
+use std::{collections::HashSet, time::Duration};
 
 use proptest::prelude::*;
 
-use super::*;
+use super::{super::route::Priority, *};
 
 fn at(millis: u64) -> SessionTime {
     SessionTime::from_millis(millis)
@@ -40,7 +40,7 @@ fn done(schedule: &mut Schedule, now: SessionTime, ticket: Ticket, attempt: &Att
 #[test]
 fn messages_of_a_channel_go_one_after_the_other_and_channels_beside_each_other() {
     let mut schedule = schedule();
-    let mut submit = |channel| schedule.submit(at(0), message(channel)).unwrap();
+    let mut submit = |channel| schedule.submit(at(0), message(channel), None).unwrap();
     let (first, second, other) = (submit(1), submit(1), submit(2));
     assert_eq!(sent(&mut schedule, at(0)), [first, other]);
     assert_eq!(done(&mut schedule, at(10), first, &answer(200)), Next::Done);
@@ -50,8 +50,8 @@ fn messages_of_a_channel_go_one_after_the_other_and_channels_beside_each_other()
 #[test]
 fn a_rate_limit_of_two_seconds_is_waited_out_and_the_order_kept() {
     let mut schedule = schedule();
-    let first = schedule.submit(at(0), message(1)).unwrap();
-    let second = schedule.submit(at(0), message(1)).unwrap();
+    let first = schedule.submit(at(0), message(1), None).unwrap();
+    let second = schedule.submit(at(0), message(1), None).unwrap();
     sent(&mut schedule, at(0));
     let next = done(&mut schedule, at(100), first, &limited(2000, false));
     assert_eq!(next, Next::Again(Duration::from_secs(2)));
@@ -65,8 +65,8 @@ fn a_rate_limit_of_two_seconds_is_waited_out_and_the_order_kept() {
 #[test]
 fn the_last_of_an_allowance_makes_the_next_wait() {
     let mut schedule = schedule();
-    let first = schedule.submit(at(0), message(1)).unwrap();
-    let second = schedule.submit(at(0), message(1)).unwrap();
+    let first = schedule.submit(at(0), message(1), None).unwrap();
+    let second = schedule.submit(at(0), message(1), None).unwrap();
     sent(&mut schedule, at(0));
     let limits = Limits {
         bucket: Some("abc".to_owned()),
@@ -85,23 +85,23 @@ fn routes_of_one_bucket_wait_for_each_other() {
     let patch = || Route::of("PATCH", "channels/1/messages/5");
     let limits = Limits { bucket: Some("abc".to_owned()), ..Limits::default() };
     for route in [delete(), patch()] {
-        let ticket = schedule.submit(at(0), route).unwrap();
+        let ticket = schedule.submit(at(0), route, None).unwrap();
         sent(&mut schedule, at(0));
         schedule.handle_attempt(at(1), ticket, &answer(204), &limits, 0.5);
     }
-    let first = schedule.submit(at(2), delete()).unwrap();
-    schedule.submit(at(2), patch()).unwrap();
+    let first = schedule.submit(at(2), delete(), None).unwrap();
+    schedule.submit(at(2), patch(), None).unwrap();
     assert_eq!(sent(&mut schedule, at(2)), [first]);
 }
 
 #[test]
 fn a_global_limit_stops_all_but_interactions() {
     let mut schedule = schedule();
-    let first = schedule.submit(at(0), message(1)).unwrap();
+    let first = schedule.submit(at(0), message(1), None).unwrap();
     sent(&mut schedule, at(0));
     done(&mut schedule, at(10), first, &limited(500, true));
-    schedule.submit(at(20), message(2)).unwrap();
-    let answered = schedule.submit(at(20), callback(7)).unwrap();
+    schedule.submit(at(20), message(2), None).unwrap();
+    let answered = schedule.submit(at(20), callback(7), None).unwrap();
     assert_eq!(sent(&mut schedule, at(20)), [answered]);
     assert_eq!(sent(&mut schedule, at(510)).len(), 2);
 }
@@ -109,10 +109,11 @@ fn a_global_limit_stops_all_but_interactions() {
 #[test]
 fn four_work_callbacks_beside_them_and_reads_come_last() {
     let mut schedule = schedule();
-    let read = schedule.submit(at(0), Route::of("GET", "channels/9")).unwrap();
-    let writes: Vec<_> = (1..=4).map(|n| schedule.submit(at(0), message(n)).unwrap()).collect();
+    let read = schedule.submit(at(0), Route::of("GET", "channels/9"), None).unwrap();
+    let writes: Vec<_> =
+        (1..=4).map(|n| schedule.submit(at(0), message(n), None).unwrap()).collect();
     assert_eq!(sent(&mut schedule, at(0)), writes);
-    let answered = schedule.submit(at(1), callback(7)).unwrap();
+    let answered = schedule.submit(at(1), callback(7), None).unwrap();
     assert_eq!(sent(&mut schedule, at(1)), [answered]);
     done(&mut schedule, at(2), answered, &answer(204));
     assert_eq!(sent(&mut schedule, at(2)), []);
@@ -124,11 +125,11 @@ fn four_work_callbacks_beside_them_and_reads_come_last() {
 fn the_thousandth_and_first_that_waits_is_refused() {
     let mut schedule = schedule();
     for _ in 0..1000 {
-        schedule.submit(at(0), message(1)).unwrap();
+        schedule.submit(at(0), message(1), None).unwrap();
     }
-    assert_eq!(schedule.submit(at(0), message(1)), Err(QueueFull));
+    assert_eq!(schedule.submit(at(0), message(1), None), Err(QueueFull));
     let under_way = sent(&mut schedule, at(0));
-    assert!(schedule.submit(at(0), message(1)).is_ok());
+    assert!(schedule.submit(at(0), message(1), None).is_ok());
     schedule.cancel(under_way[0]);
     assert_eq!(sent(&mut schedule, at(0)).len(), 1);
 }
@@ -139,12 +140,52 @@ fn before_a_ban_requests_stay_a_second_apart() {
     for _ in 0..5_000 {
         schedule.refusals.count(at(0), 403);
     }
-    let first = schedule.submit(at(1_000), message(1)).unwrap();
-    let second = schedule.submit(at(1_000), message(2)).unwrap();
+    let first = schedule.submit(at(1_000), message(1), None).unwrap();
+    let second = schedule.submit(at(1_000), message(2), None).unwrap();
     assert_eq!(sent(&mut schedule, at(1_000)), [first]);
     assert_eq!(schedule.poll_timeout(at(1_000)), Some(at(2_000)));
     assert_eq!(sent(&mut schedule, at(2_000)), [second]);
     assert_eq!(schedule.refusals(at(2_000)).forbidden, 5_000);
+}
+
+#[test]
+fn one_that_is_made_once_is_not_made_again_and_the_others_more_often_while_offline() {
+    let mut schedule = schedule();
+    let made = |schedule: &mut Schedule, most, attempt: &Attempt| {
+        let ticket = schedule.submit(at(0), message(1), most).unwrap();
+        let tries = (1..).find(|tries| {
+            let now = at(100_000 * tries);
+            assert_eq!(sent(schedule, now), [ticket]);
+            done(schedule, now, ticket, attempt) == Next::Done
+        });
+        tries.unwrap()
+    };
+    assert_eq!(made(&mut schedule, Some(1), &Attempt::NotConnected), 1);
+    assert_eq!(made(&mut schedule, None, &Attempt::NotConnected), 3);
+    schedule.handle_gateway(true);
+    assert_eq!(made(&mut schedule, None, &Attempt::NoAnswer), 5);
+    assert_eq!(made(&mut schedule, None, &answer(503)), 3);
+    assert_eq!(made(&mut schedule, Some(1), &Attempt::NoAnswer), 1);
+}
+
+/// What would go next, by a look at everything.
+fn by_a_look_at_everything(schedule: &Schedule, now: SessionTime) -> Option<Ticket> {
+    let all = || schedule.requests.iter();
+    let is_callback = |request: &Request| request.route.priority() == Priority::Callback;
+    let working = all().filter(|(_, one)| one.under_way && !is_callback(one)).count();
+    let apart = schedule.refusals.pause(now);
+    all()
+        .filter(|(ticket, one)| {
+            let before = |(other, that): (&Ticket, &Request)| {
+                that.key == one.key && (that.under_way || other < ticket)
+            };
+            !one.under_way && !all().any(before)
+        })
+        .filter(|(_, one)| working < 4 || is_callback(one))
+        .filter(|(_, one)| schedule.may_go_at(one, apart) <= now)
+        .map(|(ticket, one)| (one.route.priority(), *ticket))
+        .min()
+        .map(|(_, ticket)| ticket)
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -178,7 +219,7 @@ proptest! {
             match step {
                 Step::Submit(channel, call) => {
                     let route = if call { callback(channel) } else { message(channel) };
-                    let ticket = schedule.submit(now, route).unwrap();
+                    let ticket = schedule.submit(now, route, None).unwrap();
                     of.insert(ticket, (channel, call));
                 }
                 Step::End(which, status) if !under_way.is_empty() => {
@@ -197,7 +238,13 @@ proptest! {
                 Step::Wait(millis) => now += Duration::from_millis(millis),
                 _ => {}
             }
+            let expected = by_a_look_at_everything(&schedule, now);
+            let first = schedule.poll_output(now);
+            prop_assert_eq!(first, expected);
+            under_way.extend(first);
             under_way.extend(sent(&mut schedule, now));
+            let waiting = schedule.requests.values().filter(|one| !one.under_way).count();
+            prop_assert_eq!(schedule.lines.waiting(), waiting);
             let messages: Vec<u64> =
                 under_way.iter().map(|ticket| of[ticket]).filter(|(_, call)| !call).map(|(channel, _)| channel).collect();
             prop_assert!(messages.len() <= 4);

@@ -22,6 +22,7 @@ use tokio::{
 use super::{
     arrival::{Arrival, Routes},
     clock::{now, sleep_until},
+    feed::TextFeed,
     gateway::{GatewayFailure, PresenceInput, Stop},
     keeper::Keeper,
     rest::Rest,
@@ -30,14 +31,17 @@ use super::{
 use crate::{
     command::{Doors, answer},
     connection::{
-        link::Resumable, listeners::Listeners, presence::PresenceLine, recall::Recall,
-        saved::Saved, settings::EventQueueSettings, status::GatewayMonitor,
+        handover::Handover, link::Resumable, listeners::Listeners, presence::PresenceLine,
+        recall::Recall, saved::Saved, settings::EventQueueSettings, status::GatewayMonitor,
     },
-    incoming::{self, Incoming, Interaction},
+    incoming::{self, Incoming, Interaction, TextEvent},
 };
 
 /// Voice events that wait for a slow voice side. Beyond it the queue is not read.
 const MAX_OUTBOX: usize = 4096;
+
+/// Text events that wait for a slow text side. Beyond it the queue is not read.
+const MAX_TEXTS: usize = 4096;
 
 /// Commands that wait for a slot. Beyond it the queue is not read.
 const MAX_WAITING: usize = 256;
@@ -83,6 +87,10 @@ pub(super) struct Dispatcher {
     /// news that the old one is cleared for a refusal.
     ready_due: Option<SessionTime>,
     outbox: VecDeque<VoiceGatewayEvent>,
+    /// What text is told; `None`: there is no text side.
+    text: Option<TextFeed>,
+    texts: VecDeque<TextEvent>,
+    handover: Handover,
     /// Requests that wait for a session, the last one per guild.
     held: Vec<VoiceStateRequest>,
     listeners: Listeners,
@@ -104,6 +112,7 @@ impl Dispatcher {
         presence: PresenceLine,
         keeper: Keeper,
         inherited: Option<Saved>,
+        text: Option<TextFeed>,
     ) -> Self {
         let sessions = inherited.as_ref().map(|saved| saved.sessions.clone()).unwrap_or_default();
         let established = vec![false; sessions.len()];
@@ -119,6 +128,9 @@ impl Dispatcher {
             seats: BTreeSet::new(),
             ready_due: None,
             outbox: VecDeque::new(),
+            text,
+            texts: VecDeque::new(),
+            handover: Handover::default(),
             held: Vec::new(),
             listeners: Listeners::new(settings),
             handlers: JoinSet::new(),
@@ -139,8 +151,10 @@ impl Dispatcher {
     ) -> Result<Stop, GatewayFailure> {
         let mut wanted_open = true;
         let events = self.around.events.clone();
+        let text = self.text.as_ref().map(|text| text.events.clone());
+        let mut taken = self.text.as_ref().map(|text| text.taken.clone());
         loop {
-            let room = self.outbox.len() < MAX_OUTBOX && self.waiting.len() < MAX_WAITING;
+            let room = self.has_room();
             let save_at = self.save_due();
             let line_at = self.presence.poll_timeout().filter(|_| self.is_established());
             let listeners_at = self.listeners.poll_timeout();
@@ -154,6 +168,17 @@ impl Dispatcher {
                         // Nobody listens to voice events any more.
                         _ => self.outbox.clear(),
                     }
+                }
+                permit = reserve(text.as_ref()), if !self.texts.is_empty() => {
+                    match (permit, self.texts.pop_front()) {
+                        (Some(permit), Some(event)) => permit.send(event),
+                        // Text has ended: what it did not take, the next process is told again.
+                        _ => self.texts.clear(),
+                    }
+                }
+                count = next_count(taken.as_mut()), if text.is_some() => {
+                    self.handover.handle_taken(count);
+                    self.count();
                 }
                 Some(ended) = self.handlers.join_next() => self.ended(ended.ok()),
                 Some(arrival) = arrivals.recv(), if room => self.handle(arrival),
@@ -177,6 +202,12 @@ impl Dispatcher {
                 }
             }
         }
+    }
+
+    fn has_room(&self) -> bool {
+        self.outbox.len() < MAX_OUTBOX
+            && self.texts.len() < MAX_TEXTS
+            && self.waiting.len() < MAX_WAITING
     }
 
     /// Ends: sends what was asked for, leaves voice if it is for good, lets the connection go by
@@ -225,11 +256,22 @@ impl Dispatcher {
     /// hears it again.
     async fn tell_the_rest(&mut self) -> bool {
         let events = self.around.events.clone();
+        let text = self.text.as_ref().map(|text| text.events.clone());
+        let mut taken = self.text.as_ref().map(|text| text.taken.clone());
         let told = async {
             while let Some(event) = self.outbox.pop_front() {
                 if events.send(event).await.is_err() {
                     return;
                 }
+            }
+            while let (Some(event), Some(text)) = (self.texts.pop_front(), &text) {
+                if text.send(event).await.is_err() {
+                    return;
+                }
+            }
+            while self.text.is_some() && !self.handover.is_settled() {
+                self.handover.handle_taken(next_count(taken.as_mut()).await);
+                self.count();
             }
         };
         timeout(LEAVE_WAIT, told).await.is_ok()
@@ -279,9 +321,8 @@ impl Dispatcher {
             Arrival::Resumed { shard, sequence } => self.resumed(shard, sequence),
             Arrival::Event { shard, sequence, text } => {
                 self.event(&text);
-                if let Some(Some(session)) = self.sessions.get_mut(shard) {
-                    session.sequence = sequence;
-                }
+                self.handover.handle_event(shard, sequence);
+                self.count();
             }
             Arrival::Away { shard } => {
                 if let Some(established) = self.established.get_mut(shard) {
@@ -307,6 +348,7 @@ impl Dispatcher {
         self.place(shard);
         self.sessions[shard] = Some(session);
         self.user = Some(user);
+        self.tell(TextEvent::Connected { user, new: true });
         tracing::info!("Discord gateway ready as user {user}");
         self.established(shard, user);
     }
@@ -315,11 +357,30 @@ impl Dispatcher {
         self.inherit();
         tracing::info!("Discord gateway session resumed");
         self.place(shard);
-        if let Some(session) = &mut self.sessions[shard] {
-            session.sequence = sequence;
-        }
+        self.handover.handle_event(shard, sequence);
+        self.count();
         if let Some(user) = self.user {
+            self.tell(TextEvent::Connected { user, new: false });
             self.established(shard, user);
+        }
+    }
+
+    /// Moves the sessions to the last event of each that counts.
+    fn count(&mut self) {
+        while let Some((shard, sequence)) = self.handover.poll_output() {
+            if let Some(Some(session)) = self.sessions.get_mut(shard) {
+                session.sequence = sequence;
+                self.keeper.note();
+            }
+        }
+    }
+
+    /// Tells text, if there is a text side.
+    fn tell(&mut self, event: TextEvent) {
+        if self.text.is_some() {
+            self.recall.follow_text(&event);
+            self.handover.handle_given();
+            self.texts.push_back(event);
         }
     }
 
@@ -368,6 +429,9 @@ impl Dispatcher {
         if let Some(saved) = &self.inherited {
             self.user = Some(saved.user);
             self.outbox.extend(saved.recall.events(saved.user));
+            let known = TextEvent::Connected { user: saved.user, new: false };
+            let places = saved.recall.text_events();
+            [known].into_iter().chain(places).for_each(|event| self.tell(event));
         }
     }
 
@@ -382,6 +446,7 @@ impl Dispatcher {
 
     fn session_lost(&mut self, shard: usize) {
         let known = self.sessions.get_mut(shard).and_then(Option::take).is_some();
+        self.handover.handle_lost(shard);
         // Nothing is sent to a session that is over: it would come up in the next one.
         if let Some(established) = self.established.get_mut(shard) {
             *established = false;
@@ -400,12 +465,13 @@ impl Dispatcher {
         // Events that were missed come before RESUMED.
         self.inherit();
         match incoming::read(text) {
-            Ok(Incoming::Voice(events)) => {
-                for event in events {
+            Ok(Incoming::Told { voice, text }) => {
+                for event in voice {
                     self.follow(&event);
                     self.outbox.push_back(event);
                 }
                 self.seats_are_free();
+                text.into_iter().for_each(|event| self.tell(event));
             }
             Ok(Incoming::Command(interaction)) => {
                 self.waiting.push_back(interaction);
@@ -478,6 +544,20 @@ impl Dispatcher {
         if let Some(user) = self.user {
             self.keeper.save(user, &self.sessions, &self.recall);
         }
+    }
+}
+
+/// A place in text's queue; none if text has ended.
+async fn reserve(text: Option<&mpsc::Sender<TextEvent>>) -> Option<mpsc::Permit<'_, TextEvent>> {
+    text?.reserve().await.ok()
+}
+
+/// How many events text has taken, when that changes. After text's end nothing changes any more.
+async fn next_count(taken: Option<&mut watch::Receiver<u64>>) -> u64 {
+    let Some(taken) = taken else { return std::future::pending().await };
+    match taken.changed().await {
+        Ok(()) => *taken.borrow_and_update(),
+        Err(_) => std::future::pending().await,
     }
 }
 

@@ -12,12 +12,12 @@ use secrecy::SecretString;
 use tokio::sync::{mpsc, watch};
 use twilight_gateway::Intents;
 
-pub use super::rest::{CommandScope, RefusalCounts, RestSettings};
 use super::{
     arrival::{self, Arrival, Routes},
     base_url::{ApiBase, api_base, gateway_url},
     clock::now,
     dispatch::{Dispatcher, Surroundings},
+    feed::TextFeed,
     keeper::{Keeper, Persistence},
     metadata::MetadataClient,
     registration,
@@ -25,6 +25,10 @@ use super::{
     session_file::{OpenFailure, SessionFile},
     thread::{self, Over, Plan},
     tunnel::Proxy,
+};
+pub use super::{
+    registration::CommandScope,
+    rest::{DiscordRest, RefusalCounts, RestSettings},
 };
 use crate::connection::{
     close::close_in_words,
@@ -46,6 +50,21 @@ const REGISTRATION_WAIT: Duration = Duration::from_secs(5);
 /// Discord's main gateway, for when nobody says where it is.
 const DEFAULT_URL: &str = "wss://gateway.discord.gg";
 
+/// What Discord is asked to tell, beside guilds and, where there is a text side, messages and
+/// reactions.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "Discord's switches, one by one")]
+pub struct IntentSettings {
+    /// Who is in which voice channel.
+    pub voice_states: bool,
+    /// Who is online. Privileged.
+    pub presence: bool,
+    /// Who joins guilds and who changes. Privileged.
+    pub guild_members: bool,
+    /// What is written, where nobody mentions the bot. Privileged.
+    pub message_content: bool,
+}
+
 /// Who the bot is and where its Discord is.
 #[derive(Clone, Debug)]
 pub struct GatewaySettings {
@@ -55,14 +74,16 @@ pub struct GatewaySettings {
     pub api_base_url: Option<String>,
     /// The application's id; `None`: asked of Discord.
     pub application_id: Option<u64>,
-    /// Whether voice runs: the intent GUILD_VOICE_STATES, and `/vc` among the commands.
+    /// What Discord is asked to tell.
+    pub intents: IntentSettings,
+    /// Whether voice runs: `/vc` is among the commands.
     pub voice: bool,
     /// Where slash commands are registered.
     pub commands: CommandScope,
     /// How the connection behaves.
     pub connection: ConnectionSettings,
-    /// How REST behaves.
-    pub rest: RestSettings,
+    /// What REST is asked through.
+    pub rest: DiscordRest,
 }
 
 /// How the gateway and the rest of the process talk.
@@ -79,6 +100,8 @@ pub struct GatewayChannels {
     pub presence: Option<watch::Receiver<PresenceInput>>,
     /// Who may command the agent where, as it is now.
     pub policy: watch::Receiver<Arc<Policy>>,
+    /// Where messages go; `None`: they are not asked for.
+    pub text: Option<TextFeed>,
 }
 
 impl GatewayChannels {
@@ -91,7 +114,7 @@ impl GatewayChannels {
     ) -> Self {
         let monitor = GatewayMonitor::default();
         let (_, policy) = watch::channel(Arc::default());
-        Self { voice_events, voice_requests, voice, monitor, presence: None, policy }
+        Self { voice_events, voice_requests, voice, monitor, presence: None, policy, text: None }
     }
 }
 
@@ -247,12 +270,19 @@ pub async fn run_until(
         }
         None => None,
     };
-    let intents = intents(&settings);
+    let intents = intents(&settings, channels.text.is_some());
     let connection = Arc::new(settings.connection.clone());
     let file = open_file(&settings)?;
     let saved = file.as_ref().and_then(|file| file.load(&connection.reconnect, intents.bits()));
-    let GatewayChannels { voice_events, mut voice_requests, voice, monitor, presence, policy } =
-        channels;
+    let GatewayChannels {
+        voice_events,
+        mut voice_requests,
+        voice,
+        monitor,
+        presence,
+        policy,
+        text,
+    } = channels;
     let (keep_wanted, mut wanted) = match presence {
         Some(wanted) => (None, wanted),
         None => {
@@ -267,8 +297,7 @@ pub async fn run_until(
     let capacity = connection.event_queue.max_queue_size;
     let (arrivals, mut arriving) = arrival::queue(capacity, monitor.clone());
     let routes = Routes::default();
-    let proxy_url = connection.proxy.as_deref();
-    let rest = Arc::new(Rest::with(&settings.token, base.as_ref(), proxy_url, &settings.rest));
+    let rest = Arc::clone(settings.rest.rest());
     let plan = Plan {
         token: settings.token.clone(),
         intents,
@@ -289,8 +318,14 @@ pub async fn run_until(
     let around =
         Surroundings { rest: rest_of, voice, policy, events: voice_events, routes, monitor };
     let sessions = saved.as_ref().map(|saved| saved.sessions.clone()).unwrap_or_default();
-    let mut dispatcher =
-        Dispatcher::new(around, connection.event_queue, line, Keeper::new(persistence), saved);
+    let mut dispatcher = Dispatcher::new(
+        around,
+        connection.event_queue,
+        line,
+        Keeper::new(persistence),
+        saved,
+        text,
+    );
 
     let mut driver = pin!(connect(&settings, base.as_ref(), rest, plan, sessions));
     let mut shutdown = pin!(shutdown);
@@ -337,13 +372,23 @@ fn presence_line(input: &PresenceInput) -> PresenceLine {
     line
 }
 
-fn intents(settings: &GatewaySettings) -> Intents {
-    // Neither is privileged. Interactions and VOICE_SERVER_UPDATE need no intent.
-    let mut intents = Intents::GUILDS;
-    if settings.voice {
-        intents |= Intents::GUILD_VOICE_STATES;
-    }
-    intents
+/// Interactions and VOICE_SERVER_UPDATE need no intent.
+fn intents(settings: &GatewaySettings, text: bool) -> Intents {
+    let IntentSettings { voice_states, presence, guild_members, message_content } =
+        settings.intents;
+    [
+        (true, Intents::GUILDS),
+        (voice_states, Intents::GUILD_VOICE_STATES),
+        (text, Intents::GUILD_MESSAGES | Intents::DIRECT_MESSAGES),
+        (text, Intents::GUILD_MESSAGE_REACTIONS | Intents::DIRECT_MESSAGE_REACTIONS),
+        // The rest must be switched on in Discord's portal, too.
+        (text && message_content, Intents::MESSAGE_CONTENT),
+        (guild_members, Intents::GUILD_MEMBERS),
+        (presence, Intents::GUILD_PRESENCES),
+    ]
+    .into_iter()
+    .filter_map(|(wanted, intents)| wanted.then_some(intents))
+    .collect()
 }
 
 /// Asks where the gateway is and connects there, again and again, until it is to stop.

@@ -11,8 +11,11 @@ use reqwest::{
 use secrecy::{ExposeSecret as _, SecretString};
 use twilight_http::request::{Method, Request};
 
-use super::{base_url::ApiBase, rest::in_words};
+use super::{base_url::ApiBase, rest_failure::in_words};
 use crate::requests::{bucket::Limits, retry::Attempt, settings::RestSettings};
+
+/// Bytes per millisecond of an upload that is slow, but goes on: half a megabit a second.
+const SLOW_UPLOAD: usize = 64;
 
 /// What an attempt gave.
 #[derive(Debug)]
@@ -86,6 +89,7 @@ pub(super) struct Transport {
     client: Result<Client, String>,
     base: String,
     authorization: Option<HeaderValue>,
+    timeout: Duration,
     max_body: usize,
 }
 
@@ -97,7 +101,6 @@ impl Transport {
         settings: &RestSettings,
     ) -> Self {
         let builder = Client::builder()
-            .timeout(settings.timeout)
             .redirect(redirect::Policy::none())
             .user_agent("DiscordBot (https://github.com/clawvoice/clawvoice, 0.1)");
         let builder = match proxy.map(reqwest::Proxy::https) {
@@ -116,7 +119,8 @@ impl Transport {
             None => "https://discord.com/api/v10/".to_owned(),
         };
         let client = builder.build().map_err(|error| in_words(&error.without_url()));
-        Self { client, base, authorization, max_body: settings.max_body }
+        let (timeout, max_body) = (settings.timeout, settings.max_body);
+        Self { client, base, authorization, timeout, max_body }
     }
 
     /// Whether the token can be sent at all.
@@ -134,6 +138,7 @@ impl Transport {
         let mut request = client
             .request(prepared.method.clone(), url)
             .headers(prepared.headers.clone())
+            .timeout(self.timeout + upload_time(prepared.body.len()))
             .body(prepared.body.clone());
         if let Some(kind) = &prepared.content_type {
             request = request.header(CONTENT_TYPE, kind.clone());
@@ -175,6 +180,11 @@ impl Transport {
         let attempt = answered(status.as_u16(), &headers, &body);
         Outcome { attempt, limits, answer: Ok((status.as_u16(), body.into())) }
     }
+}
+
+/// What is granted to a body on its way out, besides the time for an answer.
+fn upload_time(bytes: usize) -> Duration {
+    Duration::from_millis(u64::try_from(bytes / SLOW_UPLOAD).unwrap_or(u64::MAX))
 }
 
 fn failed(attempt: Attempt, words: String) -> Outcome {

@@ -6,13 +6,11 @@ use std::fmt;
 
 use async_trait::async_trait;
 use clawvoice_session::{ChannelId, GuildId, LookupDoor, RoomLookup, UserId, VoiceStateLookup};
-use secrecy::SecretString;
 use serde::de::DeserializeOwned;
 use twilight_http::{request::Request, routing::Route};
 
 use super::{
-    base_url::api_base,
-    rest::{Rest, RestFailure, RestSettings},
+    rest::{DiscordRest, RestFailure},
     room::{self, Channel, Guild, Member},
 };
 
@@ -22,25 +20,20 @@ const UNKNOWN_VOICE_STATE: u64 = 10_065;
 /// Looks things up by REST.
 #[derive(Debug)]
 pub struct Lookups {
-    rest: Rest,
+    discord: DiscordRest,
 }
 
 impl Lookups {
-    /// For the bot with this token, on Discord or on what answers at `api_base_url`; `None`: that is
-    /// no address.
+    /// As this bot.
     #[must_use]
-    pub fn new(token: &SecretString, api_base_url: Option<&str>) -> Option<Self> {
-        let base = match api_base_url {
-            Some(url) => Some(api_base(url)?),
-            None => None,
-        };
-        // Each is asked once: whoever looks up looks again.
-        let settings = RestSettings { attempts: 1, ..RestSettings::default() };
-        Some(Self { rest: Rest::with(token, base.as_ref(), None, &settings) })
+    pub fn new(discord: DiscordRest) -> Self {
+        Self { discord }
     }
 
     async fn get<T: DeserializeOwned>(&self, route: Route<'_>) -> Result<T, NoAnswer> {
-        let bytes = self.rest.call("a look-up", &Request::from_route(&route)).await?;
+        // Whoever looks up looks again.
+        let request = Request::from_route(&route);
+        let bytes = self.discord.rest().call_once("a look-up", &request).await?;
         serde_json::from_slice(&bytes).map_err(|error| {
             NoAnswer::Passing(format!("the answer to a look-up cannot be read: {error}"))
         })

@@ -5,7 +5,7 @@ use std::time::Duration;
 use reqwest::{Client, redirect};
 use secrecy::{ExposeSecret as _, SecretString};
 
-use super::{base_url::ApiBase, rest::in_words};
+use super::{base_url::ApiBase, rest_failure::in_words};
 use crate::connection::metadata::{Asked, MAX_ANSWER};
 
 /// Asks Discord.

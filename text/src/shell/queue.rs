@@ -59,18 +59,24 @@ impl Queue {
         Self { shared: Arc::new(shared), keeper: OnceLock::new() }
     }
 
-    /// A place in the queue; it is given back when it is dropped.
-    pub(super) fn enter(&self, route: Route) -> Result<Place<'_>, QueueFull> {
+    /// A place in the queue; it is given back when it is dropped. `most`: how often the request is
+    /// made at most, if not as often as others.
+    pub(super) fn enter(&self, route: Route, most: Option<u32>) -> Result<Place<'_>, QueueFull> {
         self.keeper.get_or_init(|| {
             tokio::spawn(keep(Arc::clone(&self.shared)));
         });
         let (go, turn) = oneshot::channel();
         let mut inner = self.shared.lock();
-        let ticket = inner.schedule.submit(now(), route)?;
+        let ticket = inner.schedule.submit(now(), route, most)?;
         inner.waiting.insert(ticket, go);
         drop(inner);
         self.shared.changed.notify_one();
         Ok(Place { queue: self, ticket, turn: Some(turn) })
+    }
+
+    /// Whether the gateway is down.
+    pub(super) fn gateway_is_down(&self, is_down: bool) {
+        self.shared.lock().schedule.handle_gateway(is_down);
     }
 
     /// Refusals of the last ten minutes.

@@ -1,137 +1,110 @@
-//! The REST calls that are made. twilight-http writes and reads them; the queue in front of
-//! Discord, and what is asked again, are ours (`crate::requests`), because twilight's own waits
-//! cannot be counted, ordered or bounded.
+//! REST of one account: one queue in front of Discord, whoever asks.
 //!
-//! Source: Discord, "Rate Limits", "Application Commands", "Receiving and Responding".
+//! twilight-http writes most requests and reads most answers; the queue, and what is asked again,
+//! are ours (`crate::requests`), because twilight's own waits cannot be counted, ordered or bounded.
+//!
+//! Source: Discord, "Rate Limits".
 
-use std::fmt::Write as _;
+use std::{
+    fmt,
+    sync::{Arc, Mutex},
+};
 
 use bytes::Bytes;
-use clawvoice_session::{ChannelId, GuildId};
+use clawvoice_session::{ChannelId, UserId};
 use secrecy::{ExposeSecret as _, SecretString};
-use serde::{Deserialize, de::DeserializeOwned};
-use serde_json::{Value, json};
+use serde::de::DeserializeOwned;
+use serde_json::Value;
 use twilight_http::{
-    Client, Error,
-    api_error::ApiError,
-    error::ErrorType,
+    Client,
     request::{Method, Request, RequestBuilder, TryIntoRequest},
-    routing::Route,
+    routing::Route as Path,
 };
-use twilight_model::{
-    application::command::Command,
-    channel::message::{AllowedMentions, MessageFlags},
-    http::interaction::{InteractionResponse, InteractionResponseData, InteractionResponseType},
-    id::{
-        Id,
-        marker::{ApplicationMarker, GuildMarker},
-    },
-};
+use twilight_model::id::Id;
 
+pub use super::rest_failure::RestFailure;
 use super::{
-    base_url::ApiBase,
-    command_form::{command, same},
+    base_url::{ApiBase, api_base},
     http::{Prepared, Transport},
     queue::Queue,
 };
 pub use crate::requests::{refusals::RefusalCounts, settings::RestSettings};
 use crate::{
-    command::Definition,
-    requests::{nonce, retry::Next, route},
+    memory::Memory,
+    requests::{
+        nonce,
+        retry::{Attempt, Next},
+        route::Route,
+    },
 };
 
-/// Longest message content Discord takes, in characters.
-const MAX_CONTENT: usize = 2000;
+/// Direct messages that are remembered.
+const MAX_DIRECT: usize = 4096;
 
-/// Why a REST call failed.
-#[derive(Debug, thiserror::Error)]
-pub(super) enum RestFailure {
-    /// 401: the token is not one, or is no longer valid.
-    #[error("Discord refused the bot token")]
-    TokenRefused,
-    /// Discord understood and refused (4xx).
-    #[error("Discord refused {what} with status {status}: {message}")]
-    Refused {
-        /// What was asked.
-        what: &'static str,
-        /// The HTTP status.
-        status: u16,
-        /// Discord's JSON error code; 0: none.
-        code: u64,
-        /// Discord's words.
-        message: String,
-    },
-    /// Too many calls wait already.
-    #[error("{what} is not asked: too many requests wait already")]
-    QueueFull {
-        /// What was to be asked.
-        what: &'static str,
-    },
-    /// No answer, no connection, or a server error (5xx).
-    #[error("{what} failed: {reason}")]
-    Unreachable {
-        /// What was asked.
-        what: &'static str,
-        /// In words.
-        reason: String,
-    },
+/// REST of one account, to be shared by all who ask in its name.
+#[derive(Clone)]
+pub struct DiscordRest {
+    rest: Arc<Rest>,
+    /// Direct messages by user: opening one is asked once.
+    pub(super) direct: Arc<Mutex<Memory<UserId, ChannelId>>>,
+    base: Option<ApiBase>,
 }
 
-impl RestFailure {
-    /// A call that twilight could not even write.
-    fn unwritten(what: &'static str, error: &Error) -> Self {
-        match error.kind() {
-            // A token with a line break or the like cannot be sent; Discord would refuse it too.
-            ErrorType::CreatingHeader { .. } => Self::TokenRefused,
-            _ => Self::Refused { what, status: 0, code: 0, message: in_words(error) },
-        }
+impl DiscordRest {
+    /// For the bot with this token, on Discord or on what answers at `base_url`
+    /// (`http(s)://host[:port][/api/v10]`); `None`: that is no address. `proxy`: an HTTP proxy; the
+    /// environment's are not used.
+    #[must_use]
+    pub fn new(
+        token: &SecretString,
+        base_url: Option<&str>,
+        proxy: Option<&str>,
+        settings: &RestSettings,
+    ) -> Option<Self> {
+        // twilight and uploads take the process's TLS provider; another one will do.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let base = match base_url {
+            Some(url) => Some(api_base(url)?),
+            None => None,
+        };
+        let rest = Arc::new(Rest::with(token, base.as_ref(), proxy, settings));
+        let direct = Arc::new(Mutex::new(Memory::new(MAX_DIRECT)));
+        Some(Self { rest, direct, base })
     }
 
-    /// An answer that is no success.
-    fn answered(what: &'static str, status: u16, body: &[u8]) -> Self {
-        match status {
-            401 => Self::TokenRefused,
-            400..500 if status != 408 && status != 429 => {
-                let (code, message) = match serde_json::from_slice::<ApiError>(body) {
-                    Ok(ApiError::General(error)) => (error.code, error.message),
-                    Ok(error) => (0, error.to_string()),
-                    Err(_) => (0, "no reason was given".to_owned()),
-                };
-                Self::Refused { what, status, code, message }
-            }
-            _ => Self::Unreachable { what, reason: format!("status {status}") },
-        }
+    /// Whether Discord is spoken to without TLS, as one on this machine is.
+    #[must_use]
+    pub fn is_plain(&self) -> bool {
+        self.base.as_ref().is_some_and(|base| base.plain)
     }
 
-    /// Whether the same call may work later.
-    pub(super) fn may_pass(&self) -> bool {
-        matches!(self, Self::Unreachable { .. } | Self::QueueFull { .. })
+    /// Where Discord's API is, if not at Discord: host and port, without scheme and path.
+    #[must_use]
+    pub fn base_host(&self) -> Option<&str> {
+        self.base.as_ref()?.host.split('/').next()
+    }
+
+    /// Refusals of the last ten minutes.
+    #[must_use]
+    pub fn refusals(&self) -> RefusalCounts {
+        self.rest.refusals()
+    }
+
+    /// Whether the gateway is down: then what cannot be sent is tried longer.
+    pub fn gateway_is_down(&self, is_down: bool) {
+        self.rest.queue.gateway_is_down(is_down);
+    }
+
+    /// What the calls are made by.
+    pub(super) fn rest(&self) -> &Arc<Rest> {
+        &self.rest
     }
 }
 
-/// An error and what lies under it, in one line.
-pub(super) fn in_words(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        let cause_text = cause.to_string();
-        if !text.contains(&cause_text) {
-            let _ = write!(text, ": {cause_text}");
-        }
-        source = cause.source();
+impl fmt::Debug for DiscordRest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("DiscordRest").field("base", &self.base).finish_non_exhaustive()
     }
-    text
-}
-
-/// Where commands are registered.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum CommandScope {
-    /// Nowhere: commands are not touched.
-    Off,
-    /// For every guild and direct message of the application.
-    Global,
-    /// For these guilds only.
-    Guilds(Vec<GuildId>),
 }
 
 /// A REST client for one bot.
@@ -183,130 +156,24 @@ impl Rest {
         self.call(what, &request.map_err(|error| RestFailure::unwritten(what, &error))?).await
     }
 
-    /// Makes a call, again after failures that may pass; gives the answer's body.
-    pub(super) async fn call(
+    /// Makes a call with a JSON body or none; gives the answer's body.
+    pub(super) async fn send(
         &self,
         what: &'static str,
-        request: &Request,
+        path: &Path<'_>,
+        body: Option<&Value>,
     ) -> Result<Bytes, RestFailure> {
-        if !self.transport.has_token() {
-            return Err(RestFailure::TokenRefused);
-        }
-        let prepared = Prepared::new(request, enforce_nonce);
-        let prepared = prepared.ok_or_else(|| RestFailure::Refused {
-            what,
-            status: 0,
-            code: 0,
-            message: "its method is not known".to_owned(),
-        })?;
-        let route = route::Route::of(prepared.method(), prepared.path());
-        let entered = self.queue.enter(route);
-        let mut place = entered.map_err(|_| RestFailure::QueueFull { what })?;
-        while place.turn().await {
-            let outcome = self.transport.attempt(&prepared).await;
-            let next = place.ended(&outcome.attempt, &outcome.limits);
-            let failure = match outcome.answer {
-                Ok((200..300, body)) => return Ok(body),
-                Ok((status, body)) => RestFailure::answered(what, status, &body),
-                Err(reason) => RestFailure::Unreachable { what, reason },
-            };
-            match next {
-                Next::Done => return Err(failure),
-                Next::Again(wait) => {
-                    tracing::debug!("{failure}; next try in {} ms", wait.as_millis());
-                }
-            }
-        }
-        Err(RestFailure::Unreachable { what, reason: "the queue has ended".to_owned() })
+        let request = Request::builder(path);
+        self.built(what, body.into_iter().fold(request, |request, body| request.json(body))).await
     }
 
-    /// The bot's application.
-    pub(super) async fn application_id(&self) -> Result<u64, RestFailure> {
-        let what = "GET /applications/@me";
-        let body = self.ask(what, self.client.current_user_application()).await?;
-        let application: Application = read(what, &body)?;
-        application.id.parse().map_err(|_| unreadable(what))
-    }
-
-    /// Makes the registered commands those of `wanted`; writes only where they differ.
-    pub(super) async fn register(
+    /// Looks at what is there.
+    pub(super) async fn get<T: DeserializeOwned>(
         &self,
-        application: u64,
-        scope: &CommandScope,
-        wanted: &[Definition],
-    ) -> Result<(), RestFailure> {
-        let application = id(application)?;
-        match scope {
-            CommandScope::Off => Ok(()),
-            CommandScope::Global => self.register_global(application, wanted).await,
-            CommandScope::Guilds(guilds) => {
-                for guild in guilds {
-                    self.register_in(application, id(guild.get())?, wanted).await?;
-                }
-                Ok(())
-            }
-        }
-    }
-
-    async fn register_global(
-        &self,
-        application: Id<ApplicationMarker>,
-        wanted: &[Definition],
-    ) -> Result<(), RestFailure> {
-        let interaction = self.client.interaction(application);
-        let what = "GET /applications/{id}/commands";
-        let body = self.ask(what, interaction.global_commands()).await?;
-        let present: Vec<Command> = read(what, &body)?;
-        if !same(&present, wanted) {
-            let commands: Vec<Command> = wanted.iter().map(command).collect();
-            let what = "PUT /applications/{id}/commands";
-            self.ask(what, interaction.set_global_commands(&commands)).await?;
-            tracing::info!("registered {} slash command(s)", commands.len());
-        }
-        Ok(())
-    }
-
-    async fn register_in(
-        &self,
-        application: Id<ApplicationMarker>,
-        guild: Id<GuildMarker>,
-        wanted: &[Definition],
-    ) -> Result<(), RestFailure> {
-        let interaction = self.client.interaction(application);
-        let what = "GET /applications/{id}/guilds/{id}/commands";
-        let body = self.ask(what, interaction.guild_commands(guild)).await?;
-        let present: Vec<Command> = read(what, &body)?;
-        if !same(&present, wanted) {
-            let commands: Vec<Command> = wanted.iter().map(command).collect();
-            let what = "PUT /applications/{id}/guilds/{id}/commands";
-            self.ask(what, interaction.set_guild_commands(guild, &commands)).await?;
-            tracing::info!("registered {} slash command(s) in guild {guild}", commands.len());
-        }
-        Ok(())
-    }
-
-    /// Steps out of a stage's audience; only its moderators may.
-    pub(super) async fn speak_in_stage(
-        &self,
-        guild: GuildId,
-        channel: ChannelId,
-    ) -> Result<(), RestFailure> {
-        let body = json!({ "channel_id": channel.to_string(), "suppress": false });
-        self.change_own_voice_state(guild, &body).await
-    }
-
-    /// Raises the hand in a stage's audience.
-    pub(super) async fn request_to_speak(
-        &self,
-        guild: GuildId,
-        channel: ChannelId,
-    ) -> Result<(), RestFailure> {
-        let now = jiff::Timestamp::now().to_string();
-        let body = json!({
-            "channel_id": channel.to_string(),
-            "request_to_speak_timestamp": now,
-        });
-        self.change_own_voice_state(guild, &body).await
+        what: &'static str,
+        path: &Path<'_>,
+    ) -> Result<T, RestFailure> {
+        read(what, &self.send(what, path, None).await?)
     }
 
     /// A call for which twilight has no builder, made again after a passing failure.
@@ -317,69 +184,75 @@ impl Rest {
         path: String,
         body: &Value,
     ) -> Result<T, RestFailure> {
-        let request = RequestBuilder::raw(method, path).json(body).build();
-        let request = request.map_err(|error| RestFailure::unwritten(what, &error))?;
-        read(what, &self.call(what, &request).await?)
+        read(what, &self.built(what, RequestBuilder::raw(method, path).json(body)).await?)
     }
 
-    /// twilight's own builder cannot say that somebody is *not* to be suppressed.
-    async fn change_own_voice_state(
+    /// Makes a call; gives the answer's body.
+    pub(super) async fn built(
         &self,
-        guild: GuildId,
-        body: &Value,
-    ) -> Result<(), RestFailure> {
-        let what = "PATCH /guilds/{id}/voice-states/@me";
-        let route = Route::UpdateCurrentUserVoiceState { guild_id: guild.get() };
-        let request = Request::builder(&route).json(body).build();
-        let request = request.map_err(|error| RestFailure::unwritten(what, &error))?;
-        self.call(what, &request).await?;
-        Ok(())
+        what: &'static str,
+        request: RequestBuilder,
+    ) -> Result<Bytes, RestFailure> {
+        let request = request.build().map_err(|error| RestFailure::unwritten(what, &error))?;
+        self.call(what, &request).await
     }
 
-    /// First answer to an interaction: "thinking", visible to the user who typed only.
-    pub(super) async fn defer(
+    /// Makes a call, again after failures that may pass; gives the answer's body.
+    pub(super) async fn call(
         &self,
-        application: u64,
-        interaction: u64,
-        token: &SecretString,
-    ) -> Result<(), RestFailure> {
-        let client = self.client.interaction(id(application)?);
-        let interaction = id(interaction)?;
-        let response = InteractionResponse {
-            kind: InteractionResponseType::DeferredChannelMessageWithSource,
-            data: Some(InteractionResponseData {
-                flags: Some(MessageFlags::EPHEMERAL),
-                ..InteractionResponseData::default()
-            }),
-        };
-        let what = "POST /interactions/{id}/callback";
-        let token = token.expose_secret();
-        self.ask(what, client.create_response(interaction, token, &response)).await?;
-        Ok(())
+        what: &'static str,
+        request: &Request,
+    ) -> Result<Bytes, RestFailure> {
+        self.call_at_most(what, request, None).await
     }
 
-    /// Puts `text` in the place of "thinking".
-    pub(super) async fn answer(
+    /// Makes a call, and does not ask again, unless there is a rate limit.
+    pub(super) async fn call_once(
         &self,
-        application: u64,
-        token: &SecretString,
-        text: &str,
-    ) -> Result<(), RestFailure> {
-        let client = self.client.interaction(id(application)?);
-        let text: String = text.chars().take(MAX_CONTENT).collect();
-        let nobody = AllowedMentions::default();
-        let what = "PATCH /webhooks/{id}/messages/@original";
-        let token = token.expose_secret();
-        let edit = client.update_response(token).content(Some(&text));
-        self.ask(what, edit.allowed_mentions(Some(&nobody))).await?;
-        Ok(())
+        what: &'static str,
+        request: &Request,
+    ) -> Result<Bytes, RestFailure> {
+        self.call_at_most(what, request, Some(1)).await
     }
-}
 
-/// What is read of an application.
-#[derive(Deserialize)]
-struct Application {
-    id: String,
+    async fn call_at_most(
+        &self,
+        what: &'static str,
+        request: &Request,
+        most: Option<u32>,
+    ) -> Result<Bytes, RestFailure> {
+        if !self.transport.has_token() {
+            return Err(RestFailure::TokenRefused);
+        }
+        let prepared = Prepared::new(request, enforce_nonce)
+            .ok_or_else(|| RestFailure::unsent(what, "its method is not known"))?;
+        let route = Route::of(prepared.method(), prepared.path());
+        let entered = self.queue.enter(route, most);
+        let mut place = entered.map_err(|_| RestFailure::QueueFull { what })?;
+        let mut perhaps_done = false;
+        while place.turn().await {
+            let outcome = self.transport.attempt(&prepared).await;
+            let next = place.ended(&outcome.attempt, &outcome.limits);
+            let failure = match outcome.answer {
+                Ok((200..300, body)) => return Ok(body),
+                Ok((status, body)) => RestFailure::answered(what, status, &body),
+                Err(reason) => {
+                    let perhaps_done = outcome.attempt != Attempt::NotConnected;
+                    RestFailure::Unreachable { what, reason, perhaps_done }
+                }
+            };
+            let failure = failure.after(perhaps_done);
+            match next {
+                Next::Done => return Err(failure),
+                Next::Again(wait) => {
+                    perhaps_done = failure.is_perhaps_done();
+                    tracing::debug!("{failure}; next try in {} ms", wait.as_millis());
+                }
+            }
+        }
+        let reason = "the queue has ended".to_owned();
+        Err(RestFailure::Unreachable { what, reason, perhaps_done })
+    }
 }
 
 /// A message that is created keeps its nonce over all attempts, so that it is posted once.
@@ -398,27 +271,21 @@ fn enforce_nonce(call: &str, body: Vec<u8>) -> Vec<u8> {
 }
 
 /// The value in an answer's body.
-fn read<T: DeserializeOwned>(what: &'static str, body: &[u8]) -> Result<T, RestFailure> {
-    serde_json::from_slice(body).map_err(|_| unreadable(what))
-}
-
-fn unreadable(what: &'static str) -> RestFailure {
-    RestFailure::Unreachable { what, reason: "the answer is not one of Discord's API".to_owned() }
+pub(super) fn read<T: DeserializeOwned>(what: &'static str, body: &[u8]) -> Result<T, RestFailure> {
+    serde_json::from_slice(body).map_err(|_| RestFailure::unreadable(what))
 }
 
 /// An id in twilight's type.
-fn id<T>(id: u64) -> Result<Id<T>, RestFailure> {
-    Id::new_checked(id).ok_or_else(|| RestFailure::Refused {
-        what: "an id",
-        status: 0,
-        code: 0,
-        message: "0 is not a Discord id".to_owned(),
-    })
+pub(super) fn id<T>(id: u64) -> Result<Id<T>, RestFailure> {
+    Id::new_checked(id).ok_or_else(|| RestFailure::unsent("an id", "0 is not a Discord id"))
 }
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
+
     #[test]
     fn only_messages_that_are_created_get_a_nonce() {
         let body = br#"{"content":"hi"}"#.to_vec();

@@ -2,42 +2,62 @@
 
 use async_trait::async_trait;
 use clawvoice_session::{ChannelId, GuildId, StageAnswer, StageDoor};
-use secrecy::SecretString;
+use serde_json::{Value, json};
+use twilight_http::routing::Route;
 
-use super::{
-    base_url::api_base,
-    rest::{Rest, RestFailure},
-};
+use super::rest::{DiscordRest, RestFailure};
 
 /// Asks by REST. Source: Discord, "Modify Current User Voice State".
 #[derive(Debug)]
 pub struct StageRequests {
-    rest: Rest,
+    discord: DiscordRest,
 }
 
 impl StageRequests {
-    /// For the bot with this token, on Discord or on what answers at `api_base_url`; `None`: that is
-    /// no address.
+    /// As this bot.
     #[must_use]
-    pub fn new(token: &SecretString, api_base_url: Option<&str>) -> Option<Self> {
-        let base = match api_base_url {
-            Some(url) => Some(api_base(url)?),
-            None => None,
-        };
-        Some(Self { rest: Rest::new(token, base.as_ref()) })
+    pub fn new(discord: DiscordRest) -> Self {
+        Self { discord }
+    }
+
+    /// Steps out of a stage's audience; only its moderators may.
+    async fn step_out(&self, guild: GuildId, channel: ChannelId) -> Result<(), RestFailure> {
+        let body = json!({ "channel_id": channel.to_string(), "suppress": false });
+        self.change_own_voice_state(guild, &body).await
+    }
+
+    /// Raises the hand in a stage's audience.
+    async fn raise_hand(&self, guild: GuildId, channel: ChannelId) -> Result<(), RestFailure> {
+        let now = jiff::Timestamp::now().to_string();
+        let body = json!({
+            "channel_id": channel.to_string(),
+            "request_to_speak_timestamp": now,
+        });
+        self.change_own_voice_state(guild, &body).await
+    }
+
+    /// twilight's own builder cannot say that somebody is *not* to be suppressed.
+    async fn change_own_voice_state(
+        &self,
+        guild: GuildId,
+        body: &Value,
+    ) -> Result<(), RestFailure> {
+        let path = Route::UpdateCurrentUserVoiceState { guild_id: guild.get() };
+        let what = "PATCH /guilds/{id}/voice-states/@me";
+        self.discord.rest().send(what, &path, Some(body)).await.map(drop)
     }
 }
 
 #[async_trait]
 impl StageDoor for StageRequests {
     async fn speak(&self, guild: GuildId, channel: ChannelId) -> StageAnswer {
-        match self.rest.speak_in_stage(guild, channel).await {
+        match self.step_out(guild, channel).await {
             Ok(()) => return StageAnswer::Speaks,
             // Not a moderator of the stage: it is theirs to decide.
             Err(RestFailure::Refused { status: 403, .. }) => {}
             Err(failure) => return StageAnswer::Refused(failure.to_string()),
         }
-        match self.rest.request_to_speak(guild, channel).await {
+        match self.raise_hand(guild, channel).await {
             Ok(()) => StageAnswer::Asked,
             Err(RestFailure::Refused { status: 403, .. }) => StageAnswer::Refused(
                 "the bot needs the Request to Speak permission to ask, or Mute Members to speak \

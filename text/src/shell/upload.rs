@@ -10,7 +10,7 @@ use reqwest::{
     redirect,
 };
 
-use super::rest::in_words;
+use super::rest_failure::in_words;
 
 /// Waits between the attempts of an upload that failed for a passing reason.
 const WAITS: [Duration; 2] = [Duration::from_millis(250), Duration::from_millis(750)];

@@ -4,13 +4,11 @@ use std::{fs::File, path::Path};
 
 use bytes::Bytes;
 use clawvoice_session::ChannelId;
-use secrecy::SecretString;
 use serde::Deserialize;
 use twilight_http::request::Method;
 
 use super::{
-    base_url::api_base,
-    rest::{Rest, RestFailure},
+    rest::{DiscordRest, RestFailure},
     upload::{UploadFailure, Uploads},
 };
 use crate::delivery::voice_message::{
@@ -71,8 +69,7 @@ pub enum SendFailure {
 /// Sends voice messages as one bot.
 #[derive(Debug)]
 pub struct VoiceMessages {
-    rest: Rest,
-    plain: bool,
+    discord: DiscordRest,
 }
 
 /// What is read of the posted message.
@@ -82,18 +79,10 @@ struct Posted {
 }
 
 impl VoiceMessages {
-    /// For the bot with this token, on Discord or on what answers at `api_base_url`; `None`: that is
-    /// no address.
+    /// As this bot.
     #[must_use]
-    pub fn new(token: &SecretString, api_base_url: Option<&str>) -> Option<Self> {
-        // twilight and the upload take the process's TLS provider; another one will do.
-        let _ = rustls::crypto::ring::default_provider().install_default();
-        let base = match api_base_url {
-            Some(url) => Some(api_base(url)?),
-            None => None,
-        };
-        let plain = base.as_ref().is_some_and(|base| base.plain);
-        Some(Self { rest: Rest::new(token, base.as_ref()), plain })
+    pub fn new(discord: DiscordRest) -> Self {
+        Self { discord }
     }
 
     /// Posts a voice message.
@@ -109,7 +98,8 @@ impl VoiceMessages {
         let asked = slot_request(&voice);
         let what = "POST /channels/{id}/attachments";
         let slots: Slots = self
-            .rest
+            .discord
+            .rest()
             .json(what, Method::Post, path, &asked)
             .await
             .map_err(|failure| step(failure, SendFailure::Slot))?;
@@ -121,7 +111,7 @@ impl VoiceMessages {
         let body =
             message(&voice, &slot.upload_filename, channel, outgoing.silent, outgoing.reply_to);
         let failed = |failure: UploadFailure| SendFailure::Upload(failure.to_string());
-        let uploads = Uploads::new(self.plain).map_err(failed)?;
+        let uploads = Uploads::new(self.discord.is_plain()).map_err(failed)?;
         uploads
             .put(&slot.upload_url, CONTENT_TYPE, Bytes::from(voice.ogg))
             .await
@@ -129,7 +119,8 @@ impl VoiceMessages {
 
         let path = format!("channels/{channel}/messages");
         let posted: Posted = self
-            .rest
+            .discord
+            .rest()
             .json("POST /channels/{id}/messages", Method::Post, path, &body)
             .await
             .map_err(|failure| step(failure, SendFailure::Post))?;

@@ -8,8 +8,8 @@ use clawvoice_session::{
     VoiceStateRequest, VoiceStatus,
 };
 use clawvoice_text::shell::gateway::{
-    CommandScope, ConnectionSettings, GatewayChannels, GatewayFailure, GatewayMonitor,
-    GatewaySettings, ReconnectSettings, RestSettings, Stop, run_until,
+    CommandScope, ConnectionSettings, DiscordRest, GatewayChannels, GatewayFailure, GatewayMonitor,
+    GatewaySettings, IntentSettings, ReconnectSettings, RestSettings, Stop, run_until,
 };
 use localcord::{
     Server, ServerSettings,
@@ -90,14 +90,17 @@ pub(crate) fn start(server: &Server, connection: ConnectionSettings) -> Process 
     let (voice_events, events) = mpsc::channel(64);
     let (requests, voice_requests) = mpsc::channel(16);
     let (stop, stopped) = oneshot::channel();
+    let (token, base) = (server.bot_token().into(), server.api_base_url());
+    let rest = DiscordRest::new(&token, Some(&base), None, &RestSettings::default()).unwrap();
     let settings = GatewaySettings {
-        token: server.bot_token().into(),
-        api_base_url: Some(server.api_base_url()),
+        token,
+        api_base_url: Some(base),
         application_id: Some(APPLICATION),
+        intents: IntentSettings { voice_states: true, ..IntentSettings::default() },
         voice: true,
         commands: CommandScope::Global,
         connection,
-        rest: RestSettings::default(),
+        rest,
     };
     let channels = GatewayChannels {
         policy: tokio::sync::watch::channel(Arc::new(clawvoice_session::access::Policy::open())).1,

@@ -4,17 +4,19 @@
 //! kinds at any time, and one unknown object inside a GUILD_CREATE must not cost the guild's voice
 //! states. Source: Discord, "Gateway Events" and "Receiving and Responding".
 
-use std::collections::HashMap;
+mod interaction;
+mod text;
 
 use clawvoice_session::{
     ChannelId, GuildId, RoleId, UserId, VoiceChannel, VoiceGatewayEvent, VoiceServerChange,
     VoiceStateChange,
 };
-use secrecy::SecretString;
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::value::RawValue;
 
-use crate::command::{AskedIn, ChannelKind, ChosenChannel, Invocation};
+pub(crate) use interaction::Interaction;
+use interaction::interaction;
+pub(crate) use text::{Gone, TextEvent};
 
 /// Something that happened on Discord.
 #[derive(Debug)]
@@ -23,8 +25,13 @@ pub(crate) enum Incoming {
     Ready(Ready),
     /// RESUMED: the old session goes on.
     Resumed,
-    /// Something voice follows, in order.
-    Voice(Vec<VoiceGatewayEvent>),
+    /// Something that is followed, in order.
+    Told {
+        /// By voice.
+        voice: Vec<VoiceGatewayEvent>,
+        /// By text.
+        text: Vec<TextEvent>,
+    },
     /// INTERACTION_CREATE with a slash command.
     Command(Interaction),
     /// Anything else.
@@ -40,35 +47,12 @@ pub(crate) struct Ready {
     pub(crate) resume_url: String,
 }
 
-/// A slash command and what is needed to answer it.
-#[derive(Debug)]
-pub(crate) struct Interaction {
-    /// The interaction's id.
-    pub(crate) id: u64,
-    /// The application it is for.
-    pub(crate) application: u64,
-    /// Authorises answers for 15 minutes.
-    pub(crate) token: SecretString,
-    /// What was typed.
-    pub(crate) invocation: Invocation,
-}
-
 /// A dispatch that is not what Discord documents.
 #[derive(Debug, thiserror::Error)]
 #[error("{event} cannot be read: {source}")]
 pub(crate) struct IncomingError {
     event: String,
     source: serde_json::Error,
-}
-
-/// An id of a kind that has no type of its own.
-struct Snowflake(u64);
-
-impl<'de> Deserialize<'de> for Snowflake {
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        // Every id type reads the same decimal text.
-        UserId::deserialize(deserializer).map(|id| Self(id.get()))
-    }
 }
 
 #[derive(Deserialize)]
@@ -153,69 +137,11 @@ struct WireVoiceServer {
     token: String,
 }
 
-#[derive(Deserialize)]
-struct WireInteraction {
-    id: Snowflake,
-    application_id: Snowflake,
-    #[serde(rename = "type")]
-    kind: u64,
-    token: String,
-    guild_id: Option<GuildId>,
-    channel: Option<WireChannel>,
-    member: Option<WireMember>,
-    user: Option<WireUser>,
-    data: Option<WireCommand>,
-}
-
-#[derive(Deserialize)]
-struct WireCommand {
-    name: Option<String>,
-    #[serde(default)]
-    options: Vec<WireOption>,
-    #[serde(default)]
-    resolved: WireResolved,
-}
-
-#[derive(Deserialize)]
-struct WireOption {
-    name: String,
-    #[serde(rename = "type")]
-    kind: u64,
-    #[serde(default)]
-    value: serde_json::Value,
-    #[serde(default)]
-    options: Vec<WireOption>,
-}
-
-#[derive(Default, Deserialize)]
-struct WireResolved {
-    #[serde(default)]
-    channels: HashMap<String, WireChannel>,
-}
-
-#[derive(Deserialize)]
-struct WireChannel {
-    id: Option<ChannelId>,
-    #[serde(rename = "type")]
-    kind: u64,
-    #[serde(default)]
-    name: String,
-    parent_id: Option<ChannelId>,
-}
-
-/// Interaction type 2: a slash command. Source: Discord, "Interaction Type".
-const APPLICATION_COMMAND: u64 = 2;
-/// Option type 1: a subcommand. Source: Discord, "Application Command Option Type".
-const SUBCOMMAND: u64 = 1;
 /// Channel types 2 and 13. Source: Discord, "Channel Types".
 const VOICE_CHANNEL: u64 = 2;
 const STAGE_CHANNEL: u64 = 13;
-/// Channel types 10, 11 and 12: threads.
-const THREADS: [u64; 3] = [10, 11, 12];
 /// Of a voice channel that does not say, bits per second.
 const DEFAULT_BITRATE: u32 = 64_000;
-/// Option type 7: a channel.
-const CHANNEL: u64 = 7;
 
 /// Reads one gateway message.
 ///
@@ -232,43 +158,57 @@ pub(crate) fn read(text: &str) -> Result<Incoming, IncomingError> {
             Incoming::Ready(Ready { user: ready.user.id, resume_url: ready.resume_gateway_url })
         }
         "RESUMED" => Incoming::Resumed,
-        "GUILD_CREATE" => Incoming::Voice(guild(&parse(&event, data)?)),
-        "CHANNEL_CREATE" | "CHANNEL_UPDATE" => {
-            let channel: WireVoiceChannel = parse(&event, data)?;
-            let guild = channel.guild_id;
-            Incoming::Voice(guild.map_or_else(Vec::new, |guild| voice_channel(guild, channel)))
-        }
-        "GUILD_UPDATE" => {
-            let guild: WireGuild<'_> = parse(&event, data)?;
-            Incoming::Voice(guild_name(&guild).into_iter().collect())
-        }
-        "GUILD_MEMBER_UPDATE" => {
-            let member: WireMemberOf = parse(&event, data)?;
-            Incoming::Voice(about(member.guild_id, &member.member).collect())
-        }
-        "VOICE_STATE_UPDATE" => {
-            let state: WireVoiceState = parse(&event, data)?;
-            // Without a guild it is a call in a direct message, which bots cannot join.
-            Incoming::Voice(state.guild_id.map_or_else(Vec::new, |id| voice_state(id, state)))
-        }
-        "VOICE_SERVER_UPDATE" => {
-            let server: WireVoiceServer = parse(&event, data)?;
-            Incoming::Voice(vec![VoiceGatewayEvent::Server(VoiceServerChange {
-                guild: server.guild_id,
-                endpoint: server.endpoint.filter(|endpoint| !endpoint.is_empty()),
-                token: server.token.into(),
-            })])
-        }
         "INTERACTION_CREATE" => {
             interaction(parse(&event, data)?).map_or(Incoming::Other, Incoming::Command)
         }
-        _ => Incoming::Other,
+        _ => {
+            let voice = voice_events(&event, data)?;
+            let text = text::events(&event, data).map_err(|source| unreadable(&event, source))?;
+            match (voice.is_empty(), text.is_empty()) {
+                (true, true) => Incoming::Other,
+                _ => Incoming::Told { voice, text },
+            }
+        }
+    })
+}
+
+/// What voice is told by an event; nothing if it does not follow it.
+fn voice_events(event: &str, data: &str) -> Result<Vec<VoiceGatewayEvent>, IncomingError> {
+    Ok(match event {
+        "GUILD_CREATE" => guild(&parse(event, data)?),
+        "CHANNEL_CREATE" | "CHANNEL_UPDATE" => {
+            let channel: WireVoiceChannel = parse(event, data)?;
+            let guild = channel.guild_id;
+            guild.map_or_else(Vec::new, |guild| voice_channel(guild, channel))
+        }
+        "GUILD_UPDATE" => guild_name(&parse(event, data)?).into_iter().collect(),
+        "GUILD_MEMBER_UPDATE" => {
+            let member: WireMemberOf = parse(event, data)?;
+            about(member.guild_id, &member.member).collect()
+        }
+        "VOICE_STATE_UPDATE" => {
+            let state: WireVoiceState = parse(event, data)?;
+            // Without a guild it is a call in a direct message, which bots cannot join.
+            state.guild_id.map_or_else(Vec::new, |id| voice_state(id, state))
+        }
+        "VOICE_SERVER_UPDATE" => {
+            let server: WireVoiceServer = parse(event, data)?;
+            vec![VoiceGatewayEvent::Server(VoiceServerChange {
+                guild: server.guild_id,
+                endpoint: server.endpoint.filter(|endpoint| !endpoint.is_empty()),
+                token: server.token.into(),
+            })]
+        }
+        _ => Vec::new(),
     })
 }
 
 fn parse<'a, T: Deserialize<'a>>(event: &str, text: &'a str) -> Result<T, IncomingError> {
-    serde_json::from_str(text)
-        .map_err(|source| IncomingError { event: event.chars().take(40).collect(), source })
+    serde_json::from_str(text).map_err(|source| unreadable(event, source))
+}
+
+fn unreadable(event: &str, source: serde_json::Error) -> IncomingError {
+    IncomingError { event: event.chars().take(40).collect(), source }
 }
 
 fn guild(guild: &WireGuild<'_>) -> Vec<VoiceGatewayEvent> {
@@ -337,50 +277,6 @@ fn name(guild: GuildId, member: &WireMember) -> Option<VoiceGatewayEvent> {
     Some(VoiceGatewayEvent::Name { guild, user: user.id, label: label.to_owned(), bot: user.bot })
 }
 
-/// Of a thread, the parent is the channel it belongs to; of a channel it is a mere category.
-fn place(channel: WireChannel) -> Option<AskedIn> {
-    let is_thread = THREADS.contains(&channel.kind);
-    Some(AskedIn {
-        channel: channel.id?,
-        name: channel.name,
-        parent: channel.parent_id.filter(|_| is_thread),
-    })
-}
-
-fn interaction(wire: WireInteraction) -> Option<Interaction> {
-    let (APPLICATION_COMMAND, Some(data)) = (wire.kind, wire.data) else { return None };
-    let subcommand = data.options.iter().find(|option| option.kind == SUBCOMMAND);
-    let channel = subcommand
-        .and_then(|chosen| chosen.options.iter().find(|option| option.kind == CHANNEL))
-        .and_then(|option| option.value.as_str()?.parse::<ChannelId>().ok())
-        .map(|id| {
-            let resolved = data.resolved.channels.get(&id.to_string());
-            let kind = resolved.map(|channel| ChannelKind::from_wire(channel.kind));
-            ChosenChannel { id, kind, name: resolved.map(|it| it.name.clone()).unwrap_or_default() }
-        });
-    let roles = wire.member.as_ref().and_then(|member| member.roles.clone()).unwrap_or_default();
-    let nick = wire.member.as_ref().and_then(|member| member.nick.clone());
-    let who = wire.member.and_then(|member| member.user).or(wire.user);
-    let user = who.as_ref().map(|user| user.id);
-    let names = who.into_iter().flat_map(|user| [user.global_name, Some(user.username)]);
-    let names = [nick].into_iter().chain(names).flatten().collect();
-    Some(Interaction {
-        id: wire.id.0,
-        application: wire.application_id.0,
-        token: wire.token.into(),
-        invocation: Invocation {
-            name: data.name?,
-            guild: wire.guild_id,
-            asked_in: wire.channel.and_then(place),
-            user,
-            roles,
-            names,
-            subcommand: subcommand.map(|option| option.name.clone()),
-            channel,
-        },
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -395,7 +291,11 @@ mod tests {
 
     /// Events in a form that can be compared.
     fn told(incoming: Incoming) -> Vec<String> {
-        let Incoming::Voice(events) = incoming else { panic!("{incoming:?}") };
+        let events = match incoming {
+            Incoming::Told { voice, .. } => voice,
+            Incoming::Other => Vec::new(),
+            other => panic!("{other:?}"),
+        };
         events
             .into_iter()
             .map(|event| match event {
@@ -471,63 +371,6 @@ mod tests {
         for gone in [json!(null), json!("")] {
             let server = json!({"guild_id": "1", "endpoint": gone, "token": "t"});
             assert_eq!(told(dispatch("VOICE_SERVER_UPDATE", server)), ["server 1 None t"]);
-        }
-    }
-
-    fn vc(kind: u64, options: Value) -> Value {
-        json!({"id": "70", "application_id": "6", "type": kind, "token": "tok", "guild_id": "1", "channel_id": "8",
-            "channel": {"id": "8", "type": 11, "name": "chat", "parent_id": "7"},
-            "member": {"user": {"id": "2", "username": "ada"}, "nick": "Countess", "roles": ["80"],
-                "permissions": "0"},
-            "data": {"id": "6", "name": "vc", "type": 1, "options": options,
-                "resolved": {"channels": {"9": {"id": "9", "type": 2, "name": "Talk"}}}}})
-    }
-
-    #[test]
-    fn a_command_with_its_channel() {
-        let join = |id: Value| {
-            json!([{"name": "join", "type": 1, "options":
-                [{"name": "channel", "type": 7, "value": id}]}])
-        };
-        let cases = [
-            (join(json!("9")), Some("join"), Some((9, Some(ChannelKind::Voice)))),
-            (join(json!("10")), Some("join"), Some((10, None))),
-            (join(json!(9)), Some("join"), None),
-            (json!([{"name": "leave", "type": 1}]), Some("leave"), None),
-            (json!([]), None, None),
-        ];
-        for (options, subcommand, channel) in cases {
-            let Incoming::Command(read) = dispatch("INTERACTION_CREATE", vc(2, options)) else {
-                panic!("not a command")
-            };
-            assert_eq!((read.id, read.application), (70, 6));
-            assert_eq!(read.token.expose_secret(), "tok");
-            assert_eq!(
-                read.invocation,
-                Invocation {
-                    name: "vc".to_owned(),
-                    guild: Some(GuildId::new(1)),
-                    asked_in: Some(AskedIn {
-                        channel: ChannelId::new(8),
-                        name: "chat".to_owned(),
-                        parent: Some(ChannelId::new(7)),
-                    }),
-                    user: Some(UserId::new(2)),
-                    roles: vec![RoleId::new(80)],
-                    names: vec!["Countess".to_owned(), "ada".to_owned()],
-                    subcommand: subcommand.map(str::to_owned),
-                    channel: channel.map(|(id, kind)| ChosenChannel {
-                        id: ChannelId::new(id),
-                        name: if kind.is_some() { "Talk".to_owned() } else { String::new() },
-                        kind,
-                    }),
-                }
-            );
-        }
-        // A ping, a button, an autocompletion.
-        for kind in [1, 3, 4] {
-            let incoming = dispatch("INTERACTION_CREATE", vc(kind, json!([])));
-            assert!(matches!(incoming, Incoming::Other), "{incoming:?}");
         }
     }
 

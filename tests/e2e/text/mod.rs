@@ -1,0 +1,3 @@
+//! Text: a human writes on localcord, the agent answers.
+
+mod chat;

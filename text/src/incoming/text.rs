@@ -1,0 +1,283 @@
+//! What text follows: messages, reactions, and the places they are in.
+//!
+//! Source: Discord, "Gateway Events": Message Create, Message Reaction Add, Channels, Threads.
+
+use clawvoice_session::{ChannelId, GuildId, MessageId, RoleId, UserId};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use serde_json::value::RawValue;
+
+use crate::{
+    message::{Author, MemberPart, Message},
+    place::Channel,
+};
+
+/// An event that text follows, in the gateway's order.
+#[derive(Clone, Debug)]
+pub enum TextEvent {
+    /// READY or RESUMED.
+    Connected {
+        /// The bot's own user.
+        user: UserId,
+        /// A new session: what happened before it is not told any more.
+        new: bool,
+    },
+    /// A guild's name.
+    Guild {
+        /// The guild.
+        guild: GuildId,
+        /// Its name.
+        name: String,
+    },
+    /// A channel or thread is there, or has changed.
+    Channel(Channel),
+    /// A place is gone.
+    Gone(Gone),
+    /// MESSAGE_CREATE.
+    Message {
+        /// The message.
+        message: Box<Message>,
+        /// The same as it came, in JSON: what is kept until it is answered.
+        body: String,
+    },
+    /// A MESSAGE_CREATE that is none, and the code of why.
+    Invalid(&'static str),
+    /// A reaction was added or taken away.
+    Reaction(Reaction),
+}
+
+/// A place that is no more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Gone {
+    /// A channel or thread was deleted.
+    Channel(ChannelId),
+    /// The bot is in the guild no more.
+    Guild(GuildId),
+}
+
+/// MESSAGE_REACTION_ADD or MESSAGE_REACTION_REMOVE.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+pub struct Reaction {
+    /// Whether it was added.
+    #[serde(skip)]
+    pub added: bool,
+    /// Who reacted.
+    #[serde(rename = "user_id")]
+    pub user: UserId,
+    /// Where.
+    #[serde(rename = "channel_id")]
+    pub channel: ChannelId,
+    /// To which message.
+    #[serde(rename = "message_id")]
+    pub message: MessageId,
+    /// The guild; `None` in direct messages.
+    #[serde(rename = "guild_id", default)]
+    pub guild: Option<GuildId>,
+    /// With what.
+    pub emoji: Emoji,
+    /// Who reacted, as a member; only of added ones, and in guilds.
+    #[serde(default)]
+    pub member: Option<ReactingMember>,
+    /// Whose message it is; only of added ones.
+    #[serde(rename = "message_author_id", default)]
+    pub message_author: Option<UserId>,
+}
+
+/// An emoji.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+pub struct Emoji {
+    /// Of a guild's own emoji.
+    #[serde(default)]
+    pub id: Option<String>,
+    /// The emoji itself, or its name.
+    #[serde(default)]
+    pub name: Option<String>,
+}
+
+/// Who reacted, as a member.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+pub struct ReactingMember {
+    /// The user.
+    #[serde(default)]
+    pub user: Option<Author>,
+    /// Nickname and roles.
+    #[serde(flatten)]
+    pub part: MemberPart,
+}
+
+impl Emoji {
+    /// As it is written in text and in paths: the emoji itself, or `name:id`.
+    #[must_use]
+    pub fn written(&self) -> String {
+        let name = self.name.clone().unwrap_or_default();
+        match &self.id {
+            Some(id) => format!("{name}:{id}"),
+            None => name,
+        }
+    }
+}
+
+impl ReactingMember {
+    /// Their roles.
+    #[must_use]
+    pub fn roles(&self) -> &[RoleId] {
+        &self.part.roles
+    }
+}
+
+#[derive(Deserialize)]
+struct WirePlaces<'a> {
+    id: GuildId,
+    #[serde(default)]
+    name: String,
+    #[serde(borrow, default)]
+    channels: Vec<&'a RawValue>,
+    #[serde(borrow, default)]
+    threads: Vec<&'a RawValue>,
+}
+
+#[derive(Deserialize)]
+struct WireId<T> {
+    id: T,
+}
+
+#[derive(Deserialize)]
+struct WireGuildGone {
+    id: GuildId,
+    /// Discord's own trouble, not the bot's removal.
+    #[serde(default)]
+    unavailable: bool,
+}
+
+#[derive(Deserialize)]
+struct WireThreads<'a> {
+    guild_id: GuildId,
+    #[serde(borrow, default)]
+    threads: Vec<&'a RawValue>,
+}
+
+/// What text is told by an event; nothing if it does not follow it.
+///
+/// # Errors
+///
+/// An event of a kind that it follows, without the fields that are used.
+pub(super) fn events(event: &str, data: &str) -> Result<Vec<TextEvent>, serde_json::Error> {
+    Ok(match event {
+        "GUILD_CREATE" | "GUILD_UPDATE" => guild(&serde_json::from_str(data)?),
+        "GUILD_DELETE" => {
+            let gone: WireGuildGone = serde_json::from_str(data)?;
+            let gone = (!gone.unavailable).then_some(TextEvent::Gone(Gone::Guild(gone.id)));
+            gone.into_iter().collect()
+        }
+        "CHANNEL_CREATE" | "CHANNEL_UPDATE" | "THREAD_CREATE" | "THREAD_UPDATE" => {
+            vec![TextEvent::Channel(Channel::read(data, None)?)]
+        }
+        "CHANNEL_DELETE" | "THREAD_DELETE" => {
+            let gone: WireId<ChannelId> = read(data)?;
+            vec![TextEvent::Gone(Gone::Channel(gone.id))]
+        }
+        "THREAD_LIST_SYNC" => {
+            let list: WireThreads<'_> = serde_json::from_str(data)?;
+            channels(&list.threads, list.guild_id).collect()
+        }
+        "MESSAGE_CREATE" => vec![message(data)],
+        "MESSAGE_REACTION_ADD" | "MESSAGE_REACTION_REMOVE" => {
+            let reaction: Reaction = read(data)?;
+            let added = event.ends_with("ADD");
+            vec![TextEvent::Reaction(Reaction { added, ..reaction })]
+        }
+        _ => Vec::new(),
+    })
+}
+
+fn read<T: DeserializeOwned>(data: &str) -> Result<T, serde_json::Error> {
+    serde_json::from_str(data)
+}
+
+fn guild(guild: &WirePlaces<'_>) -> Vec<TextEvent> {
+    let name = guild.name.clone();
+    // An unavailable guild has no name.
+    let named = (!name.is_empty()).then_some(TextEvent::Guild { guild: guild.id, name });
+    let places = channels(&guild.channels, guild.id).chain(channels(&guild.threads, guild.id));
+    named.into_iter().chain(places).collect()
+}
+
+fn channels<'a>(items: &'a [&'a RawValue], guild: GuildId) -> impl Iterator<Item = TextEvent> + 'a {
+    let readable = items.iter().filter_map(move |it| Channel::read(it.get(), Some(guild)).ok());
+    readable.map(TextEvent::Channel)
+}
+
+fn message(data: &str) -> TextEvent {
+    match Message::read(data) {
+        Ok(message) => TextEvent::Message { message: Box::new(message), body: data.to_owned() },
+        Err(_) => TextEvent::Invalid(why_invalid(data)),
+    }
+}
+
+fn why_invalid(data: &str) -> &'static str {
+    #[derive(Deserialize)]
+    struct Parts {
+        #[serde(default)]
+        channel_id: Option<serde::de::IgnoredAny>,
+        #[serde(default)]
+        author: Option<serde::de::IgnoredAny>,
+    }
+    match serde_json::from_str(data) {
+        Ok(Parts { channel_id: None, .. }) => "missing-channel-id",
+        Ok(Parts { author: None, .. }) => "missing-author",
+        _ => "invalid-event",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn told(event: &str, data: &str) -> Vec<String> {
+        events(event, data).unwrap().iter().map(|event| format!("{event:?}")).collect()
+    }
+
+    #[test]
+    fn a_guild_tells_its_channels_and_threads() {
+        let data = r#"{"id":"1","name":"g","channels":[{"id":"5","type":0,"name":"general"},7],
+            "threads":[{"id":"6","type":11,"name":"t","parent_id":"5"}]}"#;
+        let told = told("GUILD_CREATE", data);
+        assert_eq!(told.len(), 3, "{told:?}");
+        assert!(told[2].contains("parent: Some(ChannelId(5))") && told[2].contains("GuildId(1)"));
+    }
+
+    #[test]
+    fn an_outage_is_no_removal() {
+        assert_eq!(told("GUILD_DELETE", r#"{"id":"1","unavailable":true}"#), [""; 0]);
+        assert_eq!(told("GUILD_DELETE", r#"{"id":"1"}"#), ["Gone(Guild(GuildId(1)))"]);
+        assert_eq!(told("THREAD_DELETE", r#"{"id":"6"}"#), ["Gone(Channel(ChannelId(6)))"]);
+    }
+
+    #[test]
+    fn what_is_no_message_says_why() {
+        for (data, why) in [
+            (r#"{"id":"1","author":{"id":"2"}}"#, "missing-channel-id"),
+            (r#"{"id":"1","channel_id":"5"}"#, "missing-author"),
+            (r#"{"id":1,"channel_id":"5","author":{"id":"2"}}"#, "invalid-event"),
+        ] {
+            assert_eq!(told("MESSAGE_CREATE", data), [format!("Invalid({why:?})")]);
+        }
+    }
+
+    #[test]
+    fn reactions() {
+        let data = r#"{"user_id":"2","channel_id":"5","message_id":"9","guild_id":"1",
+            "emoji":{"id":null,"name":"👍"},"message_author_id":"3",
+            "member":{"nick":"Ada","roles":["80"],"user":{"id":"2","username":"ada"}}}"#;
+        for (event, was_added) in
+            [("MESSAGE_REACTION_ADD", true), ("MESSAGE_REACTION_REMOVE", false)]
+        {
+            let events = events(event, data).unwrap();
+            let [TextEvent::Reaction(reaction)] = &events[..] else { panic!("{events:?}") };
+            assert_eq!(reaction.added, was_added);
+            assert_eq!(reaction.emoji.written(), "👍");
+            assert_eq!(reaction.member.as_ref().unwrap().roles(), [RoleId::new(80)]);
+        }
+        let own = Emoji { id: Some("7".to_owned()), name: Some("claw".to_owned()) };
+        assert_eq!(own.written(), "claw:7");
+    }
+}
