@@ -101,6 +101,18 @@ fn a_binding_without_an_account_is_for_the_default_account_alone() {
     assert_eq!(took(&default, &channel(5)), ("sales".to_owned(), Tier::Guild));
 }
 
+/// Scenario 27 of the text scenarios, as far as routes go: they go by ids, so what a thread is
+/// called takes it nowhere.
+#[test]
+fn a_threads_name_takes_it_nowhere() {
+    let router = router(&binding("sales", "peer: { kind: 'channel', id: '5' }"));
+    let renamed = Origin { channel_name: "staff", ..thread(9, 5) };
+    let before = router.route(&thread(9, 5));
+    let after = router.route(&renamed);
+    assert_eq!((after.agent, after.key, after.matched), (before.agent, before.key, before.matched));
+    assert_eq!(after.display, "discord:friends-of-claw#staff");
+}
+
 #[test]
 fn which_account_is_the_default_one_the_file_says() {
     let text = "{ agents: { list: [{ id: 'main' }, { id: 'sales' }] },
