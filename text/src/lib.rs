@@ -17,6 +17,7 @@
 pub mod command;
 mod connection;
 pub mod delivery;
+pub mod inbound;
 mod incoming;
 pub mod message;
 pub mod place;
