@@ -21,6 +21,7 @@ pub mod delivery;
 pub mod guild;
 pub mod envelope;
 pub mod history;
+pub mod inbound;
 mod incoming;
 mod memory;
 pub mod message;

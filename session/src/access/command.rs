@@ -171,10 +171,8 @@ mod tests {
         let loose = CommandRules::default();
         assert!(text(&loose, None) && text(&loose, Some(&room(&[]))));
         assert!(text(&loose, Some(&room(&[31]))) && !text(&loose, Some(&room(&[32]))));
-        let owned = |owner| CommandRules {
-            owners: [UserId::new(owner)].into(),
-            ..CommandRules::default()
-        };
+        let owned =
+            |owner| CommandRules { owners: [UserId::new(owner)].into(), ..CommandRules::default() };
         assert!(!text(&owned(32), None) && !text(&owned(32), Some(&room(&[]))));
         assert!(text(&owned(31), None) && text(&owned(31), Some(&room(&[32]))));
         assert!(text(&owned(32), Some(&room(&[31]))));

@@ -235,10 +235,7 @@ mod tests {
         let groups = BTreeMap::from([
             ("crew".to_owned(), AccessGroup::Senders(vec![Sender::Anyone])),
             ("odd".to_owned(), AccessGroup::Unknown),
-            (
-                "staff".to_owned(),
-                AccessGroup::ChannelAudience { guild: id("1"), channel: id("5") },
-            ),
+            ("staff".to_owned(), AccessGroup::ChannelAudience { guild: id("1"), channel: id("5") }),
         ]);
         let ada = Member::by_id(UserId::new(7));
         let of = |name: &str| People::new(&[Sender::AccessGroup(name.to_owned())], &groups);
@@ -253,7 +250,8 @@ mod tests {
 
     /// A user, as the configuration reads one.
     fn configured(id: &str) -> Sender {
-        let text = format!("{{ channels: {{ discord: {{ token: 'a.b.c', allowFrom: ['{id}'] }} }} }}");
+        let text =
+            format!("{{ channels: {{ discord: {{ token: 'a.b.c', allowFrom: ['{id}'] }} }} }}");
         let env: BTreeMap<String, String> = BTreeMap::new();
         let origin = std::path::Path::new("/etc/claw.json5");
         let config = clawvoice_config::parse(&text, origin, &env).unwrap();

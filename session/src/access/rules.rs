@@ -158,7 +158,11 @@ mod tests {
     }
 
     fn rules(policy: GroupPolicy, guilds: Vec<(&str, GuildAccess)>) -> AccessRules {
-        AccessRules { group_policy: policy, guilds: guilds.into_iter().collect(), match_names: false }
+        AccessRules {
+            group_policy: policy,
+            guilds: guilds.into_iter().collect(),
+            match_names: false,
+        }
     }
 
     fn with_channels(channels: Vec<(&str, ChannelAccess)>) -> GuildAccess {
