@@ -13,7 +13,7 @@ use clawvoice_session::{
 };
 use tokio::sync::watch;
 
-use super::{super::rest::DiscordRest, courier::CourierDoor, sent::Sent};
+use super::{super::rest::DiscordRest, courier::CourierDoor, sent::SharedSent};
 use crate::{envelope::Marker, inbound::InboundPolicy, routing::Router};
 
 /// Runs of text have this bit in their numbers, so that none has a number of voice's.
@@ -46,7 +46,7 @@ pub(super) struct Around {
     pub(super) mailbox: Mailbox,
     pub(super) agent: Arc<dyn Agent>,
     pub(super) courier: CourierDoor,
-    pub(super) sent: Sent,
+    pub(super) sent: SharedSent,
     /// Marks what is told to the model beside people's words.
     pub(super) marker: Marker,
     /// The bot's own user, once it is known.

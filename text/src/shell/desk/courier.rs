@@ -19,7 +19,7 @@ use tokio::{
 use super::{
     super::clock::{now, sleep_until},
     post::{self, Posted},
-    sent::Sent,
+    sent::SharedSent,
 };
 use crate::outbox::{
     courier::{Attempt, Courier, CourierOutput},
@@ -78,7 +78,7 @@ struct Running {
     account: String,
     mailbox: Mailbox,
     post: Arc<post::Post>,
-    sent: Sent,
+    sent: SharedSent,
     courier: Courier<PartId>,
     parts: HashMap<PartId, Part>,
     open: VecDeque<Open>,
@@ -90,7 +90,7 @@ pub(super) fn start(
     account: String,
     mailbox: Mailbox,
     post: Arc<post::Post>,
-    sent: Sent,
+    sent: SharedSent,
     left: Vec<Part>,
 ) -> (CourierDoor, tokio::task::JoinHandle<()>) {
     let (orders, incoming) = mpsc::channel(ORDERS);
@@ -177,7 +177,7 @@ impl Running {
     async fn ended(&mut self, place: &str, id: PartId, outcome: Result<Posted, post::PostFailure>) {
         let attempt = match outcome {
             Ok(Posted { channel, message }) => {
-                self.sent.note(message);
+                self.sent.message(message);
                 if let Err(error) = self.mailbox.delivered(id, message).await {
                     // It has its nonce: after a restart soon, Discord knows it again.
                     tracing::warn!("a sent message is not written down: {error}");

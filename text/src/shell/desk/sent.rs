@@ -1,31 +1,29 @@
-//! The ids of what was sent of late: what Discord tells of it is an echo.
+//! What was sent of late, shared by those who send and those who judge.
 
-use std::{
-    collections::VecDeque,
-    sync::{Arc, Mutex, PoisonError},
-};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use clawvoice_session::MessageId;
+use clawvoice_session::{MessageId, WebhookId};
 
-/// Messages that are remembered; the oldest go.
-const REMEMBERED: usize = 1_024;
+use super::super::clock::now;
+use crate::inbound::Sent;
 
-/// The newest messages of ours, to be shared.
+/// A handle on what was sent.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Sent(Arc<Mutex<VecDeque<MessageId>>>);
+pub(super) struct SharedSent(Arc<Mutex<Sent>>);
 
-impl Sent {
-    /// One more.
-    pub(super) fn note(&self, message: MessageId) {
-        let mut sent = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if sent.len() == REMEMBERED {
-            sent.pop_front();
-        }
-        sent.push_back(message);
+impl SharedSent {
+    /// A message was sent.
+    pub(super) fn message(&self, message: MessageId) {
+        self.get().message(now(), message);
     }
 
-    /// Whether it is one of ours.
-    pub(super) fn has(&self, message: MessageId) -> bool {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).contains(&message)
+    /// A webhook of ours was used, or is no longer.
+    pub(super) fn webhook(&self, webhook: WebhookId) {
+        self.get().webhook(now(), webhook);
+    }
+
+    /// To judge by; held for moments only.
+    pub(super) fn get(&self) -> MutexGuard<'_, Sent> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
