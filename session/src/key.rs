@@ -22,6 +22,11 @@ impl SessionKey {
         Self(format!("agent:{agent}:main"))
     }
 
+    /// As it was written down.
+    pub(crate) const fn stored(key: String) -> Self {
+        Self(key)
+    }
+
     /// The key as text.
     #[must_use]
     pub fn as_str(&self) -> &str {
