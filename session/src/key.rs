@@ -160,6 +160,11 @@ impl SessionKey {
         self.rest().starts_with("acp:")
     }
 
+    /// As it was written down.
+    pub(crate) const fn stored(key: String) -> Self {
+        Self(key)
+    }
+
     /// The key as text.
     #[must_use]
     pub fn as_str(&self) -> &str {
