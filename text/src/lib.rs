@@ -17,7 +17,9 @@
 pub mod command;
 mod connection;
 pub mod delivery;
+pub mod feedback;
 mod incoming;
+pub mod lane;
 pub mod message;
 pub mod place;
 mod requests;
