@@ -22,7 +22,7 @@ ALTER TABLE turns ADD COLUMN generation INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE turns ADD COLUMN origin TEXT;
 
 CREATE INDEX turns_of_generation ON turns (session, generation, exchange);
-CREATE INDEX turns_of_origin ON turns (session, origin) WHERE origin IS NOT NULL;
+CREATE INDEX turns_of_origin ON turns (session, origin, exchange) WHERE origin IS NOT NULL;
 
 -- A message a row, from its arrival until long enough after its end to know it again.
 CREATE TABLE inbox (

@@ -8,7 +8,8 @@ const DAY: Duration = Duration::from_secs(86_400);
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Retention {
     /// Messages that are dealt with and still known, so that one which comes again is not
-    /// answered twice: so many of the newest. Default 10,000.
+    /// answered twice: so many of the newest. Default 10,000: what is finished and what is known
+    /// again are the same rows, of which OpenClaw keeps 5,000 and 10,000.
     pub known_messages: u32,
     /// None of them is forgotten before that. Default 5 min.
     pub known_for: Duration,
