@@ -7,6 +7,7 @@
 //! heartbeats    the main gateway's, while every core is busy
 //! start         the release binary: from its start to READY, its memory while it waits, its size
 //! killed        the release binary, killed 100 times in the middle of things
+//! messages      the release binary in text, killed again and again while REST fails: 10,000 answers
 //! soak_virtual  a day of conversation in virtual time: what a session holds
 //! soak_real     minutes of the release binary among people who come and go: its memory
 //! ```
@@ -23,6 +24,7 @@ mod killed;
 #[path = "../media/listener.rs"]
 mod listener;
 mod matrix;
+mod messages;
 mod nothing_lost;
 mod real_time;
 #[path = "../report/mod.rs"]
@@ -40,13 +42,14 @@ mod waits;
 
 type Section = (&'static str, fn() -> anyhow::Result<()>);
 
-const SECTIONS: [Section; 6] = [
+const SECTIONS: [Section; 7] = [
     ("nothing_lost", nothing_lost::measure),
     ("real_time", real_time::measure),
     ("fault_matrix", matrix::measure),
     ("heartbeats", heartbeats::measure),
     ("start", start::measure),
     ("killed", killed::measure),
+    ("messages", messages::measure),
 ];
 
 /// Minutes each: only by name.

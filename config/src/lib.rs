@@ -63,6 +63,7 @@ pub use schema::{
         ReplyToMode, Retry, SpawnContext, ThreadBindings,
     },
     discord::{Discord, Intents},
+    entries::{Entries, Named},
     features::{Actions, ApprovalTarget, ExecApprovals, Features},
     gateway::{Gateway, Health},
     guilds::{AutoThreadName, Guild, GuildChannel, ReactionNotifications, ToolLists, slug},

@@ -13,6 +13,16 @@ impl Generation {
     /// The first life.
     pub const FIRST: Self = Self(0);
 
+    /// The life of that number, as it was written down.
+    pub(crate) const fn new(number: u64) -> Self {
+        Self(number)
+    }
+
+    /// Its number, to be written down.
+    pub(crate) const fn get(self) -> u64 {
+        self.0
+    }
+
     /// The generation after this one.
     #[must_use]
     pub const fn next(self) -> Self {

@@ -5,9 +5,10 @@
 //! config ← session ← { voice, text } ← src
 //! ```
 //!
-//! [`access`] is who may talk to the agent where, and who may command it. Of the agent, [`agent`] is what may be asked of it and the order of its runs, [`brain`] how
-//! models are spoken to, [`tools`] what it can do, [`history`] what it remembers, and [`shell`] the
-//! tasks, connections and files behind them.
+//! [`access`] is who may talk to the agent where, and who may command it; [`mail`] what came in and
+//! what goes out. Of the agent, [`agent`] is what may be asked of it and the order of its runs,
+//! [`brain`] how models are spoken to, [`tools`] what it can do, [`history`] what it remembers, and
+//! [`shell`] the tasks, connections and files behind them.
 //!
 //! Does not: know twilight, songbird or a speech provider.
 
@@ -21,6 +22,7 @@ pub mod history;
 mod id;
 mod key;
 mod lookup;
+pub mod mail;
 pub mod pairing;
 pub mod shell;
 mod stage;
@@ -35,7 +37,7 @@ pub use gateway::{
 };
 pub use generation::Generation;
 pub use id::{ChannelId, GuildId, IdError, MessageId, RoleId, UserId, WebhookId};
-pub use key::SessionKey;
+pub use key::{DirectScope, KeyError, SessionKey, agent_id};
 pub use lookup::{LookupDoor, RoomLookup, RoomPermission, VoiceStateLookup};
 pub use stage::{StageAnswer, StageDoor};
 pub use time::SessionTime;

@@ -78,7 +78,7 @@ pub fn message(program: &str, request: &Request) -> String {
     let of_account =
         if account == "default" { String::new() } else { format!(" --account {account}") };
     format!(
-        "OpenClaw: access not configured.\n\nYour Discord user id: {user}\nPairing code:\n\
+        "{program}: access not configured.\n\nYour Discord user id: {user}\nPairing code:\n\
          ```\n{code}\n```\nAsk the bot owner to approve with:\n\
          ```\n{program} pairing approve discord {code}{of_account}\n```"
     )

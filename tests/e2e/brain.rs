@@ -35,7 +35,7 @@ const CLOTHES: &str = "What should I wear tonight?";
 
 /// What a model says to a request.
 #[derive(Clone, Debug)]
-enum Reply {
+pub(crate) enum Reply {
     /// Text, in these pieces.
     Text(&'static [&'static str]),
     /// A call of a tool without arguments.
@@ -48,24 +48,24 @@ enum Reply {
 
 /// A model that gives its replies one after the other; the last one again and again.
 #[derive(Clone)]
-struct Model {
+pub(crate) struct Model {
     replies: &'static [Reply],
     requests: Arc<Mutex<Vec<Value>>>,
     count: watch::Sender<usize>,
-    released: watch::Sender<bool>,
+    pub(crate) released: watch::Sender<bool>,
     /// When a stream that was left open was closed, in µs since 1970.
     hung_up: mpsc::Sender<u64>,
 }
 
 /// The model's address, what it was asked, and its hang-ups.
-struct Served {
-    base: String,
-    model: Model,
+pub(crate) struct Served {
+    pub(crate) base: String,
+    pub(crate) model: Model,
     hung_up: mpsc::Receiver<u64>,
 }
 
 impl Served {
-    async fn new(replies: &'static [Reply]) -> Self {
+    pub(crate) async fn new(replies: &'static [Reply]) -> Self {
         let (sender, hung_up) = mpsc::channel(4);
         let model = Model {
             replies,
@@ -83,7 +83,7 @@ impl Served {
     }
 
     /// The request of this number, from 0.
-    async fn request(&self, number: usize) -> Value {
+    pub(crate) async fn request(&self, number: usize) -> Value {
         let mut count = self.model.count.subscribe();
         soon("a request to the model", count.wait_for(|count| *count > number)).await.unwrap();
         self.model.requests.lock().unwrap()[number].clone()
@@ -182,7 +182,7 @@ async fn said(agent: &Agent, from: usize) -> String {
 }
 
 /// Roles and texts of a request's messages.
-fn messages(request: &Value) -> Vec<(String, String)> {
+pub(crate) fn messages(request: &Value) -> Vec<(String, String)> {
     let messages = request["messages"].as_array().unwrap().iter();
     let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
     messages.map(|message| (text(&message["role"]), text(&message["content"]))).collect()

@@ -39,6 +39,7 @@ mod secrets;
 mod stage;
 mod start;
 mod stop;
+mod text;
 mod two_bots;
 mod voice_garbage;
 mod whereabouts;

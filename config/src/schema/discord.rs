@@ -1,7 +1,5 @@
 //! `channels.discord`, or an account of it: what it is, and its settings by area.
 
-use std::collections::BTreeMap;
-
 use secrecy::{ExposeSecret, SecretString};
 
 use crate::{
@@ -13,6 +11,7 @@ use crate::{
         commands::{self, CommandRules, Commands},
         connection::{self, Connection},
         delivery::{self, Delivery},
+        entries::{Entries, Named},
         features::{self, Features},
         guilds::{self, Guild},
         id::{BaseUrl, DiscordId, base_url, id},
@@ -47,7 +46,7 @@ pub struct Discord {
     /// `commands`.
     pub commands: Commands,
     /// `guilds`, by id, slug or `*`.
-    pub guilds: BTreeMap<String, Guild>,
+    pub guilds: Entries<Guild>,
     /// How answers in text are sent.
     pub delivery: Delivery,
     /// How the connection is kept.
@@ -62,7 +61,7 @@ impl Discord {
     /// The entry of a server: by id, else by the slug of its name, else `*`. One entry only.
     #[must_use]
     pub fn guild(&self, id: u64, name: Option<&str>) -> Option<&Guild> {
-        guilds::guild(&self.guilds, id, name)
+        self.guilds.find(Named { id, name: name.unwrap_or_default() }, None)
     }
 }
 

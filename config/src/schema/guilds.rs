@@ -8,7 +8,8 @@ use crate::{
     field::Field,
     schema::{
         declare::{block, words},
-        id::{DiscordId, parse_id},
+        entries::{Entries, Named},
+        id::DiscordId,
         people::Sender,
     },
 };
@@ -71,7 +72,7 @@ pub struct Guild {
     /// `reactionNotifications`. Default `own`.
     pub reaction_notifications: ReactionNotifications,
     /// `channels`, by id, slug or `*`. If there is one, the others are closed.
-    pub channels: BTreeMap<String, GuildChannel>,
+    pub channels: Entries<GuildChannel>,
 }
 
 /// `guilds.<id>.channels.<id | slug | "*">`. What is unset is as in the guild.
@@ -111,29 +112,8 @@ impl Guild {
     /// The entry of a channel: by id, else by the slug of its name, else `*`. One entry only.
     #[must_use]
     pub fn channel(&self, id: u64, name: Option<&str>) -> Option<&GuildChannel> {
-        entry(&self.channels, id, name)
+        self.channels.find(Named { id, name: name.unwrap_or_default() }, None)
     }
-}
-
-/// The entry of a server, likewise.
-pub(crate) fn guild<'g>(
-    guilds: &'g BTreeMap<String, Guild>,
-    id: u64,
-    name: Option<&str>,
-) -> Option<&'g Guild> {
-    entry(guilds, id, name)
-}
-
-fn entry<'e, T>(entries: &'e BTreeMap<String, T>, id: u64, name: Option<&str>) -> Option<&'e T> {
-    let by_name = || {
-        let wanted = slug(name?);
-        let found = entries.iter().find(|(key, _)| {
-            // An all-digits key is an id, never a name.
-            !wanted.is_empty() && parse_id(key).is_none() && slug(key) == wanted
-        });
-        found.map(|(_, entry)| entry)
-    };
-    entries.get(&id.to_string()).or_else(by_name).or_else(|| entries.get("*"))
 }
 
 /// `#Über uns` → `ber-uns`: small letters and digits, every run of others a dash. A name that is
@@ -145,7 +125,7 @@ pub fn slug(name: &str) -> String {
     words.filter(|word| !word.is_empty()).collect::<Vec<_>>().join("-")
 }
 
-pub(crate) fn read(section: &Section<'_, '_>) -> BTreeMap<String, Guild> {
+pub(crate) fn read(section: &Section<'_, '_>) -> Entries<Guild> {
     entries(section, |guild| {
         let read = Guild {
             slug: guild.text("slug"),
@@ -191,10 +171,10 @@ fn channel(section: &Section<'_, '_>) -> GuildChannel {
     read
 }
 
-fn entries<T>(
+fn entries<T, C: FromIterator<(String, T)>>(
     section: &Section<'_, '_>,
     read: impl Fn(&Section<'_, '_>) -> T,
-) -> BTreeMap<String, T> {
+) -> C {
     section.finish_leniently();
     let entries = section.entries().into_iter();
     entries.map(|(key, field)| (key, read(&field.section()))).collect()

@@ -12,6 +12,9 @@ const LARGEST_EXACT: u64 = (1 << 53) - 1;
 pub struct DiscordId(u64);
 
 impl DiscordId {
+    /// The id that nothing has.
+    pub(crate) const NONE: Self = Self(0);
+
     /// The number.
     #[must_use]
     pub const fn get(self) -> u64 {

@@ -8,6 +8,7 @@ pub(crate) mod connection;
 pub(crate) mod declare;
 pub(crate) mod delivery;
 pub(crate) mod discord;
+pub(crate) mod entries;
 pub(crate) mod features;
 pub(crate) mod gateway;
 pub(crate) mod guilds;
@@ -60,6 +61,8 @@ pub struct Config {
     pub discord: discord::Discord,
     /// Every account, in the order of the file; without `accounts` the one named `default`.
     pub accounts: Vec<accounts::Account>,
+    /// The id of the default account: `defaultAccount`, else `default`, else the first.
+    pub default_account: String,
     /// The default account's; see [`accounts::Account::speech`].
     pub speech: Option<speech::Speech>,
     /// What a person should know though the file was taken. To be logged once.
@@ -155,6 +158,7 @@ pub(crate) fn read(root: &Section<'_, '_>) -> Config {
         discord_is_written: section.is_present(),
         discord: accounts[default].discord.clone(),
         speech: accounts[default].speech.clone(),
+        default_account: accounts[default].id.clone(),
         accounts,
         commands,
         warnings: Vec::new(),

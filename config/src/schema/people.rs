@@ -72,7 +72,8 @@ pub(crate) fn senders(field: &Field<'_, '_>) -> Option<Vec<Sender>> {
     Some(field.list()?.iter().filter_map(read).collect())
 }
 
-/// `roles`: ids, with or without `role:`.
+/// `roles`: ids, with or without `role:`. What is none stays as a role that nobody has: a list that
+/// became empty would restrict nothing.
 pub(crate) fn roles(field: &Field<'_, '_>) -> Option<Vec<DiscordId>> {
     let read = |entry: &Field<'_, '_>| match entry.if_text() {
         Some(text) => {
@@ -80,7 +81,7 @@ pub(crate) fn roles(field: &Field<'_, '_>) -> Option<Vec<DiscordId>> {
             if role.is_none() {
                 entry.warn("not a role's id, so it admits nobody".to_owned());
             }
-            role
+            Some(role.unwrap_or(DiscordId::NONE))
         }
         None => id(entry),
     };

@@ -1,8 +1,11 @@
 //! Who may command the agent.
 
+use std::collections::HashSet;
+
 use super::{
-    people::{Member, People},
+    people::{Member, People, Who},
     refusal::Refusal,
+    room::Room,
     rules::{AccessRules, Place},
 };
 use crate::UserId;
@@ -18,6 +21,15 @@ pub enum CommandRefusal {
     Member,
 }
 
+/// How a command is given.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CommandForm {
+    /// As a message that begins with `/`.
+    Text,
+    /// As a slash command or a button.
+    Native,
+}
+
 /// `commands`, and who counts as known.
 #[derive(Clone, Debug, Default)]
 pub struct CommandRules {
@@ -27,13 +39,13 @@ pub struct CommandRules {
     /// `commands.allowFrom`, for Discord: set, it alone decides.
     pub allow_from: Option<People>,
     /// The agent's owners.
-    pub owners: Vec<UserId>,
-    /// `channels.discord.allowFrom`, else `dm.allowFrom`.
+    pub owners: HashSet<UserId>,
+    /// `channels.discord.allowFrom`, else `dm.allowFrom`, without its groups.
     pub known: Option<People>,
 }
 
 impl CommandRules {
-    /// Whether a member may give commands in, or about, a place.
+    /// Whether a member may give slash commands in, or about, a place.
     ///
     /// # Errors
     ///
@@ -45,43 +57,58 @@ impl CommandRules {
         member: &Member<'_>,
     ) -> Result<(), CommandRefusal> {
         let room = access.room(place).map_err(CommandRefusal::Place)?;
-        let allowed = match &self.allow_from {
-            Some(people) => people.contains(member, access.match_names),
-            None => {
-                let by_room = room.is_restricted().then(|| room.admits(member));
-                let by_person = self.by_person(member, access.match_names);
-                match (self.use_access_groups, by_room, by_person) {
-                    (true, by_room, by_person) => by_room == Some(true) || by_person == Some(true),
-                    (false, by_room, _) => by_room.unwrap_or(true),
-                }
-            }
-        };
-        if allowed { Ok(()) } else { Err(CommandRefusal::Member) }
+        let who = (*member).into();
+        match self.allows(CommandForm::Native, Some(&room), &who, access.match_names) {
+            true => Ok(()),
+            false => Err(CommandRefusal::Member),
+        }
+    }
+
+    /// Whether somebody may give commands in a room; `None`: in private.
+    #[must_use]
+    pub fn allows(
+        &self,
+        form: CommandForm,
+        room: Option<&Room>,
+        who: &Who<'_>,
+        match_names: bool,
+    ) -> bool {
+        if let Some(people) = &self.allow_from {
+            return people.lists(who, match_names);
+        }
+        let by_room = room.filter(|room| room.is_restricted()).map(|room| room.lets(who));
+        let by_person = self.by_person(who, match_names);
+        let by_any = by_room == Some(true) || by_person == Some(true);
+        match (self.use_access_groups, form) {
+            (true, _) => by_any,
+            (false, CommandForm::Native) => by_room.unwrap_or(true),
+            (false, CommandForm::Text) => by_any || (by_room.is_none() && by_person.is_none()),
+        }
     }
 
     /// Whether they are an owner or named in `allowFrom`; `None`: nobody is. `*` lets everybody
     /// talk to the agent and makes nobody its commander.
-    fn by_person(&self, member: &Member<'_>, match_names: bool) -> Option<bool> {
-        let named = self.known.as_ref().map(People::without_everybody);
-        let named = named.filter(|people| !people.is_empty());
+    fn by_person(&self, who: &Who<'_>, match_names: bool) -> Option<bool> {
+        let named = self.known.as_ref().filter(|people| people.names_somebody());
         if self.owners.is_empty() && named.is_none() {
             return None;
         }
-        let is_named = named.is_some_and(|people| people.contains(member, match_names));
-        Some(is_named || self.owners.contains(&member.user))
+        let is_named = named.is_some_and(|people| people.names_one(who, match_names));
+        let is_owner = who.plural.is_none() && self.owners.contains(&who.member.user);
+        Some(is_named || is_owner)
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
+    use std::sync::Arc;
 
     use clawvoice_config::Sender;
 
     use super::*;
     use crate::{
         ChannelId, GuildId,
-        access::{EntryKey, GroupPolicy, GuildAccess},
+        access::{GroupPolicy, GuildAccess},
     };
 
     const ADA: Member<'static> = Member::by_id(UserId::new(31));
@@ -98,8 +125,8 @@ mod tests {
     }
 
     fn access(users: &[u64]) -> AccessRules {
-        let guild = GuildAccess { users: people(users), ..GuildAccess::default() };
-        AccessRules { guilds: vec![(EntryKey::Any, guild)], ..AccessRules::default() }
+        let guild = GuildAccess { users: Arc::new(people(users)), ..GuildAccess::default() };
+        AccessRules { guilds: [("*", guild)].into_iter().collect(), ..AccessRules::default() }
     }
 
     fn strict() -> CommandRules {
@@ -118,9 +145,9 @@ mod tests {
         let known = |people| CommandRules { known: Some(people), ..strict() };
         assert!(may(&known(people(&[31])), &access(&[])));
         assert!(may(&known(people(&[31])), &access(&[32])));
-        let everybody = People::new(&[Sender::Anyone], &BTreeMap::new());
+        let everybody = People::without_groups(&[Sender::Anyone]);
         assert!(!may(&known(everybody), &access(&[])));
-        let owned = CommandRules { owners: vec![UserId::new(31)], ..strict() };
+        let owned = CommandRules { owners: [UserId::new(31)].into(), ..strict() };
         assert!(may(&owned, &access(&[])));
     }
 
@@ -130,8 +157,26 @@ mod tests {
         assert!(may(&loose, &access(&[])));
         assert!(may(&loose, &access(&[31])));
         assert!(!may(&loose, &access(&[32])));
-        let owned = CommandRules { owners: vec![UserId::new(32)], ..loose };
+        let owned = CommandRules { owners: [UserId::new(32)].into(), ..loose };
         assert!(may(&owned, &access(&[])));
+    }
+
+    /// As text, a command without access groups needs one of those who are configured.
+    #[test]
+    fn text_commands_without_access_groups() {
+        let room = |users: &[u64]| access(users).room(&PLACE).unwrap();
+        let text = |rules: &CommandRules, room: Option<&Room>| {
+            rules.allows(CommandForm::Text, room, &ADA.into(), false)
+        };
+        let loose = CommandRules::default();
+        assert!(text(&loose, None) && text(&loose, Some(&room(&[]))));
+        assert!(text(&loose, Some(&room(&[31]))) && !text(&loose, Some(&room(&[32]))));
+        let owned =
+            |owner| CommandRules { owners: [UserId::new(owner)].into(), ..CommandRules::default() };
+        assert!(!text(&owned(32), None) && !text(&owned(32), Some(&room(&[]))));
+        assert!(text(&owned(31), None) && text(&owned(31), Some(&room(&[32]))));
+        assert!(text(&owned(32), Some(&room(&[31]))));
+        assert!(!text(&strict(), None) && !text(&strict(), Some(&room(&[]))));
     }
 
     #[test]

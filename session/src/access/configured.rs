@@ -1,6 +1,9 @@
 //! From the configuration to the rules.
 
-use std::collections::BTreeMap;
+use std::{
+    collections::{BTreeMap, HashSet},
+    sync::Arc,
+};
 
 use clawvoice_config::{
     AccessGroup, Config, Discord, DiscordId, GroupPolicy as Configured, Guild, GuildChannel,
@@ -9,7 +12,7 @@ use clawvoice_config::{
 use super::{
     command::CommandRules,
     people::People,
-    rules::{AccessRules, ChannelAccess, EntryKey, GroupPolicy, GuildAccess},
+    rules::{AccessRules, ChannelAccess, GroupPolicy, GuildAccess},
 };
 use crate::{RoleId, UserId};
 
@@ -24,7 +27,7 @@ impl AccessRules {
                 Configured::Allowlist => GroupPolicy::Allowlist,
                 Configured::Disabled => GroupPolicy::Disabled,
             },
-            guilds: guilds.map(|(key, it)| (EntryKey::new(key), guild(it, groups))).collect(),
+            guilds: guilds.map(|(key, it)| (key, guild(it, groups))).collect(),
             match_names: discord.access.name_matching,
         }
     }
@@ -34,13 +37,13 @@ impl CommandRules {
     /// Those of an account.
     #[must_use]
     pub fn of(config: &Config, discord: &Discord) -> Self {
-        let people = |senders: &Vec<_>| People::new(senders, &config.access_groups);
+        let listed = |senders: &Vec<_>| People::new(senders, &config.access_groups);
         let owners = config.owners_in_force();
         Self {
             use_access_groups: config.commands.use_access_groups,
-            allow_from: config.commands.allow_from.as_ref().map(people),
+            allow_from: config.commands.allow_from.as_ref().map(listed),
             owners: owners.into_iter().map(|id| UserId::new(id.get())).collect(),
-            known: discord.access.allow_from.as_ref().map(people),
+            known: discord.access.allow_from.as_deref().map(People::without_groups),
         }
     }
 }
@@ -49,22 +52,22 @@ fn guild(guild: &Guild, groups: &BTreeMap<String, AccessGroup>) -> GuildAccess {
     let users = guild.users.as_deref().unwrap_or_default();
     let channels = guild.channels.iter();
     GuildAccess {
-        users: People::new(users, groups),
+        users: Arc::new(People::new(users, groups)),
         roles: roles(guild.roles.as_deref().unwrap_or_default()),
-        channels: channels.map(|(key, it)| (EntryKey::new(key), channel(it, groups))).collect(),
+        channels: channels.map(|(key, it)| (key, channel(it, groups))).collect(),
     }
 }
 
 fn channel(channel: &GuildChannel, groups: &BTreeMap<String, AccessGroup>) -> ChannelAccess {
     ChannelAccess {
         enabled: channel.enabled,
-        users: channel.users.as_ref().map(|users| People::new(users, groups)),
+        users: channel.users.as_ref().map(|users| Arc::new(People::new(users, groups))),
         roles: channel.roles.as_deref().map(roles),
     }
 }
 
-fn roles(ids: &[DiscordId]) -> Vec<RoleId> {
-    ids.iter().map(|id| RoleId::new(id.get())).collect()
+fn roles(ids: &[DiscordId]) -> Arc<HashSet<RoleId>> {
+    Arc::new(ids.iter().map(|id| RoleId::new(id.get())).collect())
 }
 
 #[cfg(test)]
@@ -129,9 +132,32 @@ mod tests {
         assert_eq!(may_command(open, owned, 33), Ok(()));
         assert_eq!(may_command(open, owned, 32), Err(CommandRefusal::Member));
         let (_, commands) = rules(open, "");
-        assert_eq!(commands.owners, []);
+        assert!(commands.owners.is_empty());
         let (_, commands) = rules(open, "commands: { ownerFromAllowFrom: true }");
-        assert_eq!(commands.owners, [UserId::new(33)]);
+        assert_eq!(commands.owners, [UserId::new(33)].into());
+    }
+
+    /// A list that names nobody is not the absence of a list.
+    #[test]
+    fn a_list_that_names_nobody_admits_nobody() {
+        for list in ["users: ['accessGroup:missing']", "users: ['日本']", "roles: ['Admins']"] {
+            let (access, _) = rules(&format!("guilds: {{ '*': {{ {list} }} }}"), "");
+            let room = access.room(&place(5)).unwrap();
+            assert!(room.is_restricted(), "{list}");
+            assert!(!room.admits(&Member::by_id(UserId::new(31))), "{list}");
+        }
+        let (access, _) = rules("guilds: { '*': { users: [], roles: [] } }", "");
+        assert!(!access.room(&place(5)).unwrap().is_restricted());
+    }
+
+    /// Whoever may write in private by way of a group does not command.
+    #[test]
+    fn a_group_makes_nobody_a_commander() {
+        let groups =
+            "accessGroups: { crew: { type: 'message.senders', members: { discord: ['31'] } } }";
+        let open = "groupPolicy: 'open', allowFrom: ['accessGroup:crew', '33']";
+        assert_eq!(may_command(open, groups, 33), Ok(()));
+        assert_eq!(may_command(open, groups, 31), Err(CommandRefusal::Member));
     }
 
     #[test]

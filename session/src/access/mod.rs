@@ -14,12 +14,12 @@ mod configured;
 mod people;
 mod policy;
 mod refusal;
+mod room;
 mod rules;
 
-pub use command::{CommandRefusal, CommandRules};
-pub use people::{Member, People};
+pub use command::{CommandForm, CommandRefusal, CommandRules};
+pub use people::{Audience, Member, People, Who};
 pub use policy::Policy;
 pub use refusal::Refusal;
-pub use rules::{
-    AccessRules, ChannelAccess, EntryKey, GroupPolicy, GuildAccess, Parent, Place, Room,
-};
+pub use room::Room;
+pub use rules::{AccessRules, ChannelAccess, GroupPolicy, GuildAccess, Parent, Place};

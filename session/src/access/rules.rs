@@ -1,11 +1,10 @@
 //! From a place to the rules that hold in it.
 
-use clawvoice_config::slug;
+use std::{collections::HashSet, sync::Arc};
 
-use super::{
-    people::{Member, People},
-    refusal::Refusal,
-};
+use clawvoice_config::{Entries, Named};
+
+use super::{people::People, refusal::Refusal, room::Room};
 use crate::{ChannelId, GuildId, RoleId};
 
 /// `groupPolicy`: which guilds are served.
@@ -20,38 +19,15 @@ pub enum GroupPolicy {
     Disabled,
 }
 
-/// What an entry of `guilds` or `channels` is for.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum EntryKey {
-    /// `"*"`: whatever has no entry of its own.
-    Any,
-    /// By id.
-    Id(u64),
-    /// By slug of the name.
-    Slug(String),
-}
-
-impl EntryKey {
-    /// From a key of the configuration.
-    #[must_use]
-    pub fn new(key: &str) -> Self {
-        match (key.trim(), key.trim().parse()) {
-            ("*", _) => Self::Any,
-            (_, Ok(id)) => Self::Id(id),
-            (name, Err(_)) => Self::Slug(slug(name)),
-        }
-    }
-}
-
 /// `guilds.<key>`, as far as it says who may do what.
 #[derive(Clone, Debug, Default)]
 pub struct GuildAccess {
     /// `users`; empty: no restriction by user.
-    pub users: People,
+    pub users: Arc<People>,
     /// `roles`; empty: no restriction by role.
-    pub roles: Vec<RoleId>,
-    /// `channels.<key>`; with at least one, it is an allowlist.
-    pub channels: Vec<(EntryKey, ChannelAccess)>,
+    pub roles: Arc<HashSet<RoleId>>,
+    /// `channels`, by id, slug or `*`; with at least one, it is an allowlist.
+    pub channels: Entries<ChannelAccess>,
 }
 
 /// `guilds.<key>.channels.<key>`, as far as it says who may do what.
@@ -60,9 +36,9 @@ pub struct ChannelAccess {
     /// `enabled`.
     pub enabled: bool,
     /// `users` in place of the guild's; `None`: the guild's.
-    pub users: Option<People>,
+    pub users: Option<Arc<People>>,
     /// `roles` in place of the guild's; `None`: the guild's.
-    pub roles: Option<Vec<RoleId>>,
+    pub roles: Option<Arc<HashSet<RoleId>>>,
 }
 
 impl Default for ChannelAccess {
@@ -100,18 +76,10 @@ pub struct Parent<'a> {
 pub struct AccessRules {
     /// `groupPolicy`.
     pub group_policy: GroupPolicy,
-    /// `guilds`.
-    pub guilds: Vec<(EntryKey, GuildAccess)>,
+    /// `guilds`, by id, slug or `*`.
+    pub guilds: Entries<GuildAccess>,
     /// `dangerouslyAllowNameMatching`.
     pub match_names: bool,
-}
-
-/// Who may talk to the agent in a place where it listens. By default everybody.
-#[derive(Clone, Debug, Default)]
-pub struct Room {
-    users: People,
-    roles: Vec<RoleId>,
-    match_names: bool,
 }
 
 impl AccessRules {
@@ -121,11 +89,11 @@ impl AccessRules {
     ///
     /// Why it does not.
     pub fn room(&self, place: &Place<'_>) -> Result<Room, Refusal> {
-        let guild = find(&self.guilds, place.guild.get(), place.guild_name, None);
+        let guild = place.guild_entry(&self.guilds);
         if guild.is_none() && !self.guilds.is_empty() {
             return Err(Refusal::GuildNotConfigured);
         }
-        let channel = guild.and_then(|guild| channel(guild, place));
+        let channel = guild.and_then(|guild| place.channel_entry(&guild.channels));
         if channel.is_some_and(|channel| !channel.enabled) {
             return Err(Refusal::ChannelDisabled);
         }
@@ -147,62 +115,29 @@ impl AccessRules {
     }
 }
 
-impl Room {
-    /// One in which these people may talk, and nobody else.
+impl Place<'_> {
+    /// The entry of its guild.
     #[must_use]
-    pub const fn of(users: People) -> Self {
-        Self { users, roles: Vec::new(), match_names: false }
+    pub fn guild_entry<'e, T>(&self, guilds: &'e Entries<T>) -> Option<&'e T> {
+        guilds.find(Named { id: self.guild.get(), name: self.guild_name }, None)
     }
 
-    /// Whether only some may talk to the agent here.
+    /// The entry of its channel; a thread without one of its own has its parent's. A thread's own
+    /// name never matches: whoever opens threads could name one after a channel.
     #[must_use]
-    pub fn is_restricted(&self) -> bool {
-        !self.users.is_empty() || !self.roles.is_empty()
+    pub fn channel_entry<'e, T>(&self, channels: &'e Entries<T>) -> Option<&'e T> {
+        let name = if self.parent.is_none() { self.channel_name } else { "" };
+        let parent = self.parent.map(|parent| Named { id: parent.id.get(), name: parent.name });
+        channels.find(Named { id: self.channel.get(), name }, parent)
     }
-
-    /// Whether a member may talk to the agent here: by `users` or by `roles`, the channel's in
-    /// place of the guild's; without either, everybody may.
-    #[must_use]
-    pub fn admits(&self, member: &Member<'_>) -> bool {
-        !self.is_restricted()
-            || self.users.contains(member, self.match_names)
-            || self.roles.iter().any(|role| member.roles.contains(role))
-    }
-}
-
-/// A thread's own name never matches: whoever opens threads could name one after a channel.
-fn channel<'a>(guild: &'a GuildAccess, place: &Place<'_>) -> Option<&'a ChannelAccess> {
-    let own_name = if place.parent.is_none() { place.channel_name } else { "" };
-    find(&guild.channels, place.channel.get(), own_name, place.parent)
-}
-
-/// By id, then by name, then the parent's id and name, then `*`.
-fn find<'a, T>(
-    entries: &'a [(EntryKey, T)],
-    id: u64,
-    name: &str,
-    parent: Option<Parent<'_>>,
-) -> Option<&'a T> {
-    let get = |wanted: &EntryKey| entries.iter().find(|(key, _)| key == wanted).map(|(_, it)| it);
-    let by_name = |name: &str| {
-        let slug = slug(name);
-        if slug.is_empty() { None } else { get(&EntryKey::Slug(slug)) }
-    };
-    get(&EntryKey::Id(id))
-        .or_else(|| by_name(name))
-        .or_else(|| get(&EntryKey::Id(parent?.id.get())))
-        .or_else(|| by_name(parent?.name))
-        .or_else(|| get(&EntryKey::Any))
 }
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
-
     use clawvoice_config::Sender;
 
     use super::*;
-    use crate::UserId;
+    use crate::{UserId, access::Member};
 
     const ADA: Member<'static> = Member::by_id(UserId::new(31));
     const BEN: Member<'static> = Member::by_id(UserId::new(32));
@@ -223,25 +158,27 @@ mod tests {
     }
 
     fn rules(policy: GroupPolicy, guilds: Vec<(&str, GuildAccess)>) -> AccessRules {
-        let guilds = guilds.into_iter().map(|(key, guild)| (EntryKey::new(key), guild)).collect();
-        AccessRules { group_policy: policy, guilds, match_names: false }
+        AccessRules {
+            group_policy: policy,
+            guilds: guilds.into_iter().collect(),
+            match_names: false,
+        }
     }
 
     fn with_channels(channels: Vec<(&str, ChannelAccess)>) -> GuildAccess {
-        let channels = channels.into_iter().map(|(key, it)| (EntryKey::new(key), it)).collect();
-        GuildAccess { channels, ..GuildAccess::default() }
+        GuildAccess { channels: channels.into_iter().collect(), ..GuildAccess::default() }
     }
 
     fn off() -> ChannelAccess {
         ChannelAccess { enabled: false, ..ChannelAccess::default() }
     }
 
-    fn users(ids: &[u64]) -> People {
-        People::of(ids.iter().copied().map(UserId::new))
+    fn users(ids: &[u64]) -> Arc<People> {
+        Arc::new(People::of(ids.iter().copied().map(UserId::new)))
     }
 
-    fn everybody() -> People {
-        People::new(&[Sender::Anyone], &BTreeMap::new())
+    fn everybody() -> Arc<People> {
+        Arc::new(People::without_groups(&[Sender::Anyone]))
     }
 
     #[test]
@@ -306,11 +243,11 @@ mod tests {
     fn users_or_roles_admit_and_a_channels_list_replaces_the_guilds() {
         let guild = GuildAccess {
             users: users(&[31]),
-            roles: vec![RoleId::new(80)],
+            roles: Arc::new([RoleId::new(80)].into()),
             ..with_channels(vec![
                 ("5", ChannelAccess::default()),
                 ("6", ChannelAccess { users: Some(everybody()), ..ChannelAccess::default() }),
-                ("7", ChannelAccess { roles: Some(vec![RoleId::new(81)]), ..off() }),
+                ("7", ChannelAccess { roles: Some(Arc::new([RoleId::new(81)].into())), ..off() }),
             ])
         };
         let rules = rules(GroupPolicy::Allowlist, vec![("1", guild)]);

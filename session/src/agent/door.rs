@@ -64,6 +64,9 @@ pub struct Ask {
     pub by: AskedBy,
     /// The user's message.
     pub message: String,
+    /// What the user's words stand in: told before them, as a user's words too, in this turn only.
+    /// It is never written down.
+    pub context: Option<String>,
     /// More system prompt for this turn: where it is held, how to answer.
     pub instructions: Option<String>,
     /// The tools it may use.
@@ -72,6 +75,9 @@ pub struct Ask {
     pub model: Option<String>,
     /// Where the words come from, as in `discord-voice`.
     pub surface: &'static str,
+    /// What it answers, in words of the asker's that name it for good, as the ids of messages do.
+    /// What was answered already is told again, and the model is not asked.
+    pub origin: Option<String>,
 }
 
 /// Tokens of a turn.
@@ -187,6 +193,12 @@ pub trait Agent: Send + Sync {
     /// the session's history is to hold no more of it. An agent without a history need not care.
     async fn heard(&self, session: &SessionKey, run: RunId, text: String) {
         let _ = (session, run, text);
+    }
+
+    /// The session begins anew: the next run knows nothing of what was said before. A run that is
+    /// on its way still belongs to the time before. An agent without a history need not care.
+    async fn reset(&self, session: &SessionKey) {
+        let _ = session;
     }
 
     /// Writes a turn into the session's history that was answered without the agent, as by a

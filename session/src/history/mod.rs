@@ -3,13 +3,18 @@
 //! They are kept in SQLite (see [`crate::shell::store`]); the newest of them, as many as fit, go
 //! to the model.
 
+mod session;
 mod window;
 
 use jiff::Timestamp;
 
+pub use session::{Route, SessionFacts, SessionStatus};
 pub use window::Window;
 
-use crate::agent::{AskedBy, Usage};
+use crate::{
+    Generation,
+    agent::{AskedBy, Usage},
+};
 
 /// How an exchange ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -75,6 +80,11 @@ pub struct Exchange {
     pub spent: Spent,
     /// When it was over.
     pub at: Timestamp,
+    /// The generation of the session in which it began; `None`: the present one. A reset begins
+    /// the next, and what still comes for an older one is not shown to the model.
+    pub generation: Option<Generation>,
+    /// What it answers, as in [`crate::agent::Ask::origin`].
+    pub origin: Option<String>,
 }
 
 /// A message found in a session's history.

@@ -3,7 +3,10 @@
 use std::collections::VecDeque;
 
 use super::{Exchange, Outcome};
-use crate::brain::{Message, Speaker, message::estimated_tokens};
+use crate::{
+    Generation,
+    brain::{Message, Speaker, message::estimated_tokens},
+};
 
 /// Stands for an answer that was stopped before its first word.
 const STOPPED: &str = "[stopped before an answer]";
@@ -21,6 +24,7 @@ struct Remembered {
 pub struct Window {
     budget: u64,
     tokens: u64,
+    generation: Generation,
     exchanges: VecDeque<Remembered>,
 }
 
@@ -28,7 +32,20 @@ impl Window {
     /// Empty, for `budget` tokens at four characters each.
     #[must_use]
     pub const fn new(budget: u64) -> Self {
-        Self { budget, tokens: 0, exchanges: VecDeque::new() }
+        Self { budget, tokens: 0, generation: Generation::FIRST, exchanges: VecDeque::new() }
+    }
+
+    /// The same, of that generation of the session.
+    #[must_use]
+    pub const fn of(mut self, generation: Generation) -> Self {
+        self.generation = generation;
+        self
+    }
+
+    /// The generation of the session that it shows.
+    #[must_use]
+    pub const fn generation(&self) -> Generation {
+        self.generation
     }
 
     /// The exchange after all others. What no longer fits is forgotten, oldest first; an exchange
@@ -112,6 +129,8 @@ mod tests {
             model: None,
             spent: Spent::default(),
             at: Timestamp::UNIX_EPOCH,
+            generation: None,
+            origin: None,
         }
     }
 

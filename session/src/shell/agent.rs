@@ -282,6 +282,12 @@ impl Agent for RunningAgent {
         }
     }
 
+    async fn reset(&self, session: &SessionKey) {
+        if let Err(error) = self.shared.store.reset(session).await {
+            tracing::warn!(session = %session, "a reset is not written: {error}");
+        }
+    }
+
     async fn note(&self, session: &SessionKey, by: AskedBy, said: String, answered: String) {
         if said.is_empty() && answered.is_empty() {
             return;
@@ -295,6 +301,8 @@ impl Agent for RunningAgent {
             model: None,
             spent: Spent::default(),
             at: Timestamp::now(),
+            generation: None,
+            origin: None,
         };
         if let Err(error) = self.shared.store.record(session, exchange).await {
             tracing::warn!(session = %session, "a turn was not noted: {error}");
@@ -423,28 +431,9 @@ async fn run(place: Place, asked: Asked, stopped: oneshot::Receiver<()>) {
         Err(_) => (Outcome::Failed, Some(format!("not done within {} s", deadline.as_secs_f32()))),
     };
     let spent = run.settle(&shared.brain);
-    let (session, number) = (run.ask().session.clone(), run.ask().run);
-    let heard = shared.answers().take_heard(&session, number);
-    let exchange = Exchange {
-        by: run.ask().by.clone(),
-        surface: run.ask().surface.to_owned(),
-        said: run.said(),
-        answered: heard.unwrap_or_else(|| run.text().to_owned()),
-        outcome,
-        model: run.model().map(ToString::to_string),
-        spent,
-        at: Timestamp::now(),
-    };
     // Written before it is told, so that what was told is remembered after a crash.
-    match shared.store.record(&session, exchange).await {
-        Ok(Some(exchange)) => {
-            let heard = shared.answers().note(&session, number, exchange);
-            if let Some(heard) = heard {
-                shared.amend(&session, exchange, heard).await;
-            }
-        }
-        Ok(None) => {}
-        Err(error) => tracing::warn!(session = %session, "a turn was not written: {error}"),
+    if !run.is_repeated() {
+        write(&shared, &run, outcome, spent).await;
     }
     tracing::info!(
         session = %run.ask().session,
@@ -463,4 +452,31 @@ async fn run(place: Place, asked: Asked, stopped: oneshot::Receiver<()>) {
     };
     run.report(last).await;
     drop(place);
+}
+
+async fn write(shared: &Shared, run: &Run, outcome: Outcome, spent: Spent) {
+    let (session, number) = (&run.ask().session, run.ask().run);
+    let heard = shared.answers().take_heard(session, number);
+    let exchange = Exchange {
+        by: run.ask().by.clone(),
+        surface: run.ask().surface.to_owned(),
+        said: run.said(),
+        answered: heard.unwrap_or_else(|| run.text().to_owned()),
+        outcome,
+        model: run.model().map(ToString::to_string),
+        spent,
+        at: Timestamp::now(),
+        generation: run.generation(),
+        origin: run.ask().origin.clone(),
+    };
+    match shared.store.record(session, exchange).await {
+        Ok(Some(exchange)) => {
+            let heard = shared.answers().note(session, number, exchange);
+            if let Some(heard) = heard {
+                shared.amend(session, exchange, heard).await;
+            }
+        }
+        Ok(None) => {}
+        Err(error) => tracing::warn!(session = %session, "a turn was not written: {error}"),
+    }
 }

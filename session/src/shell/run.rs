@@ -10,12 +10,13 @@ use super::{
     store::Store,
 };
 use crate::{
+    Generation,
     agent::{AgentEvent, Ask, RunActivity, RunReport, Usage, queue::AfterAnswer},
     brain::{
         Ending, Message, ModelAnswer, ModelEvent, ModelFailure, ModelRequest, Speaker, ToolCall,
         message::estimated_tokens,
     },
-    history::Spent,
+    history::{Outcome, Spent},
     tools::{Prepared, ToolContext, ToolError, Tools, error_output},
 };
 
@@ -74,6 +75,10 @@ pub(super) struct Run {
     spent: Spent,
     /// The call that is out: who was asked, the tokens it was sent, and where its text begins.
     open_call: Option<(ModelRef, u64, usize)>,
+    /// The generation of the session whose history the model was shown.
+    generation: Option<Generation>,
+    /// The answer was written before, and is only told again.
+    is_repeated: bool,
 }
 
 impl Run {
@@ -86,6 +91,8 @@ impl Run {
             model: None,
             spent: Spent::default(),
             open_call: None,
+            generation: None,
+            is_repeated: false,
         }
     }
 
@@ -99,6 +106,14 @@ impl Run {
 
     pub(super) fn model(&self) -> Option<&ModelRef> {
         self.model.as_ref()
+    }
+
+    pub(super) fn generation(&self) -> Option<Generation> {
+        self.generation
+    }
+
+    pub(super) fn is_repeated(&self) -> bool {
+        self.is_repeated
     }
 
     /// The message and what was added to it.
@@ -130,6 +145,9 @@ impl Run {
         line: &dyn RunLine,
     ) -> Result<RunEnd, RunFailure> {
         self.report(AgentEvent::Started).await;
+        if let Some(end) = self.repeat(with, line).await {
+            return Ok(end);
+        }
         let chain = self.chain(with.own_models)?;
         let mut request = self.first_request(with).await;
         let mut rounds = 0;
@@ -163,6 +181,32 @@ impl Run {
         }
     }
 
+    /// Tells the answer that was written before the process died, if there is one.
+    async fn repeat(&mut self, with: &RunWith<'_>, line: &dyn RunLine) -> Option<RunEnd> {
+        let origin = self.ask.origin.as_ref()?;
+        let text = match with.store.answer_to(&self.ask.session, origin).await {
+            Ok(Some((text, Outcome::Answered))) => text,
+            Ok(_) => return None,
+            Err(error) => {
+                // Better an answer twice than none.
+                tracing::warn!(session = %self.ask.session, "earlier answers are not read: {error}");
+                return None;
+            }
+        };
+        match line.answered() {
+            // Words came meanwhile that the answer does not know: the model has to be asked.
+            AfterAnswer::GoOn => None,
+            AfterAnswer::Stopped => Some(RunEnd::Stopped),
+            AfterAnswer::Over => {
+                self.is_repeated = true;
+                if !text.is_empty() {
+                    self.say(text).await;
+                }
+                Some(RunEnd::Answered)
+            }
+        }
+    }
+
     /// The turn's own model, then the agent's.
     fn chain(&self, own: &[ModelRef]) -> Result<Vec<ModelRef>, RunFailure> {
         let mut chain = Vec::with_capacity(own.len() + 1);
@@ -177,15 +221,21 @@ impl Run {
         Ok(chain)
     }
 
-    async fn first_request(&self, with: &RunWith<'_>) -> ModelRequest {
+    async fn first_request(&mut self, with: &RunWith<'_>) -> ModelRequest {
         let mut messages = match with.store.window(&self.ask.session).await {
-            Ok(window) => window.messages(),
+            Ok(window) => {
+                self.generation = Some(window.generation());
+                window.messages()
+            }
             Err(error) => {
                 // Better an answer without memory than none.
                 tracing::warn!(session = %self.ask.session, "history is not read: {error}");
                 Vec::new()
             }
         };
+        if let Some(context) = &self.ask.context {
+            messages.push(Message::User { by: None, text: context.clone() });
+        }
         let by = &self.ask.by;
         let by = Some(Speaker { user: by.user, label: by.label.clone() });
         messages.push(Message::User { by, text: self.ask.message.clone() });

@@ -36,10 +36,12 @@ pub(crate) fn ask(run: u64, message: &str) -> Ask {
         session: session(),
         by: ada(),
         message: message.into(),
+        context: None,
         instructions: Some("Speak.".into()),
         tools: ToolScope::OfSpeaker,
         model: None,
         surface: "discord-voice",
+        origin: None,
     }
 }
 

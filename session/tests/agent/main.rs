@@ -6,6 +6,7 @@
 mod bench;
 mod endpoint;
 
+mod again;
 mod answers;
 mod control;
 mod failures;

@@ -31,6 +31,7 @@ mod shard;
 pub mod stage;
 mod thread;
 pub mod thread_calls;
+pub mod time_zone;
 mod tunnel;
 mod upload;
 pub mod voice_message;

@@ -119,10 +119,12 @@ impl BatchConversation {
             session: settings.session.clone(),
             message: spoken_turn(&by.label, &text),
             by: by.clone(),
+            context: None,
             instructions: Some(spoken_answer(settings.instructions.as_deref())),
             tools: ToolScope::OfSpeaker,
             model: settings.model.clone(),
             surface: SURFACE,
+            origin: None,
         };
         self.line(record);
         self.outputs.push_back(Output::Agent(AgentRequest::Ask(ask)));

@@ -278,10 +278,12 @@ impl Conversation {
             session: self.settings.supervisor_session.clone(),
             by: AskedBy { user: consult.user, label: label.clone(), owner: consult.owner },
             message,
+            context: None,
             instructions,
             tools,
             model: self.settings.agent_model.clone(),
             surface: SURFACE,
+            origin: None,
         };
         self.line(record);
         self.outputs.push_back(Output::Ask(ask));

@@ -94,7 +94,7 @@ impl Standings {
 mod tests {
     use clawvoice_session::{
         ChannelId, GuildId,
-        access::{AccessRules, EntryKey, GuildAccess, People, Place},
+        access::{AccessRules, GuildAccess, People, Place},
     };
 
     use super::*;
@@ -117,8 +117,10 @@ mod tests {
     #[test]
     fn a_role_admits_as_soon_as_it_is_known_and_no_longer_than_it_is_borne() {
         let crew = RoleId::new(80);
-        let guild = GuildAccess { roles: vec![crew], ..GuildAccess::default() };
-        let access = AccessRules { guilds: vec![(EntryKey::Any, guild)], ..AccessRules::default() };
+        let roles = std::sync::Arc::new([crew].into());
+        let guild = GuildAccess { roles, ..GuildAccess::default() };
+        let guilds = [("*", guild)].into_iter().collect();
+        let access = AccessRules { guilds, ..AccessRules::default() };
         let place = Place {
             guild: GuildId::new(1),
             guild_name: "",

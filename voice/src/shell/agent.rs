@@ -175,10 +175,12 @@ mod tests {
             session: session.clone(),
             by: AskedBy { user: UserId::new(1), label: "Ada".into(), owner: false },
             message: "why".into(),
+            context: None,
             instructions: None,
             tools: ToolScope::None,
             model: None,
             surface: "discord-voice",
+            origin: None,
         });
         let FromAgent::Report(report) = link.recv().await else { panic!("no report") };
         let event = AgentEvent::Answered { text: "WHY".into(), usage: Usage::default() };

@@ -4,13 +4,22 @@
 //! so that the model's history needs no disk. Writes that come together are committed together.
 //! A written exchange survives the death of the process; write-ahead logging without a sync per
 //! commit means that the death of the machine may cost the last moments, never the file.
+//!
+//! Beside it, in the same file and each with a connection of its own: [`Mailbox`], what came in
+//! and what goes out, and [`Pairings`], who was let in.
 
+mod columns;
+mod conversations;
 mod database;
+mod mailbox;
 mod pairing;
+mod search;
 mod task;
+mod turns;
 
 use std::path::{Path, PathBuf};
 
+use jiff::Timestamp;
 use tokio::{
     sync::{Mutex, mpsc, oneshot},
     task::JoinHandle,
@@ -18,8 +27,9 @@ use tokio::{
 
 use crate::{
     SessionKey, UserId,
-    history::{Exchange, Found, Spent, Window},
+    history::{Exchange, Found, Outcome, SessionStatus, Spent, Window},
 };
+pub use mailbox::Mailbox;
 pub use pairing::{NotApproved, Pairings};
 use task::Command;
 
@@ -50,6 +60,9 @@ pub enum StoreError {
     /// SQLite refused.
     #[error("the session store failed: {0}")]
     Database(#[from] sqlx::Error),
+    /// It was done, and lost with what was to be committed beside it.
+    #[error("the session store failed: {0}")]
+    NotCommitted(String),
     /// The store is closed.
     #[error("the session store is closed")]
     Closed,
@@ -137,7 +150,42 @@ impl Store {
         self.ask(|reply| Command::Amend { session, exchange, answered, reply }).await?
     }
 
-    /// The newest part of the session's history.
+    /// The session begins anew: what was said before is found by [`Store::search`] alone. What is
+    /// being answered still belongs to the time before.
+    ///
+    /// # Errors
+    ///
+    /// When it is not on disk. Until the end of the process it holds nevertheless.
+    pub async fn reset(&self, session: &SessionKey) -> Result<(), StoreError> {
+        let (session, at) = (session.clone(), Timestamp::now());
+        self.ask(|reply| Command::Reset { session, at, reply }).await?
+    }
+
+    /// What was answered to an [`Exchange::origin`], and how that ended. `None`: nothing is known
+    /// of it.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be read.
+    pub async fn answer_to(
+        &self,
+        session: &SessionKey,
+        origin: &str,
+    ) -> Result<Option<(String, Outcome)>, StoreError> {
+        let (session, origin) = (session.clone(), origin.to_owned());
+        self.ask(|reply| Command::AnswerTo { session, origin, reply }).await?
+    }
+
+    /// What the session has come to since it began, or since its last reset.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be read.
+    pub async fn status(&self, session: &SessionKey) -> Result<SessionStatus, StoreError> {
+        self.ask(|reply| Command::Status { session: session.clone(), reply }).await?
+    }
+
+    /// The newest part of the session's history since its last reset.
     ///
     /// # Errors
     ///

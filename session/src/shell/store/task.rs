@@ -2,12 +2,13 @@
 
 use std::{collections::VecDeque, mem};
 
+use jiff::Timestamp;
 use tokio::sync::{mpsc, oneshot};
 
-use super::{StoreError, database::Database};
+use super::{StoreError, conversations, database::Database, turns::Stamp};
 use crate::{
     SessionKey, UserId,
-    history::{Exchange, Found, Spent, Window},
+    history::{Exchange, Found, Outcome, SessionStatus, Spent, Window},
 };
 
 /// Sessions whose window is kept in memory; beyond it the one longest unused is forgotten.
@@ -27,6 +28,9 @@ pub(super) enum Command {
     Message { session: SessionKey, id: i64, reply: Reply<Option<Found>> },
     SpentIn { session: SessionKey, reply: Reply<Spent> },
     SpentBy { user: UserId, reply: Reply<Spent> },
+    AnswerTo { session: SessionKey, origin: String, reply: Reply<Option<(String, Outcome)>> },
+    Status { session: SessionKey, reply: Reply<SessionStatus> },
+    Reset { session: SessionKey, at: Timestamp, reply: Reply<()> },
     Close(oneshot::Sender<()>),
 }
 
@@ -79,6 +83,15 @@ pub(super) async fn run(
             Command::SpentBy { user, reply } => {
                 let _ = reply.send(database.spent_by(user).await);
             }
+            Command::AnswerTo { session, origin, reply } => {
+                let _ = reply.send(database.answer_to(&session, &origin).await);
+            }
+            Command::Status { session, reply } => {
+                let _ = reply.send(database.status(&session).await);
+            }
+            Command::Reset { session, at, reply } => {
+                let _ = reply.send(windows.reset(&mut database, &session, at).await);
+            }
             Command::Close(reply) => {
                 database.close().await;
                 let _ = reply.send(());
@@ -119,36 +132,76 @@ async fn record(
 /// The windows in use, the one used last at the back.
 struct Windows {
     budget: u64,
-    recent: VecDeque<(SessionKey, Window)>,
+    recent: VecDeque<InUse>,
+}
+
+/// A session's window, and what the disk said of the session when it was read.
+struct InUse {
+    session: SessionKey,
+    stamp: Stamp,
+    window: Window,
 }
 
 impl Windows {
-    /// Adds to the window if it is in memory; if not, the disk will have it when it is loaded.
+    /// Adds to the window if it is in memory; if not, the disk will have it when it is loaded. An
+    /// exchange that began before a reset does not belong to what came after it.
     fn push(&mut self, session: &SessionKey, exchange: &Exchange) {
-        if let Some((_, window)) = self.recent.iter_mut().find(|(key, _)| key == session) {
-            window.push(exchange);
+        if let Some(known) = self.recent.iter_mut().find(|known| known.session == *session)
+            && exchange.generation.is_none_or(|began| began == known.window.generation())
+        {
+            known.window.push(exchange);
         }
     }
 
     fn forget(&mut self, session: &SessionKey) {
-        self.recent.retain(|(key, _)| key != session);
+        self.recent.retain(|known| known.session != *session);
     }
 
+    /// The session begins anew, in memory even if the disk does not take it.
+    async fn reset(
+        &mut self,
+        database: &mut Database,
+        session: &SessionKey,
+        at: Timestamp,
+    ) -> Result<(), StoreError> {
+        self.forget(session);
+        let written = conversations::reset(database.connection(), session, at).await;
+        if written.is_err() {
+            let stamp = database.stamp(session).await.unwrap_or_default();
+            let window = Window::new(self.budget).of(stamp.generation());
+            self.keep(InUse { session: session.clone(), stamp, window });
+        }
+        written
+    }
+
+    /// From memory, unless the session began anew or lost turns by another hand. If the disk does
+    /// not say, memory is believed.
     async fn of(
         &mut self,
         database: &mut Database,
         session: &SessionKey,
     ) -> Result<Window, StoreError> {
-        let known = self.recent.iter().position(|(key, _)| key == session);
-        let entry = match known.and_then(|index| self.recent.remove(index)) {
+        let stamp = database.stamp(session).await;
+        let known = self.recent.iter().position(|known| known.session == *session);
+        let known = known.and_then(|index| self.recent.remove(index));
+        let is_good = |known: &InUse| stamp.as_ref().map_or(true, |stamp| *stamp == known.stamp);
+        let entry = match known.filter(is_good) {
             Some(entry) => entry,
-            None => (session.clone(), database.window(session, self.budget).await?),
+            None => {
+                let stamp = stamp?;
+                let window = database.window(session, stamp, self.budget).await?;
+                InUse { session: session.clone(), stamp, window }
+            }
         };
-        let window = entry.1.clone();
+        let window = entry.window.clone();
+        self.keep(entry);
+        Ok(window)
+    }
+
+    fn keep(&mut self, entry: InUse) {
         self.recent.push_back(entry);
         if self.recent.len() > WINDOWS {
             self.recent.pop_front();
         }
-        Ok(window)
     }
 }

@@ -1,0 +1,49 @@
+//! A place where the agent listens, and to whom.
+
+use std::{collections::HashSet, sync::Arc};
+
+use super::people::{Member, People, Who};
+use crate::RoleId;
+
+/// Who may talk to the agent in a place where it listens. By default everybody. Cheap to clone.
+#[derive(Clone, Debug, Default)]
+pub struct Room {
+    pub(super) users: Arc<People>,
+    pub(super) roles: Arc<HashSet<RoleId>>,
+    pub(super) match_names: bool,
+}
+
+impl Room {
+    /// One in which these people may talk, and nobody else.
+    #[must_use]
+    pub fn of(users: People) -> Self {
+        Self { users: Arc::new(users), ..Self::default() }
+    }
+
+    /// Whether only some may talk to the agent here.
+    #[must_use]
+    pub fn is_restricted(&self) -> bool {
+        !self.users.is_empty() || !self.roles.is_empty()
+    }
+
+    /// `users`.
+    #[must_use]
+    pub fn users(&self) -> &People {
+        &self.users
+    }
+
+    /// Whether a member may talk to the agent here: by `users` or by `roles`, the channel's in
+    /// place of the guild's; without either, everybody may.
+    #[must_use]
+    pub fn admits(&self, member: &Member<'_>) -> bool {
+        self.lets(&(*member).into())
+    }
+
+    /// The same of somebody of whom more is known.
+    #[must_use]
+    pub fn lets(&self, who: &Who<'_>) -> bool {
+        !self.is_restricted()
+            || self.users.lists(who, self.match_names)
+            || who.member.roles.iter().any(|role| self.roles.contains(role))
+    }
+}

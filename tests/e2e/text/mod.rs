@@ -1,0 +1,5 @@
+//! Text: a human writes on localcord, the agent answers.
+
+mod admission;
+mod chat;
+mod sessions;

@@ -1,0 +1,370 @@
+//! What becomes of the first message of a channel: dropped, carried out, or a turn of its session.
+
+use std::sync::Arc;
+
+use clawvoice_session::{
+    ChannelId,
+    mail::{Event, EventKind, Outcome},
+    pairing,
+};
+use serde_json::json;
+
+use super::{
+    super::clock::{now, unix_ms},
+    Desk, JobEnd,
+    admission::{Admission, Answer, Here},
+    question::{Asked, Question},
+};
+use crate::{
+    history::Entry,
+    inbound::{
+        Admitted, BoundThread, DropReason, Dropped, Sender, Surface, Verdict, for_model,
+        pairing_reason, pairing_reply,
+    },
+    message::Message,
+    outbox::outgoing::Destination,
+    place::PlaceKind,
+    routing::{self, AutoThread, BoundPlace, Origin, Route, auto_thread},
+};
+
+impl Desk {
+    /// Decides the channel's messages in order, until something must be found out.
+    pub(super) async fn decide(&mut self, channel: ChannelId) {
+        while let Some(first) = self.admissions.first(channel) {
+            let verdict = self.judge(first);
+            match verdict {
+                Verdict::Needs(need) => {
+                    let (finder, message) = (Arc::clone(&self.finder), first.message.clone());
+                    self.admissions.ask(channel);
+                    self.jobs.spawn(async move {
+                        JobEnd::Found(channel, finder.find(need, &message).await)
+                    });
+                    return;
+                }
+                Verdict::Drop(dropped) => {
+                    if let Some(first) = self.admissions.next(channel) {
+                        self.drop_message(&first, &dropped).await;
+                    }
+                }
+                Verdict::SystemEvent(words) => {
+                    if let Some(first) = self.admissions.next(channel) {
+                        self.system_event(&first, words).await;
+                    }
+                }
+                Verdict::Admit(admitted) => {
+                    if self.admit_first(channel, *admitted).await.is_waiting() {
+                        return;
+                    }
+                }
+            }
+        }
+    }
+
+    /// Something was found out.
+    pub(super) async fn found(&mut self, channel: ChannelId, answer: Answer) {
+        if let Answer::Channel(_, Some(found)) = &answer {
+            self.places.put(found.clone());
+        }
+        self.admissions.answer(channel, answer);
+        self.decide(channel).await;
+    }
+
+    fn judge(&self, admission: &Admission) -> Verdict {
+        let Some(own) = *self.own.borrow() else {
+            // Nothing comes before the gateway has said who the bot is.
+            return Verdict::Drop(DropReason::InvalidEvent.into());
+        };
+        let message = &admission.message;
+        let place = self.bound_place(message);
+        let bound = self.bindings.get(place).filter(|_| message.guild.is_some());
+        let bound = bound.map(|record| BoundThread {
+            webhook: record.webhook.as_ref().map(|webhook| webhook.id),
+        });
+        let route = self.route(message);
+        let sent = self.around.sent.get();
+        let here = Here {
+            own,
+            agent: Some(&route.agent),
+            places: &self.places,
+            sent: &sent,
+            bound,
+            dm_is_bound: message.guild.is_none() && self.bindings.get(place).is_some(),
+            unix_ms: unix_ms(),
+        };
+        admission.judge(&here, &self.rules.inbound)
+    }
+
+    fn bound_place(&self, message: &Message) -> BoundPlace {
+        match self.places.channel(message.channel).map(|channel| channel.kind) {
+            Some(PlaceKind::GroupDirect) => BoundPlace::Channel(message.channel),
+            _ if message.guild.is_none() => BoundPlace::User(message.author.id),
+            _ => BoundPlace::Channel(message.channel),
+        }
+    }
+
+    /// The session that a message belongs to.
+    pub(super) fn route(&self, message: &Message) -> Route {
+        let channel = self.places.channel(message.channel);
+        let kind = channel.map(|channel| channel.kind);
+        let surface = match (message.guild, kind) {
+            (_, Some(PlaceKind::GroupDirect)) => routing::Surface::Group,
+            (None, _) => routing::Surface::Direct { user: message.author.id },
+            _ => match channel.and_then(|channel| channel.parent) {
+                Some(parent) => routing::Surface::Thread { parent },
+                None => routing::Surface::Channel,
+            },
+        };
+        let roles = message.member.as_ref().map(|member| member.roles.as_slice());
+        let origin = Origin {
+            surface,
+            channel: message.channel,
+            channel_name: channel.map_or("", |channel| &channel.name),
+            guild: message.guild,
+            guild_name: message.guild.map_or("", |guild| self.places.guild(guild)),
+            roles: roles.unwrap_or_default(),
+            sender: message.author.id,
+        };
+        self.bindings.effective(unix_ms(), &self.rules.router, &origin)
+    }
+
+    /// The first message of the channel is the agent's.
+    async fn admit_first(&mut self, channel: ChannelId, admitted: Admitted) -> Next {
+        let Some(first) = self.admissions.first(channel) else { return Next::Decided };
+        if let Some(reason) = self.loop_reason(&first.message, &admitted) {
+            if let Some(first) = self.admissions.next(channel) {
+                self.drop_message(&first, &reason.into()).await;
+            }
+            return Next::Decided;
+        }
+        if let Some(command) = admitted.command.clone() {
+            if let Some(first) = self.admissions.next(channel) {
+                self.command(first, admitted, command).await;
+            }
+            return Next::Decided;
+        }
+        let opens = self.thread_for(&first.message, &admitted);
+        match opens {
+            AutoThread::Open(wanted) => {
+                self.admissions.ask(channel);
+                let around = Arc::clone(&self.around);
+                self.jobs.spawn(async move {
+                    let thread = super::turns::open_thread(&around, channel, wanted).await;
+                    JobEnd::Thread(channel, thread)
+                });
+                Next::Waiting
+            }
+            AutoThread::Reuse(thread) => {
+                self.ask_first(channel, admitted, Some((thread, false))).await;
+                Next::Decided
+            }
+            AutoThread::Stay => {
+                self.ask_first(channel, admitted, None).await;
+                Next::Decided
+            }
+        }
+    }
+
+    fn thread_for(&self, message: &Message, admitted: &Admitted) -> AutoThread {
+        let kind = self.places.channel(message.channel).map_or(PlaceKind::Other, |it| it.kind);
+        let Some(place) = crate::inbound::place(message, &self.places) else {
+            return AutoThread::Stay;
+        };
+        let entry = self.rules.inbound.entry(&place).and_then(|entry| entry.channel);
+        auto_thread(entry, kind, message, !admitted.sender.bot)
+    }
+
+    fn loop_reason(&mut self, message: &Message, admitted: &Admitted) -> Option<DropReason> {
+        let own = (*self.own.borrow())?;
+        let is_bot = admitted.sender.bot && !admitted.sender.plural;
+        let rules = self.rules.inbound.bot_loop.clone();
+        let passes = !is_bot
+            || self.loop_guard.handle_message(
+                &rules,
+                message.channel,
+                message.author.id,
+                own,
+                message.unix_ms(),
+            );
+        (!passes).then_some(DropReason::BotLoopCooldown)
+    }
+
+    /// A thread was opened for the first message of the channel; `None`: it could not be.
+    pub(super) async fn thread_opened(
+        &mut self,
+        channel: ChannelId,
+        thread: Option<(ChannelId, bool)>,
+    ) {
+        self.admissions.ask(channel);
+        let first = self.admissions.resume(channel);
+        if let Some(Verdict::Admit(admitted)) = first.map(|first| self.judge(first)) {
+            self.ask_first(channel, *admitted, thread).await;
+        }
+        self.decide(channel).await;
+    }
+
+    /// The first message of the channel becomes a turn of its session, or of a thread's.
+    async fn ask_first(
+        &mut self,
+        channel: ChannelId,
+        admitted: Admitted,
+        thread: Option<(ChannelId, bool)>,
+    ) {
+        let Some(first) = self.admissions.next(channel) else { return };
+        let mut route = self.route(&first.message);
+        if let Some((thread, _)) = thread {
+            route.key = clawvoice_session::SessionKey::channel(&route.agent, thread);
+            route.last.channel = thread;
+        }
+        self.bindings.touch(unix_ms(), self.bound_place(&first.message));
+        self.carry_out_bindings();
+        let transcript = first.transcript().map(str::to_owned);
+        let asked = Asked {
+            channel: thread.map_or(first.message.channel, |(thread, _)| thread),
+            in_new_thread: thread.is_some_and(|(_, is_new)| is_new),
+            message: first.message,
+            ids: first.ids,
+            admitted,
+            route,
+            transcript,
+        };
+        self.ask(Question(Arc::new(asked))).await;
+    }
+
+    /// A message becomes no turn.
+    pub(super) async fn drop_message(&mut self, admission: &Admission, dropped: &Dropped) {
+        let Admission { message, ids, .. } = admission;
+        let mut dropped = dropped.clone();
+        if dropped.reason == DropReason::DmPairingRequired {
+            dropped = self.challenge(message).await.into();
+        }
+        if dropped.remember {
+            self.remember(admission);
+        }
+        if dropped.reason == DropReason::EmptyContent {
+            self.tell_of_empty(message);
+        }
+        self.tell_drop(message, ids, &dropped);
+        let reason = dropped.reason.code().to_owned();
+        self.finish_messages(admission.all(), Outcome::Dropped(reason)).await;
+    }
+
+    /// One line for every drop, and a count.
+    pub(super) fn tell_drop(
+        &mut self,
+        message: &Message,
+        ids: &[clawvoice_session::MessageId],
+        dropped: &Dropped,
+    ) {
+        self.monitor.change(|status| status.drops.count(dropped.reason));
+        let account = &self.around.account;
+        let guild = message.guild.map(|guild| guild.to_string()).unwrap_or_default();
+        let (channel, id) = (message.channel, message.id);
+        let (count, reason) = (ids.len(), dropped.reason.code());
+        let detail = dropped.detail.as_deref().unwrap_or_default();
+        if self.telling.may_tell(now(), message.channel, dropped.reason) {
+            tracing::info!(
+                %account, %guild, %channel, message = %id, count, reason, detail,
+                "a message is dropped: {reason}"
+            );
+        } else {
+            tracing::debug!(
+                %account, %guild, %channel, message = %id, count, reason, detail,
+                "a message is dropped: {reason}"
+            );
+        }
+        self.log(message, EventKind::Dropped, json!({ "reason": reason, "message": id }));
+    }
+
+    /// Writes an event down, in the background: nothing waits for it.
+    fn log(&mut self, message: &Message, kind: EventKind, detail: serde_json::Value) {
+        let event = Event {
+            account: self.around.account.clone(),
+            conversation: format!("channel:{}", message.channel),
+            user: Some(message.author.id),
+            kind,
+            detail,
+        };
+        let mailbox = self.around.mailbox.clone();
+        self.jobs.spawn(async move {
+            if let Err(error) = mailbox.event(event).await {
+                tracing::debug!("an event is not logged: {error}");
+            }
+            JobEnd::Done
+        });
+    }
+
+    /// What is said beside the agent is told with the next message to it.
+    fn remember(&mut self, admission: &Admission) {
+        let message = &admission.message;
+        let sender = Sender::of(message, admission.plural());
+        let body = for_model(message);
+        let mut entry = Entry::new(message, &sender.label, &body);
+        entry.plural = sender.plural.then(|| sender.id.clone());
+        let limit = self.history_limit();
+        self.pending.push(message.channel, limit, entry);
+    }
+
+    pub(super) fn history_limit(&self) -> usize {
+        let limit = self.rules.config.discord.delivery.history_limit;
+        usize::try_from(limit).unwrap_or(usize::MAX)
+    }
+
+    /// Texts of others are empty without the intent: whoever runs this is told once.
+    fn tell_of_empty(&mut self, message: &Message) {
+        let is_bare = message.is_written() && message.guild.is_some();
+        if !is_bare || std::mem::replace(&mut self.told_of_empty, true) {
+            return;
+        }
+        tracing::warn!(
+            "messages come without their text: switch on channels.discord.intents.messageContent \
+             and, on the Bot page of https://discord.com/developers/applications, \"Message \
+             Content Intent\""
+        );
+    }
+
+    /// A stranger wrote in private: they are told a code, once.
+    async fn challenge(&mut self, message: &Message) -> DropReason {
+        let user = message.author.id;
+        let Some(answer) = self.finder.ask_pairing(user).await else {
+            return DropReason::DmPairingRequired;
+        };
+        if let pairing::Answer::Tell(request) = &answer {
+            self.log(message, EventKind::Pairing, json!({ "asked": true }));
+            let (around, text) = (Arc::clone(&self.around), pairing_reply(request));
+            let to = Destination::Channel(message.channel);
+            self.jobs.spawn(async move {
+                around.say(to, &text).await;
+                JobEnd::Done
+            });
+        }
+        pairing_reason(&answer)
+    }
+
+    /// Discord tells of a pin, a join, a boost: the session hears of it in its next turn.
+    async fn system_event(&mut self, first: &Admission, words: String) {
+        let session = self.route(&first.message).key;
+        self.note_event(session, words);
+        let code = DropReason::SystemEvent;
+        self.tell_drop(&first.message, &first.ids, &code.into());
+        let outcome = Outcome::Dropped(code.code().to_owned());
+        self.finish_messages(first.all(), outcome).await;
+    }
+}
+
+/// Whether the next message of a channel can be decided.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Next {
+    Decided,
+    Waiting,
+}
+
+impl Next {
+    fn is_waiting(self) -> bool {
+        self == Self::Waiting
+    }
+}
+
+/// Who is in private with the agent.
+pub(super) fn is_private(admitted: &Admitted) -> bool {
+    admitted.surface == Surface::Direct
+}

@@ -1,0 +1,198 @@
+//! What the gateway tells: places are followed, messages written down before anything is done
+//! about them.
+
+use std::collections::HashSet;
+
+use clawvoice_session::{
+    ChannelId, MessageId, UserId,
+    mail::{Arrival, Outcome, Received},
+};
+use jiff::Timestamp;
+
+use super::{
+    super::{
+        clock::{now, unix_ms},
+        feed::TextIntake,
+    },
+    Desk,
+    admission::Admission,
+};
+use crate::{
+    inbound::{Batch, Debounce, DropReason, Dropped},
+    incoming::{Gone, TextEvent},
+    message::Message,
+    routing::Ended,
+};
+
+impl Desk {
+    /// Takes events in; when it returns, they are safe.
+    pub(super) async fn take(&mut self, events: Vec<TextEvent>, intake: &TextIntake) {
+        let count = events.len();
+        let mut messages = Vec::new();
+        for event in events {
+            match event {
+                TextEvent::Message { message, body } => messages.push((*message, body)),
+                TextEvent::Connected { user, new } => self.connected(user, new).await,
+                other => self.follow(other).await,
+            }
+        }
+        self.receive(messages).await;
+        intake.took(count);
+        self.admit_ready().await;
+    }
+
+    async fn connected(&mut self, user: UserId, new: bool) {
+        if new {
+            self.places.clear();
+        }
+        if self.own.borrow().is_some() {
+            return;
+        }
+        self.own.send_replace(Some(user));
+        self.debounce = Debounce::new(self.rules.inbound.debounce, user);
+        self.recover().await;
+    }
+
+    /// Takes up what the last process did not finish, in its order.
+    async fn recover(&mut self) {
+        let mut left: Vec<Received> = self.recovered.values().cloned().collect();
+        if left.is_empty() {
+            return;
+        }
+        left.sort_by_key(|received| received.arrival.received);
+        tracing::info!("{} message(s) of the last run are taken up again", left.len());
+        let mut batches: Vec<(Option<String>, Vec<Message>)> = Vec::new();
+        for Received { arrival, turn } in left {
+            let Ok(message) = Message::read(&arrival.body) else {
+                self.finish_messages(
+                    vec![(arrival.channel, arrival.message)],
+                    Outcome::Dropped(DropReason::InvalidEvent.code().to_owned()),
+                )
+                .await;
+                continue;
+            };
+            let turn = turn.map(|(_, turn)| turn);
+            // What was one turn is one again.
+            let same = batches.iter_mut().find(|(of, _)| of.is_some() && *of == turn);
+            match same {
+                Some((_, messages)) => messages.push(message),
+                None => batches.push((turn, vec![message])),
+            }
+        }
+        for (_, messages) in batches {
+            if let Some(batch) = Batch::of(messages) {
+                self.admit(batch, true).await;
+            }
+        }
+    }
+
+    async fn follow(&mut self, event: TextEvent) {
+        match event {
+            TextEvent::Guild { guild, name } => self.places.put_guild(guild, name),
+            TextEvent::Channel(channel) => {
+                let (id, archived) = (channel.id, channel.archived);
+                self.places.put(channel);
+                if archived {
+                    self.gone(id, Ended::Archived).await;
+                }
+            }
+            TextEvent::Gone(Gone::Channel(channel)) => {
+                self.places.remove(channel);
+                self.pending.forget(channel);
+                self.gone(channel, Ended::Deleted).await;
+            }
+            TextEvent::Gone(Gone::Guild(_)) | TextEvent::Connected { .. } => {}
+            TextEvent::Reaction(reaction) => self.reacted(reaction).await,
+            TextEvent::Invalid(code) => {
+                let reason = [DropReason::MissingChannelId, DropReason::MissingAuthor]
+                    .into_iter()
+                    .find(|reason| reason.code() == code);
+                let reason = reason.unwrap_or(DropReason::InvalidEvent);
+                tracing::debug!(reason = reason.code(), "a message is dropped");
+                self.monitor.change(|status| status.drops.count(reason));
+            }
+            TextEvent::Message { .. } => {}
+        }
+    }
+
+    /// A thread or channel is no more, or asleep: its bindings end.
+    async fn gone(&mut self, channel: ChannelId, how: Ended) {
+        for session in self.bindings.gone(unix_ms(), channel, how) {
+            self.stop_session(&session).await;
+        }
+        self.carry_out_bindings();
+    }
+
+    async fn receive(&mut self, messages: Vec<(Message, String)>) {
+        let own = *self.own.borrow();
+        let mut arrivals = Vec::new();
+        let mut fresh = Vec::new();
+        for (message, body) in messages {
+            // Before it can take anybody's place.
+            if Some(message.author.id) == own {
+                self.monitor.change(|status| status.drops.count(DropReason::SelfMessage));
+                continue;
+            }
+            arrivals.push(Arrival {
+                account: self.around.account.clone(),
+                channel: message.channel,
+                message: message.id,
+                author: message.author.id,
+                body,
+                received: Timestamp::now(),
+            });
+            fresh.push(message);
+        }
+        if arrivals.is_empty() {
+            return;
+        }
+        let new = match self.around.mailbox.receive(arrivals).await {
+            Ok(new) => new,
+            Err(error) => {
+                // Better answered without being remembered than not at all.
+                tracing::warn!("messages are not written down: {error}");
+                vec![true; fresh.len()]
+            }
+        };
+        for (message, is_new) in fresh.into_iter().zip(new) {
+            if is_new {
+                self.debounce.handle_message(now(), message);
+            } else {
+                let known = Dropped::from(DropReason::DuplicateMessage);
+                self.tell_drop(&message, &[message.id], &known);
+            }
+        }
+    }
+
+    /// Has what does not wait any longer decided.
+    pub(super) async fn admit_ready(&mut self) {
+        while let Some(batch) = self.debounce.poll_output() {
+            self.admit(batch, false).await;
+        }
+    }
+
+    async fn admit(&mut self, batch: Batch, after_downtime: bool) {
+        let channel = batch.message.channel;
+        match self.admissions.push(Admission::new(batch, after_downtime)) {
+            Ok(()) => self.decide(channel).await,
+            Err(refused) => {
+                let full = Dropped::from(DropReason::QueueFull);
+                self.drop_message(&refused, &full).await;
+            }
+        }
+    }
+
+    /// Writes down what became of messages.
+    pub(super) async fn finish_messages(
+        &mut self,
+        messages: Vec<(ChannelId, MessageId)>,
+        outcome: Outcome,
+    ) {
+        let known: HashSet<_> = messages.iter().copied().collect();
+        self.recovered.retain(|key, _| !known.contains(key));
+        let finished = self.around.mailbox.finish(&self.around.account, messages, outcome).await;
+        if let Err(error) = finished {
+            tracing::warn!("what became of a message is not written down: {error}");
+        }
+    }
+}

@@ -1,0 +1,169 @@
+//! Text of one account: messages come in, are written down, decided and answered.
+//!
+//! ```text
+//! feed ─ intake (inbox) ─ debounce ─ admission ⇄ needs ─ route ─ lane ─ turn ─ agent
+//!                                       └ dropped: reason                └ courier (outbox) ─ Discord
+//! ```
+//!
+//! One task owns everything that is decided here; what takes time runs beside it and comes back as
+//! a [`JobEnd`]. Rules are elsewhere: [`crate::inbound`], [`crate::routing`], [`crate::lane`],
+//! [`crate::envelope`], [`crate::delivery`].
+
+mod admission;
+mod around;
+mod context;
+mod courier;
+mod decide;
+mod hooks;
+mod intake;
+mod needs;
+mod post;
+mod question;
+mod run;
+mod sent;
+mod turn;
+mod turns;
+
+use std::{
+    collections::HashMap,
+    path::PathBuf,
+    sync::{Arc, Mutex},
+};
+
+use clawvoice_config::Config;
+use clawvoice_session::{
+    ChannelId, MessageId, SessionKey, UserId,
+    agent::Agent,
+    mail::Received,
+    shell::store::{Mailbox, Pairings},
+};
+use tokio::{
+    sync::{mpsc, watch},
+    task::JoinSet,
+};
+
+pub use self::needs::Transcribe;
+use self::{
+    admission::{Admissions, Answer},
+    around::{Around, Rules},
+    needs::Finder,
+    question::Question,
+    turn::TurnEnd,
+};
+use super::{feed::TextIntake, rest::DiscordRest};
+use crate::{
+    feedback::DeleteQueue,
+    history::Pending,
+    inbound::{Debounce, DropCounters, LoopGuard, Telling},
+    lane::{Lane, RunNumber},
+    place::Places,
+    routing::{Bindings, NewThread},
+};
+
+/// What text of an account is made of.
+pub struct TextSettings {
+    /// The account's key in the configuration.
+    pub account: String,
+    /// Where files that come with messages are kept.
+    pub media_folder: PathBuf,
+    /// Where the PluralKit API is, if not where it usually is.
+    pub pluralkit_url: Option<String>,
+}
+
+/// Whom text talks to.
+pub struct TextDoors {
+    /// What the gateway tells.
+    pub intake: TextIntake,
+    /// The configuration, as the account has it; what changes is in force from the next message on.
+    pub config: watch::Receiver<Arc<Config>>,
+    /// REST, in the account's name.
+    pub rest: DiscordRest,
+    /// The agent.
+    pub agent: Arc<dyn Agent>,
+    /// What is kept until it is done.
+    pub mailbox: Mailbox,
+    /// Who waits to be let in, and who was.
+    pub pairings: Arc<tokio::sync::Mutex<Pairings>>,
+    /// What voice notes are understood by.
+    pub transcriber: Option<Arc<dyn Transcribe>>,
+    /// Where text writes how it is doing.
+    pub monitor: TextMonitor,
+}
+
+/// How text of an account is doing. Cloning gives another handle to the same.
+#[derive(Clone, Debug, Default)]
+pub struct TextMonitor(Arc<Mutex<TextStatus>>);
+
+/// How text of an account is doing.
+#[derive(Clone, Debug, Default)]
+pub struct TextStatus {
+    /// Messages that were dropped, by reason.
+    pub drops: DropCounters,
+    /// Messages that are not decided yet.
+    pub deciding: usize,
+    /// Sessions with turns that run or wait.
+    pub sessions: usize,
+    /// Turns that were answered.
+    pub answered: u64,
+    /// Turns that failed.
+    pub failed: u64,
+}
+
+impl TextMonitor {
+    /// As it is now.
+    #[must_use]
+    pub fn snapshot(&self) -> TextStatus {
+        self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone()
+    }
+
+    fn change(&self, change: impl FnOnce(&mut TextStatus)) {
+        change(&mut self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner));
+    }
+}
+
+/// What ran beside the desk and is over.
+enum JobEnd {
+    /// Something was found out about the first message of a channel.
+    Found(ChannelId, Answer),
+    /// A thread was opened for it, or could not be.
+    Thread(ChannelId, Option<(ChannelId, bool)>),
+    /// What was said in a channel before this process came up.
+    Refilled(SessionKey, ChannelId, Vec<crate::message::Message>),
+    /// A turn is over.
+    Turn(SessionKey, RunNumber, TurnEnd),
+    /// Whether a run took what it was told.
+    Steered(SessionKey, Question, bool),
+    /// Anything that needs no word.
+    Done,
+}
+
+/// One session's turns, and the run of the active one.
+struct Session {
+    lane: Lane<Question>,
+    active: Option<turns::Active>,
+}
+
+struct Desk {
+    around: Arc<Around>,
+    finder: Arc<Finder>,
+    rules: Arc<Rules>,
+    monitor: TextMonitor,
+    places: Places,
+    own: watch::Sender<Option<UserId>>,
+    debounce: Debounce,
+    admissions: Admissions,
+    /// Messages of the last process, and the turns they were part of.
+    recovered: HashMap<(ChannelId, MessageId), Received>,
+    /// A thread is being opened for the first message of these channels.
+    sessions: HashMap<SessionKey, Session>,
+    pending: Pending,
+    bindings: Bindings,
+    loop_guard: LoopGuard,
+    telling: Telling,
+    leftovers: DeleteQueue,
+    /// What Discord told of a session's place, for its next turn.
+    happened: HashMap<SessionKey, Vec<String>>,
+    /// Whether it was told that texts are empty.
+    told_of_empty: bool,
+    jobs: JoinSet<JobEnd>,
+}

@@ -1,0 +1,201 @@
+//! One message to Discord: where it goes, with which files, and what its failure means.
+
+use bytes::Bytes;
+use clawvoice_session::{ChannelId, MessageId, UserId, mail::Part};
+use jiff::{SignedDuration, Timestamp};
+use tokio::sync::watch;
+
+use super::super::{
+    message_calls::{OutgoingFile, Page},
+    rest::{DiscordRest, RestFailure},
+    thread_calls::NewThread,
+    webhook_calls::Webhook,
+};
+use crate::{
+    delivery::failure::{self, DeliveryFailure},
+    outbox::outgoing::{Destination, Outgoing},
+};
+
+/// For so long after the first attempt Discord surely knows a nonce again.
+const NONCE_LIVES: SignedDuration = SignedDuration::from_secs(120);
+
+/// A message that was sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Posted {
+    /// Where it is: of a forum, its new post.
+    pub(super) channel: ChannelId,
+    /// Its id.
+    pub(super) message: MessageId,
+}
+
+/// Why a message was not sent.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub(super) enum PostFailure {
+    /// It may go later.
+    #[error("{0}")]
+    Later(String),
+    /// It never will.
+    #[error("{0}")]
+    Refused(String),
+}
+
+/// Sends messages of one account.
+pub(super) struct Post {
+    rest: DiscordRest,
+    /// The bot's own user, once it is known.
+    own: watch::Receiver<Option<UserId>>,
+    hooks: super::hooks::Hooks,
+}
+
+impl Post {
+    pub(super) fn new(
+        rest: DiscordRest,
+        own: watch::Receiver<Option<UserId>>,
+        hooks: super::hooks::Hooks,
+    ) -> Self {
+        Self { rest, own, hooks }
+    }
+
+    /// Sends one, unless it is there already.
+    pub(super) async fn send(&self, part: &Part) -> Result<Posted, PostFailure> {
+        let Some(outgoing) = Outgoing::read(&part.message.body) else {
+            return Err(PostFailure::Refused("it is kept in a form that is not known".to_owned()));
+        };
+        if let Some(posted) = self.already(part, &outgoing).await? {
+            return Ok(posted);
+        }
+        let files = read_files(&outgoing.files).await;
+        match self.once(&outgoing, &files).await {
+            Err(failure) if !files.is_empty() && is_too_large(&failure) => {
+                let without = without_files(&outgoing);
+                self.once(&without, &[]).await.map_err(|failure| in_words(&failure))
+            }
+            outcome => outcome.map_err(|failure| in_words(&failure)),
+        }
+    }
+
+    async fn once(
+        &self,
+        outgoing: &Outgoing,
+        files: &[OutgoingFile],
+    ) -> Result<Posted, RestFailure> {
+        let body = &outgoing.body;
+        let channel = match outgoing.to {
+            Destination::Channel(channel) => channel,
+            Destination::User(user) => self.rest.open_direct_message(user).await?,
+            Destination::Forum(forum) => {
+                let name = body.get("name").and_then(|name| name.as_str()).unwrap_or_default();
+                let post = NewThread { name: name.to_owned(), auto_archive_minutes: None };
+                let first = body.get("message").unwrap_or(body);
+                let posted = self.rest.open_post(forum, &post, &[], first, files).await?;
+                return Ok(Posted { channel: posted.thread, message: posted.message });
+            }
+            Destination::Webhook { webhook, thread } => {
+                if let Some(hook) = self.hooks.get(webhook) {
+                    match self.by_webhook(&hook, thread, body).await {
+                        // Only what surely was not done is done in another way.
+                        Err(failure) if failure.is_perhaps_done() => return Err(failure),
+                        Ok(posted) => return Ok(posted),
+                        Err(failure) => {
+                            tracing::warn!("a webhook does not work, the bot writes: {failure}");
+                        }
+                    }
+                }
+                thread
+            }
+        };
+        let body = for_bot(body);
+        let created = self.rest.create_message_with(channel, &body, files).await?;
+        Ok(Posted { channel: created.channel, message: created.id })
+    }
+
+    async fn by_webhook(
+        &self,
+        hook: &Webhook,
+        thread: ChannelId,
+        body: &serde_json::Value,
+    ) -> Result<Posted, RestFailure> {
+        let created = self.rest.execute_webhook(hook, Some(thread), body).await?;
+        Ok(Posted { channel: created.channel, message: created.id })
+    }
+
+    /// Long after the first attempt its nonce says nothing any more: it is looked for.
+    async fn already(
+        &self,
+        part: &Part,
+        outgoing: &Outgoing,
+    ) -> Result<Option<Posted>, PostFailure> {
+        let Some(first) = part.first_try else { return Ok(None) };
+        let Destination::Channel(channel) = outgoing.to else { return Ok(None) };
+        if Timestamp::now().duration_since(first) < NONCE_LIVES {
+            return Ok(None);
+        }
+        let own = *self.own.borrow();
+        let content = outgoing.body.get("content").and_then(|it| it.as_str()).unwrap_or_default();
+        let from_ms = u64::try_from(first.as_millisecond()).unwrap_or(0);
+        let listed = self.rest.messages(channel, Page::Newest, 100).await;
+        let listed = listed.map_err(|failure| in_words(&failure))?;
+        let is_it = |message: &&crate::message::Message| {
+            Some(message.author.id) == own
+                && message.content == content
+                // Clocks differ a little.
+                && message.unix_ms() + 5_000 >= from_ms
+        };
+        Ok(listed.iter().find(is_it).map(|it| Posted { channel, message: it.id }))
+    }
+}
+
+/// What only webhooks take is left out.
+fn for_bot(body: &serde_json::Value) -> serde_json::Value {
+    let mut body = body.clone();
+    if let Some(fields) = body.as_object_mut() {
+        fields.remove("username");
+        fields.remove("avatar_url");
+    }
+    body
+}
+
+/// What cannot be read is not sent; the text is.
+async fn read_files(paths: &[String]) -> Vec<OutgoingFile> {
+    let mut files = Vec::new();
+    for path in paths {
+        match tokio::fs::read(path).await {
+            Ok(bytes) => {
+                let name = std::path::Path::new(path).file_name().unwrap_or_default();
+                let name = name.to_string_lossy().into_owned();
+                files.push(OutgoingFile { name, bytes: Bytes::from(bytes), description: None });
+            }
+            Err(error) => tracing::warn!("a file is not sent: {path}: {error}"),
+        }
+    }
+    files
+}
+
+fn judge(failure: &RestFailure) -> DeliveryFailure {
+    match failure {
+        RestFailure::Refused { status, code, message, .. } => {
+            failure::judge(*status, *code, message)
+        }
+        RestFailure::TokenRefused => DeliveryFailure::Refused(failure.to_string()),
+        RestFailure::QueueFull { .. } | RestFailure::Unreachable { .. } => DeliveryFailure::Later,
+    }
+}
+
+fn is_too_large(failure: &RestFailure) -> bool {
+    matches!(judge(failure), DeliveryFailure::TooLarge)
+}
+
+fn in_words(failure: &RestFailure) -> PostFailure {
+    match judge(failure) {
+        DeliveryFailure::Later => PostFailure::Later(failure.to_string()),
+        judged => PostFailure::Refused(judged.to_string()),
+    }
+}
+
+/// The text alone, with a word about the file.
+fn without_files(outgoing: &Outgoing) -> Outgoing {
+    let mut body = outgoing.body.clone();
+    let content = body.get("content").and_then(|it| it.as_str()).unwrap_or_default();
+    body["content"] = failure::with_skip_note(content).into();
+    Outgoing { to: outgoing.to.clone(), body, files: Vec::new() }
+}

@@ -1,0 +1,253 @@
+//! Starts the desk, and serves it until it is to stop.
+
+use std::{future::Future, pin::pin, sync::Arc, time::Duration};
+
+use clawvoice_session::{UserId, mail::Retention};
+use jiff::Timestamp;
+use tokio::sync::watch;
+
+use super::{
+    super::{
+        audience_facts::Audiences,
+        clock::{now, sleep_until, unix_ms},
+        media::{MediaFiles, MediaSettings},
+        pluralkit::{PLURALKIT, PluralKit},
+    },
+    Desk, JobEnd, TextDoors, TextSettings,
+    around::{Around, Rules},
+    courier,
+    hooks::Hooks,
+    needs::Finder,
+    post::Post,
+    sent::SharedSent,
+};
+use crate::{
+    envelope::Marker,
+    inbound::{Debounce, audience_sees},
+    routing::{BindingRecord, Bindings},
+};
+
+/// How often what is old is cleared away.
+const SWEEP: Duration = Duration::from_secs(3_600);
+
+/// How long turns that end by themselves are waited for at the end.
+const FINISH: Duration = Duration::from_secs(2);
+
+/// Serves text of an account until `shutdown` completes. What is open then stays open for the next
+/// process.
+pub async fn run(settings: TextSettings, doors: TextDoors, shutdown: impl Future<Output = ()>) {
+    let mut shutdown = pin!(shutdown);
+    let (closing, closed) = watch::channel(false);
+    let Some((mut desk, mut intake, mut config)) = Desk::open(settings, doors, closed).await else {
+        return shutdown.await;
+    };
+    let mut sweep = tokio::time::interval(SWEEP);
+    let mut reloads = true;
+    loop {
+        desk.report();
+        let due = desk.poll_timeout();
+        tokio::select! {
+            () = &mut shutdown => break,
+            events = intake.next() => {
+                if events.is_empty() {
+                    // The gateway has ended: nothing new comes, but what runs may end.
+                    tokio::select! {
+                        () = &mut shutdown => {}
+                        () = desk.finish() => {}
+                    }
+                    break;
+                }
+                desk.take(events, &intake).await;
+            }
+            Some(ended) = desk.jobs.join_next() => match ended {
+                Ok(end) => desk.ended(end).await,
+                Err(error) => tracing::error!("a part of text has panicked: {error}"),
+            },
+            changed = config.changed(), if reloads => match changed {
+                Ok(()) => desk.reload(&config.borrow_and_update().clone()),
+                Err(_) => reloads = false,
+            },
+            _ = sweep.tick() => desk.sweep(),
+            () = sleep_until(due) => desk.handle_timeout().await,
+        }
+    }
+    closing.send_replace(true);
+    if tokio::time::timeout(FINISH, desk.finish()).await.is_err() {
+        tracing::debug!("some turns did not end in time; the next process takes them up");
+    }
+}
+
+impl Desk {
+    async fn open(
+        settings: TextSettings,
+        doors: TextDoors,
+        closing: watch::Receiver<bool>,
+    ) -> Option<(Self, super::TextIntake, watch::Receiver<Arc<clawvoice_config::Config>>)> {
+        let TextSettings { account, media_folder, pluralkit_url } = settings;
+        let TextDoors { intake, mut config, rest, agent, mailbox, pairings, transcriber, monitor } =
+            doors;
+        let current = config.borrow_and_update().clone();
+        let (left, unfinished, records) = tokio::join!(
+            mailbox.undelivered(&account),
+            mailbox.unfinished(&account),
+            mailbox.bindings(&account)
+        );
+        let failed = [left.as_ref().err(), unfinished.as_ref().err(), records.as_ref().err()];
+        for error in failed.into_iter().flatten() {
+            tracing::warn!("what the last process left cannot be read: {error}");
+        }
+        let (own, own_of) = watch::channel(None);
+        let sent = SharedSent::default();
+        let hooks = Hooks::default();
+        let post = Arc::new(Post::new(rest.clone(), own_of.clone(), hooks.clone()));
+        let (courier, _) = courier::start(
+            account.clone(),
+            mailbox.clone(),
+            post,
+            sent.clone(),
+            left.unwrap_or_default(),
+        );
+        let records = records.unwrap_or_default();
+        let records = records.iter().filter_map(|(_, json)| read_binding(json));
+        let bindings =
+            Bindings::new(&account, current.discord.delivery.thread_bindings.clone(), records);
+        hooks.learn(&bindings);
+        let media = MediaFiles::new(
+            media_folder,
+            &rest,
+            None,
+            MediaSettings::of(&current.discord.delivery),
+        );
+        let plural = &current.discord.connection.pluralkit;
+        let base = pluralkit_url.as_deref().unwrap_or(PLURALKIT);
+        let finder = Finder {
+            account: account.clone(),
+            rest: rest.clone(),
+            plural: PluralKit::new(base, plural.token.as_ref()),
+            audiences: Audiences::new(rest.clone(), audience_sees),
+            pairings,
+            media: Arc::new(media),
+            transcriber,
+        };
+        let rules = Arc::new(Rules::new(current, &account));
+        let around = Arc::new(Around::new(
+            account, rest, mailbox, agent, courier, sent, hooks, own_of, closing,
+        ));
+        let recovered = unfinished.unwrap_or_default().into_iter();
+        let recovered = recovered.map(|it| ((it.arrival.channel, it.arrival.message), it));
+        let desk = Self {
+            debounce: Debounce::new(rules.inbound.debounce, UserId::new(1)),
+            around,
+            finder: Arc::new(finder),
+            rules,
+            monitor,
+            places: crate::place::Places::default(),
+            own,
+            admissions: super::Admissions::default(),
+            recovered: recovered.collect(),
+            sessions: std::collections::HashMap::new(),
+            pending: crate::history::Pending::default(),
+            bindings,
+            loop_guard: crate::inbound::LoopGuard::default(),
+            telling: crate::inbound::Telling::default(),
+            leftovers: crate::feedback::DeleteQueue::default(),
+            happened: std::collections::HashMap::new(),
+            told_of_empty: false,
+            jobs: tokio::task::JoinSet::new(),
+        };
+        Some((desk, intake, config))
+    }
+
+    fn reload(&mut self, config: &Arc<clawvoice_config::Config>) {
+        self.rules = Arc::new(Rules::new(Arc::clone(config), &self.around.account));
+        self.debounce.set_window(self.rules.inbound.debounce);
+        self.bindings.set_settings(config.discord.delivery.thread_bindings.clone());
+        let settings = crate::lane::LaneSettings::new(&config.messages);
+        for session in self.sessions.values_mut() {
+            session.lane.set_settings(settings);
+        }
+    }
+
+    fn poll_timeout(&self) -> Option<clawvoice_session::SessionTime> {
+        let lanes = self.sessions.values().filter_map(|session| session.lane.poll_timeout());
+        let unix = unix_ms();
+        let bindings = self.bindings.poll_timeout().map(|at| {
+            now() + Duration::from_millis(at.saturating_sub(unix))
+        });
+        let leftovers = self.leftovers.poll_timeout();
+        [self.debounce.poll_timeout(), bindings, leftovers].into_iter().flatten().chain(lanes).min()
+    }
+
+    async fn handle_timeout(&mut self) {
+        self.debounce.handle_timeout(now());
+        self.admit_ready().await;
+        self.bindings.sweep(unix_ms());
+        self.carry_out_bindings();
+        self.delete_leftovers();
+        let keys: Vec<_> = self.sessions.keys().cloned().collect();
+        for key in keys {
+            self.drive(&key).await;
+        }
+    }
+
+    /// Clears away what is old, in the background.
+    fn sweep(&mut self) {
+        let mailbox = self.around.mailbox.clone();
+        self.jobs.spawn(async move {
+            let keep = Retention::default();
+            loop {
+                match mailbox.sweep(Timestamp::now(), &keep).await {
+                    Ok(swept) if swept.more => {}
+                    Ok(_) => break,
+                    Err(error) => {
+                        tracing::warn!("what is old is not cleared away: {error}");
+                        break;
+                    }
+                }
+            }
+            JobEnd::Done
+        });
+    }
+
+    /// Lets what runs come to its end.
+    async fn finish(&mut self) {
+        while let Some(ended) = self.jobs.join_next().await {
+            if let Ok(end) = ended {
+                self.ended(end).await;
+            }
+        }
+    }
+
+    async fn ended(&mut self, end: JobEnd) {
+        match end {
+            JobEnd::Found(channel, answer) => self.found(channel, answer).await,
+            JobEnd::Thread(channel, thread) => self.thread_opened(channel, thread).await,
+            JobEnd::Refilled(session, channel, messages) => {
+                self.refilled(&session, channel, &messages).await;
+            }
+            JobEnd::Turn(session, run, end) => self.turn_over(&session, run, end).await,
+            JobEnd::Steered(session, question, taken) => {
+                self.steered(&session, question, taken).await;
+            }
+            JobEnd::Done => {}
+        }
+    }
+
+    fn report(&self) {
+        let (deciding, sessions) = (self.admissions.len(), self.sessions.len());
+        self.monitor.change(|status| {
+            (status.deciding, status.sessions) = (deciding, sessions);
+        });
+    }
+}
+
+fn read_binding(json: &str) -> Option<BindingRecord> {
+    serde_json::from_str(json)
+        .inspect_err(|error| tracing::warn!("a thread's binding cannot be read: {error}"))
+        .ok()
+}
+
+/// A marker that nobody outside can know.
+pub(super) fn new_marker() -> Marker {
+    Marker::new(rand::random())
+}

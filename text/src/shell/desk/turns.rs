@@ -1,0 +1,421 @@
+//! The turns of sessions: which one runs, what it is told, and what comes of it.
+
+use std::sync::Arc;
+
+use clawvoice_config::ToolLists;
+use clawvoice_session::{
+    ChannelId, MessageId, SessionKey,
+    agent::{Control, ControlOutcome, RunId},
+    mail::Outcome,
+};
+use tokio::sync::mpsc;
+
+use super::{
+    super::{
+        clock::{now, unix_ms},
+        message_calls::Page,
+        thread_calls::NewThread,
+    },
+    Desk, JobEnd, Session,
+    around::Around,
+    context::Scene,
+    decide,
+    question::{Asked, Question},
+    turn::{self, TurnEnd, TurnPlan},
+};
+use crate::{
+    envelope::{ReactionFacts, is_told},
+    history::{self, Part, Sight, Span},
+    inbound::{self, DropReason as NotAsked, Dropped, Sender, for_model},
+    incoming::Reaction,
+    lane::{DropReason, Lane, LaneOutput, LaneSettings, RunNumber, Turn},
+    message::Message,
+    outbox::outgoing::Destination,
+    routing::{self, BindingOutput, BoundPlace},
+};
+
+/// Messages that are looked through for what was said before this process came up.
+const LOOKED_THROUGH: u16 = 50;
+
+/// What a turn may be told of messages that its run has taken in.
+const MERGED: usize = 64;
+
+/// A session's run that is under way.
+pub(super) struct Active {
+    /// The agent's name for it.
+    pub(super) run: RunId,
+    /// Takes the messages that it was told meanwhile.
+    pub(super) merged: mpsc::Sender<Vec<(ChannelId, MessageId)>>,
+}
+
+impl Desk {
+    /// A question for its session.
+    pub(super) async fn ask(&mut self, question: Question) {
+        let key = question.0.session().clone();
+        if self.wants_refill(&question.0) {
+            return self.refill(key, question);
+        }
+        let settings = LaneSettings::new(&self.rules.config.messages);
+        let session = self
+            .sessions
+            .entry(key.clone())
+            .or_insert_with(|| Session { lane: Lane::new(settings), active: None });
+        session.lane.handle_turn(now(), question);
+        self.drive(&key).await;
+    }
+
+    /// Carries out what a session's lane says.
+    pub(super) async fn drive(&mut self, key: &SessionKey) {
+        loop {
+            let Some(session) = self.sessions.get_mut(key) else { return };
+            match session.lane.poll_output(now()) {
+                Some(LaneOutput::Begin(turn)) => self.begin(key, turn),
+                Some(LaneOutput::Steer(question)) => self.steer(key, question),
+                Some(LaneOutput::Cancel(_)) => self.cancel(key),
+                Some(LaneOutput::Dropped(question, why)) => self.not_run(&question, why).await,
+                None => break,
+            }
+        }
+        if self.sessions.get(key).is_some_and(|session| session.lane.is_idle()) {
+            self.sessions.remove(key);
+        }
+    }
+
+    fn begin(&mut self, key: &SessionKey, turn: Turn<Question>) {
+        let Some(first) = turn.parts.first().map(|question| Arc::clone(&question.0)) else { return };
+        let run = self.around.next_run();
+        let (merged, merged_of) = mpsc::channel(MERGED);
+        let scene = self.scene(key, &first, &turn);
+        let number = turn.run;
+        let plan = TurnPlan {
+            run,
+            questions: turn.parts.into_iter().map(|question| question.0).collect(),
+            scene,
+            merged: merged_of,
+            rules: Arc::clone(&self.rules),
+            finder: Arc::clone(&self.finder),
+            bound: self.bindings.get(bound_place(&first)).cloned(),
+        };
+        if let Some(session) = self.sessions.get_mut(key) {
+            session.active = Some(Active { run, merged });
+        }
+        let (around, key) = (Arc::clone(&self.around), key.clone());
+        self.jobs.spawn(async move {
+            let end = turn::run(plan, &around).await;
+            JobEnd::Turn(key, number, end)
+        });
+    }
+
+    fn steer(&mut self, key: &SessionKey, question: Question) {
+        let (around, key) = (Arc::clone(&self.around), key.clone());
+        self.jobs.spawn(async move {
+            let words = question.0.words();
+            let outcome = around.agent.control(&key, Control::Steer(words)).await;
+            let taken = outcome == ControlOutcome::Done;
+            JobEnd::Steered(key, question, taken)
+        });
+    }
+
+    /// Whether a run took what it was told. What it took ends with it.
+    pub(super) async fn steered(&mut self, key: &SessionKey, question: Question, taken: bool) {
+        if taken {
+            tracing::info!(session = %key, "a message steered the active run");
+            let messages = question.0.all();
+            let active = self.sessions.get(key).and_then(|session| session.active.as_ref());
+            let told = active.map(|active| active.merged.try_send(messages.clone()));
+            if !matches!(told, Some(Ok(()))) {
+                self.finish_messages(messages, Outcome::Merged).await;
+            }
+        }
+        if let Some(session) = self.sessions.get_mut(key) {
+            session.lane.handle_steered(now(), taken);
+        }
+        self.drive(key).await;
+    }
+
+    fn cancel(&mut self, key: &SessionKey) {
+        let active = self.sessions.get(key).and_then(|session| session.active.as_ref());
+        let Some(run) = active.map(|active| active.run) else { return };
+        let (around, key) = (Arc::clone(&self.around), key.clone());
+        self.jobs.spawn(async move {
+            around.agent.cancel(&key, run).await;
+            JobEnd::Done
+        });
+    }
+
+    /// Stops what runs in a session, and drops what waits.
+    pub(super) async fn stop_session(&mut self, key: &SessionKey) {
+        if let Some(session) = self.sessions.get_mut(key) {
+            session.lane.handle_stop();
+        }
+        self.drive(key).await;
+    }
+
+    /// A question will not run.
+    async fn not_run(&mut self, question: &Question, why: DropReason) {
+        let asked = &question.0;
+        let outcome = match why {
+            DropReason::Summarised => Outcome::Merged,
+            DropReason::Stopped => Outcome::Dropped(NotAsked::Aborted.code().to_owned()),
+            DropReason::Oldest | DropReason::Full | DropReason::Busy => Outcome::Failed,
+        };
+        tracing::warn!(session = %asked.session(), message = %asked.message.id, "a message is not answered: {why}");
+        if why == DropReason::Busy {
+            let around = Arc::clone(&self.around);
+            let to = Destination::Channel(asked.channel);
+            self.jobs.spawn(async move {
+                around.say(to, crate::lane::BUSY).await;
+                JobEnd::Done
+            });
+        }
+        if why == DropReason::Full || why == DropReason::Oldest {
+            let dropped = Dropped::from(NotAsked::QueueFull);
+            self.tell_drop(&asked.message, &asked.ids, &dropped);
+        }
+        self.finish_messages(asked.all(), outcome).await;
+    }
+
+    /// A turn is over.
+    pub(super) async fn turn_over(&mut self, key: &SessionKey, run: RunNumber, end: TurnEnd) {
+        let outcome = match end {
+            TurnEnd::Answered { channel, shown } => {
+                self.pending.clear(channel, shown);
+                self.monitor.change(|status| status.answered += 1);
+                crate::lane::Outcome::Ended
+            }
+            TurnEnd::Failed => {
+                self.monitor.change(|status| status.failed += 1);
+                crate::lane::Outcome::Ended
+            }
+            TurnEnd::Cancelled | TurnEnd::Left => crate::lane::Outcome::Ended,
+            TurnEnd::Busy => crate::lane::Outcome::Busy,
+        };
+        if let Some(session) = self.sessions.get_mut(key) {
+            session.active = None;
+            session.lane.handle_over(now(), run, outcome);
+        }
+        if !self.around.is_closing() {
+            self.drive(key).await;
+        }
+    }
+
+    fn scene(&mut self, key: &SessionKey, asked: &Asked, turn: &Turn<Question>) -> Scene {
+        let mut scene = Scene::of(asked.channel, &self.places);
+        let visibility = self.rules.config.discord.access.context_visibility;
+        let place = inbound::place(&asked.message, &self.places);
+        let entry = place.as_ref().and_then(|place| self.rules.inbound.entry(place));
+        let channel = entry.and_then(|entry| entry.channel);
+        scene.system_prompt = channel.and_then(|channel| channel.system_prompt.clone());
+        scene.skills = channel.and_then(|channel| channel.skills.clone());
+        let replied = asked.message.referenced.as_deref();
+        let may_show = |part, message: &Message| {
+            history::is_shown(visibility, part, || self.rules.inbound.admits(message, &self.places))
+        };
+        scene.reply = replied.filter(|it| may_show(Part::Quote, it)).map(|it| {
+            let sender = Sender::of(it, None);
+            (it.id, sender.label, for_model(it))
+        });
+        let ids: Vec<MessageId> = turn.parts.iter().flat_map(|it| it.0.ids.clone()).collect();
+        if !asked.in_new_thread {
+            let limit = self.history_limit();
+            let entries = self.pending.peek(asked.message.channel, limit, &ids);
+            let admits = |entry: &history::Entry| self.rules.inbound.admits_entry(entry, asked);
+            scene.history = history::shown(entries, visibility, admits);
+        }
+        scene.events = self.happened.remove(key).unwrap_or_default();
+        scene.summaries = turn.summaries.clone();
+        scene
+    }
+
+    /// Whether REST must tell what was said in the channel before this process came up.
+    fn wants_refill(&self, asked: &Asked) -> bool {
+        let place = inbound::place(&asked.message, &self.places);
+        let entry = place.as_ref().and_then(|place| self.rules.inbound.entry(place));
+        // Where everything is answered, nothing waits to be told.
+        let is_gated = place.is_some() && entry.is_none_or(|entry| entry.require_mention());
+        is_gated
+            && !asked.in_new_thread
+            && self.history_limit() > 0
+            && self.pending.needs_refill(asked.message.channel)
+    }
+
+    fn refill(&mut self, key: SessionKey, question: Question) {
+        let (around, channel) = (Arc::clone(&self.around), question.0.message.channel);
+        let page = Page::Before(question.0.message.id);
+        self.waiting_for_refill.entry(channel).or_default().push(question);
+        if self.waiting_for_refill.get(&channel).is_some_and(|waiting| waiting.len() > 1) {
+            return;
+        }
+        self.jobs.spawn(async move {
+            let facts = around.mailbox.facts(&key).await.ok();
+            let began = facts.and_then(|facts| facts.began).map_or(0, |at| at.as_millisecond());
+            let listed = around.rest.messages(channel, page, LOOKED_THROUGH).await;
+            let listed = listed.unwrap_or_else(|failure| {
+                tracing::debug!("what was said before is not known: {failure}");
+                Vec::new()
+            });
+            JobEnd::Refilled(channel, u64::try_from(began).unwrap_or(0), listed)
+        });
+    }
+
+    /// What was said in a channel is known; the questions that waited for it go on.
+    pub(super) async fn refilled(
+        &mut self,
+        channel: ChannelId,
+        began_ms: u64,
+        messages: &[Message],
+    ) {
+        let waiting = self.waiting_for_refill.remove(&channel).unwrap_or_default();
+        let own = *self.own.borrow();
+        if let Some(first) = waiting.first() {
+            let span = Span { current: &first.0.ids, session_start_ms: began_ms };
+            let entries = history::refill(messages, span, |message| {
+                if Some(message.author.id) == own {
+                    return Sight::Own;
+                }
+                if !message.is_written() || !self.rules.inbound.admits(message, &self.places) {
+                    return Sight::Hidden;
+                }
+                let sender = Sender::of(message, None);
+                Sight::Shown(history::Entry::new(message, &sender.label, &for_model(message)))
+            });
+            let limit = self.history_limit();
+            self.pending.refill(channel, limit, entries);
+        }
+        for question in waiting {
+            Box::pin(self.ask(question)).await;
+        }
+    }
+
+    /// Something that is no message happened in a session's place.
+    pub(super) fn note_event(&mut self, session: SessionKey, words: String) {
+        const MOST_SESSIONS: usize = 1_000;
+        const MOST_EVENTS: usize = 20;
+        if self.happened.len() >= MOST_SESSIONS && !self.happened.contains_key(&session) {
+            return;
+        }
+        let events = self.happened.entry(session).or_default();
+        if events.len() == MOST_EVENTS {
+            events.remove(0);
+        }
+        events.push(words);
+    }
+
+    /// Somebody reacted to a message.
+    pub(super) async fn reacted(&mut self, reaction: Reaction) {
+        let own = *self.own.borrow();
+        let Some((message, facts, mode)) = self.reaction_facts(&reaction, own) else { return };
+        if !is_told(mode, facts) {
+            return;
+        }
+        let route = self.route(&message);
+        let emoji = &reaction.emoji;
+        let tag = message.author.tag();
+        let guild = reaction.guild.map(|guild| self.places.guild(guild));
+        let channel = self.places.channel(reaction.channel);
+        let told = crate::envelope::Reaction {
+            is_added: reaction.added,
+            emoji: crate::envelope::Emoji {
+                name: emoji.name.as_deref().unwrap_or_default(),
+                id: emoji.id.as_ref().and_then(|id| id.parse().ok()),
+            },
+            user: reaction.user,
+            tag: &tag,
+            guild,
+            channel: reaction.channel,
+            channel_name: channel.map_or("", |channel| &channel.name),
+            message: reaction.message,
+        };
+        let words = told.text();
+        if !self.happened.get(&route.key).is_some_and(|known| known.contains(&words)) {
+            self.note_event(route.key, words);
+        }
+    }
+
+    /// Does what the bindings say.
+    pub(super) fn carry_out_bindings(&mut self) {
+        let mut changed = false;
+        while let Some(output) = self.bindings.poll_output() {
+            let around = Arc::clone(&self.around);
+            match output {
+                BindingOutput::Save(record) => {
+                    changed = true;
+                    self.jobs.spawn(async move {
+                        around.save_binding(&record).await;
+                        JobEnd::Done
+                    });
+                }
+                BindingOutput::Delete { place, .. } => {
+                    changed = true;
+                    self.jobs.spawn(async move {
+                        around.delete_binding(place).await;
+                        JobEnd::Done
+                    });
+                }
+                BindingOutput::Say { place, text } => {
+                    let to = match place {
+                        BoundPlace::Channel(channel) => Destination::Channel(channel),
+                        BoundPlace::User(user) => Destination::User(user),
+                    };
+                    self.jobs.spawn(async move {
+                        around.say(to, &text).await;
+                        JobEnd::Done
+                    });
+                }
+                BindingOutput::Look(channel) => {
+                    self.jobs.spawn(async move {
+                        let found = around.rest.channel(channel).await;
+                        let gone = found.as_ref().err().and_then(|failure| failure.code());
+                        match (found, gone) {
+                            (Ok(found), _) => JobEnd::Seen(channel, Some(found)),
+                            (Err(_), Some(10_003)) => JobEnd::Seen(channel, None),
+                            // It cannot be told: looked at again with the next sweep.
+                            (Err(_), _) => JobEnd::Done,
+                        }
+                    });
+                }
+            }
+        }
+        if changed {
+            self.around.hooks.learn(&self.bindings);
+        }
+    }
+
+    /// Deletes drafts that could not be deleted in their turns.
+    pub(super) fn delete_leftovers(&mut self) {
+        while let Some(left) = self.leftovers.poll_output(now()) {
+            let around = Arc::clone(&self.around);
+            self.jobs.spawn(async move {
+                let deleted = around.rest.delete_message(left.channel, left.message).await;
+                JobEnd::Deleted(left, deleted.is_ok())
+            });
+        }
+    }
+}
+
+fn bound_place(asked: &Asked) -> BoundPlace {
+    if decide::is_private(&asked.admitted) {
+        BoundPlace::User(asked.user())
+    } else {
+        BoundPlace::Channel(asked.channel)
+    }
+}
+
+/// Opens a thread on a message; gives it, and whether it is new.
+pub(super) async fn open_thread(
+    around: &Around,
+    channel: ChannelId,
+    wanted: routing::NewThread,
+) -> Option<(ChannelId, bool)> {
+    let thread = NewThread {
+        name: wanted.title.clone(),
+        auto_archive_minutes: Some(wanted.archive_minutes),
+    };
+    match around.rest.thread_on_message(channel, wanted.on, &thread).await {
+        Ok(opened) => Some((opened.thread, !opened.existed)),
+        Err(failure) => {
+            tracing::warn!("no thread is opened, the answer goes to the channel: {failure}");
+            None
+        }
+    }
+}
