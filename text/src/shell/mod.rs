@@ -1,6 +1,7 @@
 //! Sockets and tasks: the main gateway's websocket and REST. No rules about commands or voice.
 
 mod arrival;
+pub mod audience_facts;
 mod base_url;
 pub mod channel_calls;
 mod clock;
@@ -9,12 +10,16 @@ mod dispatch;
 mod feed;
 pub mod gateway;
 mod http;
+pub mod hydration;
 mod interaction_calls;
 mod keeper;
 pub mod lookups;
+pub mod media;
 pub mod message_calls;
 mod metadata;
+pub mod pluralkit;
 pub mod probe;
+mod public_dns;
 mod queue;
 pub mod reaction_calls;
 mod registration;

@@ -78,10 +78,12 @@ impl DiscordRest {
         self.base.as_ref().is_some_and(|base| base.plain)
     }
 
-    /// Where Discord's API is, if not at Discord: host and port, without scheme and path.
+    /// Where Discord's API is, if not at Discord: `http(s)://host[:port]`.
     #[must_use]
-    pub fn base_host(&self) -> Option<&str> {
-        self.base.as_ref()?.host.split('/').next()
+    pub fn own_origin(&self) -> Option<String> {
+        let base = self.base.as_ref()?;
+        let host = base.host.split('/').next()?;
+        Some(format!("{}://{host}", if base.plain { "http" } else { "https" }))
     }
 
     /// Refusals of the last ten minutes.
