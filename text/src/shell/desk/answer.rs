@@ -4,9 +4,8 @@ use std::sync::Arc;
 
 use clawvoice_session::{
     ChannelId, MessageId,
-    mail::{Finished, NewPart, Outcome, Part, Target},
+    mail::{Finished, NewPart, Outcome, Target},
 };
-use jiff::Timestamp;
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
@@ -88,7 +87,7 @@ impl Answering {
     pub(super) async fn send_piece(&mut self, text: &str) -> Result<MessageId, CallFailed> {
         let parts = self.parts_of(text);
         let open = Finished { messages: Vec::new(), ..self.finished.clone() };
-        let ends = self.send(open, parts).await;
+        let ends = self.around.send(open, parts).await;
         match ends.last() {
             Some(PartEnd::Sent { message, .. }) => Ok(*message),
             _ => Err(CallFailed),
@@ -109,39 +108,13 @@ impl Answering {
             finished.outcome = Outcome::Failed;
         }
         let count = parts.len();
-        let ends = self.send(finished, parts).await;
+        let ends = self.around.send(finished, parts).await;
         let all_sent = ends.iter().all(|end| matches!(end, PartEnd::Sent { .. }));
         match (ends.len() == count, all_sent) {
             (true, true) => Delivered::All,
             (true, false) => Delivered::NotAll,
             (false, _) => Delivered::Left,
         }
-    }
-
-    async fn send(&self, finished: Finished, parts: Vec<NewPart>) -> Vec<PartEnd> {
-        let queued = self.around.mailbox.answer(finished.clone(), parts.clone()).await;
-        let parts = match queued {
-            Ok(ids) => ids
-                .into_iter()
-                .zip(parts)
-                .map(|(id, message)| Part {
-                    id,
-                    account: finished.account.clone(),
-                    session: finished.session.clone(),
-                    turn: finished.turn.clone(),
-                    message,
-                    attempts: 0,
-                    first_try: None,
-                    created: Timestamp::now(),
-                })
-                .collect(),
-            Err(error) => {
-                // Better sent without being remembered than not at all.
-                tracing::warn!("an answer is not written down: {error}");
-                return self.around.send_unwritten(parts).await;
-            }
-        };
-        self.around.courier.deliver(parts).await
     }
 
     fn parts_of(&mut self, text: &str) -> Vec<NewPart> {
