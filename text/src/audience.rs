@@ -69,6 +69,46 @@ pub struct AudienceFacts {
     pub private_thread_membership: Option<bool>,
 }
 
+/// `VIEW_CHANNEL`, `ADMINISTRATOR` and `MANAGE_THREADS`. Source: Discord, "Permissions".
+const VIEW_CHANNEL: u64 = 1 << 10;
+const ADMINISTRATOR: u64 = 1 << 3;
+const MANAGE_THREADS: u64 = 1 << 34;
+
+impl AudienceFacts {
+    /// Whether the member sees the channel.
+    #[must_use]
+    pub fn sees(&self) -> bool {
+        if self.channel_guild != Some(self.guild) {
+            return false;
+        }
+        let roles = self.member_roles.iter().fold(0, |bits, (_, role)| bits | role);
+        let base = self.everyone_bits | roles;
+        if self.member == self.guild_owner || base & ADMINISTRATOR != 0 {
+            return true;
+        }
+        let bits = self.in_channel(base);
+        let let_in = match self.private_thread_membership {
+            None => true,
+            Some(member) => member || bits & MANAGE_THREADS != 0,
+        };
+        bits & VIEW_CHANNEL != 0 && let_in
+    }
+
+    /// Everybody's overwrite, then those of all roles together, then the member's own.
+    fn in_channel(&self, base: u64) -> u64 {
+        let of = |kind: OverwriteKind, wanted: &dyn Fn(u64) -> bool| {
+            let found = self.overwrites.iter().filter(|it| it.kind == kind && wanted(it.id));
+            found.fold((0, 0), |(allow, deny), it| (allow | it.allow, deny | it.deny))
+        };
+        let everybody = of(OverwriteKind::Role, &|id| id == self.guild.get());
+        let roles = of(OverwriteKind::Role, &|id| {
+            self.member_roles.iter().any(|(role, _)| role.get() == id)
+        });
+        let own = of(OverwriteKind::Member, &|id| id == self.member.get());
+        [everybody, roles, own].iter().fold(base, |bits, (allow, deny)| (bits & !deny) | allow)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

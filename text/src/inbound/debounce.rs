@@ -28,6 +28,12 @@ pub struct Batch {
 }
 
 impl Batch {
+    /// Messages that are one question, in order; `None` without any.
+    #[must_use]
+    pub fn of(messages: Vec<Message>) -> Option<Self> {
+        joined(messages)
+    }
+
     /// Whether they were several.
     #[must_use]
     pub const fn is_several(&self) -> bool {

@@ -16,7 +16,7 @@ use serde_json::value::RawValue;
 
 pub(crate) use interaction::Interaction;
 use interaction::interaction;
-pub(crate) use text::{Gone, TextEvent};
+pub(crate) use text::{Gone, ReactingMember, Reaction, TextEvent};
 
 /// Something that happened on Discord.
 #[derive(Debug)]

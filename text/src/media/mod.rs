@@ -54,6 +54,20 @@ impl Default for MediaSettings {
     }
 }
 
+impl MediaSettings {
+    /// With the largest file as an account has it.
+    #[must_use]
+    pub fn of(delivery: &clawvoice_config::Delivery) -> Self {
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "the configuration keeps it between 0 and 10,000"
+        )]
+        let max_bytes = (delivery.media_max_mb * 1024.0 * 1024.0) as u64;
+        Self { max_bytes, ..Self::default() }
+    }
+}
+
 /// What became of an attachment.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Fetched {
@@ -61,6 +75,29 @@ pub enum Fetched {
     Saved(SavedFile),
     /// It is not.
     Unavailable(Unavailable),
+}
+
+impl Fetched {
+    /// The file, if it is here.
+    #[must_use]
+    pub fn saved(self) -> Option<SavedFile> {
+        match self {
+            Self::Saved(file) => Some(file),
+            Self::Unavailable(_) => None,
+        }
+    }
+
+    /// A line about it for the agent; of one that is not here, none.
+    #[must_use]
+    pub fn line(&self) -> Option<String> {
+        let Self::Saved(file) = self else { return None };
+        let (path, kind, bytes) = (file.path.display(), file.kind.word(), file.bytes);
+        let line = format!("[attachment {path} ({kind}, {bytes} bytes)]");
+        Some(match &file.text {
+            Some(text) => format!("{line}\n{text}"),
+            None => line,
+        })
+    }
 }
 
 /// A file that was fetched.

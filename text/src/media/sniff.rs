@@ -29,6 +29,17 @@ impl MediaKind {
         self.media_type().is_some() && !matches!(self, Self::Text)
     }
 
+    /// In a word.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Png | Self::Jpeg | Self::Gif | Self::WebP => "image",
+            Self::Audio => "audio",
+            Self::Text => "text",
+            Self::Other => "file",
+        }
+    }
+
     /// The media type of images and text.
     #[must_use]
     pub const fn media_type(self) -> Option<&'static str> {

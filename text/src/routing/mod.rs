@@ -11,7 +11,7 @@ pub mod binding;
 mod compile;
 mod index;
 mod models;
-mod name;
+pub(crate) mod name;
 mod origin;
 mod router;
 pub mod starter;

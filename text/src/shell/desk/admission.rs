@@ -9,7 +9,7 @@ use clawvoice_session::{ChannelId, MessageId, UserId, access::Audience};
 
 use crate::{
     inbound::{
-        Batch, BoundThread, Hydration, InboundPolicy, Known, Need, PluralMember, Sent, Verdict,
+        Batch, BoundThread, Hydration, InboundPolicy, Known, PluralMember, Sent, Verdict,
         hydrated, judge,
     },
     message::Message,

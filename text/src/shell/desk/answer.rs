@@ -24,7 +24,7 @@ use crate::{
     },
     feedback::CallFailed,
     outbox::outgoing::{Destination, Outgoing},
-    routing::{BindingRecord, webhook_name},
+    routing::binding::{BindingRecord, webhook_name},
 };
 
 /// What became of an answer.

@@ -34,7 +34,10 @@ use crate::{
     inbound::{InboundPolicy, Surface},
     outbox::outgoing::{Destination, Outgoing},
     requests::nonce::nonce,
-    routing::{self, BindingRecord, BoundPlace, Origin, Router},
+    routing::{
+        self, Origin, Router,
+        binding::{BindingRecord, BoundPlace},
+    },
 };
 
 /// Runs of text have this bit in their numbers, so that none has a number of voice's.
@@ -175,7 +178,7 @@ impl Around {
 
     /// Says something that no turn of the agent says, durably.
     pub(super) async fn say(&self, to: Destination, text: &str) {
-        let chunks = chunk(text, ChunkLimits::of(2_000, 60, clawvoice_config::ChunkMode::Length));
+        let chunks = chunk(text, &ChunkLimits::of(2_000, 60, clawvoice_config::ChunkMode::Length));
         let turn = format!("say:{}", nonce(rand::random()));
         let parts = (0..).zip(&chunks).map(|(part, chunk)| {
             let nonce = nonce(rand::random());

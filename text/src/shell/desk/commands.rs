@@ -72,10 +72,18 @@ pub(super) enum Request {
 #[derive(Clone)]
 pub(super) struct Requests(mpsc::Sender<Request>);
 
-/// Both ends.
-pub(super) fn requests() -> (Requests, mpsc::Receiver<Request>) {
+/// Text's end of what slash commands ask.
+pub struct TextRequests {
+    pub(super) sender: Requests,
+    pub(super) receiver: mpsc::Receiver<Request>,
+}
+
+/// What answers slash commands, and text's end of it.
+#[must_use]
+pub fn text_requests() -> (SlashDoor, TextRequests) {
     let (sender, receiver) = mpsc::channel(REQUESTS);
-    (Requests(sender), receiver)
+    let sender = Requests(sender);
+    (SlashDoor(sender.clone()), TextRequests { sender, receiver })
 }
 
 impl Requests {
@@ -91,10 +99,6 @@ impl Requests {
 pub struct SlashDoor(Requests);
 
 impl SlashDoor {
-    pub(super) const fn new(requests: Requests) -> Self {
-        Self(requests)
-    }
-
     /// The reply; `None`: it is none of text's commands, or text has ended.
     pub async fn answer(&self, invocation: Invocation) -> Option<String> {
         self.0.ask(|reply| Request::Slash(Box::new(invocation), reply)).await.flatten()
@@ -329,7 +333,7 @@ impl Desk {
                 let place = crate::inbound::place(&self.places, guild, asked_in.channel);
                 policy.commands.may_command(&policy.access, &place, &member).is_ok()
             }
-            _ => self.rules.inbound.is_owner(user) || self.rules.inbound.knows(&member),
+            _ => self.rules.inbound.is_owner(user) || policy.commands.knows(&member),
         }
     }
 }
@@ -346,7 +350,7 @@ async fn reply_to_message(
         Some((channel, message)) => format!("command:{}:{channel}:{message}", around.account),
         None => return,
     };
-    let chunks = chunk(reply, ChunkLimits::of(2_000, 60, clawvoice_config::ChunkMode::Length));
+    let chunks = chunk(reply, &ChunkLimits::of(2_000, 60, clawvoice_config::ChunkMode::Length));
     let parts = (0..).zip(&chunks).map(|(part, text)| {
         let nonce = nonce(rand::random());
         let content = Content { text, suppress_embeds: true, ..Content::default() };

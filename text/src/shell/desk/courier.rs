@@ -8,7 +8,7 @@ use std::{
 
 use clawvoice_session::{
     ChannelId, MessageId,
-    mail::{Event, EventKind, Part, PartId},
+    mail::{Part, PartId},
     shell::store::Mailbox,
 };
 use tokio::{
@@ -75,7 +75,6 @@ struct Open {
 }
 
 struct Running {
-    account: String,
     mailbox: Mailbox,
     post: Arc<post::Post>,
     sent: SharedSent,
@@ -87,7 +86,6 @@ struct Running {
 
 /// Starts; what the last process left is sent first.
 pub(super) fn start(
-    account: String,
     mailbox: Mailbox,
     post: Arc<post::Post>,
     sent: SharedSent,
@@ -95,7 +93,6 @@ pub(super) fn start(
 ) -> (CourierDoor, tokio::task::JoinHandle<()>) {
     let (orders, incoming) = mpsc::channel(ORDERS);
     let mut running = Running {
-        account,
         mailbox,
         post,
         sent,
@@ -182,7 +179,6 @@ impl Running {
                     // It has its nonce: after a restart soon, Discord knows it again.
                     tracing::warn!("a sent message is not written down: {error}");
                 }
-                self.log(id, EventKind::Sent, serde_json::json!({ "message": message })).await;
                 self.close(id, PartEnd::Sent { channel, message });
                 Attempt::Sent
             }
@@ -210,20 +206,7 @@ impl Running {
         if let Err(error) = self.mailbox.refused(id, why.clone()).await {
             tracing::warn!("a refused message is not written down: {error}");
         }
-        self.log(id, EventKind::Failed, serde_json::json!({ "reason": why })).await;
         self.close(id, PartEnd::Refused(why));
-    }
-
-    async fn log(&self, id: PartId, kind: EventKind, detail: serde_json::Value) {
-        let Some(part) = self.parts.get(&id) else { return };
-        let conversation = match &part.session {
-            Some(session) => session.to_string(),
-            None => part.message.to.to_string(),
-        };
-        let event = Event { account: self.account.clone(), conversation, user: None, kind, detail };
-        if let Err(error) = self.mailbox.event(event).await {
-            tracing::debug!("an event is not logged: {error}");
-        }
     }
 
     fn close(&mut self, id: PartId, end: PartEnd) {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use clawvoice_session::{
-    ChannelId,
+    ChannelId, GuildId, RoleId, UserId,
     mail::{Event, EventKind, Outcome},
     pairing,
 };
@@ -24,7 +24,11 @@ use crate::{
     message::Message,
     outbox::outgoing::Destination,
     place::PlaceKind,
-    routing::{self, AutoThread, BoundPlace, Origin, Route, auto_thread},
+    routing::{
+        self, Origin, Route,
+        binding::BoundPlace,
+        thread::{AutoThread, auto_thread},
+    },
 };
 
 impl Desk {
@@ -102,27 +106,48 @@ impl Desk {
         }
     }
 
-    /// The session that a message belongs to.
-    pub(super) fn route(&self, message: &Message) -> Route {
-        let channel = self.places.channel(message.channel);
-        let kind = channel.map(|channel| channel.kind);
-        let surface = match (message.guild, kind) {
+    /// What a place is, to the routes.
+    pub(super) fn surface(
+        &self,
+        channel: ChannelId,
+        guild: Option<GuildId>,
+        user: UserId,
+    ) -> routing::Surface {
+        let channel = self.places.channel(channel);
+        match (guild, channel.map(|channel| channel.kind)) {
             (_, Some(PlaceKind::GroupDirect)) => routing::Surface::Group,
-            (None, _) => routing::Surface::Direct { user: message.author.id },
+            (None, _) => routing::Surface::Direct { user },
             _ => match channel.and_then(|channel| channel.parent) {
                 Some(parent) => routing::Surface::Thread { parent },
                 None => routing::Surface::Channel,
             },
-        };
+        }
+    }
+
+    /// The session that a message belongs to.
+    pub(super) fn route(&self, message: &Message) -> Route {
         let roles = message.member.as_ref().map(|member| member.roles.as_slice());
+        let roles = roles.unwrap_or_default();
+        self.route_of(message.channel, message.guild, message.author.id, roles)
+    }
+
+    /// The session that somebody's words in a place belong to.
+    pub(super) fn route_of(
+        &self,
+        channel: ChannelId,
+        guild: Option<GuildId>,
+        sender: UserId,
+        roles: &[RoleId],
+    ) -> Route {
+        let known = self.places.channel(channel);
         let origin = Origin {
-            surface,
-            channel: message.channel,
-            channel_name: channel.map_or("", |channel| &channel.name),
-            guild: message.guild,
-            guild_name: message.guild.map_or("", |guild| self.places.guild(guild)),
-            roles: roles.unwrap_or_default(),
-            sender: message.author.id,
+            surface: self.surface(channel, guild, sender),
+            channel,
+            channel_name: known.map_or("", |known| &known.name),
+            guild,
+            guild_name: guild.map_or("", |guild| self.places.guild(guild)),
+            roles,
+            sender,
         };
         self.bindings.effective(unix_ms(), &self.rules.router, &origin)
     }
@@ -130,7 +155,9 @@ impl Desk {
     /// The first message of the channel is the agent's.
     async fn admit_first(&mut self, channel: ChannelId, admitted: Admitted) -> Next {
         let Some(first) = self.admissions.first(channel) else { return Next::Decided };
-        if let Some(reason) = self.loop_reason(&first.message, &admitted) {
+        let opens = self.thread_for(&first.message, &admitted);
+        let at = (first.message.channel, first.message.author.id, first.message.unix_ms());
+        if let Some(reason) = self.loop_reason(at, &admitted) {
             if let Some(first) = self.admissions.next(channel) {
                 self.drop_message(&first, &reason.into()).await;
             }
@@ -142,7 +169,6 @@ impl Desk {
             }
             return Next::Decided;
         }
-        let opens = self.thread_for(&first.message, &admitted);
         match opens {
             AutoThread::Open(wanted) => {
                 self.admissions.ask(channel);
@@ -166,24 +192,30 @@ impl Desk {
 
     fn thread_for(&self, message: &Message, admitted: &Admitted) -> AutoThread {
         let kind = self.places.channel(message.channel).map_or(PlaceKind::Other, |it| it.kind);
-        let Some(place) = crate::inbound::place(message, &self.places) else {
-            return AutoThread::Stay;
-        };
+        let Some(guild) = message.guild else { return AutoThread::Stay };
+        let place = crate::inbound::place(&self.places, guild, message.channel);
         let entry = self.rules.inbound.entry(&place).and_then(|entry| entry.channel);
         auto_thread(entry, kind, message, !admitted.sender.bot)
     }
 
-    fn loop_reason(&mut self, message: &Message, admitted: &Admitted) -> Option<DropReason> {
+    /// Two bots that talk to each other are stopped. `at`: where, by whom and when, in
+    /// milliseconds since 1970.
+    fn loop_reason(
+        &mut self,
+        at: (ChannelId, UserId, u64),
+        admitted: &Admitted,
+    ) -> Option<DropReason> {
+        let (channel, author, unix_ms) = at;
         let own = (*self.own.borrow())?;
         let is_bot = admitted.sender.bot && !admitted.sender.plural;
         let rules = self.rules.inbound.bot_loop.clone();
         let passes = !is_bot
             || self.loop_guard.handle_message(
                 &rules,
-                message.channel,
-                message.author.id,
+                channel,
+                author,
                 own,
-                message.unix_ms(),
+                unix_ms,
             );
         (!passes).then_some(DropReason::BotLoopCooldown)
     }
@@ -272,7 +304,6 @@ impl Desk {
                 "a message is dropped: {reason}"
             );
         }
-        self.log(message, EventKind::Dropped, json!({ "reason": reason, "message": id }));
     }
 
     /// Writes an event down, in the background: nothing waits for it.

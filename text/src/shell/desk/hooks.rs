@@ -8,7 +8,7 @@ use std::{
 use clawvoice_session::WebhookId;
 
 use super::super::webhook_calls::Webhook;
-use crate::routing::Bindings;
+use crate::routing::binding::Bindings;
 
 /// A handle on the webhooks.
 #[derive(Clone, Default)]

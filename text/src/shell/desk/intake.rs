@@ -22,7 +22,7 @@ use crate::{
     incoming::{Gone, TextEvent},
     message::Message,
     place::Channel,
-    routing::Ended,
+    routing::binding::Ended,
 };
 
 impl Desk {

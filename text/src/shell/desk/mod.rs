@@ -13,6 +13,7 @@ mod admission;
 mod answer;
 mod around;
 mod context;
+mod commands;
 mod courier;
 mod decide;
 mod hooks;
@@ -29,6 +30,7 @@ use std::{
     collections::HashMap,
     path::PathBuf,
     sync::{Arc, Mutex},
+    time::Instant,
 };
 
 use clawvoice_config::Config;
@@ -39,13 +41,17 @@ use clawvoice_session::{
     shell::store::{Mailbox, Pairings},
 };
 use tokio::{
-    sync::{mpsc, watch},
+    sync::watch,
     task::JoinSet,
 };
 
-pub use self::needs::Transcribe;
+pub use self::{
+    commands::{ConfigFile, SlashDoor, TextRequests, text_requests},
+    needs::Transcribe,
+    run::run,
+};
 use self::{
-    admission::{Admissions, Answer},
+    admission::{Admission, Admissions, Answer},
     around::{Around, Rules},
     needs::Finder,
     question::Question,
@@ -53,12 +59,13 @@ use self::{
 };
 use super::{feed::TextIntake, rest::DiscordRest};
 use crate::{
+    control::TextCommands,
     history::Pending,
-    inbound::{Debounce, DropCounters, LoopGuard, Telling},
+    inbound::{Admitted, Debounce, DropCounters, LoopGuard, Telling},
     lane::{Lane, RunNumber},
     message::Message,
     place::{Channel, Places},
-    routing::Bindings,
+    routing::binding::Bindings,
 };
 
 /// What text of an account is made of.
@@ -87,6 +94,10 @@ pub struct TextDoors {
     pub pairings: Arc<tokio::sync::Mutex<Pairings>>,
     /// What voice notes are understood by.
     pub transcriber: Option<Arc<dyn Transcribe>>,
+    /// The configuration's file; `None`: commands do not touch it.
+    pub file: Option<Arc<dyn ConfigFile>>,
+    /// What slash commands ask.
+    pub requests: TextRequests,
     /// Where text writes how it is doing.
     pub monitor: TextMonitor,
 }
@@ -139,6 +150,8 @@ enum JobEnd {
     Turn(SessionKey, RunNumber, TurnEnd),
     /// Whether a run took what it was told.
     Steered(SessionKey, Question, bool),
+    /// A command is carried out, and what follows it is asked.
+    Then(Box<(String, Admission, Admitted)>),
     /// Anything that needs no word.
     Done,
 }
@@ -171,5 +184,10 @@ struct Desk {
     happened: HashMap<SessionKey, Vec<String>>,
     /// Whether it was told that texts are empty.
     told_of_empty: bool,
+    commands: TextCommands,
+    requests: commands::Requests,
+    file: Option<Arc<dyn ConfigFile>>,
+    /// When the process came up.
+    began: Instant,
     jobs: JoinSet<JobEnd>,
 }

@@ -8,10 +8,13 @@ use rand::{SeedableRng as _, rngs::StdRng};
 use tokio::sync::Mutex;
 
 use super::{
-    super::{audience_facts::Audiences, media::MediaFiles, pluralkit::PluralKit, rest::DiscordRest},
+    super::{audience_facts::Audiences, media::MediaFiles, pluralkit::{PluralKit, PluralKitAnswer}, rest::DiscordRest},
     admission::Answer,
 };
-use crate::{inbound::Need, message::Message};
+use crate::{
+    inbound::{Need, PluralMember},
+    message::Message,
+};
 
 /// What turns speech into text.
 #[async_trait::async_trait]
@@ -49,7 +52,7 @@ impl Finder {
                     Answer::Hydrated(None)
                 }
             },
-            Need::PluralKit => Answer::Plural(self.plural.look_up(message.id).await),
+            Need::PluralKit => Answer::Plural(self.plural(message).await),
             Need::Paired => Answer::Paired(self.is_paired(message.author.id).await),
             Need::Audience(audience) => {
                 let user = message.author.id;
@@ -58,6 +61,19 @@ impl Finder {
             }
             Need::Transcript => Answer::Transcript(self.transcript(message).await),
         }
+    }
+
+    async fn plural(&self, message: &Message) -> Option<PluralMember> {
+        let PluralKitAnswer::Proxied(proxied) = self.plural.look_up(message.id).await else {
+            return None;
+        };
+        Some(PluralMember {
+            id: proxied.member,
+            shown: proxied.name.clone(),
+            name: proxied.name,
+            system: proxied.system,
+            original: proxied.original,
+        })
     }
 
     async fn is_paired(&self, user: UserId) -> bool {
@@ -84,7 +100,7 @@ impl Finder {
     /// What the first audio file of a message says.
     pub(super) async fn transcript(&self, message: &Message) -> Option<String> {
         let transcriber = self.transcriber.as_ref()?;
-        let audio = message.attachments.iter().find(|file| crate::media::is_audio(file))?;
+        let audio = message.attachments.iter().find(|file| crate::media::note::is_audio(file))?;
         let fetched = self.media.fetch(std::slice::from_ref(audio)).await;
         let file = fetched.into_iter().find_map(crate::media::Fetched::saved)?;
         transcriber.transcribe(&file.path).await

@@ -124,7 +124,7 @@ impl Post {
         thread: ChannelId,
         body: &serde_json::Value,
     ) -> Result<Posted, RestFailure> {
-        let created = self.rest.execute_webhook(hook, Some(thread), body).await?;
+        let created = self.rest.execute_webhook(hook, Some(thread), body, &[]).await?;
         Ok(Posted { channel: created.channel, message: created.id })
     }
 

@@ -1,10 +1,15 @@
 //! Starts the desk, and serves it until it is to stop.
 
-use std::{future::Future, pin::pin, sync::Arc, time::Duration};
+use std::{
+    future::Future,
+    pin::pin,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use clawvoice_session::{UserId, mail::Retention};
 use jiff::Timestamp;
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 
 use super::{
     super::{
@@ -14,7 +19,9 @@ use super::{
         pluralkit::{PLURALKIT, PluralKit},
     },
     Desk, JobEnd, TextDoors, TextSettings,
+    TextRequests,
     around::{Around, Rules},
+    commands::Request,
     courier,
     hooks::Hooks,
     needs::Finder,
@@ -22,8 +29,10 @@ use super::{
     sent::SharedSent,
 };
 use crate::{
-    inbound::{Debounce, audience_sees},
-    routing::{BindingRecord, Bindings},
+    control::TextCommands,
+    audience::AudienceFacts,
+    inbound::Debounce,
+    routing::binding::{BindingRecord, Bindings},
 };
 
 /// How often what is old is cleared away.
@@ -37,9 +46,8 @@ const FINISH: Duration = Duration::from_secs(2);
 pub async fn run(settings: TextSettings, doors: TextDoors, shutdown: impl Future<Output = ()>) {
     let mut shutdown = pin!(shutdown);
     let (closing, closed) = watch::channel(false);
-    let Some((mut desk, mut intake, mut config)) = Desk::open(settings, doors, closed).await else {
-        return shutdown.await;
-    };
+    let Opened { mut desk, mut intake, mut config, mut asked } =
+        Desk::open(settings, doors, closed).await;
     let mut sweep = tokio::time::interval(SWEEP);
     let mut reloads = true;
     loop {
@@ -66,6 +74,7 @@ pub async fn run(settings: TextSettings, doors: TextDoors, shutdown: impl Future
                 Ok(()) => desk.reload(&config.borrow_and_update().clone()),
                 Err(_) => reloads = false,
             },
+            Some(request) = asked.recv() => desk.request(request).await,
             _ = sweep.tick() => desk.sweep(),
             () = sleep_until(due) => desk.handle_timeout().await,
         }
@@ -76,15 +85,23 @@ pub async fn run(settings: TextSettings, doors: TextDoors, shutdown: impl Future
     }
 }
 
+/// A desk that is ready, and what it is told by.
+struct Opened {
+    desk: Desk,
+    intake: super::TextIntake,
+    config: watch::Receiver<Arc<clawvoice_config::Config>>,
+    asked: mpsc::Receiver<Request>,
+}
+
 impl Desk {
     async fn open(
         settings: TextSettings,
         doors: TextDoors,
         closing: watch::Receiver<bool>,
-    ) -> Option<(Self, super::TextIntake, watch::Receiver<Arc<clawvoice_config::Config>>)> {
+    ) -> Opened {
         let TextSettings { account, media_folder, pluralkit_url } = settings;
-        let TextDoors { intake, mut config, rest, agent, mailbox, pairings, transcriber, monitor } =
-            doors;
+        let TextDoors { intake, mut config, rest, agent, mailbox, pairings, .. } = doors;
+        let TextRequests { sender, receiver } = doors.requests;
         let current = config.borrow_and_update().clone();
         let (left, unfinished, records) = tokio::join!(
             mailbox.undelivered(&account),
@@ -100,7 +117,6 @@ impl Desk {
         let hooks = Hooks::default();
         let post = Arc::new(Post::new(rest.clone(), own_of, hooks.clone()));
         let (courier, _) = courier::start(
-            account.clone(),
             mailbox.clone(),
             Arc::clone(&post),
             sent.clone(),
@@ -123,10 +139,10 @@ impl Desk {
             account: account.clone(),
             rest: rest.clone(),
             plural: PluralKit::new(base, plural.token.as_ref()),
-            audiences: Audiences::new(rest.clone(), audience_sees),
+            audiences: Audiences::new(rest.clone(), AudienceFacts::sees),
             pairings,
             media: Arc::new(media),
-            transcriber,
+            transcriber: doors.transcriber,
         };
         let rules = Arc::new(Rules::new(current, &account));
         let around = Arc::new(Around::new(
@@ -138,8 +154,12 @@ impl Desk {
             debounce: Debounce::new(rules.inbound.debounce, UserId::new(1)),
             around,
             finder: Arc::new(finder),
+            commands: TextCommands::of(&rules.config),
+            requests: sender,
+            file: doors.file,
+            began: Instant::now(),
             rules,
-            monitor,
+            monitor: doors.monitor,
             places: crate::place::Places::default(),
             own,
             admissions: super::Admissions::default(),
@@ -154,12 +174,13 @@ impl Desk {
             told_of_empty: false,
             jobs: tokio::task::JoinSet::new(),
         };
-        Some((desk, intake, config))
+        Opened { desk, intake, config, asked: receiver }
     }
 
     fn reload(&mut self, config: &Arc<clawvoice_config::Config>) {
         self.rules = Arc::new(Rules::new(Arc::clone(config), &self.around.account));
         self.debounce.set_window(self.rules.inbound.debounce);
+        self.commands = TextCommands::of(config);
         self.bindings.set_settings(config.discord.delivery.thread_bindings.clone());
         let settings = crate::lane::LaneSettings::new(&config.messages);
         for session in self.sessions.values_mut() {
@@ -229,6 +250,10 @@ impl Desk {
             JobEnd::Turn(session, run, end) => self.turn_over(&session, run, end).await,
             JobEnd::Steered(session, question, taken) => {
                 self.steered(&session, question, taken).await;
+            }
+            JobEnd::Then(then) => {
+                let (words, first, admitted) = *then;
+                self.then(words, first, admitted).await;
             }
             JobEnd::Done => {}
         }

@@ -31,8 +31,8 @@ use crate::{
         AckRules, CallFailed, FinalAnswer, Gate, Preview, PreviewOutput, StatusEnd, StatusOutput,
         StatusReactions, TypingLease,
     },
-    media::unavailable_line,
-    routing::BindingRecord,
+    media::note::unavailable_line,
+    routing::binding::BindingRecord,
 };
 
 /// Reports of a run that may wait for the turn.

@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
-use clawvoice_config::ToolLists;
+use clawvoice_config::ReactionNotifications;
 use clawvoice_session::{
-    ChannelId, MessageId, SessionKey,
+    ChannelId, GuildId, MessageId, SessionKey,
+    access::{Member, Place},
     agent::{Control, ControlOutcome, RunId},
     mail::Outcome,
 };
@@ -12,7 +13,7 @@ use tokio::sync::mpsc;
 
 use super::{
     super::{
-        clock::{now, unix_ms},
+        clock::now,
         message_calls::Page,
         thread_calls::NewThread,
     },
@@ -27,11 +28,14 @@ use crate::{
     envelope::{ReactionFacts, is_told},
     history::{self, Part, Sight, Span},
     inbound::{self, DropReason as NotAsked, Dropped, Sender, for_model},
-    incoming::Reaction,
+    incoming::{ReactingMember, Reaction},
     lane::{DropReason, Lane, LaneOutput, LaneSettings, RunNumber, Turn},
     message::Message,
     outbox::outgoing::Destination,
-    routing::{self, BindingOutput, BoundPlace},
+    routing::{
+        binding::{BindingOutput, BoundPlace},
+        thread,
+    },
 };
 
 /// Messages that are looked through for what was said before this process came up.
@@ -199,17 +203,42 @@ impl Desk {
         }
     }
 
+    fn place_of(&self, asked: &Asked) -> Option<Place<'_>> {
+        let guild = asked.message.guild?;
+        Some(inbound::place(&self.places, guild, asked.message.channel))
+    }
+
+    /// Whether somebody may talk to the agent in a place: in private, whoever is there.
+    fn may_talk(
+        &self,
+        guild: Option<GuildId>,
+        channel: ChannelId,
+        member: &Member<'_>,
+        plural: Option<&str>,
+    ) -> bool {
+        let Some(guild) = guild else { return true };
+        let place = inbound::place(&self.places, guild, channel);
+        let room = self.rules.inbound.rules.access.room(&place);
+        room.is_ok_and(|room| match plural {
+            Some(plural) => room.lets_plural(plural),
+            None => room.admits(member),
+        })
+    }
+
     fn scene(&mut self, key: &SessionKey, asked: &Asked, turn: &Turn<Question>) -> Scene {
         let mut scene = Scene::of(asked.channel, &self.places);
         let visibility = self.rules.config.discord.access.context_visibility;
-        let place = inbound::place(&asked.message, &self.places);
+        let place = self.place_of(asked);
         let entry = place.as_ref().and_then(|place| self.rules.inbound.entry(place));
         let channel = entry.and_then(|entry| entry.channel);
         scene.system_prompt = channel.and_then(|channel| channel.system_prompt.clone());
         scene.skills = channel.and_then(|channel| channel.skills.clone());
         let replied = asked.message.referenced.as_deref();
+        let guild = asked.message.guild;
         let may_show = |part, message: &Message| {
-            history::is_shown(visibility, part, || self.rules.inbound.admits(message, &self.places))
+            history::is_shown(visibility, part, || {
+                self.may_talk(guild, message.channel, &Member::by_id(message.author.id), None)
+            })
         };
         scene.reply = replied.filter(|it| may_show(Part::Quote, it)).map(|it| {
             let sender = Sender::of(it, None);
@@ -219,8 +248,11 @@ impl Desk {
         if !asked.in_new_thread {
             let limit = self.history_limit();
             let entries = self.pending.peek(asked.message.channel, limit, &ids);
-            let admits = |entry: &history::Entry| self.rules.inbound.admits_entry(entry, asked);
-            scene.history = history::shown(entries, visibility, admits);
+            let channel = asked.message.channel;
+            scene.history = history::shown(entries, visibility, |entry| {
+                let member = Member::by_id(entry.sender);
+                self.may_talk(guild, channel, &member, entry.plural.as_deref())
+            });
         }
         scene.events = self.happened.remove(key).unwrap_or_default();
         scene.summaries = turn.summaries.clone();
@@ -229,7 +261,7 @@ impl Desk {
 
     /// Whether REST must tell what was said in the channel before this process came up.
     fn wants_refill(&self, asked: &Asked) -> bool {
-        let place = inbound::place(&asked.message, &self.places);
+        let place = self.place_of(asked);
         let entry = place.as_ref().and_then(|place| self.rules.inbound.entry(place));
         // Where everything is answered, nothing waits to be told.
         let is_gated = place.is_some() && entry.is_none_or(|entry| entry.require_mention());
@@ -273,7 +305,10 @@ impl Desk {
                 if Some(message.author.id) == own {
                     return Sight::Own;
                 }
-                if !message.is_written() || !self.rules.inbound.admits(message, &self.places) {
+                let member = Member::by_id(message.author.id);
+                // REST does not tell roles: where only they admit, nothing is taken up again.
+                let may = self.may_talk(first.0.message.guild, channel, &member, None);
+                if !message.is_written() || !may {
                     return Sight::Hidden;
                 }
                 let sender = Sender::of(message, None);
@@ -303,14 +338,19 @@ impl Desk {
 
     /// Somebody reacted to a message.
     pub(super) async fn reacted(&mut self, reaction: Reaction) {
-        let own = *self.own.borrow();
-        let Some((message, facts, mode)) = self.reaction_facts(&reaction, own) else { return };
+        let (Some((facts, mode)), author) =
+            (self.reaction_facts(&reaction), reaction.member.as_ref())
+        else {
+            return;
+        };
         if !is_told(mode, facts) {
             return;
         }
-        let route = self.route(&message);
+        let roles = author.map(ReactingMember::roles).unwrap_or_default();
+        let route = self.route_of(reaction.channel, reaction.guild, reaction.user, roles);
         let emoji = &reaction.emoji;
-        let tag = message.author.tag();
+        let user = author.and_then(|member| member.user.as_ref());
+        let tag = user.map_or_else(|| reaction.user.to_string(), crate::message::Author::tag);
         let guild = reaction.guild.map(|guild| self.places.guild(guild));
         let channel = self.places.channel(reaction.channel);
         let told = crate::envelope::Reaction {
@@ -330,6 +370,40 @@ impl Desk {
         if !self.happened.get(&route.key).is_some_and(|known| known.contains(&words)) {
             self.note_event(route.key, words);
         }
+    }
+
+    /// What decides whether a reaction is told, and by which rule; `None`: it is not the agent's.
+    fn reaction_facts(
+        &self,
+        reaction: &Reaction,
+    ) -> Option<(ReactionFacts, ReactionNotifications)> {
+        let own = (*self.own.borrow())?;
+        let member = reaction.member.as_ref();
+        let user = member.and_then(|member| member.user.as_ref());
+        let by = Member {
+            user: reaction.user,
+            roles: member.map(ReactingMember::roles).unwrap_or_default(),
+            names: &[],
+        };
+        let (mode, has_restrictions, is_allowlisted) = match reaction.guild {
+            None => (ReactionNotifications::Own, false, true),
+            Some(guild) => {
+                let place = inbound::place(&self.places, guild, reaction.channel);
+                let room = self.rules.inbound.rules.access.room(&place).ok()?;
+                let entry = self.rules.inbound.entry(&place);
+                let mode = entry.map_or(ReactionNotifications::Own, |entry| {
+                    entry.guild.reaction_notifications
+                });
+                (mode, room.is_restricted(), room.admits(&by))
+            }
+        };
+        let facts = ReactionFacts {
+            is_by_bot: reaction.user == own || user.is_some_and(|user| user.bot),
+            is_to_own_message: reaction.message_author == Some(own),
+            has_restrictions,
+            is_allowlisted,
+        };
+        (is_allowlisted || !has_restrictions).then_some((facts, mode))
     }
 
     /// Does what the bindings say.
@@ -415,7 +489,7 @@ fn bound_place(asked: &Asked) -> BoundPlace {
 pub(super) async fn open_thread(
     around: &Around,
     channel: ChannelId,
-    wanted: routing::NewThread,
+    wanted: thread::NewThread,
 ) -> Option<(ChannelId, bool)> {
     let thread = NewThread {
         name: wanted.title.clone(),
