@@ -13,7 +13,7 @@ pub(super) const BREAK: char = '\u{200b}';
 /// How often one line is broken at most. A line has one beginning and one end that can be signs.
 const MOST_BREAKS: usize = 8;
 
-/// A text in which nothing is a marker, a label, a hint or a header; [`super::strip`] leaves it as
+/// A text in which nothing is a marker, a label, a hint or a header; [`super::strip()`] leaves it as
 /// it is. Other text comes back unchanged.
 pub(super) fn inert(text: &str, marker: &Marker) -> String {
     let text = unmarked(text, marker);

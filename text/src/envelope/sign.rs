@@ -72,6 +72,10 @@ pub(super) fn sign(line: &str, is_first: bool) -> Option<Sign<'_>> {
     if let Some((is_end, code)) = marker(bare) {
         return Some(if is_end { Sign::End(code) } else { Sign::Begin(code) });
     }
+    // The JSON follows behind the last line of the explanation, not behind its heading.
+    if EXPLANATION.iter().any(|line| self::bare(line) == bare) {
+        return Some(Sign::Label);
+    }
     for label in LABELS {
         match bare.strip_prefix(self::bare(label)) {
             Some("") => return Some(Sign::Label),
@@ -127,7 +131,7 @@ fn marker(bare: &str) -> Option<(bool, &str)> {
 
 fn is_hint(bare: &str) -> bool {
     let Some(inner) = bare.strip_prefix('[').and_then(|inner| inner.strip_suffix(']')) else {
-        return EXPLANATION.iter().any(|line| self::bare(line) == bare);
+        return false;
     };
     HINTS.contains(&bare)
         || inner.strip_prefix("message_id:").is_some_and(|id| !id.contains(['[', ']']))
@@ -160,7 +164,7 @@ fn header(line: &str, is_first: bool) -> Option<Range<usize>> {
     let after = start + inner.len() + 2;
     let is_group = says_id(inner, " channel id:");
     let is_header = inner.starts_with("Discord ") && (is_group || says_id(inner, " user id:"));
-    if !is_header && !(is_first && is_timestamp(inner)) {
+    if !(is_header || is_first && is_timestamp(inner)) {
         return None;
     }
     let rest = line.get(after..)?;

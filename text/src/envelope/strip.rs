@@ -31,6 +31,10 @@ pub fn strip_partial(text: &str, marker: &Marker) -> String {
     strip(if may_become(last) { before } else { text }, marker)
 }
 
+/// The most headers and references of one line. A line with more of them is left out: each costs a
+/// copy of the line.
+const MOST_PARTS: usize = 64;
+
 /// Goes through the lines once, from the first to the last.
 struct Walk<'t> {
     /// `None` stands for a block that was taken out.
@@ -73,7 +77,7 @@ impl<'t> Walk<'t> {
         while let Some(line) = self.lines.get(self.next).copied() {
             self.next += 1;
             match line {
-                None => self.kept.leave_out(),
+                None => self.kept.leave_out(""),
                 Some(line) => self.line(line),
             }
         }
@@ -81,7 +85,7 @@ impl<'t> Walk<'t> {
 
     fn line(&mut self, line: &'t str) {
         let mut line = Cow::Borrowed(line);
-        loop {
+        for _ in 0..MOST_PARTS {
             let is_first = !self.kept.has_words;
             match sign(&line, is_first) {
                 None => return self.kept.keep(line),
@@ -92,7 +96,7 @@ impl<'t> Walk<'t> {
                     rest.push_str(if is_first { behind.trim_start() } else { behind });
                     rest.truncate(rest.trim_end().len());
                     if bare(&rest).is_empty() {
-                        return self.kept.leave_out();
+                        return self.kept.leave_out(&line);
                     }
                     self.kept.is_changed = true;
                     line = Cow::Owned(rest);
@@ -103,8 +107,9 @@ impl<'t> Walk<'t> {
                 Some(Sign::HistoryBegin) => self.next = self.behind_history(),
                 Some(Sign::End(_) | Sign::Hint) => {}
             }
-            return self.kept.leave_out();
+            break;
         }
+        self.kept.leave_out(&line);
     }
 
     /// Behind the block's end; here, if it has none.
@@ -161,13 +166,15 @@ struct Kept<'t> {
     has_words: bool,
     /// Whether something was left out behind the last line that has words.
     gap: bool,
+    /// Whether any of it was in a quote: then a `>` alone is an empty line.
+    is_quoted: bool,
     is_changed: bool,
 }
 
 impl<'t> Kept<'t> {
     fn keep(&mut self, line: Cow<'t, str>) {
-        let is_blank = line.trim().is_empty();
-        let follows_blank = self.lines.last().is_none_or(|last| last.trim().is_empty());
+        let is_blank = self.is_blank(&line);
+        let follows_blank = self.lines.last().is_none_or(|last| self.is_blank(last));
         // The empty lines around what is left out become one.
         if is_blank && self.gap && follows_blank {
             return;
@@ -177,16 +184,21 @@ impl<'t> Kept<'t> {
         self.lines.push(line);
     }
 
-    fn leave_out(&mut self) {
+    fn leave_out(&mut self, line: &str) {
+        self.is_quoted |= line.trim_start().starts_with('>');
         self.gap = true;
         self.is_changed = true;
+    }
+
+    fn is_blank(&self, line: &str) -> bool {
+        line.trim().is_empty() || (self.is_quoted && bare(line).is_empty())
     }
 
     fn into_text(self, whole: &str) -> String {
         if !self.is_changed {
             return whole.to_owned();
         }
-        let has_words = |line: &Cow<'_, str>| !line.trim().is_empty();
+        let has_words = |line: &Cow<'_, str>| !self.is_blank(line);
         let first = self.lines.iter().position(has_words).unwrap_or(self.lines.len());
         let behind_last = self.lines.iter().rposition(has_words).map_or(first, |last| last + 1);
         self.lines.get(first..behind_last).unwrap_or_default().join("\n")

@@ -75,6 +75,8 @@ fn parts_of_an_envelope() {
         ("a\n> <<<END_CLAWVOICE_CONTEXT 1>>>\nb".to_owned(), "a\nb"),
         (header.to_owned(), ""),
         (format!("{header} Ada:"), ""),
+        (format!("{}hi", "[Discord a user id:7] ".repeat(63)), "hi"),
+        (format!("{}hi\nho", "[Discord a user id:7] ".repeat(100)), "ho"),
     ] {
         assert_eq!(stripped(&text), expected, "{text}");
     }

@@ -66,7 +66,7 @@ impl Pending {
         self.windows.get(&channel).is_none_or(|window| !window.is_filled)
     }
 
-    /// What REST told, as [`super::refill`] chose it; nothing if it could not tell, so that it is
+    /// What REST told, as [`super::refill()`] chose it; nothing if it could not tell, so that it is
     /// not asked for every turn.
     pub fn refill(&mut self, channel: ChannelId, limit: usize, entries: Vec<Entry>) {
         self.change(channel, |window| {
