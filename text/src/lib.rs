@@ -17,13 +17,14 @@
 pub mod audience;
 pub mod command;
 mod connection;
+pub mod control;
 pub mod delivery;
 pub mod guild;
 mod incoming;
 mod memory;
 pub mod message;
-pub mod place;
 mod outbox;
+pub mod place;
 mod requests;
 pub mod routing;
 pub mod shell;

@@ -11,7 +11,7 @@ pub mod binding;
 mod compile;
 mod index;
 mod models;
-mod name;
+pub(crate) mod name;
 mod origin;
 mod router;
 pub mod starter;
@@ -21,4 +21,4 @@ pub use origin::{LastRoute, Origin, Route, Surface, Tier};
 pub use router::Router;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
