@@ -46,6 +46,8 @@ pub struct Definition {
     pub name: String,
     /// What Discord shows beside it.
     pub description: String,
+    /// What it asks for, in the order shown; a command with subcommands asks for nothing itself.
+    pub texts: Vec<TextOption>,
     /// Its subcommands, in the order shown.
     pub subcommands: Vec<Subcommand>,
 }
@@ -59,6 +61,19 @@ pub struct Subcommand {
     pub description: String,
     /// The channel it asks for, if it asks for one.
     pub channel: Option<ChannelOption>,
+    /// What else it asks for, in the order shown.
+    pub texts: Vec<TextOption>,
+}
+
+/// An option that takes a text; required ones come first.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TextOption {
+    /// The option's name.
+    pub name: String,
+    /// What Discord shows beside it.
+    pub description: String,
+    /// Whether the command cannot be sent without it.
+    pub required: bool,
 }
 
 /// An option that takes a voice or stage channel; always required.

@@ -21,10 +21,12 @@ pub(super) fn definition() -> Definition {
         name: name.to_owned(),
         description: description.to_owned(),
         channel: None,
+        texts: Vec::new(),
     };
     Definition {
         name: NAME.to_owned(),
         description: "Voice channel controls".to_owned(),
+        texts: Vec::new(),
         subcommands: vec![
             Subcommand {
                 channel: Some(ChannelOption {

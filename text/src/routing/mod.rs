@@ -21,4 +21,4 @@ pub use origin::{LastRoute, Origin, Route, Surface, Tier};
 pub use router::Router;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -4,13 +4,13 @@ use unicode_segmentation::UnicodeSegmentation as _;
 
 /// White space collapsed, and cut to `max` UTF-16 units, which is how Discord counts at its
 /// strictest; never within what a reader takes for one character.
-pub(super) fn one_line(text: &str, max: usize) -> String {
+pub(crate) fn one_line(text: &str, max: usize) -> String {
     let words: Vec<&str> = text.split_whitespace().collect();
     cut(&words.join(" "), max).trim_end().to_owned()
 }
 
 /// The beginning of a text, likewise cut.
-pub(super) fn cut(text: &str, max: usize) -> &str {
+pub(crate) fn cut(text: &str, max: usize) -> &str {
     let mut units = 0;
     for (at, grapheme) in text.grapheme_indices(true) {
         units += grapheme.encode_utf16().count();
@@ -22,7 +22,7 @@ pub(super) fn cut(text: &str, max: usize) -> &str {
 }
 
 /// Without mentions of people, roles and channels.
-pub(super) fn without_mentions(text: &str) -> String {
+pub(crate) fn without_mentions(text: &str) -> String {
     let mut kept = String::with_capacity(text.len());
     let mut rest = text;
     while let Some((before, after)) = rest.split_once('<') {

@@ -11,7 +11,7 @@ const ADA: UserId = UserId::new(31);
 const CREW: &[RoleId] = &[RoleId::new(80), RoleId::new(81)];
 
 /// A file with two accounts and the agents `main` (default), `sales` and `ops`.
-pub(super) fn config(rest: &str) -> Config {
+pub(crate) fn config(rest: &str) -> Config {
     let text = format!(
         "{{ agents: {{ list: [{{ id: 'main' }}, {{ id: 'sales' }}, {{ id: 'Ops.EU' }}] }},
         channels: {{ discord: {{ accounts: {{
@@ -20,13 +20,13 @@ pub(super) fn config(rest: &str) -> Config {
     parse(&text)
 }
 
-pub(super) fn parse(text: &str) -> Config {
+pub(crate) fn parse(text: &str) -> Config {
     let env: BTreeMap<String, String> = BTreeMap::new();
     clawvoice_config::parse(text, Path::new("/etc/claw.json5"), &env)
         .unwrap_or_else(|errors| panic!("{errors}"))
 }
 
-pub(super) fn router_of(config: &Config, account: &str) -> Router {
+pub(crate) fn router_of(config: &Config, account: &str) -> Router {
     let found = config.accounts.iter().find(|it| it.id == account).expect("the account is there");
     Router::new(config, account, &found.discord)
 }
@@ -35,7 +35,7 @@ fn router(bindings: &str) -> Router {
     router_of(&config(&format!("bindings: [{bindings}]")), "default")
 }
 
-pub(super) fn channel(id: u64) -> Origin<'static> {
+pub(crate) fn channel(id: u64) -> Origin<'static> {
     Origin {
         surface: Surface::Channel,
         channel: ChannelId::new(id),
@@ -47,11 +47,11 @@ pub(super) fn channel(id: u64) -> Origin<'static> {
     }
 }
 
-pub(super) fn thread(id: u64, parent: u64) -> Origin<'static> {
+pub(crate) fn thread(id: u64, parent: u64) -> Origin<'static> {
     Origin { surface: Surface::Thread { parent: ChannelId::new(parent) }, ..channel(id) }
 }
 
-pub(super) fn direct(user: u64) -> Origin<'static> {
+pub(crate) fn direct(user: u64) -> Origin<'static> {
     let user = UserId::new(user);
     let surface = Surface::Direct { user };
     Origin { surface, guild: None, guild_name: "", channel_name: "", sender: user, ..channel(70) }

@@ -6,7 +6,7 @@ fn entry(keys: &str) -> GuildChannel {
         "{{ channels: {{ discord: {{ token: 'a.b.c', guilds: {{ 1: {{ channels: {{ 5: {{ {keys} }} \
          }} }} }} }} }} }}"
     ));
-    config.discord.guilds["1"].channels["5"].clone()
+    config.discord.guilds.get("1").unwrap().channels.get("5").unwrap().clone()
 }
 
 fn message(content: &str, rest: &str) -> Message {

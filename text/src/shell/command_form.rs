@@ -6,14 +6,19 @@ use twilight_model::{
     application::command::{Command, CommandOption, CommandOptionType, CommandType},
     channel::ChannelType,
 };
-use twilight_util::builder::command::{ChannelBuilder, CommandBuilder, SubCommandBuilder};
+use twilight_util::builder::command::{
+    ChannelBuilder, CommandBuilder, StringBuilder, SubCommandBuilder,
+};
 
-use crate::command::{ChannelOption, Definition, Subcommand};
+use crate::command::{ChannelOption, Definition, Subcommand, TextOption};
 
 /// Our definition in twilight's words.
 pub(super) fn command(definition: &Definition) -> Command {
     let mut builder =
         CommandBuilder::new(&definition.name, &definition.description, CommandType::ChatInput);
+    for text in &definition.texts {
+        builder = builder.option(string(text));
+    }
     for subcommand in &definition.subcommands {
         let mut built = SubCommandBuilder::new(&subcommand.name, &subcommand.description);
         if let Some(channel) = &subcommand.channel {
@@ -23,9 +28,16 @@ pub(super) fn command(definition: &Definition) -> Command {
                     .required(true),
             );
         }
+        for text in &subcommand.texts {
+            built = built.option(string(text));
+        }
         builder = builder.option(built);
     }
     builder.build()
+}
+
+fn string(text: &TextOption) -> StringBuilder {
+    StringBuilder::new(&text.name, &text.description).required(text.required)
 }
 
 /// twilight's command in our words; `None` if it says something ours cannot.
@@ -39,23 +51,50 @@ fn definition(command: &Command) -> Option<Definition> {
     {
         return None;
     }
+    let (strings, others): (Vec<_>, Vec<_>) = command.options.iter().partition(is_string);
     Some(Definition {
         name: command.name.clone(),
         description: command.description.clone(),
-        subcommands: command.options.iter().map(subcommand).collect::<Option<_>>()?,
+        texts: strings.into_iter().map(text_option).collect::<Option<_>>()?,
+        subcommands: others.into_iter().map(subcommand).collect::<Option<_>>()?,
     })
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "as `partition` wants it")]
+fn is_string(option: &&CommandOption) -> bool {
+    option.kind == CommandOptionType::String
 }
 
 fn subcommand(option: &CommandOption) -> Option<Subcommand> {
     if option.kind != CommandOptionType::SubCommand {
         return None;
     }
-    let channel = match option.options.as_deref().unwrap_or_default() {
+    let asked = option.options.as_deref().unwrap_or_default();
+    let (strings, others): (Vec<_>, Vec<_>) = asked.iter().partition(is_string);
+    let channel = match others.as_slice() {
         [] => None,
         [channel] => Some(channel_option(channel)?),
         _ => return None,
     };
-    Some(Subcommand { name: option.name.clone(), description: option.description.clone(), channel })
+    Some(Subcommand {
+        name: option.name.clone(),
+        description: option.description.clone(),
+        channel,
+        texts: strings.into_iter().map(text_option).collect::<Option<_>>()?,
+    })
+}
+
+/// A text that is not bounded, chosen or completed in any way.
+fn text_option(option: &CommandOption) -> Option<TextOption> {
+    let is_plain = option.choices.as_ref().is_none_or(Vec::is_empty)
+        && option.autocomplete != Some(true)
+        && option.min_length.is_none()
+        && option.max_length.is_none();
+    is_plain.then(|| TextOption {
+        name: option.name.clone(),
+        description: option.description.clone(),
+        required: option.required == Some(true),
+    })
 }
 
 fn channel_option(option: &CommandOption) -> Option<ChannelOption> {
@@ -81,11 +120,20 @@ mod tests {
     use twilight_model::id::Id;
 
     use super::*;
-    use crate::command::definitions;
+    use crate::{
+        command::definitions,
+        control::{self, ControlRules},
+    };
+
+    /// All that can be registered.
+    fn all() -> Vec<Definition> {
+        let rules = ControlRules { config: true, config_writes: true, bindings: true };
+        [definitions(true), control::definitions(rules)].concat()
+    }
 
     #[test]
     fn what_we_register_is_recognised_when_read_back() {
-        let wanted = definitions(true);
+        let wanted = all();
         let sent: Vec<Command> = wanted.iter().map(command).collect();
         // What Discord sends back carries ids and explicit defaults.
         let mut read: Vec<Command> =
@@ -98,6 +146,26 @@ mod tests {
         }
         assert!(same(&read, &wanted));
         assert!(same(&[], &[]));
+    }
+
+    #[test]
+    fn a_text_that_is_not_as_we_ask_for_it_is_seen() {
+        let wanted: Vec<Definition> =
+            all().into_iter().filter(|definition| definition.name == "config").collect();
+        let sent = command(&wanted[0]);
+        assert!(same(std::slice::from_ref(&sent), &wanted));
+        let changes: [fn(&mut CommandOption); 4] = [
+            |option| option.required = Some(false),
+            |option| option.max_length = Some(5),
+            |option| option.autocomplete = Some(true),
+            |option| option.kind = CommandOptionType::Integer,
+        ];
+        for (index, change) in changes.into_iter().enumerate() {
+            let mut changed = sent.clone();
+            // `set`, whose texts are required.
+            change(&mut changed.options[1].options.as_mut().unwrap()[0]);
+            assert!(!same(&[changed], &wanted), "change {index} was not seen");
+        }
     }
 
     #[test]

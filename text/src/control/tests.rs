@@ -1,0 +1,4 @@
+mod answers;
+mod bound;
+mod fake_door;
+mod parsing;

@@ -1,0 +1,198 @@
+use std::time::Duration;
+
+use proptest::prelude::*;
+
+use crate::{
+    command::Invocation,
+    control::*,
+    routing::tests::{config, parse},
+};
+
+fn commands() -> TextCommands {
+    TextCommands::of(&config("session: { resetTriggers: ['Start Over', '/fresh'] }"))
+}
+
+fn some(text: &str) -> Option<String> {
+    Some(text.to_owned())
+}
+
+#[test]
+fn messages_that_are_commands() {
+    use ControlCommand::{
+        Agents, Config, Focus, Help, Misused, Model, New, Reset, Session, Status, Stop, Unfocus,
+    };
+    let hours = |hours: u64| Some(Duration::from_secs(hours * 3_600));
+    for (text, expected) in [
+        ("/new", New { then: None }),
+        ("/new  hello\nthere ", New { then: some("hello\nthere") }),
+        (" /RESET ", Reset { then: None }),
+        ("/fresh", Reset { then: None }),
+        ("start over", Reset { then: None }),
+        ("Start over please", Reset { then: some("please") }),
+        ("/stop", Stop),
+        ("/status", Status),
+        ("/status:", Status),
+        ("/help", Help),
+        ("/agents", Agents),
+        ("/unfocus", Unfocus),
+        ("/model", Model(ModelCommand::Show)),
+        ("/model LIST", Model(ModelCommand::List)),
+        ("/model: default", Model(ModelCommand::Default)),
+        ("/model openai/GPT-5.5", Model(ModelCommand::Use("openai/GPT-5.5".to_owned()))),
+        ("/config get", Config(ConfigCommand::Get(None))),
+        ("/config get a.b", Config(ConfigCommand::Get(some("a.b")))),
+        (
+            "/config set a.b { c: 1, d: 'x y' }",
+            Config(ConfigCommand::Set {
+                path: "a.b".to_owned(),
+                value: "{ c: 1, d: 'x y' }".to_owned(),
+            }),
+        ),
+        ("/config unset a.b", Config(ConfigCommand::Unset("a.b".to_owned()))),
+        ("/focus task 42", Focus { target: "task 42".to_owned() }),
+        ("/session idle", Session(SessionCommand { limit: Limit::Idle, to: None })),
+        ("/session idle 24h", Session(SessionCommand { limit: Limit::Idle, to: hours(24) })),
+        ("/session max-age 2d", Session(SessionCommand { limit: Limit::MaxAge, to: hours(48) })),
+        ("/session max-age off", Session(SessionCommand { limit: Limit::MaxAge, to: hours(0) })),
+    ] {
+        assert_eq!(commands().parse(text), Some(expected), "{text}");
+    }
+    for text in [
+        "/focus",
+        "/session",
+        "/session idle soon",
+        "/config set a",
+        "/config drop a",
+        "/config unset",
+    ] {
+        let parsed = commands().parse(text);
+        assert!(matches!(parsed, Some(Misused(_))), "{text}: {parsed:?}");
+    }
+}
+
+#[test]
+fn messages_that_are_for_the_agent() {
+    for text in [
+        "",
+        "/",
+        "hello",
+        "hello /new",
+        "/newer",
+        "/unknown",
+        "//new",
+        "/ new",
+        "start overs",
+        "/status quo is bad",
+        "/stop it please",
+        "/vc join",
+    ] {
+        assert_eq!(commands().parse(text), None, "{text}");
+    }
+    let off = TextCommands::of(&config("commands: { text: false }"));
+    assert_eq!(off.parse("/new"), None);
+}
+
+#[test]
+fn what_follows_a_new_conversation_is_asked_in_it() {
+    let then = |text| commands().parse(text).and_then(|it| it.then().map(str::to_owned));
+    assert_eq!(then("/new hello"), some("hello"));
+    assert_eq!(then("/new"), None);
+    assert_eq!(then("/focus hello"), None);
+}
+
+fn typed(name: &str, subcommand: Option<&str>, options: &[(&str, &str)]) -> Option<ControlCommand> {
+    let options = options.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned()));
+    ControlCommand::typed(&Invocation {
+        name: name.to_owned(),
+        guild: None,
+        asked_in: None,
+        user: None,
+        roles: Vec::new(),
+        names: Vec::new(),
+        subcommand: subcommand.map(str::to_owned),
+        channel: None,
+        options: options.collect(),
+    })
+}
+
+#[test]
+fn a_slash_command_is_what_its_text_would_be() {
+    for (name, subcommand, options, text) in [
+        ("new", None, &[("message", "hi there")][..], "/new hi there"),
+        ("model", None, &[], "/model"),
+        ("model", None, &[("name", " list ")], "/model list"),
+        (
+            "config",
+            Some("set"),
+            &[("value", "{ a: 1 }"), ("path", "x.y")],
+            "/config set x.y { a: 1 }",
+        ),
+        ("config", Some("get"), &[], "/config get"),
+        ("session", Some("max-age"), &[("duration", "2d")], "/session max-age 2d"),
+        ("session", Some("idle"), &[], "/session idle"),
+        ("focus", None, &[("target", "task 42")], "/focus task 42"),
+        ("help", None, &[], "/help"),
+        // An option that is none of its own says nothing.
+        ("stop", None, &[("message", "now")], "/stop"),
+    ] {
+        let typed = typed(name, subcommand, options);
+        assert!(typed.is_some(), "{text}");
+        assert_eq!(typed, commands().parse(text), "{text}");
+    }
+    assert_eq!(typed("vc", Some("join"), &[]), None);
+    assert!(matches!(typed("config", Some("drop"), &[]), Some(ControlCommand::Misused(_))));
+}
+
+#[test]
+fn what_is_registered_is_what_does_something() {
+    let names = |text: &str| {
+        let config = parse(&format!("{{ {text} }}"));
+        let rules = ControlRules::of(&config, &config.discord);
+        definitions(rules).into_iter().map(|it| it.name).collect::<Vec<_>>()
+    };
+    let token = "token: 'a.b.c'";
+    assert_eq!(
+        names(&format!("commands: {{ config: true }}, channels: {{ discord: {{ {token} }} }}")),
+        [
+            "new", "reset", "stop", "status", "model", "config", "focus", "unfocus", "agents",
+            "session", "help"
+        ]
+    );
+    assert_eq!(
+        names(&format!(
+            "channels: {{ discord: {{ {token}, threadBindings: {{ enabled: false }} }} }}"
+        )),
+        ["new", "reset", "stop", "status", "model", "agents", "help"]
+    );
+}
+
+#[test]
+fn what_is_registered_keeps_discords_bounds() {
+    let rules = ControlRules { config: true, config_writes: true, bindings: true };
+    let fits = |name: &str, description: &str| {
+        name.len() <= 32
+            && name.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'-')
+            && (1..=100).contains(&description.chars().count())
+    };
+    for definition in definitions(rules) {
+        assert!(fits(&definition.name, &definition.description), "{}", definition.name);
+        assert!(definition.texts.is_empty() || definition.subcommands.is_empty());
+        let below = definition.subcommands.iter();
+        assert!(below.clone().all(|it| fits(&it.name, &it.description)));
+        let lists = below.map(|it| &it.texts).chain([&definition.texts]);
+        for texts in lists {
+            assert!(texts.iter().all(|text| fits(&text.name, &text.description)));
+            // Discord refuses a required option behind an optional one.
+            assert!(texts.is_sorted_by_key(|text| !text.required));
+        }
+    }
+}
+
+proptest! {
+    #[test]
+    fn no_message_panics(text in "[/ a-zA-Zß:\\n]{0,30}") {
+        let _ = commands().parse(&text);
+        let _ = commands().parse(&format!("/session {text}"));
+        let _ = commands().parse(&format!("/config {text}"));
+    }
+}
