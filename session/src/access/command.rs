@@ -86,6 +86,12 @@ impl CommandRules {
         }
     }
 
+    /// Whether somebody may give commands in private.
+    #[must_use]
+    pub fn knows(&self, member: &Member<'_>) -> bool {
+        self.allows(CommandForm::Native, None, &(*member).into(), false)
+    }
+
     /// Whether they are an owner or named in `allowFrom`; `None`: nobody is. `*` lets everybody
     /// talk to the agent and makes nobody its commander.
     fn by_person(&self, who: &Who<'_>, match_names: bool) -> Option<bool> {

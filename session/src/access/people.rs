@@ -167,6 +167,12 @@ impl People {
         self.anybody || self.names_one(who, match_names)
     }
 
+    /// Whether a member of a PluralKit system is on the list.
+    #[must_use]
+    pub fn lists_plural(&self, member: &str) -> bool {
+        self.anybody || self.plural.contains(member)
+    }
+
     /// Whether somebody is on the list by anything but `*`.
     #[must_use]
     pub fn names_one(&self, who: &Who<'_>, match_names: bool) -> bool {

@@ -39,6 +39,12 @@ impl Room {
         self.lets(&(*member).into())
     }
 
+    /// Whether a member of a PluralKit system may, by that alone.
+    #[must_use]
+    pub fn lets_plural(&self, plural: &str) -> bool {
+        !self.is_restricted() || self.users.lists_plural(plural)
+    }
+
     /// The same of somebody of whom more is known.
     #[must_use]
     pub fn lets(&self, who: &Who<'_>) -> bool {

@@ -5,7 +5,7 @@ use std::fmt;
 use async_trait::async_trait;
 use tokio::sync::mpsc;
 
-use crate::{SessionKey, UserId};
+use crate::{SessionKey, UserId, history::Spent};
 
 /// Names one run. Chosen by the asker, who alone gives it a meaning.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -199,6 +199,12 @@ pub trait Agent: Send + Sync {
     /// on its way still belongs to the time before. An agent without a history need not care.
     async fn reset(&self, session: &SessionKey) {
         let _ = session;
+    }
+
+    /// What the session has cost since it began; `None`: the agent keeps no count.
+    async fn spent(&self, session: &SessionKey) -> Option<Spent> {
+        let _ = session;
+        None
     }
 
     /// Writes a turn into the session's history that was answered without the agent, as by a

@@ -47,6 +47,7 @@ pub fn body(model: &str, request: &ModelRequest) -> Value {
 
 fn message(message: &Message) -> Value {
     match message {
+        Message::Context(text) => json!({ "role": "user", "content": text }),
         Message::User { by, text } => {
             json!({ "role": "user", "content": Message::user_content(by.as_ref(), text) })
         }

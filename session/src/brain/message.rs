@@ -34,6 +34,8 @@ pub enum Message {
         /// The words.
         text: String,
     },
+    /// What the words that follow stand in: a user's, as untrusted as they are.
+    Context(String),
     /// The model's.
     Assistant {
         /// What it said.

@@ -48,6 +48,7 @@ pub fn body(model: &str, request: &ModelRequest) -> Value {
 
 fn items(message: &Message) -> Vec<Value> {
     match message {
+        Message::Context(text) => vec![json!({ "role": "user", "content": text })],
         Message::User { by, text } => {
             vec![json!({ "role": "user", "content": Message::user_content(by.as_ref(), text) })]
         }

@@ -136,7 +136,9 @@ mod tests {
 
     fn texts(window: &Window) -> Vec<String> {
         let text = |message| match message {
-            Message::User { text, .. } | Message::Assistant { text, .. } => text,
+            Message::User { text, .. }
+            | Message::Context(text)
+            | Message::Assistant { text, .. } => text,
             Message::Tool { output, .. } => output,
         };
         window.messages().into_iter().map(text).collect()

@@ -288,6 +288,11 @@ impl Agent for RunningAgent {
         }
     }
 
+    async fn spent(&self, session: &SessionKey) -> Option<Spent> {
+        let status = self.shared.store.status(session).await;
+        status.map(|status| status.spent).ok()
+    }
+
     async fn note(&self, session: &SessionKey, by: AskedBy, said: String, answered: String) {
         if said.is_empty() && answered.is_empty() {
             return;

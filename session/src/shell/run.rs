@@ -234,7 +234,7 @@ impl Run {
             }
         };
         if let Some(context) = &self.ask.context {
-            messages.push(Message::User { by: None, text: context.clone() });
+            messages.push(Message::Context(context.clone()));
         }
         let by = &self.ask.by;
         let by = Some(Speaker { user: by.user, label: by.label.clone() });
@@ -380,7 +380,7 @@ fn shortened(output: String) -> String {
 
 fn tokens_of(request: &ModelRequest) -> u64 {
     let of = |message: &Message| match message {
-        Message::User { text, .. } => estimated_tokens(text),
+        Message::User { text, .. } | Message::Context(text) => estimated_tokens(text),
         Message::Tool { output, .. } => estimated_tokens(output),
         Message::Assistant { text, calls } => {
             let calls =
