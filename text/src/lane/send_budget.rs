@@ -15,7 +15,7 @@ use clawvoice_session::{ChannelId, SessionTime};
 /// Messages that go within [`WINDOW`].
 const BUDGET: usize = 5;
 
-/// Source: Discord allows about as many (measured, not documented).
+/// See [`RateLimit::burst_protection`].
 const WINDOW: Duration = Duration::from_secs(5);
 
 /// Names a message that was handed in.
