@@ -6,6 +6,7 @@
 //!                                                 → shell/rest  → Discord
 //! voice → (channel) voice state requests → shell/gateway → op 4 → Discord
 //! audio file → delivery/voice_message → shell/voice_message → shell/rest → Discord
+//! Discord's files → shell/media → a folder of the state
 //! ```
 //!
 //! Everything outside [`shell`] is free of sockets, tasks and clocks. twilight's types stay inside
@@ -18,21 +19,20 @@ pub mod audience;
 pub mod command;
 mod connection;
 pub mod delivery;
-pub mod guild;
-pub mod hydration;
 pub mod envelope;
+pub mod feedback;
+pub mod guild;
 pub mod history;
+pub mod hydration;
 pub mod inbound;
 mod incoming;
+pub mod lane;
 pub mod media;
 mod memory;
-pub mod feedback;
-mod incoming;
-pub mod lane;
 pub mod message;
+mod outbox;
 pub mod place;
 pub mod pluralkit;
-mod outbox;
 mod requests;
 pub mod routing;
 pub mod shell;
