@@ -10,7 +10,8 @@
 //! ```
 //!
 //! Everything outside [`shell`] is free of sockets, tasks and clocks. twilight's types stay inside
-//! [`shell`]; what leaves the crate is `clawvoice_session`'s.
+//! [`shell`] and, for counting permissions, [`inbound::audience`]; what leaves the crate is
+//! `clawvoice_session`'s.
 //!
 //! Does not: know the voice crate, read configuration files, or hear and speak
 //! in voice channels.

@@ -5,7 +5,10 @@
 
 use std::borrow::Cow;
 
-use clawvoice_session::access::{Place, Room, Who};
+use clawvoice_session::{
+    UserId,
+    access::{Place, Room, Who},
+};
 
 use super::{
     backlog, bots, command_authority, dm, echo,
@@ -15,7 +18,7 @@ use super::{
     plural::PluralMember,
     policy::InboundPolicy,
     reason::DropReason,
-    sender::{Identity, Sender},
+    sender::{Identity, Sender, is_bot},
     system_event, text,
     verdict::{Admitted, Dropped, Known, Need, Stop, Surface, TextCommand, Verdict},
     whereabouts::Whereabouts,
@@ -27,6 +30,16 @@ use crate::message::Message;
 #[must_use]
 pub fn judge(message: &Message, known: &Known<'_>, policy: &InboundPolicy) -> Verdict {
     steps(message, known, policy).unwrap_or_else(Verdict::from)
+}
+
+/// Step 2, which comes before a message is claimed or waits for others: the bot's own messages take
+/// up no room.
+///
+/// # Errors
+///
+/// That it is the bot's own.
+pub fn check_author(message: &Message, own: UserId) -> Result<(), DropReason> {
+    if message.author.id == own { Err(DropReason::SelfMessage) } else { Ok(()) }
 }
 
 /// What is judged, once it is known who wrote it and where.
@@ -44,9 +57,7 @@ fn steps<'a>(
     known: &'a Known<'a>,
     policy: &'a InboundPolicy,
 ) -> Result<Verdict, Stop> {
-    if message.author.id == known.own {
-        return Err(DropReason::SelfMessage.into());
-    }
+    check_author(message, known.own)?;
     // Whether a message is stale is seen when it is whole: it may be to the bot.
     if let Some(need) = hydration::need(message, known) {
         return Err(need.into());
@@ -71,7 +82,8 @@ fn check_backlog(message: &Message, known: &Known<'_>, policy: &InboundPolicy) -
     let Some(place) = &at.place else { return Ok(()) };
     let entry = policy.entry(place);
     let gated = !at.is_thread() && entry.is_none_or(|entry| entry.require_mention());
-    let mentions = Mentions::of(message, known, mention::counts_broadcasts(entry.as_ref()));
+    let broadcasts = !is_bot(message) && mention::counts_broadcasts(entry.as_ref());
+    let mentions = Mentions::of(message, known, broadcasts);
     let patterns = policy.patterns(known.agent).filter(|_| policy.pattern_places.count_in(place));
     let mentions = mentions.with_patterns(patterns, &text::own_text(message));
     match backlog::is_stale(message, known, gated, mentions) {
@@ -171,8 +183,13 @@ impl Judging<'_> {
         Ok(Some(command))
     }
 
+    /// Whether a bot wrote it, and nobody by way of PluralKit.
+    const fn from_bot(&self) -> bool {
+        self.plural.is_none() && is_bot(self.message)
+    }
+
     fn by_ids(&self) -> Mentions {
-        let broadcasts = mention::counts_broadcasts(self.entry.as_ref());
+        let broadcasts = !self.from_bot() && mention::counts_broadcasts(self.entry.as_ref());
         Mentions::of(self.message, self.known, broadcasts)
     }
 
@@ -183,13 +200,12 @@ impl Judging<'_> {
 
     /// Steps 19 to 21.
     fn check_mentions(&self, mentions: Mentions, is_command: bool) -> Result<(), Stop> {
-        let from_bot = self.plural.is_none() && super::sender::is_bot(self.message);
         let addressed = mentions.is_addressed();
         let runs_anyway = is_command && !mentions.anybody;
         if self.needs_mention() && !addressed && !runs_anyway {
             return Err(self.remembered(DropReason::NoMention));
         }
-        if bots::lacks_mention(self.policy, from_bot, self.at.surface, addressed) {
+        if bots::lacks_mention(self.policy, self.from_bot(), self.at.surface, addressed) {
             return Err(DropReason::BotMissingMention.into());
         }
         let ignores = self.entry.is_some_and(|entry| entry.ignore_other_mentions());
@@ -234,7 +250,7 @@ impl Judging<'_> {
     fn admitted(&self, mentions: Mentions, command: Option<TextCommand>) -> Admitted {
         let Self { message, known, policy, plural, at, .. } = self;
         let addressed = at.surface == Surface::Direct || mentions.is_addressed();
-        let is_person = !super::sender::is_bot(message);
+        let is_person = !is_bot(message);
         Admitted {
             sender: Sender::of(message, *plural),
             roles: message.member.as_ref().map(|member| member.roles.clone()).unwrap_or_default(),

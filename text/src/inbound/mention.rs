@@ -9,7 +9,6 @@ use super::{
     entry::Entry,
     markup::{Token, tokens},
     patterns::Patterns,
-    sender::is_bot,
     verdict::{Hydration, Known},
 };
 use crate::message::Message;
@@ -30,7 +29,7 @@ pub(crate) struct Mentions {
 }
 
 impl Mentions {
-    /// By ids. `broadcasts`: a person's `@everyone` is a mention.
+    /// By ids. `broadcasts`: its `@everyone` is a mention.
     pub(crate) fn of(message: &Message, known: &Known<'_>, broadcasts: bool) -> Self {
         let own = known.own;
         let in_array = message.mentions.iter().any(|user| user.id == own);
@@ -38,7 +37,7 @@ impl Mentions {
         let other_user = message.mentions.iter().any(|user| user.id != own)
             || in_text.iter().any(|user| *user != own);
         let referenced = message.referenced.as_ref().filter(|_| message.is_reply());
-        let everyone = message.mention_everyone && broadcasts && !is_bot(message);
+        let everyone = message.mention_everyone && broadcasts;
         let others = other_user || !message.mention_roles.is_empty();
         let by_id = in_array || in_text.contains(&own);
         Self {
@@ -68,7 +67,7 @@ impl Mentions {
     }
 }
 
-/// Whether a person's `@everyone` is a mention in a place.
+/// Whether a person's `@everyone` is a mention in a place. A bot's never is.
 pub(crate) fn counts_broadcasts(entry: Option<&Entry<'_>>) -> bool {
     !entry.is_some_and(|entry| entry.guild.ignore_broadcast_mentions)
 }

@@ -12,21 +12,28 @@
 //!
 //! Does not: ask Discord, PluralKit or a store anything, or decide which session a message is of.
 
+pub mod audience;
+mod audience_cache;
 mod backlog;
 mod bots;
 mod command_authority;
+mod debounce;
+mod dedup;
 mod dm;
 mod echo;
 mod entry;
 mod frame;
 mod hydration;
+pub mod intent;
 mod judge;
+mod loop_guard;
 mod markup;
 mod mention;
 mod patterns;
 mod plural;
 mod policy;
 mod reason;
+pub mod router;
 mod sender;
 mod system_event;
 mod telling;
@@ -34,13 +41,17 @@ mod text;
 mod verdict;
 mod whereabouts;
 
+pub use audience_cache::AudienceCache;
 pub use command_authority::TEXT_COMMANDS;
+pub use debounce::{Batch, Debounce};
+pub use dedup::{Claim, Dedup, MessageKey};
 pub use dm::{pairing_reason, pairing_reply};
 pub use echo::Sent;
 pub use entry::Entry;
 pub use frame::read;
 pub use hydration::hydrated;
-pub use judge::judge;
+pub use judge::{check_author, judge};
+pub use loop_guard::LoopGuard;
 pub use patterns::PatternWarning;
 pub use plural::PluralMember;
 pub use policy::InboundPolicy;
@@ -52,3 +63,6 @@ pub use verdict::{
     Admitted, BoundThread, Dropped, Hydration, Known, Need, Surface, TextCommand, Verdict,
 };
 pub use whereabouts::place;
+
+#[cfg(test)]
+mod tests;

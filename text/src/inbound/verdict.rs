@@ -208,6 +208,12 @@ impl From<DropReason> for Stop {
     }
 }
 
+impl From<Dropped> for Stop {
+    fn from(dropped: Dropped) -> Self {
+        Self::Drop(dropped)
+    }
+}
+
 impl From<Need> for Stop {
     fn from(need: Need) -> Self {
         Self::Need(need)

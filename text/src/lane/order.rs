@@ -220,9 +220,7 @@ impl<T: Queued> Lane<T> {
                 self.state = State::Pausing { turn, tries: tries + 1, until: now + *pause };
             }
             (Outcome::Busy, None) => {
-                let lines = turn.summaries.iter().rev().cloned();
-                lines.for_each(|line| self.summaries.push_front(line));
-                self.summarised += turn.summarised;
+                self.give_back(&turn);
                 self.drop_turn(turn, DropReason::Busy);
                 self.begin_next();
             }
@@ -317,6 +315,15 @@ impl<T: Queued> Lane<T> {
         }
         self.summaries.push_back(turn.summary());
         self.summarised += 1;
+    }
+
+    /// The next turn has the lines of this one, which did not run.
+    fn give_back(&mut self, turn: &Turn<T>) {
+        let lines = turn.summaries.iter().cloned().chain(self.summaries.drain(..));
+        let lines: Vec<String> = lines.collect();
+        let over = lines.len().saturating_sub(self.settings.cap);
+        self.summaries = lines.into_iter().skip(over).collect();
+        self.summarised += turn.summarised;
     }
 
     fn begin_next(&mut self) {

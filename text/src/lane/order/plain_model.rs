@@ -58,6 +58,8 @@ struct Account {
     given: Vec<usize>,
     dropped: Vec<(usize, DropReason)>,
     summaries: Vec<usize>,
+    /// Those that went with the last turn.
+    told: Vec<usize>,
     active: Option<Turn<Message>>,
     started: bool,
     cancelled: bool,
@@ -80,11 +82,11 @@ impl Account {
         match output {
             LaneOutput::Begin(turn) => {
                 assert!(self.active.is_none(), "two runs at a time");
-                assert!(self.steering.is_none(), "it may be the next turn");
                 if let Some(before) = self.pausing.take() {
                     assert_eq!((&before.parts, before.summarised), (&turn.parts, turn.summarised));
                     assert!(before.run < turn.run);
                 } else {
+                    assert!(self.steering.is_none(), "it may be the next turn");
                     let waiting = self.waiting();
                     let first = waiting.first().expect("something waits");
                     let together =
@@ -103,6 +105,7 @@ impl Account {
                     let kept = all.iter().skip(all.len().saturating_sub(settings.cap));
                     let kept: Vec<String> = kept.map(usize::to_string).collect();
                     assert_eq!(turn.summaries, kept);
+                    self.told = all;
                 }
                 self.active = Some(turn);
                 (self.started, self.cancelled) = (false, false);
@@ -187,15 +190,16 @@ proptest! {
                         if lane.poll_timeout().is_some() {
                             account.pausing = Some(active);
                         } else {
-                            let lost = active.summaries.iter().filter_map(|line| line.parse().ok());
-                            account.summaries.splice(0..0, lost);
+                            account.summaries.splice(0..0, std::mem::take(&mut account.told));
                         }
                     }
                 }
                 Step::Wait(millis) => now += Duration::from_millis(millis),
                 Step::Stop => {
                     lane.handle_stop();
-                    account.pausing = None;
+                    let tried = account.pausing.take().map(|turn| turn.parts).unwrap_or_default();
+                    let tried: Vec<usize> = tried.iter().map(|part| part.number).collect();
+                    account.given.retain(|given| !tried.contains(given));
                     account.summaries.clear();
                 }
             }

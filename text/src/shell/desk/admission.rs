@@ -169,6 +169,13 @@ impl Admissions {
         }
     }
 
+    /// What was to be done with the first message is done.
+    pub(super) fn resume(&mut self, channel: ChannelId) {
+        if let Some(line) = self.lines.get_mut(&channel) {
+            line.asking = false;
+        }
+    }
+
     /// It was found out.
     pub(super) fn answer(&mut self, channel: ChannelId, answer: Answer) {
         if let Some(line) = self.lines.get_mut(&channel) {

@@ -194,8 +194,8 @@ impl Desk {
         channel: ChannelId,
         thread: Option<(ChannelId, bool)>,
     ) {
-        self.admissions.ask(channel);
-        let first = self.admissions.resume(channel);
+        self.admissions.resume(channel);
+        let first = self.admissions.first(channel);
         if let Some(Verdict::Admit(admitted)) = first.map(|first| self.judge(first)) {
             self.ask_first(channel, *admitted, thread).await;
         }

@@ -21,6 +21,7 @@ use crate::{
     inbound::{Batch, Debounce, DropReason, Dropped},
     incoming::{Gone, TextEvent},
     message::Message,
+    place::Channel,
     routing::Ended,
 };
 
@@ -121,6 +122,15 @@ impl Desk {
             self.stop_session(&session).await;
         }
         self.carry_out_bindings();
+    }
+
+    /// A bound thread was looked at.
+    pub(super) async fn seen(&mut self, channel: ChannelId, found: Option<Channel>) {
+        match found {
+            None => self.gone(channel, Ended::Deleted).await,
+            Some(found) if found.archived => self.gone(channel, Ended::Archived).await,
+            Some(found) => self.places.put(found),
+        }
     }
 
     async fn receive(&mut self, messages: Vec<(Message, String)>) {

@@ -10,6 +10,7 @@
 //! [`crate::envelope`], [`crate::delivery`].
 
 mod admission;
+mod answer;
 mod around;
 mod context;
 mod courier;
@@ -52,12 +53,12 @@ use self::{
 };
 use super::{feed::TextIntake, rest::DiscordRest};
 use crate::{
-    feedback::DeleteQueue,
     history::Pending,
     inbound::{Debounce, DropCounters, LoopGuard, Telling},
     lane::{Lane, RunNumber},
-    place::Places,
-    routing::{Bindings, NewThread},
+    message::Message,
+    place::{Channel, Places},
+    routing::Bindings,
 };
 
 /// What text of an account is made of.
@@ -127,8 +128,13 @@ enum JobEnd {
     Found(ChannelId, Answer),
     /// A thread was opened for it, or could not be.
     Thread(ChannelId, Option<(ChannelId, bool)>),
-    /// What was said in a channel before this process came up.
-    Refilled(SessionKey, ChannelId, Vec<crate::message::Message>),
+    /// What was said in a channel before this process came up; the session began then, in
+    /// milliseconds since 1970.
+    Refilled(ChannelId, u64, Vec<Message>),
+    /// A bound thread was looked at; `None`: it is no more.
+    Seen(ChannelId, Option<Channel>),
+    /// A draft was deleted, or not.
+    Deleted(bool),
     /// A turn is over.
     Turn(SessionKey, RunNumber, TurnEnd),
     /// Whether a run took what it was told.
@@ -154,13 +160,13 @@ struct Desk {
     admissions: Admissions,
     /// Messages of the last process, and the turns they were part of.
     recovered: HashMap<(ChannelId, MessageId), Received>,
-    /// A thread is being opened for the first message of these channels.
     sessions: HashMap<SessionKey, Session>,
     pending: Pending,
+    /// Questions that wait for what was said before them.
+    waiting_for_refill: HashMap<ChannelId, Vec<Question>>,
     bindings: Bindings,
     loop_guard: LoopGuard,
     telling: Telling,
-    leftovers: DeleteQueue,
     /// What Discord told of a session's place, for its next turn.
     happened: HashMap<SessionKey, Vec<String>>,
     /// Whether it was told that texts are empty.

@@ -74,6 +74,15 @@ impl Post {
         }
     }
 
+    /// Sends what is kept nowhere.
+    pub(super) async fn send_unwritten(&self, body: &str) -> Result<Posted, PostFailure> {
+        let Some(outgoing) = Outgoing::read(body) else {
+            return Err(PostFailure::Refused("it is of a form that is not known".to_owned()));
+        };
+        let files = read_files(&outgoing.files).await;
+        self.once(&outgoing, &files).await.map_err(|failure| in_words(&failure))
+    }
+
     async fn once(
         &self,
         outgoing: &Outgoing,
@@ -196,6 +205,6 @@ fn in_words(failure: &RestFailure) -> PostFailure {
 fn without_files(outgoing: &Outgoing) -> Outgoing {
     let mut body = outgoing.body.clone();
     let content = body.get("content").and_then(|it| it.as_str()).unwrap_or_default();
-    body["content"] = failure::with_skip_note(content).into();
+    body["content"] = failure::without_attachment(content).into();
     Outgoing { to: outgoing.to.clone(), body, files: Vec::new() }
 }

@@ -22,7 +22,6 @@ use super::{
     sent::SharedSent,
 };
 use crate::{
-    envelope::Marker,
     inbound::{Debounce, audience_sees},
     routing::{BindingRecord, Bindings},
 };
@@ -99,11 +98,11 @@ impl Desk {
         let (own, own_of) = watch::channel(None);
         let sent = SharedSent::default();
         let hooks = Hooks::default();
-        let post = Arc::new(Post::new(rest.clone(), own_of.clone(), hooks.clone()));
+        let post = Arc::new(Post::new(rest.clone(), own_of, hooks.clone()));
         let (courier, _) = courier::start(
             account.clone(),
             mailbox.clone(),
-            post,
+            Arc::clone(&post),
             sent.clone(),
             left.unwrap_or_default(),
         );
@@ -131,7 +130,7 @@ impl Desk {
         };
         let rules = Arc::new(Rules::new(current, &account));
         let around = Arc::new(Around::new(
-            account, rest, mailbox, agent, courier, sent, hooks, own_of, closing,
+            account, rest, mailbox, agent, courier, post, sent, hooks, closing,
         ));
         let recovered = unfinished.unwrap_or_default().into_iter();
         let recovered = recovered.map(|it| ((it.arrival.channel, it.arrival.message), it));
@@ -150,7 +149,7 @@ impl Desk {
             bindings,
             loop_guard: crate::inbound::LoopGuard::default(),
             telling: crate::inbound::Telling::default(),
-            leftovers: crate::feedback::DeleteQueue::default(),
+            waiting_for_refill: std::collections::HashMap::new(),
             happened: std::collections::HashMap::new(),
             told_of_empty: false,
             jobs: tokio::task::JoinSet::new(),
@@ -174,7 +173,7 @@ impl Desk {
         let bindings = self.bindings.poll_timeout().map(|at| {
             now() + Duration::from_millis(at.saturating_sub(unix))
         });
-        let leftovers = self.leftovers.poll_timeout();
+        let leftovers = self.around.leftovers().poll_timeout();
         [self.debounce.poll_timeout(), bindings, leftovers].into_iter().flatten().chain(lanes).min()
     }
 
@@ -222,9 +221,11 @@ impl Desk {
         match end {
             JobEnd::Found(channel, answer) => self.found(channel, answer).await,
             JobEnd::Thread(channel, thread) => self.thread_opened(channel, thread).await,
-            JobEnd::Refilled(session, channel, messages) => {
-                self.refilled(&session, channel, &messages).await;
+            JobEnd::Refilled(channel, began_ms, messages) => {
+                self.refilled(channel, began_ms, &messages).await;
             }
+            JobEnd::Seen(channel, found) => self.seen(channel, found).await,
+            JobEnd::Deleted(deleted) => self.draft_deleted(deleted),
             JobEnd::Turn(session, run, end) => self.turn_over(&session, run, end).await,
             JobEnd::Steered(session, question, taken) => {
                 self.steered(&session, question, taken).await;
@@ -245,9 +246,4 @@ fn read_binding(json: &str) -> Option<BindingRecord> {
     serde_json::from_str(json)
         .inspect_err(|error| tracing::warn!("a thread's binding cannot be read: {error}"))
         .ok()
-}
-
-/// A marker that nobody outside can know.
-pub(super) fn new_marker() -> Marker {
-    Marker::new(rand::random())
 }

@@ -383,12 +383,22 @@ impl Desk {
 
     /// Deletes drafts that could not be deleted in their turns.
     pub(super) fn delete_leftovers(&mut self) {
-        while let Some(left) = self.leftovers.poll_output(now()) {
+        let next = self.around.leftovers().poll_output(now());
+        if let Some((channel, message)) = next {
             let around = Arc::clone(&self.around);
             self.jobs.spawn(async move {
-                let deleted = around.rest.delete_message(left.channel, left.message).await;
-                JobEnd::Deleted(left, deleted.is_ok())
+                let deleted = around.rest.delete_message(channel, message).await;
+                JobEnd::Deleted(deleted.is_ok())
             });
+        }
+    }
+}
+
+impl Desk {
+    /// A draft was deleted, or not.
+    pub(super) fn draft_deleted(&self, deleted: bool) {
+        if let Some(left) = self.around.leftovers().handle_deleted(now(), deleted) {
+            tracing::warn!("a draft stays: message {} in {}", left.message, left.channel);
         }
     }
 }

@@ -1,0 +1,10 @@
+//! The published scenarios of admission, and the access matrix.
+
+mod admission;
+mod backlog;
+mod direct;
+mod guilds;
+mod matrix;
+mod mentions;
+mod oracle;
+mod scene;
