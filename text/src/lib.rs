@@ -6,6 +6,7 @@
 //!                                                 → shell/rest  → Discord
 //! voice → (channel) voice state requests → shell/gateway → op 4 → Discord
 //! audio file → delivery/voice_message → shell/voice_message → shell/rest → Discord
+//! Discord's files → shell/media → a folder of the state
 //! ```
 //!
 //! Everything outside [`shell`] is free of sockets, tasks and clocks. twilight's types stay inside

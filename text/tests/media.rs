@@ -24,8 +24,8 @@ use tempfile::TempDir;
 use tokio::net::TcpListener;
 
 const MAX: u64 = 1000;
-const IDLE: Duration = Duration::from_millis(100);
-const TOTAL: Duration = Duration::from_millis(300);
+const SHORT: Duration = Duration::from_millis(200);
+const LONG: Duration = Duration::from_secs(60);
 const PNG: &[u8] = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR";
 
 struct Scene {
@@ -72,6 +72,11 @@ async fn serve(uri: Uri) -> Response {
 }
 
 async fn scene() -> Scene {
+    patient(LONG, LONG).await
+}
+
+/// Waits so long for something, and so long for all.
+async fn patient(idle: Duration, total: Duration) -> Scene {
     let app = Router::new().fallback(get(serve));
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let base = format!("http://{}", listener.local_addr().unwrap());
@@ -79,13 +84,8 @@ async fn scene() -> Scene {
     let folder = tempfile::tempdir().unwrap();
     let token = "secret".to_owned().into();
     let discord = DiscordRest::new(&token, Some(&base), None, &RestSettings::default()).unwrap();
-    let settings = MediaSettings {
-        max_bytes: MAX,
-        max_files: 3,
-        idle: IDLE,
-        total: TOTAL,
-        ..MediaSettings::default()
-    };
+    let settings =
+        MediaSettings { max_bytes: MAX, max_files: 3, idle, total, ..MediaSettings::default() };
     let files = MediaFiles::new(folder.path().join("media"), &discord, None, settings);
     Scene { folder, base, files }
 }
@@ -178,10 +178,13 @@ async fn nothing_is_unpacked() {
 
 #[tokio::test]
 async fn nobody_is_waited_for_longer_than_allowed() {
-    let scene = scene().await;
-    assert_eq!(scene.fetch("/silent", "").await, Err(Unavailable::Stalled(IDLE)));
-    assert_eq!(scene.fetch("/stalled", "").await, Err(Unavailable::Stalled(IDLE)));
-    assert_eq!(scene.fetch("/dripping", "").await, Err(Unavailable::Slow(TOTAL)));
+    let scene = patient(SHORT, LONG).await;
+    for path in ["/silent", "/stalled"] {
+        assert_eq!(scene.fetch(path, "").await, Err(Unavailable::Stalled(SHORT)), "{path}");
+    }
+    assert_eq!(scene.left(), 0);
+    let scene = patient(LONG, SHORT).await;
+    assert_eq!(scene.fetch("/dripping", "").await, Err(Unavailable::Slow(SHORT)));
     assert_eq!(scene.left(), 0);
 }
 

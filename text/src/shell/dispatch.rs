@@ -331,6 +331,7 @@ impl Dispatcher {
             }
             Arrival::SessionLost { shard } => self.session_lost(shard),
         }
+        self.around.rest.gateway_is_down(!self.is_established());
     }
 
     fn ready(&mut self, shard: usize, session: Resumable, text: &str) {

@@ -31,6 +31,9 @@ const MAX_REDIRECTS: usize = 3;
 /// How often old files are looked for while new ones come.
 const SWEEP_EVERY: Duration = Duration::from_secs(600);
 
+/// Which share of what may be kept can come before old files are looked for all the same.
+const SWEEP_AFTER: u64 = 8;
+
 /// Files that people send.
 #[derive(Debug)]
 pub struct MediaFiles {
@@ -41,7 +44,14 @@ pub struct MediaFiles {
     discord: Result<Client, String>,
     /// For the Discord that was configured, wherever it is.
     own: Result<Client, String>,
-    swept: Mutex<Option<SessionTime>>,
+    swept: Mutex<Swept>,
+}
+
+/// When old files were looked for, and what has come since.
+#[derive(Debug, Default)]
+struct Swept {
+    at: Option<SessionTime>,
+    bytes: u64,
 }
 
 impl MediaFiles {
@@ -60,7 +70,7 @@ impl MediaFiles {
         });
         let own = client(None).and_then(|builder| builder.build().map_err(|e| in_words(&e)));
         let sources = Sources::new(discord.own_origin().as_deref());
-        Self { folder, settings, sources, discord: guarded, own, swept: Mutex::new(None) }
+        Self { folder, settings, sources, discord: guarded, own, swept: Mutex::default() }
     }
 
     /// Fetches attachments, beside each other; what became of each, in their order.
@@ -104,9 +114,10 @@ impl MediaFiles {
     fn is_sweep_due(&self) -> bool {
         let mut swept = self.swept.lock().unwrap_or_else(PoisonError::into_inner);
         let now = now();
-        let due = swept.is_none_or(|last| now.since(last) >= SWEEP_EVERY);
+        let due = swept.at.is_none_or(|last| now.since(last) >= SWEEP_EVERY)
+            || swept.bytes > self.settings.max_kept / SWEEP_AFTER;
         if due {
-            *swept = Some(now);
+            *swept = Swept { at: Some(now), bytes: 0 };
         }
         due
     }
@@ -123,7 +134,11 @@ impl MediaFiles {
             saved.unwrap_or(Err(Unavailable::Slow(limits.total)))
         };
         match saved {
-            Ok(saved) => Fetched::Saved(saved),
+            Ok(saved) => {
+                let mut swept = self.swept.lock().unwrap_or_else(PoisonError::into_inner);
+                swept.bytes = swept.bytes.saturating_add(saved.bytes);
+                Fetched::Saved(saved)
+            }
             Err(reason) => {
                 tracing::info!("attachment {} of a message is left out: {reason}", n + 1);
                 // It may have begun.

@@ -92,11 +92,6 @@ impl DiscordRest {
         self.rest.refusals()
     }
 
-    /// Whether the gateway is down: then what cannot be sent is tried longer.
-    pub fn gateway_is_down(&self, is_down: bool) {
-        self.rest.queue.gateway_is_down(is_down);
-    }
-
     /// What the calls are made by.
     pub(super) fn rest(&self) -> &Arc<Rest> {
         &self.rest
@@ -146,6 +141,11 @@ impl Rest {
     /// Refusals of the last ten minutes.
     pub(super) fn refusals(&self) -> RefusalCounts {
         self.queue.refusals()
+    }
+
+    /// Whether the gateway is down: then what cannot be sent is tried longer.
+    pub(super) fn gateway_is_down(&self, is_down: bool) {
+        self.queue.gateway_is_down(is_down);
     }
 
     /// Makes a call that twilight has a builder for; gives the answer's body.
