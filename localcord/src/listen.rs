@@ -23,6 +23,8 @@ use tokio::{
 use tokio_rustls::{TlsAcceptor, server::TlsStream};
 use tower::ServiceExt;
 
+use crate::rest::Abandoned;
+
 /// The content type of a TLS handshake record.
 const TLS_HANDSHAKE: u8 = 0x16;
 /// How long a new connection may take until its first byte and TLS handshake are there.
@@ -97,7 +99,15 @@ async fn serve_connection(tcp: TcpStream, peer: SocketAddr, tls: TlsAcceptor, ro
     let via = Via { tls: matches!(stream, Stream::Tls(_)), peer };
     let service = hyper::service::service_fn(move |mut request: Request<Incoming>| {
         request.extensions_mut().insert(via);
-        router.clone().oneshot(request)
+        let answer = router.clone().oneshot(request);
+        async move {
+            let Ok(answer) = answer.await;
+            // An error of the service closes the connection without an answer.
+            match answer.extensions().get::<Abandoned>() {
+                Some(_) => Err(io::Error::from(io::ErrorKind::ConnectionReset)),
+                None => Ok(answer),
+            }
+        }
     });
     let served = hyper::server::conn::http1::Builder::new()
         .serve_connection(TokioIo::new(stream), service)

@@ -1,4 +1,4 @@
-//! The humans: who they are, where they talk, what they write.
+//! The humans: who they are, where they talk, and from whom they take direct messages.
 
 use std::{
     collections::HashMap,
@@ -18,12 +18,8 @@ use tokio::time::timeout;
 use super::{Control, Refusal, Wait};
 use crate::{
     human::{EchoSettings, Human, HumanSettings, SpeechCoding},
-    rest::{
-        body::{JsonBody, MessageBody},
-        error::ApiError,
-        messages,
-        voice_states::stage_change,
-    },
+    rest::{body::JsonBody, error::ApiError, voice_states::stage_change},
+    world::Privacy,
 };
 
 /// Voice connections of a human that are kept for their recordings; the oldest go first.
@@ -296,21 +292,18 @@ pub(super) async fn stats(
     Ok(Json(object))
 }
 
-/// `POST humans/{human}/messages`
-pub(super) async fn send_message(
+/// `PUT humans/{human}/direct-messages`: `{closed}` or `{blocked: [ids]}`, from whom it takes none;
+/// `{}`: from everybody again.
+pub(super) async fn set_privacy(
     State(control): State<Control>,
     Who(human): Who,
-    body: MessageBody,
-) -> Result<Json<Value>, Refusal> {
-    let world = &control.rest.world;
-    let channel = match (id_in(&body.json, "channel_id")?, id_in(&body.json, "user_id")?) {
-        (Some(channel), _) => channel,
-        (None, Some(user)) if world.read(|state| state.users.contains_key(&user)) => {
-            world.write(|state| state.direct_message(human, user))
-        }
-        (None, Some(_)) => return Err(Refusal::unknown("user")),
-        (None, None) => return Err(Refusal::bad("`channel_id` or `user_id` must be there")),
-    };
-    let sent = messages::send(&control.rest, human, channel, body)?;
-    Ok(Json(world.read(|state| control.rest.shown(state, &sent))))
+    JsonBody(body): JsonBody,
+) -> Result<StatusCode, Refusal> {
+    let ids = body["blocked"].as_array().into_iter().flatten();
+    let ids = ids.map(|id| id.as_u64().or_else(|| id.as_str()?.parse().ok()));
+    let blocked = ids.collect::<Option<_>>();
+    let blocked = blocked.ok_or_else(|| Refusal::bad("`blocked` must be a list of ids"))?;
+    let closed = body["closed"].as_bool().unwrap_or(false);
+    control.rest.world.write(|state| state.privacy.insert(human, Privacy { closed, blocked }));
+    Ok(StatusCode::NO_CONTENT)
 }

@@ -14,13 +14,22 @@
 //! | `PUT humans/{id}/echo` | [`crate::human::EchoSettings`]: its microphone stands beside a loudspeaker; `null`: no more |
 //! | `GET humans/{id}/heard` | `?from={user}` → WAV; `&format=json` → when and how long |
 //! | `GET humans/{id}/stats` | counters of its voice client |
-//! | `POST humans/{id}/messages` | as Discord's Create Message, plus `channel_id` or `user_id` |
+//! | `POST humans/{id}/messages` | as Discord's Create Message, plus `channel_id` or `user_id`, and `files: [{name, content_type, text or base64}]` |
+//! | `POST messages` | many at once: `{messages: [{human_id, …}]}`, or `{count, human_id, …}` with `{n}` in the content |
+//! | `ANY humans/{id}/api/…` | Discord's own routes with this human's permissions, without rate limits and faults |
+//! | `PUT humans/{id}/direct-messages` | `{closed}` or `{blocked: [ids]}`: takes none, or none from these |
 //! | `POST humans/{id}/commands` | `{name, options, channel_id}`; `?wait=true`: the answer |
 //! | `POST humans/{id}/components` | `{channel_id, message_id, custom_id, values}`; `?wait=true` |
 //! | `PATCH humans/{id}/voice-states/{user}` | as Discord's route, with that human's permissions |
-//! | `PATCH channels/{id}` | `{bitrate}` of a voice channel |
-//! | `GET channels/{id}/messages` | newest first, `?limit=&before=&after=` |
-//! | `GET journal` | `?since=N` → JSON lines; `&wait=true`: until there is one |
+//! | `POST guilds/{id}/channels` | `{name, type, topic, parent_id, overwrites, available_tags, require_tag, …}`; with `count` so many |
+//! | `PATCH channels/{id}`, `DELETE channels/{id}` | `{bitrate, name, topic, …}`; threads go as well |
+//! | `PUT channels/{id}/overwrites` | `{role_id or member_id, allow, deny}`, permissions by name |
+//! | `POST guilds/{id}/roles`, `PATCH guilds/{id}/roles/{role}` | `{name, permissions, mentionable}` |
+//! | `PUT guilds/{id}/members/{user}`, `DELETE …` | `{roles, nick}`; who is no member yet joins |
+//! | `POST guilds/{id}/emojis`, `…/stickers` | `{name}` |
+//! | `POST channels/{id}/system-messages` | `{type, user_id, message_id}`: `pin`, `join`, `boost` or a number |
+//! | `GET channels/{id}/messages` | newest first, `?limit=&before=&after=`, 1000 at most |
+//! | `GET journal` | `?since=N` → JSON lines; `&wait=true`: until there is one; `&kind=&name=`: only these |
 //! | `GET/PUT faults` | [`crate::fault::FaultSettings`] |
 //! | `POST faults/voice-close` | `{user_id, code}` closes a voice websocket |
 //! | `POST faults/voice-message` | `{user_id, message}` sends a [`crate::fault::VoiceMessage`] |
@@ -32,11 +41,14 @@
 //! | `POST gateway/silence` | they stay open and say nothing more, not even to heartbeats |
 //! | `GET state` | who and what is there, and the wall clock at the journal's zero |
 
+mod act;
 mod call;
 mod calls;
 mod capture;
 mod faults;
+mod guilds;
 mod humans;
+mod messages;
 pub(crate) mod server_move;
 mod speech;
 mod state;
@@ -49,7 +61,7 @@ use axum::{
     http::{StatusCode, header::ORIGIN},
     middleware::{self, Next},
     response::{IntoResponse, Response},
-    routing::{get, patch, post, put},
+    routing::{any, get, patch, post, put},
 };
 use serde::Deserialize;
 use serde_json::json;
@@ -59,7 +71,7 @@ use crate::{
     fault::FaultSettings,
     gateway::Gateway,
     listen::Via,
-    rest::{Rest, error::ApiError},
+    rest::{self, Rest, error::ApiError},
     voice::VoiceServer,
     world,
 };
@@ -75,6 +87,8 @@ pub(crate) struct Control {
     pub(crate) gateway: Gateway,
     humans: Arc<Humans>,
     fresh: Arc<Fresh>,
+    /// Discord's routes for humans.
+    as_users: Router,
 }
 
 /// What a reset goes back to.
@@ -85,7 +99,9 @@ pub(crate) struct Fresh {
 
 impl Control {
     pub(crate) fn new(rest: Rest, voice: VoiceServer, gateway: Gateway, fresh: Fresh) -> Self {
-        Self { rest, voice, gateway, humans: Arc::default(), fresh: Arc::new(fresh) }
+        let as_users = rest::ungated(&rest);
+        let (humans, fresh) = (Arc::default(), Arc::new(fresh));
+        Self { rest, voice, gateway, humans, fresh, as_users }
     }
 
     /// Lets go of all humans.
@@ -102,7 +118,10 @@ pub(crate) fn router(control: &Control) -> Router {
         .route("/humans", post(humans::add))
         .route("/humans/{human}/voice", post(humans::voice))
         .route("/humans/{human}/stats", get(humans::stats))
-        .route("/humans/{human}/messages", post(humans::send_message))
+        .route("/humans/{human}/messages", post(messages::send))
+        .route("/humans/{human}/direct-messages", put(humans::set_privacy))
+        .route("/humans/{human}/api/{*path}", any(act::act))
+        .route("/messages", post(messages::send_many))
         .route(
             "/humans/{human}/speak",
             post(speech::speak).layer(DefaultBodyLimit::max(MOST_WAV_BYTES)),
@@ -113,8 +132,7 @@ pub(crate) fn router(control: &Control) -> Router {
         .route("/humans/{human}/commands", post(calls::command))
         .route("/humans/{human}/components", post(calls::component))
         .route("/humans/{human}/voice-states/{user}", patch(humans::change_voice_state))
-        .route("/channels/{channel}", patch(state::change_channel))
-        .route("/channels/{channel}/messages", get(state::messages))
+        .merge(guild_routes())
         .route("/journal", get(state::journal))
         .route("/faults", get(faults::faults).put(faults::set_faults))
         .route("/faults/voice-close", post(faults::close_voice))
@@ -130,6 +148,24 @@ pub(crate) fn router(control: &Control) -> Router {
         .fallback(|| async { Refusal::new(StatusCode::NOT_FOUND, "no such route") })
         .layer(middleware::from_fn_with_state(control.clone(), guard));
     Router::new().nest("/localcord/v1", routes).with_state(control.clone())
+}
+
+/// What is in the world's guilds.
+fn guild_routes() -> Router<Control> {
+    Router::new()
+        .route("/channels/{channel}", patch(state::change_channel).delete(guilds::delete_channel))
+        .route("/channels/{channel}/messages", get(messages::list))
+        .route("/channels/{channel}/system-messages", post(messages::send_system_message))
+        .route("/channels/{channel}/overwrites", put(guilds::set_overwrite))
+        .route("/guilds/{guild}/channels", post(guilds::add_channels))
+        .route("/guilds/{guild}/roles", post(guilds::add_role))
+        .route("/guilds/{guild}/roles/{role}", patch(guilds::change_role))
+        .route(
+            "/guilds/{guild}/members/{user}",
+            put(guilds::set_member).delete(guilds::remove_member),
+        )
+        .route("/guilds/{guild}/emojis", post(guilds::add_emoji))
+        .route("/guilds/{guild}/stickers", post(guilds::add_sticker))
 }
 
 /// Lets only this machine in, and writes every call down.

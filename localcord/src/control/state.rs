@@ -14,7 +14,8 @@ use tokio::time::timeout;
 
 use super::{Control, Refusal, humans::name_of};
 use crate::{
-    rest::{body::JsonBody, messages::ListQuery},
+    journal::Entry,
+    rest::{body::JsonBody, channel_edit::channel_change},
     world::{self, BitrateRefused},
 };
 
@@ -47,47 +48,75 @@ pub(super) async fn add_bot(
     Ok((StatusCode::CREATED, Json(made)))
 }
 
-/// `GET channels/{channel}/messages`: all there are, whoever may see them.
-pub(super) async fn messages(
-    State(control): State<Control>,
-    Path(channel): Path<u64>,
-    Query(query): Query<ListQuery>,
-) -> Result<Json<Value>, Refusal> {
-    control.rest.world.read(|state| {
-        if !state.channels.contains_key(&channel) {
-            return Err(Refusal::unknown("channel"));
-        }
-        let found = query.pick(state, channel)?;
-        Ok(Json(found.into_iter().map(|one| control.rest.shown(state, one)).collect()))
-    })
-}
+/// What `PATCH channels/{channel}` knows besides the bitrate.
+const CHANGEABLE: [&str; 7] = [
+    "name",
+    "topic",
+    "nsfw",
+    "rate_limit_per_user",
+    "default_auto_archive_duration",
+    "available_tags",
+    "flags",
+];
 
-/// `PATCH channels/{channel}`: the bitrate of a voice or stage channel.
+/// `PATCH channels/{channel}`: the bitrate of a voice or stage channel, or what Discord's route of
+/// that name changes about channels.
 pub(super) async fn change_channel(
     State(control): State<Control>,
     Path(channel): Path<u64>,
     JsonBody(body): JsonBody,
 ) -> Result<Json<Value>, Refusal> {
     let fields = body.as_object().ok_or_else(|| Refusal::bad("the body must be an object"))?;
-    if let Some(unknown) = fields.keys().find(|field| *field != "bitrate") {
-        return Err(Refusal::bad(format!("unknown field `{unknown}`; only `bitrate` can change")));
+    let known = |field: &str| field == "bitrate" || CHANGEABLE.contains(&field);
+    if let Some(unknown) = fields.keys().find(|field| !known(field)) {
+        let list = CHANGEABLE.join("`, `");
+        return Err(Refusal::bad(format!(
+            "unknown field `{unknown}`; `bitrate`, `{list}` can change"
+        )));
+    }
+    let world = &control.rest.world;
+    if fields.keys().any(|field| field != "bitrate") {
+        world.write(|state| {
+            let found = state.channels.get(&channel).filter(|one| !one.is_thread());
+            let found = found.cloned().ok_or_else(|| Refusal::unknown("channel"))?;
+            let change = channel_change(state, &found, &body)?;
+            world.change_channel(state, channel, 0, change);
+            Ok::<_, Refusal>(())
+        })?;
+        if !fields.contains_key("bitrate") {
+            return world.read(|state| {
+                let found = state.channels.get(&channel);
+                let found = found.ok_or_else(|| Refusal::unknown("channel"))?;
+                Ok(Json(state.channel_json(found, None)))
+            });
+        }
     }
     let bitrate = body["bitrate"].as_u64().and_then(|bitrate| u32::try_from(bitrate).ok());
     let bitrate = bitrate.ok_or_else(|| Refusal::bad(BitrateRefused::OutOfRange.to_string()))?;
-    let changed = control.rest.world.set_bitrate(channel, bitrate);
-    changed.map(Json).map_err(|refused| match refused {
+    world.set_bitrate(channel, bitrate).map(Json).map_err(|refused| match refused {
         BitrateRefused::UnknownChannel => Refusal::unknown("channel"),
         _ => Refusal::bad(refused.to_string()),
     })
 }
 
-/// `?since=N&wait=true`
+/// `?since=N&wait=true&kind=rest&name=POST`
 #[derive(Debug, Deserialize)]
 pub(super) struct JournalQuery {
     #[serde(default)]
     since: u64,
     #[serde(default)]
     wait: bool,
+    /// Only entries of this kind,
+    kind: Option<String>,
+    /// and whose name begins so.
+    name: Option<String>,
+}
+
+impl JournalQuery {
+    fn wants(&self, entry: &Entry) -> bool {
+        self.kind.as_ref().is_none_or(|kind| entry.kind == kind)
+            && self.name.as_ref().is_none_or(|name| entry.name.starts_with(name))
+    }
 }
 
 /// `GET journal`
@@ -98,11 +127,12 @@ pub(super) async fn journal(
     let journal = &control.rest.journal;
     if query.wait {
         // Nothing happened in time: the answer is empty.
-        let _ = timeout(JOURNAL_TIME, journal.wait_for(query.since, |_| true)).await;
+        let _ =
+            timeout(JOURNAL_TIME, journal.wait_for(query.since, |entry| query.wants(entry))).await;
     }
     let mut lines = String::new();
-    for entry in journal.since(query.since) {
-        if let Ok(line) = serde_json::to_string(&entry) {
+    for entry in journal.since(query.since).iter().filter(|entry| query.wants(entry)) {
+        if let Ok(line) = serde_json::to_string(entry) {
             lines.push_str(&line);
             lines.push('\n');
         }

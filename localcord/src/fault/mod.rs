@@ -6,7 +6,7 @@
 //! packet ──── padding, RTP …    voice/mangle: what the server makes of a packet
 //! websocket ─ closes, opcodes   voice/hub/interfere: what becomes of a message
 //! call ────── downgrade, move   voice/hub/downgrade, control/server_move: whole calls
-//! rest ────── failures, latency rest/gate: an answer that fails, answers that come late
+//! rest ────── failures, latency rest/gate: an answer that fails or is lost, answers that come late
 //! ```
 //!
 //! What was done to packets goes into the journal once a second as `fault` `udp`, with counts per
@@ -18,11 +18,12 @@
 mod call;
 pub(crate) mod impair;
 mod packet;
+mod rest;
 mod udp;
 mod user;
 mod websocket;
 
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
@@ -30,6 +31,7 @@ use tokio::sync::watch;
 pub use self::{
     call::{Downgrade, ServerMove, ServerMoveVariant},
     packet::{PacketChange, PacketFault, TrailerForgery},
+    rest::{RateLimitBody, RestChance, RestLimits, RestOutcome, RouteLimit},
     udp::{BlackHole, GilbertElliott, HoleDirection, JitterDistribution, UdpFault},
     websocket::{
         CommitRace, Direction, Injection, MessageAction, MessageFault, Step, VoiceBehaviour,
@@ -50,7 +52,8 @@ pub const MAX_REST_LATENCY_MS: u32 = 60_000;
 #[serde(default, deny_unknown_fields, rename_all = "camelCase")]
 pub struct FaultSettings {
     /// Seed of everything random here: in [`FaultSettings::udp`], [`FaultSettings::packets`],
-    /// [`FaultSettings::messages`] and [`FaultSettings::udp_drop_percent`].
+    /// [`FaultSettings::messages`], [`FaultSettings::rest_chances`] and
+    /// [`FaultSettings::udp_drop_percent`].
     pub seed: u64,
     /// Share of UDP voice packets the server drops on their way out, 0 to 100.
     pub udp_drop_percent: f64,
@@ -83,6 +86,10 @@ pub struct FaultSettings {
     /// voice, the control API and uploaded files are any slower. A call takes the latency that was
     /// in force when it came.
     pub rest_latency_ms: u32,
+    /// REST calls that go wrong by chance, looked at after [`FaultSettings::rest`].
+    pub rest_chances: Vec<RestChance>,
+    /// The allowances of REST's rate limits.
+    pub rest_limits: RestLimits,
 }
 
 impl FaultSettings {
@@ -108,6 +115,8 @@ impl FaultSettings {
         if self.rest.iter().any(|fault| fault.status == 429 && fault.carried_out) {
             return Err("`carriedOut` is for 5xx: who answers 429 does nothing".to_owned());
         }
+        self.rest_chances.iter().try_for_each(RestChance::check)?;
+        self.rest_limits.check()?;
         if self.rest_latency_ms > MAX_REST_LATENCY_MS {
             return Err(format!("`restLatencyMs` must be between 0 and {MAX_REST_LATENCY_MS}"));
         }
@@ -141,10 +150,24 @@ pub struct RestFault {
     pub carried_out: bool,
 }
 
+impl RestFault {
+    /// What becomes of the call.
+    pub(crate) fn outcome(&self) -> RestOutcome {
+        let (status, carried_out) = (self.status, self.carried_out);
+        if status == 429 {
+            let (retry_after, body) = (self.retry_after, RateLimitBody::Json);
+            return RestOutcome::RateLimit { retry_after, global: false, body };
+        }
+        RestOutcome::Failure { status, carried_out }
+    }
+}
+
 /// The shared fault settings. Cloning gives another handle to the same ones.
 #[derive(Clone, Debug, Default)]
 pub struct Faults {
     inner: Arc<RwLock<Arc<FaultSettings>>>,
+    /// Of the [`RestChance`]s in force.
+    tally: Arc<Mutex<rest::Tally>>,
     /// Counts the calls of [`Faults::set`]; changes while `inner` is held.
     revision: watch::Sender<u64>,
 }
@@ -181,7 +204,22 @@ impl Faults {
     pub fn set(&self, settings: FaultSettings) {
         let mut inner = self.inner.write().unwrap_or_else(PoisonError::into_inner);
         *inner = Arc::new(settings);
+        *self.tally.lock().unwrap_or_else(PoisonError::into_inner) = rest::Tally::default();
         self.revision.send_modify(|revision| *revision += 1);
+    }
+
+    /// What goes wrong with the next call of a REST path, whose method and path without ids are
+    /// `route`.
+    pub(crate) fn rest_outcome(&self, path: &str, route: &str) -> Option<RestOutcome> {
+        if let Some(fault) = self.take_rest(path) {
+            return Some(fault.outcome());
+        }
+        let settings = self.shared();
+        if settings.rest_chances.is_empty() {
+            return None;
+        }
+        let mut tally = self.tally.lock().unwrap_or_else(PoisonError::into_inner);
+        tally.outcome(settings.seed, &settings.rest_chances, route)
     }
 
     /// Uses up one failure for a REST path, if one is set for it.
@@ -257,6 +295,15 @@ mod tests {
             "inject": [{ "at": "ready", "message": { "rawBinary": { "hex": "00 01" } } }],
             "downgrades": [{ "channel": "10", "afterMs": 5, "forMs": 100 }, {}],
             "restLatencyMs": MAX_REST_LATENCY_MS,
+            "restChances": [
+                { "outcome": { "rateLimit": { "retryAfter": 0.5, "global": true, "body": "html" } } },
+                { "route": "POST *", "percent": 5, "times": 1, "outcome": { "reset": {} } },
+                { "outcome": { "failure": { "status": 502, "carriedOut": true } } },
+                { "outcome": { "delay": { "ms": 5, "jitterMs": 9 } } },
+            ],
+            "restLimits": { "globalPerSecond": 500, "routes": [
+                { "route": "PUT *", "limit": 3, "perMs": 10 },
+            ] },
             "serverMoves": [{ "variant": "close4022", "afterMs": 5, "keepOldMs": 9 }],
             "voice": { "heartbeatIntervalMs": 41.25, "firstSequence": 65533, "commitRace": "last" },
         }))
@@ -304,6 +351,11 @@ mod tests {
             (json!({ "serverMoves": [{ "pauseMs": 600_001 }] }), "pauseMs"),
             (json!({ "restLatencyMs": MAX_REST_LATENCY_MS + 1 }), "restLatencyMs"),
             (json!({ "restLatencyMs": -1 }), "-1"),
+            (json!({ "restChances": [{ "outcome": { "failure": { "status": 404 } } }] }), "status"),
+            (json!({ "restChances": [{ "outcome": { "delay": { "ms": 60_001 } } }] }), "jitterMs"),
+            (json!({ "restChances": [{ "percent": 101, "outcome": { "reset": {} } }] }), "percent"),
+            (json!({ "restChances": [{ "outcome": "explode" }] }), "explode"),
+            (json!({ "restLimits": { "globalPerSecond": 0 } }), "globalPerSecond"),
             (
                 json!({ "rest": [{ "pathPrefix": "/", "status": 429, "times": 1, "carriedOut": true }] }),
                 "carriedOut",

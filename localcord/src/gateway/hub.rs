@@ -21,7 +21,7 @@ use crate::{
 };
 
 /// Dispatches kept for a replay; a session that misses more cannot be resumed.
-const REPLAY_CAPACITY: usize = 1_000;
+const REPLAY_CAPACITY: usize = 10_000;
 
 /// Messages that may wait for a connection. One that reads so slowly that they fill up is dropped;
 /// its session can be resumed.
@@ -242,6 +242,13 @@ impl Hub {
                 session.push("GUILD_MEMBERS_CHUNK", &data);
             }
         });
+    }
+
+    /// Messages that wait for the connection that is furthest behind.
+    pub(crate) fn waiting(&self) -> usize {
+        let sessions = self.lock();
+        let open = sessions.by_id.values().filter_map(|session| session.connection.as_ref());
+        open.map(|one| one.max_capacity() - one.capacity()).max().unwrap_or(0)
     }
 
     /// The user behind a session.

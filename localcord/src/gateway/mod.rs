@@ -11,7 +11,10 @@ mod payload;
 
 use std::{
     collections::HashMap,
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
     time::{Duration, Instant},
 };
 
@@ -77,6 +80,8 @@ pub struct Gateway {
     settings: GatewaySettings,
     authority: String,
     began: Instant,
+    /// Counts the events that were fanned out.
+    published: Arc<AtomicU64>,
 }
 
 impl Gateway {
@@ -91,9 +96,12 @@ impl Gateway {
         authority: String,
     ) -> Self {
         let hub = Hub::new(world.clone(), journal.clone(), settings);
-        let gateway =
-            Self { hub, journal, settings, authority, began: Instant::now(), world: world.clone() };
-        tokio::spawn(gateway.clone().fan_out(world.subscribe()));
+        // Those before it subscribed are nobody's.
+        let dispatches = world.subscribe();
+        let published = Arc::new(AtomicU64::new(world.dispatched()));
+        let (world, began) = (world.clone(), Instant::now());
+        let gateway = Self { hub, world, journal, settings, authority, began, published };
+        tokio::spawn(gateway.clone().fan_out(dispatches));
         gateway
     }
 
@@ -123,6 +131,13 @@ impl Gateway {
         self.hub.silence_all();
     }
 
+    /// Events that happened and are not with the client yet that is furthest behind.
+    pub(crate) fn under_way(&self) -> u64 {
+        let published = self.published.load(Ordering::Relaxed);
+        let behind = self.world.dispatched().saturating_sub(published);
+        behind + u64::try_from(self.hub.waiting()).unwrap_or(u64::MAX)
+    }
+
     fn now_ms(&self) -> u64 {
         u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX)
     }
@@ -132,8 +147,12 @@ impl Gateway {
         loop {
             tokio::select! {
                 dispatch = dispatches.recv() => match dispatch {
-                    Ok(dispatch) => self.hub.publish(&dispatch),
+                    Ok(dispatch) => {
+                        self.hub.publish(&dispatch);
+                        self.published.fetch_add(1, Ordering::Relaxed);
+                    }
                     Err(broadcast::error::RecvError::Lagged(missed)) => {
+                        self.published.fetch_add(missed, Ordering::Relaxed);
                         self.journal.record("gateway", "dispatches lost", json!({"count": missed}));
                     }
                     Err(broadcast::error::RecvError::Closed) => return,

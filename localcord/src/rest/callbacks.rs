@@ -16,8 +16,10 @@ use super::{
     body::MessageBody,
     error::{ApiError, Form},
     interaction::{Interaction, Refused},
-    message_form::{self, EPHEMERAL, LOADING},
-    messages::{change, drafted},
+    messages::{
+        change, drafted,
+        form::{self as message_form, EPHEMERAL, LOADING},
+    },
     snowflake,
 };
 use crate::world::{self, Message, MessageChange};

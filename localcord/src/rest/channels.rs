@@ -1,4 +1,4 @@
-//! Channels, typing and threads.
+//! Channels as they are, and who is typing in them.
 
 use axum::{
     Extension, Json,
@@ -7,14 +7,8 @@ use axum::{
 };
 use serde_json::{Value, json};
 
-use super::{
-    Rest,
-    body::JsonBody,
-    error::{ApiError, Form},
-    gate::Caller,
-    snowflake,
-};
-use crate::world::{self, Audience, Channel, Dispatch, bits, intents, kind};
+use super::{Rest, error::ApiError, gate::Caller, messages::may_write, snowflake};
+use crate::world::{self, Audience, Channel, Dispatch, bits, intents};
 
 /// The channel, if the user may see it.
 pub(super) fn visible(state: &world::State, user: u64, id: u64) -> Result<&Channel, ApiError> {
@@ -45,16 +39,14 @@ pub(super) async fn typing(
     let id = snowflake("channel_id", &channel)?;
     let (data, intents) = rest.world.read(|state| {
         let channel = visible(state, caller.bot_id, id)?;
-        if !state.may(caller.bot_id, id, bits::SEND_MESSAGES) {
-            return Err(ApiError::missing_permissions());
-        }
+        may_write(state, caller.bot_id, id, false)?;
         let mut data = json!({
             "channel_id": id.to_string(),
             "user_id": caller.bot_id.to_string(),
             "timestamp": now_s(),
         });
         let Some(guild) = channel.guild_id else {
-            return Ok((data, intents::DIRECT_MESSAGE_TYPING));
+            return Ok::<_, ApiError>((data, intents::DIRECT_MESSAGE_TYPING));
         };
         data["guild_id"] = guild.to_string().into();
         data["member"] = state.member_json(guild, caller.bot_id).unwrap_or_default();
@@ -70,92 +62,29 @@ fn now_s() -> u64 {
     now.unwrap_or_default().as_secs()
 }
 
-/// `POST /channels/{channel}/threads`: a thread that starts with no message.
-pub(super) async fn start_thread(
+/// `DELETE /channels/{channel}`: closes a direct message, takes a channel or thread away.
+pub(super) async fn delete(
     State(rest): State<Rest>,
     Extension(caller): Extension<Caller>,
     Path(channel): Path<String>,
-    JsonBody(body): JsonBody,
-) -> Result<(StatusCode, Json<Value>), ApiError> {
-    let parent = snowflake("channel_id", &channel)?;
-    // Without a type Discord makes a private thread.
-    let wanted = body.get("type").and_then(Value::as_u64);
-    let thread_kind = match wanted {
-        Some(11) => kind::PUBLIC_THREAD,
-        None | Some(12) => kind::PRIVATE_THREAD,
-        Some(_) => return Err(Form::not_among("type", "(10, 11, 12)")),
-    };
-    open_thread(&rest, caller, parent, None, thread_kind, &body)
-}
-
-/// `POST /channels/{channel}/messages/{message}/threads`: a thread about a message; it has the
-/// message's id.
-pub(super) async fn start_thread_from(
-    State(rest): State<Rest>,
-    Extension(caller): Extension<Caller>,
-    Path((channel, message)): Path<(String, String)>,
-    JsonBody(body): JsonBody,
-) -> Result<(StatusCode, Json<Value>), ApiError> {
-    let parent = snowflake("channel_id", &channel)?;
-    let message = snowflake("message_id", &message)?;
-    open_thread(&rest, caller, parent, Some(message), kind::PUBLIC_THREAD, &body)
-}
-
-fn open_thread(
-    rest: &Rest,
-    caller: Caller,
-    parent: u64,
-    message: Option<u64>,
-    thread_kind: u8,
-    body: &Value,
-) -> Result<(StatusCode, Json<Value>), ApiError> {
-    let name = body.get("name").and_then(Value::as_str).ok_or_else(|| Form::missing("name"))?;
-    let mut form = Form::default();
-    form.length("name", name, 1, 100);
-    form.finish()?;
-    rest.world.write(|state| {
-        let place = visible(state, caller.bot_id, parent)?;
-        let guild_id = place.guild_id;
-        if guild_id.is_none() || place.is_thread() || !place.takes_messages() {
-            return Err(ApiError::wrong_channel_type());
+) -> Result<Json<Value>, ApiError> {
+    let id = snowflake("channel_id", &channel)?;
+    let (object, stays) = rest.world.read(|state| {
+        let channel = visible(state, caller.bot_id, id)?;
+        let object = state.channel_json(channel, Some(caller.bot_id));
+        if channel.guild_id.is_none() {
+            return Ok((object, true));
         }
-        let needed = match thread_kind {
-            kind::PRIVATE_THREAD => bits::CREATE_PRIVATE_THREADS,
-            _ => bits::CREATE_PUBLIC_THREADS,
+        let needed = match channel.is_thread() {
+            true => bits::MANAGE_THREADS,
+            false => bits::MANAGE_CHANNELS,
         };
-        if !state.may(caller.bot_id, parent, needed) {
-            return Err(ApiError::missing_permissions());
-        }
-        if let Some(message) = message {
-            let there = state.messages.get(&parent).is_some_and(|all| all.contains_key(&message));
-            if !there {
-                return Err(ApiError::unknown_message());
-            }
-            if state.channels.contains_key(&message) {
-                return Err(ApiError::new(
-                    StatusCode::BAD_REQUEST,
-                    160_004,
-                    "A thread has already been created for this message",
-                ));
-            }
-        }
-        let id = message.unwrap_or_else(|| state.next_id());
-        let thread = Channel {
-            id,
-            kind: thread_kind,
-            guild_id,
-            parent_id: Some(parent),
-            name: name.to_owned(),
-            owner_id: Some(caller.bot_id),
-            ..Channel::default()
-        };
-        let object = state.channel_json(&thread, None);
-        state.channels.insert(id, thread);
-        let mut data = object.clone();
-        data["newly_created"] = true.into();
-        let audience = Audience::Channel(id);
-        let intents = intents::GUILDS;
-        rest.world.dispatch(Dispatch { event: "THREAD_CREATE", data, audience, intents });
-        Ok((StatusCode::CREATED, Json(object)))
-    })
+        let may = state.may(caller.bot_id, id, needed);
+        if may { Ok((object, false)) } else { Err(ApiError::missing_permissions()) }
+    })?;
+    // A direct message is only closed for whom it was: there is nothing to see of that.
+    if !stays && rest.world.delete_channel(id).is_none() {
+        return Err(ApiError::unknown_channel());
+    }
+    Ok(Json(object))
 }

@@ -98,6 +98,11 @@ impl ApiError {
         Self::new(StatusCode::FORBIDDEN, 50_001, "Missing Access")
     }
 
+    /// 50003.
+    pub(crate) fn direct_message() -> Self {
+        Self::new(StatusCode::FORBIDDEN, 50_003, "Cannot execute action on a DM channel")
+    }
+
     /// 50005.
     pub(crate) fn not_the_author() -> Self {
         Self::new(StatusCode::FORBIDDEN, 50_005, "Cannot edit a message authored by another user")
@@ -106,6 +111,21 @@ impl ApiError {
     /// 50006.
     pub(crate) fn empty_message() -> Self {
         Self::new(StatusCode::BAD_REQUEST, 50_006, "Cannot send an empty message")
+    }
+
+    /// 50007: they take none, or none from this user.
+    pub(crate) fn no_direct_messages() -> Self {
+        Self::new(StatusCode::FORBIDDEN, 50_007, "Cannot send messages to this user")
+    }
+
+    /// 50021.
+    pub(crate) fn system_message() -> Self {
+        Self::new(StatusCode::FORBIDDEN, 50_021, "Cannot execute action on a system message")
+    }
+
+    /// 50083.
+    pub(crate) fn archived_thread() -> Self {
+        Self::new(StatusCode::BAD_REQUEST, 50_083, "Thread is archived")
     }
 
     /// 50024.

@@ -8,16 +8,19 @@ use axum::{
     extract::{Request, State},
     http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header},
     middleware::Next,
-    response::{IntoResponse, Response},
+    response::{Html, IntoResponse, Response},
 };
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{
     Rest,
     error::ApiError,
     rate_limit::{Quota, Route, Verdict},
 };
-use crate::fault::RestFault;
+use crate::fault::{RateLimitBody, RestOutcome};
+
+/// The scope of a limit over all routes.
+const GLOBAL: &str = "global";
 
 /// Who calls: an extension of every request that needs a token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,24 +31,41 @@ pub(crate) struct Caller {
     pub(crate) application_id: u64,
 }
 
+/// An answer that is not sent: the connection closes instead. An extension of a response.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Abandoned;
+
 /// The middleware around all routes of the API. The request's path begins after the version.
 pub(crate) async fn pass(State(rest): State<Rest>, request: Request, next: Next) -> Response {
     let method = request.method().clone();
     let path = request.uri().path().to_owned();
-    let latency = Duration::from_millis(rest.faults.shared().rest_latency_ms.into());
-    let response = match admit(&rest, request, &path) {
-        Ok(Admitted { request, quota, lost }) => {
+    let mut latency = Duration::from_millis(rest.faults.shared().rest_latency_ms.into());
+    let route = Route::of(method.as_str(), &path);
+    let fault = rest.faults.rest_outcome(&path, route.template());
+    if let Some(RestOutcome::Delay { ms, .. }) = fault {
+        latency += Duration::from_millis(ms.into());
+    }
+    let response = match admit(&rest, request, &path, &route, fault.as_ref()) {
+        Ok(Admitted { request, quota }) => {
             let mut response = next.run(request).await;
-            if let Some(fault) = lost {
-                response = failed(&fault);
+            if let Some(fault) = &fault {
+                response = failed(fault).unwrap_or(response);
             }
-            write_quota(response.headers_mut(), &quota);
+            if let Some(quota) = quota {
+                write_quota(response.headers_mut(), &quota);
+            }
             response
         }
         Err(refusal) => *refusal,
     };
-    let name = format!("{method} {}", masked(&path));
-    rest.journal.record("rest", name, json!({ "status": response.status().as_u16() }));
+    let mut entry = json!({ "status": response.status().as_u16() });
+    if response.extensions().get::<Abandoned>().is_some() {
+        entry["status"] = Value::Null;
+    }
+    if let Some(fault) = fault {
+        entry["fault"] = json!(fault);
+    }
+    rest.journal.record("rest", format!("{method} {}", masked(&path)), entry);
     // Last: what the call did is seen on the gateway and in the journal meanwhile.
     if !latency.is_zero() {
         tokio::time::sleep(latency).await;
@@ -56,41 +76,44 @@ pub(crate) async fn pass(State(rest): State<Rest>, request: Request, next: Next)
 /// A request that is let through.
 struct Admitted {
     request: Request,
-    quota: Quota,
-    /// Its answer is lost.
-    lost: Option<RestFault>,
+    quota: Option<Quota>,
 }
 
 /// Lets the request through, with its caller, or answers it.
-fn admit(rest: &Rest, mut request: Request, path: &str) -> Result<Admitted, Box<Response>> {
-    let fault = rest.faults.take_rest(path);
-    if let Some(fault) = fault.as_ref().filter(|fault| !fault.carried_out) {
-        return Err(Box::new(failed(fault)));
+fn admit(
+    rest: &Rest,
+    mut request: Request,
+    path: &str,
+    route: &Route,
+    fault: Option<&RestOutcome>,
+) -> Result<Admitted, Box<Response>> {
+    let fault = fault.filter(|fault| !fault.is_carried_out());
+    if let Some(refusal) = fault.and_then(failed) {
+        return Err(Box::new(refusal));
     }
     let caller = caller(rest, request.headers());
     if caller.is_none() && !is_open(path) {
         return Err(Box::new(ApiError::unauthorized().into_response()));
     }
-    let route = Route::of(request.method().as_str(), path);
     let bot = caller.map_or(0, |caller| caller.bot_id);
-    match rest.limits().handle_request(Instant::now(), bot, &route) {
-        Verdict::Allowed(quota) => {
-            if let Some(caller) = caller {
-                request.extensions_mut().insert(caller);
-            }
-            Ok(Admitted { request, quota, lost: fault })
-        }
+    let allowances = rest.faults.shared();
+    let verdict = rest.limits().handle_request(Instant::now(), bot, route, &allowances.rest_limits);
+    let quota = match verdict {
+        Verdict::Unlimited => None,
+        Verdict::Allowed(quota) => Some(quota),
         Verdict::Refused(quota) => {
-            let mut response = too_many(quota.reset_after, false, "user");
+            let mut response = too_many(quota.reset_after, "user");
             write_quota(response.headers_mut(), &quota);
-            Err(Box::new(response))
+            return Err(Box::new(response));
         }
         Verdict::RefusedGlobally { retry_after } => {
-            let mut response = too_many(retry_after, true, "global");
-            set(response.headers_mut(), "x-ratelimit-global", "true");
-            Err(Box::new(response))
+            return Err(Box::new(too_many(retry_after, GLOBAL)));
         }
+    };
+    if let Some(caller) = caller {
+        request.extensions_mut().insert(caller);
     }
+    Ok(Admitted { request, quota })
 }
 
 fn caller(rest: &Rest, headers: &HeaderMap) -> Option<Caller> {
@@ -109,7 +132,7 @@ fn has_token(path: &str) -> bool {
     matches!(parts.next(), Some("interactions" | "webhooks")) && parts.nth(1).is_some()
 }
 
-/// The path without the token of an interaction.
+/// The path without the token of an interaction or a webhook.
 fn masked(path: &str) -> String {
     if !has_token(path) {
         return path.to_owned();
@@ -118,28 +141,66 @@ fn masked(path: &str) -> String {
     parts.collect::<Vec<_>>().join("/")
 }
 
-/// The answer that a fault gives.
-pub(super) fn failed(fault: &RestFault) -> Response {
-    if fault.status == 429 {
-        let retry_after = Duration::try_from_secs_f64(fault.retry_after).unwrap_or_default();
-        return too_many(retry_after, false, "shared");
+/// The answer that a fault gives, if it gives another one.
+pub(super) fn failed(fault: &RestOutcome) -> Option<Response> {
+    match *fault {
+        RestOutcome::RateLimit { retry_after, global, body } => {
+            let retry_after = Duration::try_from_secs_f64(retry_after).unwrap_or_default();
+            Some(match body {
+                RateLimitBody::Json => {
+                    too_many(retry_after, if global { GLOBAL } else { "shared" })
+                }
+                RateLimitBody::Empty => too_many_without_json(retry_after, ""),
+                RateLimitBody::Html => too_many_without_json(retry_after, "error code: 1015"),
+            })
+        }
+        RestOutcome::Failure { status, .. } => {
+            let status = StatusCode::from_u16(status);
+            Some(
+                ApiError::plain(status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR))
+                    .into_response(),
+            )
+        }
+        RestOutcome::Reset { .. } => {
+            let mut response = StatusCode::INTERNAL_SERVER_ERROR.into_response();
+            response.extensions_mut().insert(Abandoned);
+            Some(response)
+        }
+        RestOutcome::Delay { .. } => None,
     }
-    let status = StatusCode::from_u16(fault.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    ApiError::plain(status).into_response()
 }
 
-fn too_many(retry_after: Duration, global: bool, scope: &'static str) -> Response {
-    let seconds = (retry_after.as_secs_f64() * 1000.0).ceil() / 1000.0;
+/// Whole milliseconds, at least as long.
+fn seconds(time: Duration) -> f64 {
+    (time.as_secs_f64() * 1000.0).ceil() / 1000.0
+}
+
+fn too_many(retry_after: Duration, scope: &'static str) -> Response {
+    let global = scope == GLOBAL;
     let body = json!({
         "message": "You are being rate limited.",
-        "retry_after": seconds,
+        "retry_after": seconds(retry_after),
         "global": global,
     });
     let mut response = (StatusCode::TOO_MANY_REQUESTS, Json(body)).into_response();
     let headers = response.headers_mut();
-    set(headers, "retry-after", &format!("{:.0}", seconds.ceil()));
+    set_retry_after(headers, retry_after);
     set(headers, "x-ratelimit-scope", scope);
+    if global {
+        set(headers, "x-ratelimit-global", "true");
+    }
     response
+}
+
+/// As what stands in front of Discord answers: without any of Discord's headers.
+fn too_many_without_json(retry_after: Duration, words: &'static str) -> Response {
+    let mut response = (StatusCode::TOO_MANY_REQUESTS, Html(words)).into_response();
+    set_retry_after(response.headers_mut(), retry_after);
+    response
+}
+
+fn set_retry_after(headers: &mut HeaderMap, retry_after: Duration) {
+    set(headers, "retry-after", &format!("{:.0}", seconds(retry_after).ceil()));
 }
 
 fn write_quota(headers: &mut HeaderMap, quota: &Quota) {
@@ -179,9 +240,13 @@ mod tests {
 
     #[test]
     fn a_429_says_when_to_come_back() {
-        let response = too_many(Duration::from_micros(1_200_100), false, "user");
+        let response = too_many(Duration::from_micros(1_200_100), "user");
         assert_eq!(response.status(), 429);
         assert_eq!(response.headers()["retry-after"], "2");
         assert_eq!(response.headers()["x-ratelimit-scope"], "user");
+        assert!(!response.headers().contains_key("x-ratelimit-global"));
+        let bare = too_many_without_json(Duration::from_millis(10), "");
+        assert_eq!(bare.headers()["retry-after"], "1");
+        assert!(!bare.headers().contains_key("x-ratelimit-scope"));
     }
 }

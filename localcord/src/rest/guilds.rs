@@ -5,7 +5,7 @@ use axum::{
     extract::{Path, Query, State},
 };
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::{
     Rest,
@@ -13,7 +13,7 @@ use super::{
     gate::Caller,
     snowflake,
 };
-use crate::world::{self, Guild, Role, bits, intents};
+use crate::world::{self, Guild, Role, intents};
 
 /// Members in one answer.
 const MOST_MEMBERS: usize = 1000;
@@ -76,24 +76,6 @@ pub(super) async fn channels(
     })
 }
 
-/// `GET /guilds/{guild}/threads/active`
-pub(super) async fn active_threads(
-    State(rest): State<Rest>,
-    Extension(caller): Extension<Caller>,
-    Path(guild): Path<String>,
-) -> Answer {
-    rest.world.read(|state| {
-        let guild = joined(state, caller, &guild)?;
-        let threads: Value = state
-            .channels_in(guild.id)
-            .filter(|channel| channel.is_thread())
-            .filter(|thread| state.may(caller.bot_id, thread.id, bits::VIEW_CHANNEL))
-            .map(|thread| state.channel_json(thread, None))
-            .collect();
-        Ok(Json(json!({ "threads": threads, "members": [], "has_more": false })))
-    })
-}
-
 /// `GET /guilds/{guild}/roles`
 pub(super) async fn roles(
     State(rest): State<Rest>,
@@ -143,7 +125,7 @@ pub(super) async fn members(
     rest.world.read(|state| {
         let guild = joined(state, caller, &guild)?;
         let application = state.applications.get(&caller.application_id);
-        if application.is_none_or(|app| app.privileged_intents & intents::GUILD_MEMBERS == 0) {
+        if application.is_some_and(|app| app.privileged_intents & intents::GUILD_MEMBERS == 0) {
             return Err(ApiError::missing_access());
         }
         let ids = guild.members.keys().copied().filter(|user| *user > after).take(limit);

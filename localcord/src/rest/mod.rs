@@ -2,7 +2,8 @@
 //! interactions, and send, read and change messages.
 //!
 //! ```text
-//! gate (faults, token, rate limits, journal) ── users, guilds, channels, messages, reactions
+//! gate (faults, token, rate limits, journal) ── users, guilds, channels, threads, messages,
+//!                                            │  pins, reactions, webhooks
 //!                                            ├─ uploads (files before their message)
 //!                                            ├─ commands ── command_form
 //!                                            └─ callbacks ── interaction (deadlines)
@@ -10,23 +11,26 @@
 
 pub(crate) mod body;
 mod callbacks;
-mod channels;
+pub(crate) mod channel_edit;
+pub(crate) mod channels;
 mod command_form;
 mod commands;
 pub(crate) mod error;
 mod files;
-mod gate;
+pub(crate) mod gate;
 mod guilds;
 pub(crate) mod interaction;
-mod message_form;
 pub(crate) mod messages;
+mod pins;
 mod query;
 mod rate_limit;
 mod reactions;
+mod threads;
 mod uploads;
 mod users;
 mod voice_message;
 pub(crate) mod voice_states;
+mod webhooks;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -35,13 +39,14 @@ use axum::{
     extract::{DefaultBodyLimit, Request},
     http::StatusCode,
     middleware,
-    routing::{get, patch, post, put},
+    routing::{delete, get, post, put},
 };
 use tokio::sync::watch;
 
+pub(crate) use self::gate::Abandoned;
 use self::{
-    error::ApiError, files::Files, gate::Caller, interaction::Interactions, rate_limit::RateLimits,
-    reactions::Reactions, uploads::Uploads,
+    error::ApiError, files::Files, gate::Caller, interaction::Interactions, messages::Nonces,
+    rate_limit::RateLimits, reactions::Reactions, uploads::Uploads,
 };
 use crate::{fault::Faults, gateway::GatewaySettings, journal::Journal, world::World};
 
@@ -67,6 +72,7 @@ struct Inner {
     reactions: Mutex<Reactions>,
     files: Mutex<Files>,
     uploads: Mutex<Uploads>,
+    nonces: Mutex<Nonces>,
     /// Counts answers to interactions and their edits.
     answered: watch::Sender<u64>,
 }
@@ -87,6 +93,7 @@ impl Rest {
             reactions: Mutex::default(),
             files: Mutex::default(),
             uploads: Mutex::default(),
+            nonces: Mutex::default(),
             answered: watch::Sender::new(0),
         };
         Self { world, journal, faults, gateway, inner: Arc::new(inner) }
@@ -99,6 +106,7 @@ impl Rest {
         *self.reactions() = Reactions::default();
         *self.files() = Files::default();
         *self.uploads() = Uploads::default();
+        *self.nonces() = Nonces::default();
     }
 
     /// The calls of interactions that wait for answers.
@@ -127,6 +135,10 @@ impl Rest {
         self.inner.files.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    fn nonces(&self) -> MutexGuard<'_, Nonces> {
+        self.inner.nonces.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn uploads(&self) -> MutexGuard<'_, Uploads> {
         self.inner.uploads.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -152,17 +164,28 @@ pub(crate) fn router(rest: &Rest) -> Router {
         .with_state(rest.clone())
 }
 
+/// All routes without the gate, for requests that bring their [`Caller`] along: paths begin after
+/// the version, and nothing is limited, written down or spoilt.
+pub(crate) fn ungated(rest: &Rest) -> Router {
+    routes().with_state(rest.clone())
+}
+
 fn api(rest: &Rest) -> Router<Rest> {
+    routes().layer(middleware::from_fn_with_state(rest.clone(), gate::pass))
+}
+
+fn routes() -> Router<Rest> {
     Router::new()
         .merge(account_routes())
         .merge(guild_routes())
         .merge(channel_routes())
+        .merge(message_routes())
+        .merge(thread_routes())
         .merge(command_routes())
-        .merge(interaction_routes())
+        .merge(webhook_routes())
         .fallback(unknown_route)
         .method_not_allowed_fallback(|| async { ApiError::plain(StatusCode::METHOD_NOT_ALLOWED) })
         .layer(DefaultBodyLimit::disable())
-        .layer(middleware::from_fn_with_state(rest.clone(), gate::pass))
 }
 
 fn account_routes() -> Router<Rest> {
@@ -185,7 +208,8 @@ fn guild_routes() -> Router<Rest> {
         .route("/guilds/{guild}/members", get(guilds::members))
         .route("/guilds/{guild}/members/search", get(guilds::search_members))
         .route("/guilds/{guild}/members/{user}", get(guilds::member))
-        .route("/guilds/{guild}/threads/active", get(guilds::active_threads))
+        .route("/guilds/{guild}/threads/active", get(threads::archived::active))
+        .route("/guilds/{guild}/webhooks", get(webhooks::list_of_guild))
         .route(
             "/guilds/{guild}/voice-states/{user}",
             get(voice_states::show).patch(voice_states::change),
@@ -194,17 +218,28 @@ fn guild_routes() -> Router<Rest> {
 
 fn channel_routes() -> Router<Rest> {
     Router::new()
-        .route("/channels/{channel}", get(channels::channel))
+        .route(
+            "/channels/{channel}",
+            get(channels::channel).patch(channel_edit::edit).delete(channels::delete),
+        )
         .route("/channels/{channel}/typing", post(channels::typing))
         .route("/channels/{channel}/attachments", post(uploads::reserve))
-        .route("/channels/{channel}/threads", post(channels::start_thread))
+        .route("/channels/{channel}/webhooks", get(webhooks::list).post(webhooks::create))
+        .route("/channels/{channel}/pins", get(pins::list_old))
+        .route("/channels/{channel}/pins/{message}", put(pins::add).delete(pins::remove))
+        .route("/channels/{channel}/messages/pins", get(pins::list))
+        .route("/channels/{channel}/messages/pins/{message}", put(pins::add).delete(pins::remove))
+}
+
+fn message_routes() -> Router<Rest> {
+    Router::new()
         .route("/channels/{channel}/messages", get(messages::list).post(messages::create))
         .route("/channels/{channel}/messages/bulk-delete", post(messages::delete_many))
         .route(
             "/channels/{channel}/messages/{message}",
             get(messages::read).patch(messages::edit).delete(messages::delete),
         )
-        .route("/channels/{channel}/messages/{message}/threads", post(channels::start_thread_from))
+        .route("/channels/{channel}/messages/{message}/reactions", delete(reactions::clear))
         .route(
             "/channels/{channel}/messages/{message}/reactions/{emoji}",
             get(reactions::list).delete(reactions::clear_emoji),
@@ -212,6 +247,27 @@ fn channel_routes() -> Router<Rest> {
         .route(
             "/channels/{channel}/messages/{message}/reactions/{emoji}/@me",
             put(reactions::add).delete(reactions::remove_own),
+        )
+        .route(
+            "/channels/{channel}/messages/{message}/reactions/{emoji}/{user}",
+            delete(reactions::remove),
+        )
+}
+
+fn thread_routes() -> Router<Rest> {
+    Router::new()
+        .route("/channels/{channel}/threads", post(threads::start))
+        .route("/channels/{channel}/messages/{message}/threads", post(threads::start_from))
+        .route("/channels/{channel}/threads/archived/public", get(threads::archived::public))
+        .route("/channels/{channel}/threads/archived/private", get(threads::archived::private))
+        .route(
+            "/channels/{channel}/users/@me/threads/archived/private",
+            get(threads::archived::own_private),
+        )
+        .route("/channels/{channel}/thread-members", get(threads::members::list))
+        .route(
+            "/channels/{channel}/thread-members/{user}",
+            get(threads::members::read).put(threads::members::add).delete(threads::members::remove),
         )
 }
 
@@ -235,13 +291,26 @@ fn command_routes() -> Router<Rest> {
         )
 }
 
-fn interaction_routes() -> Router<Rest> {
+/// Webhooks, and the answers to interactions, which have the same paths.
+fn webhook_routes() -> Router<Rest> {
     Router::new()
         .route("/interactions/{id}/{token}/callback", post(callbacks::callback))
-        .route("/webhooks/{application}/{token}", post(callbacks::follow_up))
         .route(
-            "/webhooks/{application}/{token}/messages/{message}",
-            patch(callbacks::edit).get(callbacks::read).delete(callbacks::delete),
+            "/webhooks/{webhook}",
+            get(webhooks::read).patch(webhooks::edit).delete(webhooks::delete),
+        )
+        .route(
+            "/webhooks/{webhook}/{token}",
+            post(webhooks::execute)
+                .get(webhooks::read_with_token)
+                .patch(webhooks::edit_with_token)
+                .delete(webhooks::delete_with_token),
+        )
+        .route(
+            "/webhooks/{webhook}/{token}/messages/{message}",
+            get(webhooks::read_message)
+                .patch(webhooks::edit_message)
+                .delete(webhooks::delete_message),
         )
 }
 

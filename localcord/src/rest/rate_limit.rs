@@ -3,7 +3,7 @@
 //! Every route has a bucket; requests on different top-level resources (a channel, a guild, a
 //! webhook with its token) count apart. Above the buckets stands a limit per bot over all routes;
 //! answers to interactions are outside that one. Windows are fixed: the first request opens one,
-//! and the whole allowance is back when it ends.
+//! and the whole allowance is back when it ends. [`RestLimits`] sets other allowances, or none.
 
 use std::{
     collections::HashMap,
@@ -11,6 +11,8 @@ use std::{
 };
 
 use sha2::{Digest, Sha256};
+
+use crate::fault::RestLimits;
 
 /// All routes together, per bot.
 const GLOBAL: Rule = Rule { limit: 50, per: Duration::from_secs(1) };
@@ -59,6 +61,11 @@ impl Route {
         Self { template, major, rule, global: !webhook }
     }
 
+    /// The method and the path without ids.
+    pub(crate) fn template(&self) -> &str {
+        &self.template
+    }
+
     /// The opaque name of the bucket.
     fn bucket(&self) -> String {
         let digest = Sha256::digest(self.template.as_bytes());
@@ -96,6 +103,8 @@ pub(crate) struct Quota {
 /// Whether a request may be answered.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Verdict {
+    /// It may, and there are no limits.
+    Unlimited,
     /// It may.
     Allowed(Quota),
     /// The bucket is empty: 429.
@@ -115,6 +124,12 @@ struct Window {
 }
 
 impl Window {
+    /// The allowance from now on.
+    fn obey(&mut self, rule: Rule) -> &mut Self {
+        self.rule = rule;
+        self
+    }
+
     fn ends_in(&self, now: Instant) -> Duration {
         self.rule.per.saturating_sub(now.saturating_duration_since(self.began))
     }
@@ -139,22 +154,35 @@ pub(crate) struct RateLimits {
 
 impl RateLimits {
     /// Counts a request of a bot (0 = nobody in particular).
-    pub(crate) fn handle_request(&mut self, now: Instant, bot: u64, route: &Route) -> Verdict {
+    pub(crate) fn handle_request(
+        &mut self,
+        now: Instant,
+        bot: u64,
+        route: &Route,
+        limits: &RestLimits,
+    ) -> Verdict {
+        if limits.off {
+            return Verdict::Unlimited;
+        }
         self.forget_ended(now);
         if route.global && bot != 0 {
-            let window =
-                self.bots.entry(bot).or_insert(Window { began: now, used: 0, rule: GLOBAL });
-            if !window.take(now) {
+            let rule = Rule { limit: limits.global_per_second.unwrap_or(GLOBAL.limit), ..GLOBAL };
+            let window = self.bots.entry(bot).or_insert(Window { began: now, used: 0, rule });
+            if !window.obey(rule).take(now) {
                 return Verdict::RefusedGlobally { retry_after: window.ends_in(now) };
             }
         }
+        let other = limits.of(&route.template).map(|other| {
+            let per = Duration::from_millis(other.per_ms.into());
+            Rule { limit: other.limit, per }
+        });
+        let rule = other.unwrap_or(route.rule);
         let key = (bot, route.template.clone(), route.major.clone());
-        let window =
-            self.routes.entry(key).or_insert(Window { began: now, used: 0, rule: route.rule });
-        let fits = window.take(now);
+        let window = self.routes.entry(key).or_insert(Window { began: now, used: 0, rule });
+        let fits = window.obey(rule).take(now);
         let quota = Quota {
             limit: window.rule.limit,
-            remaining: window.rule.limit - window.used,
+            remaining: window.rule.limit.saturating_sub(window.used),
             reset_after: window.ends_in(now),
             bucket: route.bucket(),
         };
@@ -175,6 +203,9 @@ impl RateLimits {
 mod tests {
     use super::*;
 
+    const DISCORD: RestLimits =
+        RestLimits { off: false, global_per_second: None, routes: Vec::new() };
+
     fn remaining(verdict: &Verdict) -> Option<u32> {
         match verdict {
             Verdict::Allowed(quota) => Some(quota.remaining),
@@ -188,24 +219,43 @@ mod tests {
         let mut limits = RateLimits::default();
         let route = Route::of("POST", "/channels/1/messages");
         for left in (0..5).rev() {
-            let verdict = limits.handle_request(start, 7, &route);
+            let verdict = limits.handle_request(start, 7, &route, &DISCORD);
             assert_eq!(remaining(&verdict), Some(left));
         }
         let later = start + Duration::from_millis(1500);
-        let Verdict::Refused(quota) = limits.handle_request(later, 7, &route) else {
+        let Verdict::Refused(quota) = limits.handle_request(later, 7, &route, &DISCORD) else {
             panic!("the sixth passed")
         };
         assert_eq!((quota.limit, quota.remaining), (5, 0));
         assert_eq!(quota.reset_after, Duration::from_millis(3500));
 
         let other = Route::of("POST", "/channels/2/messages");
-        let Verdict::Allowed(beside) = limits.handle_request(later, 7, &other) else {
+        let Verdict::Allowed(beside) = limits.handle_request(later, 7, &other, &DISCORD) else {
             panic!("another channel was refused")
         };
         assert_eq!(beside.bucket, quota.bucket, "same route, same bucket name");
-        assert!(matches!(limits.handle_request(later, 8, &route), Verdict::Allowed(_)));
+        assert!(matches!(limits.handle_request(later, 8, &route, &DISCORD), Verdict::Allowed(_)));
         let reset = start + Duration::from_secs(5);
-        assert_eq!(remaining(&limits.handle_request(reset, 7, &route)), Some(4));
+        assert_eq!(remaining(&limits.handle_request(reset, 7, &route, &DISCORD)), Some(4));
+    }
+
+    #[test]
+    fn allowances_can_be_set_and_taken_away() {
+        let start = Instant::now();
+        let mut limits = RateLimits::default();
+        let route = Route::of("POST", "/channels/1/messages");
+        let two =
+            crate::fault::RouteLimit { route: route.template().to_owned(), limit: 2, per_ms: 100 };
+        let set = RestLimits { routes: vec![two], ..DISCORD };
+        assert_eq!(remaining(&limits.handle_request(start, 7, &route, &set)), Some(1));
+        assert_eq!(remaining(&limits.handle_request(start, 7, &route, &set)), Some(0));
+        assert!(matches!(limits.handle_request(start, 7, &route, &set), Verdict::Refused(_)));
+        assert_eq!(remaining(&limits.handle_request(start, 7, &route, &DISCORD)), Some(2));
+        let once = RestLimits { global_per_second: Some(1), ..DISCORD };
+        let refused = limits.handle_request(start, 7, &route, &once);
+        assert!(matches!(refused, Verdict::RefusedGlobally { .. }));
+        let none = RestLimits::none();
+        assert_eq!(limits.handle_request(start, 7, &route, &none), Verdict::Unlimited);
     }
 
     #[test]
@@ -214,15 +264,18 @@ mod tests {
         let mut limits = RateLimits::default();
         for channel in 0..50 {
             let route = Route::of("GET", &format!("/channels/{channel}"));
-            assert!(matches!(limits.handle_request(start, 7, &route), Verdict::Allowed(_)));
+            assert!(matches!(
+                limits.handle_request(start, 7, &route, &DISCORD),
+                Verdict::Allowed(_)
+            ));
         }
         let next = start + Duration::from_millis(400);
         assert_eq!(
-            limits.handle_request(next, 7, &Route::of("GET", "/users/@me")),
+            limits.handle_request(next, 7, &Route::of("GET", "/users/@me"), &DISCORD),
             Verdict::RefusedGlobally { retry_after: Duration::from_millis(600) }
         );
         let callback = Route::of("POST", "/interactions/5/aTOKEN/callback");
-        assert!(matches!(limits.handle_request(next, 7, &callback), Verdict::Allowed(_)));
+        assert!(matches!(limits.handle_request(next, 7, &callback, &DISCORD), Verdict::Allowed(_)));
     }
 
     #[test]
@@ -251,10 +304,10 @@ mod tests {
         let mut limits = RateLimits::default();
         for guild in 0..KEPT_WINDOWS {
             let route = Route::of("GET", &format!("/guilds/{guild}"));
-            let _ = limits.handle_request(start, 0, &route);
+            let _ = limits.handle_request(start, 0, &route, &DISCORD);
         }
         let later = start + Duration::from_secs(2);
-        let _ = limits.handle_request(later, 0, &Route::of("GET", "/gateway"));
+        let _ = limits.handle_request(later, 0, &Route::of("GET", "/gateway"), &DISCORD);
         assert_eq!(limits.routes.len(), 1);
     }
 }

@@ -9,11 +9,16 @@ use axum::{
 };
 use serde_json::{Value, json};
 
-use super::{Rest, error::ApiError, gate::Caller, messages::found, snowflake};
-use crate::world::{Audience, Dispatch, bits, intents};
+use super::{
+    Rest,
+    error::ApiError,
+    gate::Caller,
+    guilds::user_id,
+    messages::{found, unless_archived},
+    snowflake,
+};
+use crate::world::{self, Audience, Dispatch, bits, intents};
 
-/// The intent for reactions to direct messages.
-const DIRECT_MESSAGE_REACTIONS: u64 = 1 << 13;
 /// Different emoji on one message.
 const MOST_EMOJI: usize = 20;
 /// Messages whose reactions are kept; the oldest go first.
@@ -79,6 +84,11 @@ impl Reactions {
         })
     }
 
+    /// All reactions to a message go; false if there were none.
+    fn clear(&mut self, message: u64) -> bool {
+        self.by_message.remove(&message).is_some_and(|all| !all.is_empty())
+    }
+
     fn users(&self, message: u64, emoji: &str) -> Vec<u64> {
         let all = self.by_message.get(&message).into_iter().flatten();
         all.filter(|(known, _)| known == emoji).flat_map(|(_, users)| users.clone()).collect()
@@ -93,16 +103,46 @@ fn emoji_json(emoji: &str) -> Value {
     }
 }
 
-/// Custom emoji are `name:id`; anything else must not be plain text.
-fn check_emoji(emoji: &str) -> Result<(), ApiError> {
-    let good = match emoji.split_once(':') {
-        Some((name, id)) => !name.is_empty() && id.parse::<u64>().is_ok(),
-        None => emoji.chars().count() <= 16 && !emoji.is_empty() && !emoji.is_ascii(),
+/// A reaction's emoji: characters as they are, or a custom emoji by its id with the name it has.
+fn emoji_of(state: &world::State, text: &str) -> Result<String, ApiError> {
+    let unknown = || ApiError::new(StatusCode::BAD_REQUEST, 10_014, "Unknown Emoji");
+    let Some((name, id)) = text.split_once(':') else {
+        return if is_emoji(text) { Ok(text.to_owned()) } else { Err(unknown()) };
     };
-    if good {
-        return Ok(());
-    }
-    Err(ApiError::new(StatusCode::BAD_REQUEST, 10_014, "Unknown Emoji"))
+    let id: u64 = id.parse().map_err(|_| unknown())?;
+    let found = state.guilds.values().find_map(|guild| guild.emojis.get(&id));
+    let found = found.filter(|_| !name.is_empty()).ok_or_else(unknown)?;
+    Ok(format!("{}:{id}", found.name))
+}
+
+/// Whether a user may bring a new emoji into a channel: its guild's own, or with
+/// USE_EXTERNAL_EMOJIS that of another guild it is in.
+fn may_bring(state: &world::State, user: u64, channel: u64, emoji: &str) -> bool {
+    let Some(id) = emoji.split_once(':').and_then(|(_, id)| id.parse::<u64>().ok()) else {
+        return true;
+    };
+    let here = state.channels.get(&channel).and_then(|channel| channel.guild_id);
+    let mut known = state.guilds_of(user).filter(|guild| guild.emojis.contains_key(&id));
+    let external = state.may(user, channel, bits::USE_EXTERNAL_EMOJIS);
+    known.any(|guild| Some(guild.id) == here || external)
+}
+
+/// Whether a text is one of Unicode's emoji, by the ranges of its characters.
+fn is_emoji(text: &str) -> bool {
+    const MOST_CHARACTERS: usize = 16;
+    let stands_alone = |c: char| {
+        matches!(u32::from(c),
+            0xA9 | 0xAE | 0x203C | 0x2049 | 0x20E3 | 0x2122 | 0x2139
+            | 0x2190..=0x21FF | 0x2300..=0x27BF | 0x2900..=0x297F | 0x2B00..=0x2BFF
+            | 0x3030 | 0x303D | 0x3297 | 0x3299 | 0x1F000..=0x1FAFF)
+    };
+    let joins = |c: char| {
+        let keycap = text.contains('\u{20E3}') && (c.is_ascii_digit() || c == '#' || c == '*');
+        keycap || matches!(u32::from(c), 0x200D | 0xFE0F | 0xE0020..=0xE007F)
+    };
+    text.chars().count() <= MOST_CHARACTERS
+        && text.chars().any(stands_alone)
+        && text.chars().all(|c| stands_alone(c) || joins(c))
 }
 
 type Place = Path<(String, String, String)>;
@@ -118,16 +158,24 @@ pub(super) async fn add(
     Path((channel, message, emoji)): Place,
 ) -> Result<StatusCode, ApiError> {
     let place = ids(&channel, &message)?;
-    check_emoji(&emoji)?;
-    let author = rest.world.read(|state| {
+    let (emoji, author) = rest.world.read(|state| {
         let message = found(state, caller.bot_id, place)?;
+        let emoji = emoji_of(state, &emoji)?;
+        unless_archived(state, place.0)?;
         let first = rest.reactions().users(place.1, &emoji).is_empty();
         let adds = if first { bits::ADD_REACTIONS } else { 0 };
-        if state.may(caller.bot_id, place.0, bits::READ_MESSAGE_HISTORY | adds) {
-            Ok(message.author_id)
-        } else {
-            Err(ApiError::missing_permissions())
+        if !state.may(caller.bot_id, place.0, bits::READ_MESSAGE_HISTORY | adds) {
+            return Err(ApiError::missing_permissions());
         }
+        if first && !may_bring(state, caller.bot_id, place.0, &emoji) {
+            return Err(ApiError::new(StatusCode::BAD_REQUEST, 10_014, "Unknown Emoji"));
+        }
+        let privacy = state.privacy.get(&message.author_id);
+        if privacy.is_some_and(|privacy| privacy.blocked.contains(&caller.bot_id)) {
+            let why = "Reaction was blocked";
+            return Err(ApiError::new(StatusCode::FORBIDDEN, 90_001, why));
+        }
+        Ok((emoji, message.author_id))
     })?;
     if rest.reactions().add(place.1, &emoji, caller.bot_id)? {
         tell(&rest, "MESSAGE_REACTION_ADD", place, &emoji, caller.bot_id, Some(author));
@@ -137,17 +185,39 @@ pub(super) async fn add(
 
 /// `DELETE /channels/{channel}/messages/{message}/reactions/{emoji}/@me`
 pub(super) async fn remove_own(
-    State(rest): State<Rest>,
-    Extension(caller): Extension<Caller>,
+    state: State<Rest>,
+    caller: Extension<Caller>,
     Path((channel, message, emoji)): Place,
 ) -> Result<StatusCode, ApiError> {
+    remove(state, caller, Path((channel, message, emoji, "@me".to_owned()))).await
+}
+
+/// `DELETE /channels/{channel}/messages/{message}/reactions/{emoji}/{user}`: those of others need
+/// MANAGE_MESSAGES.
+pub(super) async fn remove(
+    State(rest): State<Rest>,
+    Extension(caller): Extension<Caller>,
+    Path((channel, message, emoji, user)): Path<(String, String, String, String)>,
+) -> Result<StatusCode, ApiError> {
     let place = ids(&channel, &message)?;
-    check_emoji(&emoji)?;
-    rest.world.read(|state| found(state, caller.bot_id, place).map(|_| ()))?;
-    if rest.reactions().remove(place.1, &emoji, caller.bot_id) {
-        tell(&rest, "MESSAGE_REACTION_REMOVE", place, &emoji, caller.bot_id, None);
+    let user = user_id(&user, caller)?;
+    let emoji = rest.world.read(|state| {
+        found(state, caller.bot_id, place)?;
+        unless_archived(state, place.0)?;
+        if user != caller.bot_id {
+            moderates(state, caller, place.0)?;
+        }
+        emoji_of(state, &emoji)
+    })?;
+    if rest.reactions().remove(place.1, &emoji, user) {
+        tell(&rest, "MESSAGE_REACTION_REMOVE", place, &emoji, user, None);
     }
     Ok(StatusCode::NO_CONTENT)
+}
+
+fn moderates(state: &world::State, caller: Caller, channel: u64) -> Result<(), ApiError> {
+    let moderator = state.may(caller.bot_id, channel, bits::MANAGE_MESSAGES);
+    if moderator { Ok(()) } else { Err(ApiError::missing_permissions()) }
 }
 
 /// `GET /channels/{channel}/messages/{message}/reactions/{emoji}`: who reacted.
@@ -157,10 +227,9 @@ pub(super) async fn list(
     Path((channel, message, emoji)): Place,
 ) -> Result<Json<Value>, ApiError> {
     let place = ids(&channel, &message)?;
-    check_emoji(&emoji)?;
     rest.world.read(|state| {
         found(state, caller.bot_id, place)?;
-        let users = rest.reactions().users(place.1, &emoji);
+        let users = rest.reactions().users(place.1, &emoji_of(state, &emoji)?);
         Ok(Json(users.into_iter().map(|user| state.user_json(user)).collect()))
     })
 }
@@ -172,19 +241,58 @@ pub(super) async fn clear_emoji(
     Path((channel, message, emoji)): Place,
 ) -> Result<StatusCode, ApiError> {
     let place = ids(&channel, &message)?;
-    check_emoji(&emoji)?;
-    rest.world.read(|state| {
+    let emoji = rest.world.read(|state| {
         found(state, caller.bot_id, place)?;
-        let moderator = state.may(caller.bot_id, place.0, bits::MANAGE_MESSAGES);
-        if moderator { Ok(()) } else { Err(ApiError::missing_permissions()) }
+        unless_archived(state, place.0)?;
+        moderates(state, caller, place.0)?;
+        emoji_of(state, &emoji)
     })?;
     let users = rest.reactions().users(place.1, &emoji);
-    for user in users {
-        if rest.reactions().remove(place.1, &emoji, user) {
-            tell(&rest, "MESSAGE_REACTION_REMOVE", place, &emoji, user, None);
-        }
+    let mut reactions = rest.reactions();
+    let gone = users.into_iter().filter(|user| reactions.remove(place.1, &emoji, *user)).count();
+    drop(reactions);
+    if gone > 0 {
+        let data = json!({ "emoji": emoji_json(&emoji) });
+        tell_gone(&rest, "MESSAGE_REACTION_REMOVE_EMOJI", place, data);
     }
     Ok(StatusCode::NO_CONTENT)
+}
+
+/// `DELETE /channels/{channel}/messages/{message}/reactions`: needs MANAGE_MESSAGES.
+pub(super) async fn clear(
+    State(rest): State<Rest>,
+    Extension(caller): Extension<Caller>,
+    Path((channel, message)): Path<(String, String)>,
+) -> Result<StatusCode, ApiError> {
+    let place = ids(&channel, &message)?;
+    rest.world.read(|state| {
+        found(state, caller.bot_id, place)?;
+        unless_archived(state, place.0)?;
+        moderates(state, caller, place.0)
+    })?;
+    if rest.reactions().clear(place.1) {
+        tell_gone(&rest, "MESSAGE_REACTION_REMOVE_ALL", place, json!({}));
+    }
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Reactions of several users are gone.
+fn tell_gone(rest: &Rest, event: &'static str, (channel, message): (u64, u64), mut data: Value) {
+    data["channel_id"] = channel.to_string().into();
+    data["message_id"] = message.to_string().into();
+    let guild = rest.world.read(|state| state.channels.get(&channel)?.guild_id);
+    if let Some(guild) = guild {
+        data["guild_id"] = guild.to_string().into();
+    }
+    let audience = Audience::Channel(channel);
+    rest.world.dispatch(Dispatch { event, data, audience, intents: intent(guild) });
+}
+
+fn intent(guild: Option<u64>) -> u64 {
+    match guild {
+        Some(_) => intents::GUILD_MESSAGE_REACTIONS,
+        None => intents::DIRECT_MESSAGE_REACTIONS,
+    }
 }
 
 fn tell(
@@ -215,8 +323,7 @@ fn tell(
                 data["member"] = member;
             }
         }
-        let in_guild = intents::GUILD_MESSAGE_REACTIONS;
-        (data, if guild.is_some() { in_guild } else { DIRECT_MESSAGE_REACTIONS })
+        (data, intent(guild))
     });
     let audience = Audience::Channel(channel);
     rest.world.dispatch(Dispatch { event, data, audience, intents });
@@ -225,6 +332,7 @@ fn tell(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::world::default::{BEN, GENERAL, GUILD};
 
     #[test]
     fn reactions_are_counted_once_per_user() {
@@ -241,11 +349,46 @@ mod tests {
     }
 
     #[test]
-    fn text_is_no_emoji() {
-        for (emoji, good) in [("👍", true), ("wave:123", true), ("wave", false), ("wave:x", false)]
-        {
-            assert_eq!(check_emoji(emoji).is_ok(), good, "{emoji}");
+    fn text_and_unknown_emoji_are_none() {
+        for (emoji, good) in [
+            ("👍", true),
+            ("👍🏽", true),
+            ("❤️", true),
+            ("❤", true),
+            ("1️⃣", true),
+            ("🇩🇪", true),
+            ("👩‍👩‍👧", true),
+            ("ℹ️", true),
+            ("1", false),
+            ("ä", false),
+            ("wave", false),
+            ("", false),
+            ("👍 ", false),
+            ("👍x", false),
+        ] {
+            assert_eq!(is_emoji(emoji), good, "{emoji}");
         }
+        let mut state = world::default::default_state();
+        let guild = state.guilds.get_mut(&GUILD).unwrap();
+        let wave = world::Emoji { id: 123, name: "wave".to_owned(), animated: false };
+        guild.emojis.insert(123, wave);
+        for (emoji, expected) in [
+            ("wave:123", Some("wave:123")),
+            ("other:123", Some("wave:123")),
+            (":123", None),
+            ("wave:124", None),
+            ("wave:x", None),
+            ("wave", None),
+        ] {
+            assert_eq!(emoji_of(&state, emoji).ok().as_deref(), expected, "{emoji}");
+        }
+        assert!(may_bring(&state, BEN, GENERAL, "wave:123"));
+        assert!(!may_bring(&state, 404, GENERAL, "wave:123"));
+        assert!(may_bring(&state, BEN, GENERAL, "👍"));
+    }
+
+    #[test]
+    fn a_message_has_twenty_emoji_at_most() {
         let mut reactions = Reactions::default();
         for n in 0..20 {
             assert_eq!(reactions.add(1, &format!("e:{n}"), 5), Ok(true));

@@ -150,8 +150,9 @@ pub(super) async fn put(
     headers: HeaderMap,
     body: Body,
 ) -> Response {
-    let response = match rest.faults.take_rest("/upload/") {
-        Some(fault) => failed(&fault),
+    let fault = rest.faults.take_rest("/upload/").and_then(|fault| failed(&fault.outcome()));
+    let response = match fault {
+        Some(refusal) => refusal,
         None => match store(&rest, &key, &headers, body).await {
             Ok(()) => StatusCode::OK.into_response(),
             Err((status, why)) => (status, why).into_response(),

@@ -3,7 +3,7 @@
 use axum::{
     Extension, Json,
     extract::{Path, State},
-    http::{HeaderMap, header::HOST},
+    http::{HeaderMap, StatusCode, header::HOST},
 };
 use serde_json::{Value, json};
 
@@ -14,7 +14,10 @@ use super::{
     gate::Caller,
     snowflake,
 };
-use crate::listen::Via;
+use crate::{
+    listen::Via,
+    world::{Channel, kind},
+};
 
 /// IDENTIFYs per day.
 const SESSIONS_A_DAY: u32 = 1000;
@@ -111,12 +114,15 @@ pub(super) async fn my_guilds(
     }))
 }
 
-/// `POST /users/@me/channels`
+/// `POST /users/@me/channels`: a direct message; people also make those of several users.
 pub(super) async fn open_direct_message(
     State(rest): State<Rest>,
     Extension(caller): Extension<Caller>,
     JsonBody(body): JsonBody,
 ) -> Result<Json<Value>, ApiError> {
+    if let Some(recipients) = body.get("recipients").and_then(Value::as_array) {
+        return open_group(&rest, caller, &body, recipients);
+    }
     let Some(recipient) = body.get("recipient_id").and_then(Value::as_str) else {
         return Err(Form::missing("recipient_id"));
     };
@@ -125,13 +131,54 @@ pub(super) async fn open_direct_message(
         if !state.users.contains_key(&recipient) {
             return Err(ApiError::unknown_user());
         }
-        if state.application_of(recipient).is_some() {
-            let status = axum::http::StatusCode::BAD_REQUEST;
+        // People may write to bots; bots not to each other.
+        let between_bots = state.application_of(recipient).is_some()
+            && state.application_of(caller.bot_id).is_some();
+        if between_bots || recipient == caller.bot_id {
+            let status = StatusCode::BAD_REQUEST;
             return Err(ApiError::new(status, 50_007, "Cannot send messages to this user"));
         }
         let id = state.direct_message(caller.bot_id, recipient);
         let channel = state.channels.get(&id).ok_or_else(ApiError::unknown_channel)?;
         Ok(Json(state.channel_json(channel, Some(caller.bot_id))))
+    })
+}
+
+/// Users of a direct message of several.
+const MOST_RECIPIENTS: usize = 10;
+
+fn open_group(
+    rest: &Rest,
+    caller: Caller,
+    body: &Value,
+    recipients: &[Value],
+) -> Result<Json<Value>, ApiError> {
+    let ids = recipients.iter().map(|id| snowflake("recipients", id.as_str().unwrap_or_default()));
+    let ids = ids.collect::<Result<Vec<u64>, _>>()?;
+    let name = body.get("name").and_then(Value::as_str).unwrap_or_default().to_owned();
+    rest.world.write(|state| {
+        if !state.humans.contains(&caller.bot_id) {
+            let why = "Bots cannot use this endpoint";
+            return Err(ApiError::new(StatusCode::FORBIDDEN, 20_001, why));
+        }
+        if ids.iter().any(|id| !state.users.contains_key(id)) {
+            return Err(ApiError::new(StatusCode::BAD_REQUEST, 50_033, "Invalid Recipient(s)"));
+        }
+        let mut recipients = vec![caller.bot_id];
+        for id in ids {
+            if !recipients.contains(&id) {
+                recipients.push(id);
+            }
+        }
+        if recipients.len() > MOST_RECIPIENTS {
+            let why = "Maximum number of recipients reached (10)";
+            return Err(ApiError::new(StatusCode::BAD_REQUEST, 30_004, why));
+        }
+        let (id, kind, owner_id) = (state.next_id(), kind::GROUP_DM, Some(caller.bot_id));
+        let channel = Channel { id, kind, name, recipients, owner_id, ..Channel::default() };
+        let object = state.channel_json(&channel, Some(caller.bot_id));
+        state.channels.insert(id, channel);
+        Ok(Json(object))
     })
 }
 

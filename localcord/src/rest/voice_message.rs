@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::{
     body::Upload,
     error::{ApiError, Form},
-    message_form::{VOICE_MESSAGE, flags},
+    messages::form::{VOICE_MESSAGE, flags},
 };
 use crate::world::{self, bits};
 

@@ -76,7 +76,7 @@ pub(super) fn new_guild(id: u64, name: &str, owner_id: u64) -> Guild {
     let permissions = bits::ORDINARY;
     let everyone = Role { id, name: "@everyone".to_owned(), permissions, ..Role::default() };
     let roles = BTreeMap::from([(id, everyone)]);
-    Guild { id, name: name.to_owned(), owner_id, roles, members: BTreeMap::new() }
+    Guild { id, name: name.to_owned(), owner_id, roles, ..Guild::default() }
 }
 
 /// An account; bots keep no display name.

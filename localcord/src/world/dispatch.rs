@@ -4,10 +4,7 @@ use std::borrow::Cow;
 
 use serde_json::Value;
 
-use super::{
-    permissions::bits,
-    state::{State, kind},
-};
+use super::{permissions::bits, state::State};
 
 /// Gateway intents ("Gateway Intents").
 pub mod intents {
@@ -15,6 +12,10 @@ pub mod intents {
     pub const GUILDS: u64 = 1 << 0;
     /// Members; privileged.
     pub const GUILD_MEMBERS: u64 = 1 << 1;
+    /// Emoji and stickers.
+    pub const GUILD_EXPRESSIONS: u64 = 1 << 3;
+    /// Webhooks.
+    pub const GUILD_WEBHOOKS: u64 = 1 << 5;
     /// Who is in voice.
     pub const GUILD_VOICE_STATES: u64 = 1 << 7;
     /// Who is online; privileged.
@@ -27,6 +28,8 @@ pub mod intents {
     pub const GUILD_MESSAGE_TYPING: u64 = 1 << 11;
     /// Direct messages.
     pub const DIRECT_MESSAGES: u64 = 1 << 12;
+    /// Reactions in direct messages.
+    pub const DIRECT_MESSAGE_REACTIONS: u64 = 1 << 13;
     /// Typing in direct messages.
     pub const DIRECT_MESSAGE_TYPING: u64 = 1 << 14;
     /// What the messages of others say; privileged.
@@ -42,8 +45,22 @@ pub mod intents {
 pub enum Audience {
     /// Every member of a guild.
     Guild(u64),
+    /// The same but for one member.
+    OtherMembers {
+        /// The guild.
+        guild: u64,
+        /// Who is told otherwise.
+        user: u64,
+    },
     /// Everybody who can see a channel, a thread or a direct message.
     Channel(u64),
+    /// The same but for one user.
+    Others {
+        /// The channel.
+        channel: u64,
+        /// Who is told otherwise, or not at all.
+        user: u64,
+    },
     /// One user.
     User(u64),
     /// All.
@@ -76,34 +93,50 @@ impl Dispatch {
             return None;
         }
         let message = matches!(self.event, "MESSAGE_CREATE" | "MESSAGE_UPDATE");
-        if !message || intents & intents::MESSAGE_CONTENT != 0 || concerns(&self.data, user) {
+        if !message || intents & intents::MESSAGE_CONTENT != 0 {
             return Some(Cow::Borrowed(&self.data));
         }
-        Some(Cow::Owned(without_content(self.data.clone())))
+        let direct = self.data.get("guild_id").is_none();
+        if direct || !hides_something(&self.data, user) {
+            return Some(Cow::Borrowed(&self.data));
+        }
+        let mut data = self.data.clone();
+        hide_content(&mut data, user);
+        Some(Cow::Owned(data))
     }
 }
 
-/// The message is a direct one, or the user wrote it or is mentioned in it.
+/// What a message says.
+const CONTENTS: [&str; 5] = ["embeds", "components", "attachments", "message_snapshots", "content"];
+
+/// Whether a message, or the one it refers to, is not this user's to read without the content
+/// intent.
+fn hides_something(message: &Value, user: u64) -> bool {
+    let hidden = |message: &Value| message.is_object() && !concerns(message, user);
+    hidden(message) || hidden(&message["referenced_message"])
+}
+
+/// Empties what a message and the one it refers to say, unless the user wrote it or is mentioned
+/// in it.
+pub(crate) fn hide_content(message: &mut Value, user: u64) {
+    if !concerns(message, user) {
+        for field in CONTENTS {
+            if let Some(value) = message.get_mut(field) {
+                *value = if field == "content" { "".into() } else { Value::Array(Vec::new()) };
+            }
+        }
+    }
+    if let Some(referenced) = message.get_mut("referenced_message").filter(|one| one.is_object()) {
+        hide_content(referenced, user);
+    }
+}
+
+/// The user wrote the message or is mentioned in it.
 fn concerns(message: &Value, user: u64) -> bool {
     let user = user.to_string();
     let is_user = |object: &Value| object["id"].as_str() == Some(&user);
-    message.get("guild_id").is_none()
-        || is_user(&message["author"])
+    is_user(&message["author"])
         || message["mentions"].as_array().is_some_and(|mentions| mentions.iter().any(is_user))
-}
-
-fn without_content(mut message: Value) -> Value {
-    for (field, empty) in [
-        ("content", Value::from("")),
-        ("embeds", Value::Array(Vec::new())),
-        ("components", Value::Array(Vec::new())),
-        ("attachments", Value::Array(Vec::new())),
-    ] {
-        if let Some(value) = message.get_mut(field) {
-            *value = empty;
-        }
-    }
-    message
 }
 
 impl State {
@@ -114,7 +147,14 @@ impl State {
             Audience::Guild(guild) => {
                 self.guilds.get(&guild).is_some_and(|guild| guild.members.contains_key(&user))
             }
+            Audience::OtherMembers { guild, user: not } => {
+                user != not
+                    && self.guilds.get(&guild).is_some_and(|one| one.members.contains_key(&user))
+            }
             Audience::Channel(channel) => self.may(user, channel, bits::VIEW_CHANNEL),
+            Audience::Others { channel, user: not } => {
+                user != not && self.may(user, channel, bits::VIEW_CHANNEL)
+            }
             Audience::User(only) => only == user,
             Audience::Everyone => true,
         }
@@ -124,7 +164,7 @@ impl State {
     #[must_use]
     pub fn message_intent(&self, channel_id: u64) -> u64 {
         match self.channels.get(&channel_id) {
-            Some(channel) if channel.kind == kind::DM => intents::DIRECT_MESSAGES,
+            Some(channel) if channel.guild_id.is_none() => intents::DIRECT_MESSAGES,
             _ => intents::GUILD_MESSAGES,
         }
     }
@@ -147,14 +187,21 @@ mod tests {
             deny: bits::VIEW_CHANNEL,
         });
         let guild = intents::GUILDS;
+        let members = |user| Audience::OtherMembers { guild: default::GUILD, user };
+        let others = |user| Audience::Others { channel: default::GENERAL, user };
         let cases = [
             (Audience::Guild(default::GUILD), guild, default::BOT_USER, guild, true),
             (Audience::Guild(default::GUILD), guild, default::BOT_USER, 1 << 7, false),
             (Audience::Guild(default::GUILD), 0, default::BOT_USER, 0, true),
             (Audience::Guild(default::GUILD), 0, 5, 0, false),
             (Audience::Guild(5), 0, default::BOT_USER, 0, false),
+            (members(default::ADA), 0, default::BOT_USER, 0, true),
+            (members(default::ADA), 0, default::ADA, 0, false),
+            (members(default::ADA), 0, 5, 0, false),
             (Audience::Channel(default::GENERAL), 0, default::ADA, 0, true),
             (Audience::Channel(default::GENERAL), 0, default::BEN, 0, false),
+            (others(default::BEN), 0, default::ADA, 0, true),
+            (others(default::ADA), 0, default::ADA, 0, false),
             (Audience::User(default::ADA), 0, default::ADA, 0, true),
             (Audience::User(default::ADA), 0, default::BEN, 0, false),
             (Audience::Everyone, 0, 5, 0, true),

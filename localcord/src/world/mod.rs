@@ -11,22 +11,32 @@
 pub mod channel;
 pub mod default;
 pub mod dispatch;
+pub mod expression;
 pub mod file;
 pub mod json;
+pub mod kind;
 pub mod membership;
+pub mod mention;
 pub mod message;
+pub mod message_kind;
 pub mod permissions;
+mod post;
 mod server_move;
 pub mod state;
+pub mod thread;
 pub mod voice_state;
+pub mod webhook;
 
-use std::sync::{Arc, OnceLock, PoisonError, RwLock};
+use std::sync::{
+    Arc, OnceLock, PoisonError, RwLock,
+    atomic::{AtomicU64, Ordering},
+};
 
 use serde_json::{Value, json};
 use tokio::sync::broadcast;
 
 pub use self::{
-    channel::BitrateRefused,
+    channel::{BitrateRefused, ChannelChange},
     dispatch::{Audience, Dispatch, intents},
     file::WorldError,
     json::timestamp,
@@ -34,15 +44,17 @@ pub use self::{
     message::{MessageChange, UnknownMessage},
     permissions::bits,
     state::{
-        Application, BITRATES, Channel, DISCORD_EPOCH_MS, Guild, Member, Message, Overwrite, Role,
-        State, Target, User, VoiceState, kind, snowflake, snowflake_ms,
+        AllowedMentions, Application, BITRATES, Channel, DISCORD_EPOCH_MS, Emoji, ForumTag, Guild,
+        Member, Mentions, Message, Overwrite, Pingable, Privacy, REQUIRE_TAG, Role, Sender, State,
+        Sticker, Target, Thread, User, VoiceState, Webhook, snowflake, snowflake_ms,
     },
     voice_state::{StageChange, StageDenied, VoiceDenied},
 };
+pub(crate) use self::{dispatch::hide_content, json::thread_member_json, state::now_ms};
 use crate::{journal::Journal, voice::VoiceServer};
 
 /// Dispatches kept for a session that does not keep up; then it gets `Lagged`.
-const DISPATCH_CAPACITY: usize = 4096;
+const DISPATCH_CAPACITY: usize = 16_384;
 
 /// The shared world. Cloning gives another handle to the same one.
 #[derive(Clone)]
@@ -53,6 +65,8 @@ pub struct World {
 struct Inner {
     state: RwLock<State>,
     dispatches: broadcast::Sender<Arc<Dispatch>>,
+    /// Counts them.
+    dispatched: AtomicU64,
     voice: OnceLock<VoiceServer>,
     journal: Journal,
 }
@@ -63,7 +77,8 @@ impl World {
     pub fn new(state: State, journal: Journal) -> Self {
         let (dispatches, _) = broadcast::channel(DISPATCH_CAPACITY);
         let state = RwLock::new(state);
-        Self { inner: Arc::new(Inner { state, dispatches, voice: OnceLock::new(), journal }) }
+        let (dispatched, voice) = (AtomicU64::new(0), OnceLock::new());
+        Self { inner: Arc::new(Inner { state, dispatches, dispatched, voice, journal }) }
     }
 
     /// The world of [`default::default_state`].
@@ -89,8 +104,14 @@ impl World {
         remove_secrets(&mut data);
         let entry = json!({ "audience": format!("{:?}", dispatch.audience), "data": data });
         self.inner.journal.record("dispatch", dispatch.event, entry);
+        self.inner.dispatched.fetch_add(1, Ordering::Relaxed);
         // An error only says that nobody is connected.
         let _ = self.inner.dispatches.send(Arc::new(dispatch));
+    }
+
+    /// How many events there were.
+    pub(crate) fn dispatched(&self) -> u64 {
+        self.inner.dispatched.load(Ordering::Relaxed)
     }
 
     /// All events from now on. A receiver that lags misses events: its session must end.

@@ -11,6 +11,8 @@ pub mod bits {
     pub const ADMINISTRATOR: u64 = 1 << 3;
     /// Edit, make and delete channels.
     pub const MANAGE_CHANNELS: u64 = 1 << 4;
+    /// Edit the guild, its emoji and stickers aside.
+    pub const MANAGE_GUILD: u64 = 1 << 5;
     /// Add new reactions.
     pub const ADD_REACTIONS: u64 = 1 << 6;
     /// Speak over the others.
@@ -23,7 +25,7 @@ pub mod bits {
     pub const SEND_MESSAGES: u64 = 1 << 11;
     /// Send text-to-speech messages.
     pub const SEND_TTS_MESSAGES: u64 = 1 << 12;
-    /// Delete and pin the messages of others.
+    /// Delete the messages of others and hide their embeds.
     pub const MANAGE_MESSAGES: u64 = 1 << 13;
     /// Links are shown with a preview.
     pub const EMBED_LINKS: u64 = 1 << 14;
@@ -33,6 +35,8 @@ pub mod bits {
     pub const READ_MESSAGE_HISTORY: u64 = 1 << 16;
     /// Notify everyone.
     pub const MENTION_EVERYONE: u64 = 1 << 17;
+    /// Use the emoji of other guilds.
+    pub const USE_EXTERNAL_EMOJIS: u64 = 1 << 18;
     /// Join a voice channel.
     pub const CONNECT: u64 = 1 << 20;
     /// Be heard in a voice channel.
@@ -45,12 +49,18 @@ pub mod bits {
     pub const MOVE_MEMBERS: u64 = 1 << 24;
     /// Speak without push-to-talk.
     pub const USE_VAD: u64 = 1 << 25;
+    /// Change the nicknames of others.
+    pub const MANAGE_NICKNAMES: u64 = 1 << 27;
     /// Edit roles below one's own.
     pub const MANAGE_ROLES: u64 = 1 << 28;
+    /// Make, see and delete webhooks.
+    pub const MANAGE_WEBHOOKS: u64 = 1 << 29;
     /// Call application commands.
     pub const USE_APPLICATION_COMMANDS: u64 = 1 << 31;
     /// Ask to speak in a stage channel.
     pub const REQUEST_TO_SPEAK: u64 = 1 << 32;
+    /// Lock, archive and delete threads, and see private ones.
+    pub const MANAGE_THREADS: u64 = 1 << 34;
     /// Make threads everybody sees.
     pub const CREATE_PUBLIC_THREADS: u64 = 1 << 35;
     /// Make threads for some.
@@ -59,6 +69,8 @@ pub mod bits {
     pub const SEND_MESSAGES_IN_THREADS: u64 = 1 << 38;
     /// Send voice messages.
     pub const SEND_VOICE_MESSAGES: u64 = 1 << 46;
+    /// Pin messages.
+    pub const PIN_MESSAGES: u64 = 1 << 51;
     /// What a moderator of a stage channel has (Discord's help page "Stage Channels FAQ"); joins it
     /// as a speaker.
     pub const STAGE_MODERATOR: u64 = MANAGE_CHANNELS | MUTE_MEMBERS | MOVE_MEMBERS;
@@ -73,6 +85,7 @@ pub mod bits {
         | ATTACH_FILES
         | READ_MESSAGE_HISTORY
         | MENTION_EVERYONE
+        | USE_EXTERNAL_EMOJIS
         | CONNECT
         | SPEAK
         | USE_VAD
@@ -83,10 +96,11 @@ pub mod bits {
         | SEND_MESSAGES_IN_THREADS
         | SEND_VOICE_MESSAGES;
 
-    const NAMED: [(&str, u64); 28] = [
+    const NAMED: [(&str, u64); 34] = [
         ("KICK_MEMBERS", KICK_MEMBERS),
         ("ADMINISTRATOR", ADMINISTRATOR),
         ("MANAGE_CHANNELS", MANAGE_CHANNELS),
+        ("MANAGE_GUILD", MANAGE_GUILD),
         ("ADD_REACTIONS", ADD_REACTIONS),
         ("PRIORITY_SPEAKER", PRIORITY_SPEAKER),
         ("STREAM", STREAM),
@@ -98,19 +112,24 @@ pub mod bits {
         ("ATTACH_FILES", ATTACH_FILES),
         ("READ_MESSAGE_HISTORY", READ_MESSAGE_HISTORY),
         ("MENTION_EVERYONE", MENTION_EVERYONE),
+        ("USE_EXTERNAL_EMOJIS", USE_EXTERNAL_EMOJIS),
         ("CONNECT", CONNECT),
         ("SPEAK", SPEAK),
         ("MUTE_MEMBERS", MUTE_MEMBERS),
         ("DEAFEN_MEMBERS", DEAFEN_MEMBERS),
         ("MOVE_MEMBERS", MOVE_MEMBERS),
         ("USE_VAD", USE_VAD),
+        ("MANAGE_NICKNAMES", MANAGE_NICKNAMES),
         ("MANAGE_ROLES", MANAGE_ROLES),
+        ("MANAGE_WEBHOOKS", MANAGE_WEBHOOKS),
         ("USE_APPLICATION_COMMANDS", USE_APPLICATION_COMMANDS),
         ("REQUEST_TO_SPEAK", REQUEST_TO_SPEAK),
+        ("MANAGE_THREADS", MANAGE_THREADS),
         ("CREATE_PUBLIC_THREADS", CREATE_PUBLIC_THREADS),
         ("CREATE_PRIVATE_THREADS", CREATE_PRIVATE_THREADS),
         ("SEND_MESSAGES_IN_THREADS", SEND_MESSAGES_IN_THREADS),
         ("SEND_VOICE_MESSAGES", SEND_VOICE_MESSAGES),
+        ("PIN_MESSAGES", PIN_MESSAGES),
         ("ORDINARY", ORDINARY),
     ];
 
@@ -129,8 +148,8 @@ impl State {
     }
 
     /// What a user may do in a channel. 0 for a stranger, and for a channel that is not there.
-    /// A thread has the permissions of the channel it is in; the two people of a direct message
-    /// may do anything in it.
+    /// A thread has the permissions of the channel it is in, a private one for its members and those
+    /// with MANAGE_THREADS alone; the people of a direct message may do anything in it.
     #[must_use]
     pub fn channel_permissions(&self, channel_id: u64, user_id: u64) -> u64 {
         let Some(channel) = self.channels.get(&channel_id) else { return 0 };
@@ -142,7 +161,11 @@ impl State {
             return in_channel(guild, channel, user_id);
         }
         let parent = channel.parent_id.and_then(|parent| self.channels.get(&parent));
-        parent.map_or(0, |parent| in_channel(guild, parent, user_id))
+        let given = parent.map_or(0, |parent| in_channel(guild, parent, user_id));
+        let hidden = channel.kind == kind::PRIVATE_THREAD
+            && given & bits::MANAGE_THREADS == 0
+            && !channel.thread.members.contains_key(&user_id);
+        if hidden { 0 } else { given }
     }
 
     /// Whether a user may do all of `wanted` in a channel.
@@ -321,6 +344,12 @@ mod tests {
         let direct =
             Channel { id: 32, kind: kind::DM, recipients: vec![ADA, 7], ..Channel::default() };
         state.channels.insert(32, direct);
+        assert_eq!(state.channel_permissions(31, ADA), ORDINARY & !SPEAK);
+        let private = state.channels.get_mut(&31).unwrap();
+        private.kind = kind::PRIVATE_THREAD;
+        assert_eq!(state.channel_permissions(31, ADA), 0);
+        assert_eq!(state.channel_permissions(31, OWNER), ALL, "MANAGE_THREADS");
+        state.channels.get_mut(&31).unwrap().thread.members.insert(ADA, 0);
         assert_eq!(state.channel_permissions(31, ADA), ORDINARY & !SPEAK);
         assert!(state.may(ADA, 32, SEND_MESSAGES | VIEW_CHANNEL));
         assert!(!state.may(OWNER, 32, VIEW_CHANNEL));

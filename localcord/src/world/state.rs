@@ -7,6 +7,15 @@ use std::{
 
 use serde_json::Value;
 
+pub use super::{
+    expression::{Emoji, ForumTag, Sticker},
+    kind,
+    mention::{AllowedMentions, Mentions, Pingable},
+    message_kind,
+    thread::Thread,
+    webhook::{Sender, Webhook},
+};
+
 /// First second of 2015 in Unix milliseconds: where snowflakes begin to count.
 pub const DISCORD_EPOCH_MS: u64 = 1_420_070_400_000;
 
@@ -17,25 +26,8 @@ const USUAL_BITRATE: u32 = 64_000;
 /// all boosts ("Modify Channel").
 pub const BITRATES: std::ops::RangeInclusive<u32> = 8_000..=384_000;
 
-/// Channel types ("Channel Types").
-pub mod kind {
-    /// Text channel of a guild.
-    pub const TEXT: u8 = 0;
-    /// Direct message between two users.
-    pub const DM: u8 = 1;
-    /// Voice channel; end-to-end encrypted.
-    pub const VOICE: u8 = 2;
-    /// Groups channels.
-    pub const CATEGORY: u8 = 4;
-    /// Thread everybody of the parent sees.
-    pub const PUBLIC_THREAD: u8 = 11;
-    /// Thread for those who were added.
-    pub const PRIVATE_THREAD: u8 = 12;
-    /// Stage channel; the one voice channel that is not end-to-end encrypted.
-    pub const STAGE: u8 = 13;
-    /// Holds threads only.
-    pub const FORUM: u8 = 15;
-}
+/// Channel flag of a forum: every post needs a tag.
+pub const REQUIRE_TAG: u64 = 1 << 4;
 
 /// The world's data. All ids are snowflakes.
 #[derive(Clone, Debug, Default)]
@@ -57,6 +49,10 @@ pub struct State {
     pub commands: BTreeMap<(u64, Option<u64>), Vec<Value>>,
     /// The users that localcord itself plays.
     pub humans: BTreeSet<u64>,
+    /// Webhooks by id.
+    pub webhooks: BTreeMap<u64, Webhook>,
+    /// Who takes no direct messages from whom.
+    pub privacy: BTreeMap<u64, Privacy>,
     /// The last id that [`State::next_id`] gave out.
     pub last_id: u64,
 }
@@ -78,6 +74,15 @@ pub struct User {
     pub avatar: Option<String>,
 }
 
+/// From whom a user takes no direct messages.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Privacy {
+    /// From nobody at all.
+    pub closed: bool,
+    /// Not from these.
+    pub blocked: BTreeSet<u64>,
+}
+
 /// A guild ("server").
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Guild {
@@ -91,6 +96,12 @@ pub struct Guild {
     pub roles: BTreeMap<u64, Role>,
     /// Members by user id.
     pub members: BTreeMap<u64, Member>,
+    /// Custom emoji by id.
+    pub emojis: BTreeMap<u64, Emoji>,
+    /// Stickers by id.
+    pub stickers: BTreeMap<u64, Sticker>,
+    /// Where newcomers are announced.
+    pub system_channel_id: Option<u64>,
 }
 
 /// A role of a guild.
@@ -148,8 +159,26 @@ pub struct Channel {
     pub bitrate: Option<u32>,
     /// The users of a direct message.
     pub recipients: Vec<u64>,
-    /// Who made a thread.
+    /// Who made a thread or a direct message of several users.
     pub owner_id: Option<u64>,
+    /// For adults.
+    pub nsfw: bool,
+    /// Seconds between two messages of a user; shown, not enforced.
+    pub slowmode_s: u16,
+    /// Channel flags.
+    pub flags: u64,
+    /// Minutes after which new threads are archived, if it was set.
+    pub default_auto_archive: Option<u16>,
+    /// The tags that posts of a forum can have.
+    pub tags: Vec<ForumTag>,
+    /// The tags of a post.
+    pub applied_tags: Vec<u64>,
+    /// The newest message ever posted, even if it is gone; of a forum, its newest post.
+    pub last_message_id: Option<u64>,
+    /// When something was last pinned, Unix milliseconds.
+    pub last_pin_ms: Option<u64>,
+    /// What only threads have.
+    pub thread: Thread,
 }
 
 impl Channel {
@@ -163,7 +192,13 @@ impl Channel {
     /// A thread takes its permissions from its parent.
     #[must_use]
     pub fn is_thread(&self) -> bool {
-        matches!(self.kind, kind::PUBLIC_THREAD | kind::PRIVATE_THREAD)
+        matches!(self.kind, kind::ANNOUNCEMENT_THREAD | kind::PUBLIC_THREAD | kind::PRIVATE_THREAD)
+    }
+
+    /// A channel that holds posts and no messages of its own.
+    #[must_use]
+    pub fn is_forum(&self) -> bool {
+        matches!(self.kind, kind::FORUM | kind::MEDIA)
     }
 
     /// A channel that users join to talk.
@@ -175,7 +210,7 @@ impl Channel {
     /// A channel that messages can be sent to: everything but categories and forums.
     #[must_use]
     pub fn takes_messages(&self) -> bool {
-        !matches!(self.kind, kind::CATEGORY | kind::FORUM)
+        self.kind != kind::CATEGORY && !self.is_forum()
     }
 }
 
@@ -208,7 +243,7 @@ pub struct Message {
     pub channel_id: u64,
     /// Who wrote it.
     pub author_id: u64,
-    /// Message type: 0 ordinary, 19 reply, 20 answer to a slash command.
+    /// One of [`message_kind`].
     pub kind: u8,
     /// The text.
     pub content: String,
@@ -232,6 +267,20 @@ pub struct Message {
     pub reference: Option<Value>,
     /// The sender's `nonce`, given back to it.
     pub nonce: Option<Value>,
+    /// Whom it mentions; worked out when it is posted or edited.
+    pub mentions: Mentions,
+    /// Which marks in the text may mention somebody.
+    pub allowed_mentions: AllowedMentions,
+    /// Forwarded messages, as `message_snapshots`.
+    pub snapshots: Vec<Value>,
+    /// `sticker_items`.
+    pub stickers: Vec<Value>,
+    /// The webhook that posted it, under the name it used; [`Message::author_id`] is its id.
+    pub sender: Option<Sender>,
+    /// When it was pinned, Unix milliseconds.
+    pub pinned_at_ms: Option<u64>,
+    /// Its number in its thread.
+    pub position: Option<u32>,
 }
 
 /// An application with its bot user.
@@ -337,6 +386,13 @@ impl State {
     /// Who is in a voice channel.
     pub fn voice_states_in(&self, channel_id: u64) -> impl Iterator<Item = &VoiceState> {
         self.voice_states.values().filter(move |voice| voice.channel_id == channel_id)
+    }
+
+    /// Whether a user takes direct messages from another.
+    #[must_use]
+    pub fn takes_direct_messages(&self, user: u64, from: u64) -> bool {
+        let privacy = self.privacy.get(&user);
+        privacy.is_none_or(|privacy| !privacy.closed && !privacy.blocked.contains(&from))
     }
 
     /// The direct message channel of two users; makes it when there is none.

@@ -4,14 +4,17 @@ use std::collections::BTreeSet;
 
 use super::{
     BotFile, ChannelFile, ChannelKind, GuildFile, Id, MemberFile, OverwriteFile, Privileged,
-    RoleFile, Step, WorldFile,
+    RoleFile, Step, TagFile, WorldFile,
 };
 use crate::world::{
     default::{new_application, new_guild, new_member, new_user},
     dispatch::intents,
     membership::new_token,
     permissions::bits,
-    state::{BITRATES, Channel, Guild, Overwrite, Role, State, Target, kind, snowflake_ms},
+    state::{
+        BITRATES, Channel, Emoji, ForumTag, Guild, Overwrite, REQUIRE_TAG, Role, State, Sticker,
+        Target, kind, snowflake_ms,
+    },
 };
 
 /// Ids that the file leaves out count from here, in the order of the file.
@@ -148,7 +151,32 @@ impl Builder {
         for (at, channel) in file.channels.iter().enumerate() {
             self.channel(&place.field("channels").entry(at), channel, &guild)?;
         }
+        self.expressions(place, file, &mut guild)?;
+        if let Some(name) = &file.system_channel {
+            let found = self.state.channels_in(id).find(|channel| channel.name == *name);
+            let what = || format!("no channel is named `{name}`");
+            let found = found.ok_or_else(|| place.field("system_channel").wrong(what()))?;
+            guild.system_channel_id = Some(found.id);
+        }
         self.state.guilds.insert(id, guild);
+        Ok(())
+    }
+
+    fn expressions(
+        &mut self,
+        place: &Place,
+        file: &GuildFile,
+        guild: &mut Guild,
+    ) -> Result<(), Mistake> {
+        for (at, one) in file.emojis.iter().enumerate() {
+            let id = self.id(&place.field("emojis").entry(at), "id", one.id)?;
+            guild.emojis.insert(id, Emoji { id, name: one.name.clone(), animated: false });
+        }
+        for (at, one) in file.stickers.iter().enumerate() {
+            let id = self.id(&place.field("stickers").entry(at), "id", one.id)?;
+            let name = one.name.clone();
+            guild.stickers.insert(id, Sticker { id, name, ..Sticker::default() });
+        }
         Ok(())
     }
 
@@ -160,7 +188,9 @@ impl Builder {
         let permissions = permissions(&place.field("permissions"), &file.permissions)?;
         let position = i64::try_from(guild.roles.len()).unwrap_or(i64::MAX);
         let name = file.name.clone();
-        guild.roles.insert(id, Role { id, name, permissions, position, ..Role::default() });
+        let mentionable = file.mentionable;
+        let role = Role { id, name, permissions, position, mentionable, ..Role::default() };
+        guild.roles.insert(id, role);
         Ok(())
     }
 
@@ -197,8 +227,15 @@ impl Builder {
             overwrites,
             user_limit: file.user_limit,
             bitrate: file.bitrate,
+            nsfw: file.nsfw,
+            flags: if file.require_tag { REQUIRE_TAG } else { 0 },
+            tags: self.tags(place, &file.tags)?,
             ..Channel::default()
         };
+        if !channel.is_forum() && (file.require_tag || !channel.tags.is_empty()) {
+            let field = if channel.tags.is_empty() { "require_tag" } else { "tags" };
+            return Err(place.field(field).wrong("only forums have tags".to_owned()));
+        }
         if let Some(bitrate) = file.bitrate {
             let place = place.field("bitrate");
             if !channel.is_voice() {
@@ -211,6 +248,15 @@ impl Builder {
         }
         self.state.channels.insert(id, channel);
         Ok(())
+    }
+
+    fn tags(&mut self, place: &Place, files: &[TagFile]) -> Result<Vec<ForumTag>, Mistake> {
+        let mut tags = Vec::new();
+        for (at, tag) in files.iter().enumerate() {
+            let id = self.id(&place.field("tags").entry(at), "id", tag.id)?;
+            tags.push(ForumTag { id, name: tag.name.clone(), moderated: tag.moderated });
+        }
+        Ok(tags)
     }
 
     fn category(&self, place: &Place, guild_id: u64, name: &str) -> Result<u64, Mistake> {
@@ -284,6 +330,8 @@ impl ChannelKind {
             Self::Category => kind::CATEGORY,
             Self::Stage => kind::STAGE,
             Self::Forum => kind::FORUM,
+            Self::Media => kind::MEDIA,
+            Self::Announcement => kind::ANNOUNCEMENT,
         }
     }
 }
@@ -304,12 +352,17 @@ mod tests {
                     roles: [{ name: "staff", permissions: ["MOVE_MEMBERS", "MUTE_MEMBERS"] }],
                     channels: [
                         { name: "Rooms", type: "category" },
+                        { name: "help", type: "forum", id: 602, require_tag: true,
+                          tags: [{ name: "bug", id: 603 }, { name: "done", moderated: true }] },
+                        { name: "news", type: "announcement" }, { name: "art", type: "media" },
                         { name: "Lounge", type: "voice", id: 601, category: "Rooms", user_limit: 2, bitrate: 96000,
                           overwrites: [
                             { role: "@everyone", deny: ["CONNECT"] },
                             { member: "claw", allow: ["CONNECT"] },
                           ] },
                     ],
+                    emojis: [{ name: "wave", id: 604 }], stickers: [{ name: "hi" }],
+                    system_channel: "news",
                     members: [{ user: "claw" }, { user: "ben", nick: "B", roles: ["staff"] }],
                 }],
             }"#,
@@ -321,7 +374,13 @@ mod tests {
         assert_eq!(ben.global_name.as_deref(), Some("Ben B."));
         assert_eq!(bot.privileged_intents, intents::MESSAGE_CONTENT);
         assert_eq!(bot.flags, 1 << 19);
-        assert_eq!((lounge.kind, lounge.user_limit, lounge.position), (kind::VOICE, 2, 1));
+        assert_eq!((lounge.kind, lounge.user_limit, lounge.position), (kind::VOICE, 2, 4));
+        let forum = &state.channels[&602];
+        assert_eq!((forum.kind, forum.flags, forum.tags[0].id), (kind::FORUM, 1 << 4, 603));
+        assert!(!forum.tags[0].moderated && forum.tags[1].moderated);
+        let news = &state.channels[&guild.system_channel_id.unwrap()];
+        assert_eq!((news.kind, guild.emojis[&604].name.as_str()), (kind::ANNOUNCEMENT, "wave"));
+        assert_eq!(guild.stickers.values().next().map(|one| one.name.as_str()), Some("hi"));
         assert_eq!(lounge.bitrate(), 96_000);
         assert_eq!(lounge.parent_id.map(|id| state.channels[&id].name.as_str()), Some("Rooms"));
         assert_eq!(guild.members.len(), 3);

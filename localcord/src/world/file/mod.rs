@@ -213,6 +213,21 @@ struct GuildFile {
     channels: Vec<ChannelFile>,
     /// Everybody if left out; the owner is always one.
     members: Option<Vec<MemberFile>>,
+    /// Names of custom emoji.
+    #[serde(default)]
+    emojis: Vec<ExpressionFile>,
+    #[serde(default)]
+    stickers: Vec<ExpressionFile>,
+    /// Name of the channel where newcomers are announced.
+    system_channel: Option<String>,
+}
+
+/// An emoji or a sticker.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ExpressionFile {
+    name: String,
+    id: Option<Id>,
 }
 
 #[derive(Deserialize)]
@@ -222,6 +237,9 @@ struct RoleFile {
     id: Option<Id>,
     #[serde(default)]
     permissions: Vec<String>,
+    /// Anyone may mention it.
+    #[serde(default)]
+    mentionable: bool,
 }
 
 #[derive(Deserialize)]
@@ -241,6 +259,23 @@ struct ChannelFile {
     bitrate: Option<u32>,
     #[serde(default)]
     overwrites: Vec<OverwriteFile>,
+    #[serde(default)]
+    nsfw: bool,
+    /// The tags of a forum.
+    #[serde(default)]
+    tags: Vec<TagFile>,
+    /// Every post of the forum needs a tag.
+    #[serde(default)]
+    require_tag: bool,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct TagFile {
+    name: String,
+    id: Option<Id>,
+    #[serde(default)]
+    moderated: bool,
 }
 
 #[derive(Clone, Copy, Default, Deserialize)]
@@ -252,6 +287,8 @@ enum ChannelKind {
     Category,
     Stage,
     Forum,
+    Media,
+    Announcement,
 }
 
 #[derive(Deserialize)]
@@ -361,6 +398,18 @@ mod tests {
                 2,
                 75,
                 "either `role` or `member`",
+            ),
+            (
+                with("channels: [{ name: 'x', tags: [{ name: 't' }] }]"),
+                2,
+                62,
+                "guilds[0].channels[0].tags: only forums have tags",
+            ),
+            (
+                with("channels: [], system_channel: 'x'"),
+                2,
+                52,
+                "guilds[0].system_channel: no channel is named `x`",
             ),
             (
                 with("roles: [{ name: 'a' }, { name: 'a' }], channels: []"),

@@ -1,12 +1,14 @@
 //! Discord-shaped JSON of what is in the world.
 
-use std::collections::BTreeSet;
+mod channel;
+mod message;
+
+pub(crate) use self::channel::thread_member_json;
 
 use serde_json::{Value, json};
 
 use super::state::{
-    Application, Channel, Guild, Member, Message, Overwrite, Role, State, Target, User, VoiceState,
-    kind, snowflake_ms,
+    Application, Emoji, Guild, Member, Overwrite, Role, State, Target, User, VoiceState,
 };
 
 /// ISO 8601 with microseconds and offset, as Discord writes it.
@@ -79,7 +81,9 @@ impl Role {
 }
 
 impl Overwrite {
-    fn to_json(self) -> Value {
+    /// The overwrite object.
+    #[must_use]
+    pub fn to_json(self) -> Value {
         let (id, kind) = match self.target {
             Target::Role(id) => (id, 0),
             Target::Member(id) => (id, 1),
@@ -171,63 +175,6 @@ impl State {
         })
     }
 
-    /// The channel object; that of a direct message as `viewer` sees it: without itself among
-    /// the recipients.
-    #[must_use]
-    pub fn channel_json(&self, channel: &Channel, viewer: Option<u64>) -> Value {
-        let last = self.messages.get(&channel.id).and_then(|all| all.keys().next_back().copied());
-        let mut object = json!({
-            "id": channel.id.to_string(),
-            "type": channel.kind,
-            "flags": 0,
-        });
-        if channel.takes_messages() {
-            object["last_message_id"] = id_or_null(last);
-        }
-        let Some(guild_id) = channel.guild_id else {
-            let others = channel.recipients.iter().filter(|user| Some(**user) != viewer);
-            object["recipients"] = others.map(|user| self.user_json(*user)).collect();
-            return object;
-        };
-        object["guild_id"] = guild_id.to_string().into();
-        object["name"] = channel.name.clone().into();
-        object["parent_id"] = id_or_null(channel.parent_id);
-        object["rate_limit_per_user"] = 0.into();
-        if channel.is_thread() {
-            self.add_thread_fields(&mut object, channel);
-            return object;
-        }
-        object["position"] = channel.position.into();
-        object["nsfw"] = false.into();
-        object["topic"] = channel.topic.clone().into();
-        object["permission_overwrites"] =
-            channel.overwrites.iter().map(|overwrite| overwrite.to_json()).collect();
-        if channel.is_voice() {
-            object["bitrate"] = channel.bitrate().into();
-            object["user_limit"] = channel.user_limit.into();
-            object["rtc_region"] = Value::Null;
-        }
-        if channel.kind == kind::FORUM {
-            object["available_tags"] = json!([]);
-        }
-        object
-    }
-
-    fn add_thread_fields(&self, object: &mut Value, channel: &Channel) {
-        let made = timestamp(snowflake_ms(channel.id));
-        object["owner_id"] = id_or_null(channel.owner_id);
-        object["message_count"] = self.messages.get(&channel.id).map_or(0, |all| all.len()).into();
-        object["total_message_sent"] = object["message_count"].clone();
-        object["member_count"] = 1.into();
-        object["thread_metadata"] = json!({
-            "archived": false,
-            "auto_archive_duration": 1440,
-            "archive_timestamp": made,
-            "create_timestamp": made,
-            "locked": false,
-        });
-    }
-
     /// The guild object of `GET /guilds/{id}`.
     #[must_use]
     pub fn guild_json(&self, guild: &Guild) -> Value {
@@ -243,7 +190,7 @@ impl State {
             "default_message_notifications": 0,
             "description": null,
             "discovery_splash": null,
-            "emojis": [],
+            "emojis": guild.emojis.values().map(Emoji::to_json).collect::<Value>(),
             "explicit_content_filter": 0,
             "features": [],
             "icon": null,
@@ -263,9 +210,9 @@ impl State {
             "rules_channel_id": null,
             "safety_alerts_channel_id": null,
             "splash": null,
-            "stickers": [],
+            "stickers": guild.stickers.values().map(|one| one.to_json(guild.id)).collect::<Value>(),
             "system_channel_flags": 0,
-            "system_channel_id": null,
+            "system_channel_id": id_or_null(guild.system_channel_id),
             "vanity_url_code": null,
             "verification_level": 0,
             "widget_channel_id": null,
@@ -283,9 +230,10 @@ impl State {
         // Discord sends channels of which only the name may be known, too; threads it hides.
         let (threads, channels): (Vec<_>, Vec<_>) =
             self.channels_in(guild_id).partition(|channel| channel.is_thread());
-        let seen =
-            threads.into_iter().filter(|thread| self.channel_permissions(thread.id, viewer) != 0);
-        full["threads"] = seen.map(|thread| self.channel_json(thread, None)).collect();
+        let seen = threads.into_iter().filter(|thread| {
+            !thread.thread.archived && self.channel_permissions(thread.id, viewer) != 0
+        });
+        full["threads"] = seen.map(|thread| self.channel_json(thread, Some(viewer))).collect();
         full["channels"] = channels.into_iter().map(|one| self.channel_json(one, None)).collect();
         full["members"] =
             guild.members.values().map(|member| self.full_member(guild_id, member)).collect();
@@ -336,77 +284,6 @@ impl State {
             "request_to_speak_timestamp": voice.request_to_speak_ms.map(timestamp),
         })
     }
-
-    /// The message object of REST.
-    #[must_use]
-    pub fn message_json(&self, message: &Message) -> Value {
-        let mentioned = mentioned_users(&message.content);
-        let mut object = json!({
-            "id": message.id.to_string(),
-            "channel_id": message.channel_id.to_string(),
-            "author": self.user_json(message.author_id),
-            "type": message.kind,
-            "content": message.content,
-            "timestamp": timestamp(snowflake_ms(message.id)),
-            "edited_timestamp": message.edited_at_ms.map(timestamp),
-            "flags": message.flags,
-            "tts": message.tts,
-            "mention_everyone": false,
-            "mention_roles": [],
-            "mentions": mentioned.iter().filter_map(|user| self.users.get(user)).map(User::to_json).collect::<Value>(),
-            "attachments": message.attachments,
-            "embeds": message.embeds,
-            "components": message.components,
-            "pinned": false,
-        });
-        let optional = [
-            ("nonce", &message.nonce),
-            ("interaction_metadata", &message.interaction),
-            ("message_reference", &message.reference),
-        ];
-        for (field, value) in optional {
-            if let Some(value) = value {
-                object[field] = value.clone();
-            }
-        }
-        if let Some(id) = message.application_id {
-            object["application_id"] = id.to_string().into();
-            if message.interaction.is_some() {
-                object["webhook_id"] = id.to_string().into();
-            }
-        }
-        object
-    }
-
-    /// The message object of MESSAGE_CREATE and MESSAGE_UPDATE: with `guild_id` and `member`.
-    #[must_use]
-    pub fn message_event_json(&self, message: &Message) -> Value {
-        let mut object = self.message_json(message);
-        let guild_id = self.channels.get(&message.channel_id).and_then(|channel| channel.guild_id);
-        let Some(guild) = guild_id.and_then(|guild| self.guilds.get(&guild)) else { return object };
-        object["guild_id"] = guild.id.to_string().into();
-        if let Some(member) = guild.members.get(&message.author_id) {
-            object["member"] = self.partial_member(guild.id, member);
-        }
-        for mention in object["mentions"].as_array_mut().into_iter().flatten() {
-            let user = mention["id"].as_str().and_then(|id| id.parse().ok());
-            if let Some(member) = user.and_then(|user: u64| guild.members.get(&user)) {
-                mention["member"] = self.partial_member(guild.id, member);
-            }
-        }
-        object
-    }
-}
-
-/// The users behind `<@id>` and `<@!id>` in a text.
-fn mentioned_users(content: &str) -> BTreeSet<u64> {
-    let marks = content.split("<@").skip(1);
-    marks
-        .filter_map(|rest| {
-            let (id, _) = rest.strip_prefix('!').unwrap_or(rest).split_once('>')?;
-            id.parse().ok()
-        })
-        .collect()
 }
 
 #[cfg(test)]

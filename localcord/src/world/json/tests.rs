@@ -11,8 +11,9 @@ use twilight_model::{
 
 use super::*;
 use crate::world::{
-    bits,
+    Channel, Message, bits,
     default::{ADA, APPLICATION, BOT_USER, GENERAL, GUILD, LOUNGE, STAGE, default_state},
+    kind,
 };
 
 fn read<T: serde::de::DeserializeOwned>(value: &Value) -> T {
@@ -112,13 +113,14 @@ fn a_direct_message_names_the_other_side() {
 #[test]
 fn a_message_event_names_author_and_mentions() {
     let state = busy_state();
-    let message = Message {
+    let mut message = Message {
         id: GUILD,
         channel_id: GENERAL,
         author_id: ADA,
         content: format!("<@{BOT_USER}> <@!{BOT_USER}> <@5> <@x> <@"),
         ..Message::default()
     };
+    message.mentions = state.mentions_of(&message);
     let read: MessageCreate = read(&state.message_event_json(&message));
     assert_eq!(read.author.name, "ada");
     let mentions: Vec<u64> = read.mentions.iter().map(|mention| mention.id.get()).collect();

@@ -201,7 +201,8 @@ impl World {
         Ok(VoiceInvite { guild_id, channel_id, user_id, session_id, token, endpoint })
     }
 
-    fn leave(&self, state: &mut State, guild_id: u64, user_id: u64) {
+    /// Takes a user out of voice in a guild.
+    pub(super) fn leave(&self, state: &mut State, guild_id: u64, user_id: u64) {
         let Some(left) = state.voice_states.remove(&(guild_id, user_id)) else { return };
         if let Some(voice) = self.voice() {
             voice.dismiss(guild_id, user_id, DISCONNECTED);

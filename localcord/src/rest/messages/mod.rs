@@ -1,5 +1,11 @@
 //! Messages: send, read, list, edit, delete.
 
+mod allowed;
+pub(super) mod form;
+mod nonce;
+mod reference;
+mod send;
+
 use axum::{
     Extension, Json,
     extract::{Path, Query, State},
@@ -8,74 +14,28 @@ use axum::{
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use self::form::{COMPONENTS_V2, SENDABLE, SUPPRESS_EMBEDS};
+pub(crate) use self::send::send;
+pub(super) use self::{
+    nonce::Nonces,
+    send::{drafted, may_write, unless_archived},
+};
 use super::{
     Rest,
     body::{JsonBody, MessageBody},
     channels::visible,
     error::{ApiError, Form},
     gate::Caller,
-    message_form::{self, COMPONENTS_V2, SENDABLE},
     snowflake, voice_message,
 };
-use crate::world::{self, Message, MessageChange, bits, intents};
+use crate::world::{
+    self, Message, MessageChange, bits, hide_content, intents, message_kind, snowflake_ms,
+};
 
-/// A reply.
-const REPLY: u8 = 19;
-/// Messages looked through for the same nonce.
-const NONCE_WINDOW: usize = 100;
+/// What can be deleted in bulk: messages of the last 14 days.
+const YOUNG_MS: u64 = 14 * 24 * 60 * 60 * 1000;
 
 type Answer = Result<Json<Value>, ApiError>;
-
-/// Sends a message as a user who wants to write in a channel, after all checks.
-///
-/// # Errors
-/// The channel, the user's permissions or the message are not as they must be.
-pub(crate) fn send(
-    rest: &Rest,
-    author: u64,
-    channel: u64,
-    body: MessageBody,
-) -> Result<Message, ApiError> {
-    message_form::check_new(&body.json, body.files.len())?;
-    let names_files = body.json.pointer("/attachments/0/uploaded_filename").is_some();
-    let reference = rest.world.read(|state| {
-        may_write(state, author, channel, names_files || !body.files.is_empty())?;
-        voice_message::may_send(state, author, channel, &body.json)?;
-        find_reference(state, channel, &body.json)
-    })?;
-    if let Some(sent) = same_nonce(rest, author, channel, &body.json) {
-        return Ok(sent);
-    }
-    let mut files = body.files;
-    files.extend(rest.uploaded_files(author, channel, &body.json)?);
-    voice_message::check(&body.json, &files)?;
-    rest.forget_uploads(&body.json);
-    let mut attachments = rest.keep_files(channel, files, body.json.get("attachments"));
-    voice_message::describe(&mut attachments, &body.json);
-    let kind = if reference.is_some() { REPLY } else { 0 };
-    let message = Message {
-        channel_id: channel,
-        author_id: author,
-        kind,
-        attachments,
-        reference,
-        ..drafted(&body.json)
-    };
-    Ok(rest.world.create_message(message))
-}
-
-/// A message with what a checked body says.
-pub(super) fn drafted(body: &Value) -> Message {
-    Message {
-        content: text(body, "content").unwrap_or_default(),
-        flags: message_form::flags(body) & SENDABLE & !message_form::EPHEMERAL,
-        tts: body.get("tts").and_then(Value::as_bool).unwrap_or(false),
-        embeds: embeds(body).unwrap_or_default(),
-        components: array(body, "components").unwrap_or_default(),
-        nonce: body.get("nonce").filter(|nonce| !nonce.is_null()).cloned(),
-        ..Message::default()
-    }
-}
 
 fn text(body: &Value, field: &str) -> Option<String> {
     body.get(field).map(|value| value.as_str().unwrap_or_default().to_owned())
@@ -96,108 +56,43 @@ fn embeds(body: &Value) -> Option<Vec<Value>> {
     Some(embeds)
 }
 
-/// Whether a user may post to a channel, with files or without.
-pub(super) fn may_write(
-    state: &world::State,
-    author: u64,
-    channel: u64,
-    files: bool,
-) -> Result<(), ApiError> {
-    let place = visible(state, author, channel)?;
-    if !place.takes_messages() {
-        return Err(ApiError::wrong_channel_type());
-    }
-    let mut needed = match place.is_thread() {
-        true => bits::SEND_MESSAGES_IN_THREADS,
-        false => bits::SEND_MESSAGES,
-    };
-    if files {
-        needed |= bits::ATTACH_FILES;
-    }
-    if state.may(author, channel, needed) { Ok(()) } else { Err(ApiError::missing_permissions()) }
-}
-
-/// The `message_reference` as the message keeps it.
-fn find_reference(
-    state: &world::State,
-    channel: u64,
-    body: &Value,
-) -> Result<Option<Value>, ApiError> {
-    let Some(reference) = body.get("message_reference").filter(|value| value.is_object()) else {
-        return Ok(None);
-    };
-    let id = reference.get("message_id").and_then(Value::as_str).unwrap_or_default();
-    let id = snowflake("message_reference.message_id", id)?;
-    if state.messages.get(&channel).is_some_and(|all| all.contains_key(&id)) {
-        let guild = state.channels.get(&channel).and_then(|place| place.guild_id);
-        let mut full = json!({
-            "type": 0,
-            "message_id": id.to_string(),
-            "channel_id": channel.to_string(),
-        });
-        if let Some(guild) = guild {
-            full["guild_id"] = guild.to_string().into();
-        }
-        return Ok(Some(full));
-    }
-    if reference.get("fail_if_not_exists").and_then(Value::as_bool) == Some(false) {
-        return Ok(None);
-    }
-    let mut form = Form::default();
-    form.wrong("message_reference", "REPLIES_UNKNOWN_MESSAGE", "Unknown message");
-    Err(form.refusal())
-}
-
-/// With `enforce_nonce` a message that was sent already is given back instead of sent twice.
-fn same_nonce(rest: &Rest, author: u64, channel: u64, body: &Value) -> Option<Message> {
-    let enforced = body.get("enforce_nonce").and_then(Value::as_bool).unwrap_or(false);
-    let nonce = body.get("nonce").filter(|nonce| enforced && !nonce.is_null())?;
-    rest.world.read(|state| {
-        let recent = state.messages.get(&channel)?.values().rev().take(NONCE_WINDOW);
-        let mut same = recent.filter(|one| one.author_id == author);
-        same.find(|one| one.nonce.as_ref() == Some(nonce)).cloned()
-    })
-}
-
 impl Rest {
-    /// The message as REST shows it: with its reactions and the message it replies to.
+    /// The message as REST shows it: with its reactions.
     pub(crate) fn shown(&self, state: &world::State, message: &Message) -> Value {
+        self.shown_with(state, message, None)
+    }
+
+    fn shown_with(&self, state: &world::State, message: &Message, viewer: Option<u64>) -> Value {
         let mut object = state.message_json(message);
-        let reactions = self.reactions().of(message.id, None);
+        let reactions = self.reactions().of(message.id, viewer);
         if !reactions.is_null() {
             object["reactions"] = reactions;
         }
-        if message.kind == REPLY {
-            let id = message.reference.as_ref().and_then(|one| one["message_id"].as_str());
-            let replied = id
-                .and_then(|id| id.parse().ok())
-                .and_then(|id: u64| state.messages.get(&message.channel_id)?.get(&id));
-            object["referenced_message"] =
-                replied.map_or(Value::Null, |replied| state.message_json(replied));
-        }
         object
     }
 
-    /// The message as a bot sees it: contents of others need the MESSAGE_CONTENT intent.
-    fn shown_to(&self, state: &world::State, caller: Caller, message: &Message) -> Value {
-        let mut object = self.shown(state, message);
-        let channel = state.channels.get(&message.channel_id);
-        let in_guild = channel.is_some_and(|channel| channel.guild_id.is_some());
-        let allowed = state
-            .applications
-            .get(&caller.application_id)
-            .is_some_and(|app| app.privileged_intents & intents::MESSAGE_CONTENT != 0);
-        let me = caller.bot_id.to_string();
-        let mentions = object["mentions"].as_array();
-        let mentioned = mentions.is_some_and(|all| all.iter().any(|user| user["id"] == me));
-        if in_guild && !allowed && message.author_id != caller.bot_id && !mentioned {
-            object["content"] = "".into();
-            for field in ["embeds", "components", "attachments"] {
-                object[field] = json!([]);
-            }
+    /// The message as a user sees it: for bots contents of others need the MESSAGE_CONTENT intent.
+    pub(super) fn shown_to(&self, state: &world::State, user: u64, message: &Message) -> Value {
+        let mut object = self.shown_with(state, message, Some(user));
+        if !reads_everything(state, user, message.channel_id) {
+            hide_content(&mut object, user);
         }
         object
     }
+}
+
+/// Nothing is hidden from people, in direct messages, and from bots with the content intent.
+fn reads_everything(state: &world::State, user: u64, channel: u64) -> bool {
+    let in_guild = state.channels.get(&channel).is_some_and(|place| place.guild_id.is_some());
+    let privileged = state.application_of(user).map(|application| application.privileged_intents);
+    !in_guild || privileged.is_none_or(|intents| intents & intents::MESSAGE_CONTENT != 0)
+}
+
+/// Whether a user may read what a message says.
+fn may_read_content(state: &world::State, user: u64, message: &Message) -> bool {
+    reads_everything(state, user, message.channel_id)
+        || message.author_id == user
+        || message.mentions.users.contains(&user)
 }
 
 /// `POST /channels/{channel}/messages`
@@ -209,8 +104,11 @@ pub(super) async fn create(
 ) -> Answer {
     let channel = snowflake("channel_id", &channel)?;
     let sent = send(&rest, caller.bot_id, channel, body)?;
-    Ok(Json(rest.world.read(|state| rest.shown(state, &sent))))
+    Ok(Json(rest.world.read(|state| rest.shown_to(state, caller.bot_id, &sent))))
 }
+
+/// Messages in one list.
+const MOST_LISTED: usize = 100;
 
 /// `?limit=&before=&after=&around=`
 #[derive(Debug, Deserialize)]
@@ -222,16 +120,17 @@ pub(crate) struct ListQuery {
 }
 
 impl ListQuery {
-    /// The messages asked for, newest first.
+    /// The messages asked for, newest first; `most` of them at once.
     pub(crate) fn pick<'a>(
         &self,
         state: &'a world::State,
         channel: u64,
+        most: usize,
     ) -> Result<Vec<&'a Message>, ApiError> {
         let limit = self.limit.unwrap_or(50);
-        if !(1..=100).contains(&limit) {
+        if !(1..=most).contains(&limit) {
             let mut form = Form::default();
-            let message = "int value should be between 1 and 100.";
+            let message = format!("int value should be between 1 and {most}.");
             form.wrong("limit", "NUMBER_TYPE_MAX", message);
             return Err(form.refusal());
         }
@@ -263,11 +162,11 @@ pub(super) async fn list(
     let channel = snowflake("channel_id", &channel)?;
     rest.world.read(|state| {
         visible(state, caller.bot_id, channel)?;
-        let found = query.pick(state, channel)?;
+        let found = query.pick(state, channel, MOST_LISTED)?;
         if !state.may(caller.bot_id, channel, bits::READ_MESSAGE_HISTORY) {
             return Ok(Json(json!([])));
         }
-        Ok(Json(found.into_iter().map(|one| rest.shown_to(state, caller, one)).collect()))
+        Ok(Json(found.into_iter().map(|one| rest.shown_to(state, caller.bot_id, one)).collect()))
     })
 }
 
@@ -299,7 +198,7 @@ pub(super) async fn read(
         if !state.may(caller.bot_id, place.0, bits::READ_MESSAGE_HISTORY) {
             return Err(ApiError::missing_permissions());
         }
-        Ok(Json(rest.shown_to(state, caller, message)))
+        Ok(Json(rest.shown_to(state, caller.bot_id, message)))
     })
 }
 
@@ -314,13 +213,12 @@ pub(super) fn change(
 ) -> Result<MessageChange, ApiError> {
     voice_message::may_edit(message.flags)?;
     let was_v2 = message.flags & COMPONENTS_V2 != 0;
-    message_form::check_changes(&body.json, body.files.len(), was_v2)?;
+    form::check_changes(&body.json, body.files.len(), was_v2)?;
     let attachments = changed_attachments(rest, message, &body);
-    let settable = message_form::flags(&body.json) & SENDABLE;
+    let settable = form::flags(&body.json) & SENDABLE;
     let flags = body.json.get("flags").is_some_and(Value::is_u64).then_some(
         // Neither can be taken away, and who sees the message cannot be changed.
-        (settable & !message_form::EPHEMERAL)
-            | (message.flags & (COMPONENTS_V2 | message_form::EPHEMERAL)),
+        (settable & !form::EPHEMERAL) | (message.flags & (COMPONENTS_V2 | form::EPHEMERAL)),
     );
     let change = MessageChange {
         content: text(&body.json, "content"),
@@ -328,6 +226,7 @@ pub(super) fn change(
         components: array(&body.json, "components"),
         attachments,
         flags,
+        allowed_mentions: allowed::read(&body.json),
         first_answer: false,
     };
     if leaves_nothing(message, &change) {
@@ -367,14 +266,42 @@ pub(super) async fn edit(
     body: MessageBody,
 ) -> Answer {
     let place = place(&channel, &message)?;
-    let before = rest.world.read(|state| found(state, caller.bot_id, place).cloned())?;
-    if before.author_id != caller.bot_id {
-        return Err(ApiError::not_the_author());
-    }
-    let change = change(&rest, &before, body)?;
+    let before = rest.world.read(|state| {
+        let message = found(state, caller.bot_id, place)?;
+        unless_archived(state, place.0)?;
+        Ok::<_, ApiError>(message.clone())
+    })?;
+    let change = if before.author_id == caller.bot_id {
+        if !message_kind::is_written(before.kind) {
+            return Err(ApiError::system_message());
+        }
+        change(&rest, &before, body)?
+    } else {
+        rest.world.read(|state| moderation(state, caller.bot_id, &before, &body.json))?
+    };
     let edited = rest.world.edit_message(place.0, place.1, change);
     let edited = edited.map_err(|_| ApiError::unknown_message())?;
-    Ok(Json(rest.world.read(|state| rest.shown(state, &edited))))
+    Ok(Json(rest.world.read(|state| rest.shown_to(state, caller.bot_id, &edited))))
+}
+
+/// What may change about the message of another: with MANAGE_MESSAGES, whether its embeds are
+/// shown.
+fn moderation(
+    state: &world::State,
+    user: u64,
+    message: &Message,
+    body: &Value,
+) -> Result<MessageChange, ApiError> {
+    let fields = body.as_object().ok_or_else(ApiError::not_json)?;
+    let flags = body["flags"].as_u64();
+    let Some(flags) = flags.filter(|_| fields.keys().all(|field| field == "flags")) else {
+        return Err(ApiError::not_the_author());
+    };
+    if !state.may(user, message.channel_id, bits::MANAGE_MESSAGES) {
+        return Err(ApiError::missing_permissions());
+    }
+    let flags = Some((message.flags & !SUPPRESS_EMBEDS) | (flags & SUPPRESS_EMBEDS));
+    Ok(MessageChange { flags, first_answer: true, ..MessageChange::default() })
 }
 
 /// `DELETE /channels/{channel}/messages/{message}`
@@ -386,12 +313,15 @@ pub(super) async fn delete(
     let place = place(&channel, &message)?;
     rest.world.read(|state| {
         let message = found(state, caller.bot_id, place)?;
+        unless_archived(state, place.0)?;
+        if !is_deletable(message.kind) {
+            return Err(ApiError::system_message());
+        }
         if message.author_id == caller.bot_id {
             return Ok(());
         }
         if state.channels.get(&place.0).is_some_and(|channel| channel.guild_id.is_none()) {
-            let why = "Cannot execute action on a DM channel";
-            return Err(ApiError::new(StatusCode::FORBIDDEN, 50_003, why));
+            return Err(ApiError::direct_message());
         }
         let moderator = state.may(caller.bot_id, place.0, bits::MANAGE_MESSAGES);
         if moderator { Ok(()) } else { Err(ApiError::missing_permissions()) }
@@ -399,6 +329,12 @@ pub(super) async fn delete(
     let deleted = rest.world.delete_message(place.0, place.1);
     deleted.map_err(|_| ApiError::unknown_message())?;
     Ok(StatusCode::NO_CONTENT)
+}
+
+/// "Message Types": what tells of a thread's people, name and beginning stays.
+fn is_deletable(kind: u8) -> bool {
+    use message_kind::{NAME_CHANGE, RECIPIENT_ADD, THREAD_STARTER};
+    !matches!(kind, RECIPIENT_ADD | NAME_CHANGE | THREAD_STARTER)
 }
 
 /// `POST /channels/{channel}/messages/bulk-delete`: 2 to 100 messages, needs MANAGE_MESSAGES.
@@ -416,14 +352,24 @@ pub(super) async fn delete_many(
         let why = "You can only bulk delete between 2 and 100 messages.";
         return Err(ApiError::new(StatusCode::BAD_REQUEST, 50_016, why));
     }
+    let ids = ids.iter().map(|id| snowflake("messages", id.as_str().unwrap_or_default()));
+    let ids = ids.collect::<Result<Vec<u64>, _>>()?;
     rest.world.read(|state| {
-        visible(state, caller.bot_id, channel)?;
-        let moderator = state.may(caller.bot_id, channel, bits::MANAGE_MESSAGES);
-        if moderator { Ok(()) } else { Err(ApiError::missing_permissions()) }
+        let place = visible(state, caller.bot_id, channel)?;
+        if place.guild_id.is_none() {
+            return Err(ApiError::direct_message());
+        }
+        if !state.may(caller.bot_id, channel, bits::MANAGE_MESSAGES) {
+            return Err(ApiError::missing_permissions());
+        }
+        unless_archived(state, channel)
     })?;
-    for id in ids.iter().filter_map(Value::as_str) {
-        // Discord does not complain about messages that are gone.
-        let _ = rest.world.delete_message(channel, snowflake("messages", id)?);
+    let oldest = world::now_ms().saturating_sub(YOUNG_MS);
+    if ids.iter().any(|id| snowflake_ms(*id) < oldest) {
+        let why = "You can only bulk delete messages that are under 14 days old.";
+        return Err(ApiError::new(StatusCode::BAD_REQUEST, 50_034, why));
     }
+    // Discord does not complain about messages that are gone.
+    rest.world.delete_messages(channel, &ids);
     Ok(StatusCode::NO_CONTENT)
 }

@@ -4,7 +4,10 @@ use std::collections::HashSet;
 
 use serde_json::Value;
 
-use super::error::{ApiError, Form};
+use super::{
+    super::error::{ApiError, Form},
+    allowed,
+};
 
 /// Only the user who called the command sees it.
 pub(crate) const EPHEMERAL: u64 = 1 << 6;
@@ -12,7 +15,10 @@ pub(crate) const EPHEMERAL: u64 = 1 << 6;
 pub(crate) const LOADING: u64 = 1 << 7;
 /// Made of components alone.
 pub(crate) const COMPONENTS_V2: u64 = 1 << 15;
-const SUPPRESS_EMBEDS: u64 = 1 << 2;
+/// Embeds are not shown.
+pub(crate) const SUPPRESS_EMBEDS: u64 = 1 << 2;
+/// It forwards another one.
+pub(crate) const HAS_SNAPSHOT: u64 = 1 << 14;
 const SUPPRESS_NOTIFICATIONS: u64 = 1 << 12;
 /// A sound with a play button and a curve.
 pub(crate) const VOICE_MESSAGE: u64 = 1 << 13;
@@ -26,6 +32,7 @@ const MOST_FIELDS: usize = 25;
 const MOST_EMBED_CHARACTERS: usize = 6000;
 const MOST_FILES: usize = 10;
 const MOST_ROWS: usize = 5;
+const MOST_STICKERS: usize = 3;
 const MOST_COMPONENTS_V2: usize = 40;
 const ACTION_ROW: u64 = 1;
 const LINK_STYLE: u64 = 5;
@@ -68,7 +75,7 @@ pub(crate) fn is_empty(body: &Value) -> bool {
 }
 
 /// Reference type 1 forwards another message.
-fn is_forward(reference: &Value) -> bool {
+pub(super) fn is_forward(reference: &Value) -> bool {
     reference.get("type").and_then(Value::as_u64) == Some(1)
 }
 
@@ -79,6 +86,11 @@ fn check_fields(body: &Value, files: usize, v2: bool) -> Result<(), ApiError> {
     let mut form = Form::default();
     check_content(&mut form, body);
     check_nonce(&mut form, body);
+    allowed::check(&mut form, body);
+    if body["sticker_ids"].as_array().is_some_and(|ids| ids.len() > MOST_STICKERS) {
+        let message = format!("Must be {MOST_STICKERS} or fewer in length.");
+        form.wrong("sticker_ids", "BASE_TYPE_MAX_LENGTH", message);
+    }
     if body.get("flags").is_some_and(|flags| !flags.is_null() && !flags.is_u64()) {
         form.wrong("flags", "NUMBER_TYPE_COERCE", "Value is not int.");
     }
@@ -276,6 +288,11 @@ mod tests {
             (json!({ "components": [text], "flags": COMPONENTS_V2 }), 0, true),
             (json!({ "components": [text], "content": "c", "flags": COMPONENTS_V2 }), 0, false),
             (json!({ "components": vec![text.clone(); 41], "flags": COMPONENTS_V2 }), 0, false),
+            (json!({ "sticker_ids": ["1"] }), 0, true),
+            (json!({ "sticker_ids": ["1", "2", "3", "4"] }), 0, false),
+            (json!({ "message_reference": { "type": 1 } }), 0, true),
+            (json!({ "message_reference": { "type": 0 } }), 0, false),
+            (json!({ "content": "c", "allowed_mentions": { "parse": ["all"] } }), 0, false),
             (json!({ "content": "c", "flags": "x" }), 0, false),
             (json!({ "content": "c", "nonce": "n".repeat(26) }), 0, false),
         ];
