@@ -1,10 +1,19 @@
 //! Wiring: from a checked configuration to running parts, and back down in order.
 
-use std::{future::Future, net::SocketAddr, path::Path, pin::pin, sync::Arc};
+use std::{
+    future::Future,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    pin::pin,
+    sync::Arc,
+};
 
 use clawvoice_config::{Account, Config, Disabled, Effect};
 use clawvoice_session::timeline::{Level, Record};
-use clawvoice_text::shell::gateway::{GatewayFailure, GatewayMonitor, GatewayStatus, ShardStatus};
+use clawvoice_text::shell::{
+    desk::TextMonitor,
+    gateway::{GatewayFailure, GatewayMonitor, GatewayStatus, ShardStatus},
+};
 use clawvoice_voice::shell::clock::SessionClock;
 use futures_util::future::select_all;
 use tokio::{sync::mpsc, task::JoinHandle};
@@ -15,6 +24,7 @@ use crate::{
     health::{self, Bound, Door, GatewayHealth, Watch},
     printer::Failure,
     supervisor,
+    text::TextStore,
     timeline::TimelineWriter,
 };
 
@@ -25,6 +35,8 @@ const RECORDS: usize = 4_096;
 pub(crate) struct Options<'a> {
     /// A file for every timeline record.
     pub(crate) timeline: Option<&'a Path>,
+    /// The configuration's file, which commands may change.
+    pub(crate) config: Option<PathBuf>,
     /// Where health, metrics and the dashboard are served.
     pub(crate) health: Option<SocketAddr>,
 }
@@ -54,12 +66,19 @@ pub(crate) async fn run(
     let (records, writer) = start_timeline(options.timeline, watch.clone())?;
     let _ = records.try_send(process_started(clock));
     let agent = agent::start(&config).await?;
-    let shared = Shared { clock, watch: watch.clone(), agent: Arc::clone(&agent) as _, records };
+    let text = TextStore::open(&config, options.config.clone()).await?;
+    let shared = Shared {
+        clock,
+        watch: watch.clone(),
+        agent: Arc::clone(&agent) as _,
+        text: text.clone(),
+        records,
+    };
     let mut bots = Vec::new();
     let mut outcome = Ok(());
     for (account, monitor) in accounts.iter().zip(monitors) {
         let own = of_account(&config, account);
-        match Bot::start(&account.id, &own, &shared, monitor).await {
+        match Bot::start(&account.id, &own, &shared, monitor, TextMonitor::default()).await {
             Ok(started) => bots.push(started),
             // The others run all the same.
             Err(failure) => {
@@ -91,6 +110,7 @@ pub(crate) async fn run(
         }
     }
     agent.close().await;
+    text.close().await;
     let _ = writer.await;
     outcome
 }

@@ -6,7 +6,9 @@ use clawvoice_config::{Account, Config};
 use clawvoice_session::{
     ChannelId, GuildId, UserId, access::Policy, agent::Agent, timeline::Record,
 };
+use clawvoice_text::control::ControlRules;
 use clawvoice_text::shell::{
+    desk::TextMonitor,
     gateway::{
         self, CommandScope, DiscordRest, GatewayChannels, GatewayFailure, GatewayMonitor,
         PresenceInput, RuntimeHealth,
@@ -36,6 +38,7 @@ use crate::{
     printer::Failure,
     provider::{self, RunningProvider},
     speech,
+    text::{self, Text, TextStore},
 };
 
 /// Main gateway events that may wait for voice; the gateway waits when it is full.
@@ -52,6 +55,7 @@ pub(crate) struct Shared {
     pub(crate) clock: SessionClock,
     pub(crate) watch: Watch,
     pub(crate) agent: Arc<dyn Agent>,
+    pub(crate) text: TextStore,
     pub(crate) records: mpsc::Sender<Record>,
 }
 
@@ -62,6 +66,7 @@ pub(crate) struct Bot {
     /// Where it is.
     pub(crate) voice: PresenceHandle,
     presence: JoinHandle<()>,
+    text: Text,
     provider: Option<RunningProvider>,
     can_talk: bool,
     live: watch::Sender<Arc<Config>>,
@@ -87,6 +92,7 @@ impl Bot {
         config: &Config,
         shared: &Shared,
         monitor: GatewayMonitor,
+        text_monitor: TextMonitor,
     ) -> Result<(Self, Running), Failure> {
         let rest = rest(config)?;
         let settings = gateway_settings(config, rest.clone())?;
@@ -106,7 +112,7 @@ impl Bot {
             requests,
             records: shared.records.clone(),
             stage: Some(Arc::new(StageRequests::new(rest.clone()))),
-            lookups: Some(Arc::new(Lookups::new(rest))),
+            lookups: Some(Arc::new(Lookups::new(rest.clone()))),
         };
         let (voice, presence) =
             start_voice(config, provider.as_ref(), speech, shared, live.subscribe(), ends);
@@ -115,14 +121,35 @@ impl Bot {
         channels.monitor = monitor;
         channels.policy = policy.subscribe();
         channels.presence = Some(look.subscribe());
+        let (text, ends) = text::start(
+            id,
+            live.subscribe(),
+            rest,
+            Arc::clone(&shared.agent),
+            &shared.text,
+            text_monitor,
+        );
+        channels.text = Some(ends.feed);
+        channels.slash = Some(ends.slash);
         let (stop, stopped) = oneshot::channel::<()>();
         let running = tokio::spawn(gateway::run(settings, channels, async {
             // A bot that is dropped stops as one that is told to.
             let _ = stopped.await;
         }));
         let id = id.to_owned();
-        let bot =
-            Self { id, voice, presence, provider, can_talk, live, policy, look, health, stop };
+        let bot = Self {
+            id,
+            voice,
+            presence,
+            text,
+            provider,
+            can_talk,
+            live,
+            policy,
+            look,
+            health,
+            stop,
+        };
         Ok((bot, running))
     }
 
@@ -149,6 +176,7 @@ impl Bot {
         // Somebody may still hold a handle; what was to be done is done. A panic is in the log.
         self.presence.abort();
         let _ = self.presence.await;
+        self.text.stop().await;
         if let Some(RunningProvider { local: Some(local), .. }) = self.provider {
             local.shutdown().await;
         }
@@ -292,11 +320,8 @@ fn gateway_settings(
             message_content: discord.intents.message_content,
         },
         voice: discord.voice.enabled && discord.intents.voice_states,
-        commands: if discord.commands.native && discord.voice.enabled {
-            CommandScope::Global
-        } else {
-            CommandScope::Off
-        },
+        text: Some(ControlRules::of(config, discord)),
+        commands: if discord.commands.native { CommandScope::Global } else { CommandScope::Off },
         rest,
         connection: connection::settings(config, discord),
     })

@@ -18,6 +18,7 @@ mod provider;
 mod reload;
 mod speech;
 mod supervisor;
+mod text;
 mod timeline;
 
 use std::process::ExitCode;

@@ -56,6 +56,7 @@ pub(crate) fn measure() -> anyhow::Result<()> {
         application_id: None,
         intents: IntentSettings { voice_states: true, ..IntentSettings::default() },
         voice: true,
+        text: None,
         commands: CommandScope::Off,
         connection: ConnectionSettings::default(),
         rest: rest.context("localcord's address is none")?,

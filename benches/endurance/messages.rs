@@ -199,9 +199,11 @@ fn listen(server: &Server) -> (Answers, watch::Receiver<usize>) {
             let numbers = content.split("number ").skip(1);
             let numbers = numbers.filter_map(|rest| rest.split(';').next()?.parse().ok());
             let mut written = written.lock().await;
-            written.extend(channel.into_iter().flat_map(|channel| {
-                numbers.clone().map(move |number: usize| (channel, number))
-            }));
+            written.extend(
+                channel.into_iter().flat_map(|channel| {
+                    numbers.clone().map(move |number: usize| (channel, number))
+                }),
+            );
             count.send_replace(written.len());
         }
     });
@@ -209,11 +211,7 @@ fn listen(server: &Server) -> (Answers, watch::Receiver<usize>) {
 }
 
 /// Starts the agent, kills it, starts it again; at the end it stays.
-async fn kill(
-    place: Arc<Place>,
-    ended: watch::Receiver<bool>,
-    seed: u64,
-) -> anyhow::Result<usize> {
+async fn kill(place: Arc<Place>, ended: watch::Receiver<bool>, seed: u64) -> anyhow::Result<usize> {
     let mut rng = SmallRng::seed_from_u64(seed);
     let mut kills = 0;
     loop {

@@ -204,7 +204,7 @@ fn set(file: &Path, path: &KeyPath, value: &str, as_json: bool) -> Result<(), Fa
 }
 
 /// What is no JSON5 is a text, and so is a number where a text or an id belongs.
-fn payload(path: &KeyPath, value: &str) -> Result<Payload, Failure> {
+pub(crate) fn payload(path: &KeyPath, value: &str) -> Result<Payload, Failure> {
     let declared = declarations();
     let kind = declared.of(&path.to_string()).and_then(|(_, known)| known.kind.clone());
     let parsed = Payload::json5(value, Path::new("VALUE")).ok();

@@ -36,7 +36,11 @@ pub(crate) fn run(args: &GatewayArgs) -> Result<(), Failure> {
     let outcome = runtime.block_on(async {
         let signals = Signals::install()?;
         tracing::info!(config = %file.display(), "clawvoice {}", env!("CARGO_PKG_VERSION"));
-        let options = app::Options { timeline: args.timeline.as_deref(), health: args.health };
+        let options = app::Options {
+            timeline: args.timeline.as_deref(),
+            config: Some(file.clone()),
+            health: args.health,
+        };
         let reloads = reload::watch(file, signals.hangup()?);
         app::run(config, options, reloads, signals.wait()).await
     });

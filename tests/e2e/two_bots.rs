@@ -81,6 +81,7 @@ impl Account {
                 ..gateway::IntentSettings::default()
             },
             voice: true,
+            text: None,
             commands: CommandScope::Off,
             connection: gateway::ConnectionSettings::default(),
             rest,

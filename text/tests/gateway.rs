@@ -204,6 +204,7 @@ fn start_showing(fake: &Fake, line: Option<watch::Receiver<PresenceInput>>) -> R
         application_id: Some(6),
         intents: IntentSettings { voice_states: true, ..IntentSettings::default() },
         voice: true,
+        text: None,
         commands: CommandScope::Global,
         connection: ConnectionSettings::default(),
         rest,

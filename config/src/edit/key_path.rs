@@ -40,8 +40,9 @@ impl KeyPath {
         Self(steps)
     }
 
-    /// Where every path begins.
-    pub(crate) const fn root() -> Self {
+    /// Where every path begins: the whole file.
+    #[must_use]
+    pub const fn root() -> Self {
         Self(Vec::new())
     }
 }

@@ -96,6 +96,11 @@ pub struct Usage {
 pub enum AgentEvent {
     /// The run began: what was before it in the session is over.
     Started,
+    /// A tool is used, and what was written until then is complete.
+    Tool {
+        /// The tool's name.
+        name: String,
+    },
     /// The next piece of the answer's text.
     Text(String),
     /// The run is over, with all of its text; empty: the agent chose to say nothing.

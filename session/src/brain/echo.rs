@@ -9,9 +9,11 @@ use crate::agent::Usage;
 /// `You said: <words>`; of several messages since the last answer, each.
 #[must_use]
 pub fn answer(request: &ModelRequest) -> ModelAnswer {
-    let asked = request.messages.iter().rev().take_while(|m| {
-        matches!(m, Message::User { .. } | Message::Context(_))
-    });
+    let asked = request
+        .messages
+        .iter()
+        .rev()
+        .take_while(|m| matches!(m, Message::User { .. } | Message::Context(_)));
     let mut words: Vec<&str> = asked
         .map(|message| match message {
             Message::User { text, .. } => text.trim(),

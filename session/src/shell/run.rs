@@ -313,6 +313,7 @@ impl Run {
     ) -> Vec<Message> {
         if let Some(first) = calls.first() {
             line.activity(RunActivity::Tool(first.name.clone()));
+            self.report(AgentEvent::Tool { name: first.name.clone() }).await;
         }
         // Tasks, so that a tool that panics ends its own call only. Dropped together with the run.
         let mut running = JoinSet::new();

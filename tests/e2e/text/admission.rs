@@ -42,7 +42,8 @@ async fn strangers_are_told_a_code_once_and_let_in_by_it() {
     assert!(code.chars().all(|c| c.is_ascii_alphanumeric() && !"0O1I".contains(c)), "{code}");
     chat.whispers(ADA, "hello again?").await;
     agent.logs("dm-pairing-required").await;
-    let (three, four) = (chat.scene.server.world().add_human("dan"), chat.scene.server.world().add_human("eve"));
+    let (three, four) =
+        (chat.scene.server.world().add_human("dan"), chat.scene.server.world().add_human("eve"));
     for human in [BEN, three] {
         let from = chat.position();
         chat.whispers(human, "hello?").await;
@@ -76,7 +77,8 @@ async fn of_several_bots_the_one_that_is_mentioned_answers() {
     assert_eq!(said["channel_id"], GENERAL.to_string());
     chat.writes(ADA, GENERAL, &at_bot("and you?")).await;
     chat.bot("You said: and you?").await;
-    let answers = chat.all("MESSAGE_CREATE", |it| it["content"].as_str().unwrap().starts_with("You said"));
+    let answers =
+        chat.all("MESSAGE_CREATE", |it| it["content"].as_str().unwrap().starts_with("You said"));
     assert_eq!(answers.len(), 2, "{answers:?}");
     agent.stop().await;
 }
@@ -85,7 +87,9 @@ async fn of_several_bots_the_one_that_is_mentioned_answers() {
 #[tokio::test]
 async fn a_missing_intent_is_told_once() {
     let chat = Chat::new().await;
-    let keys = format!("{EVERYBODY} intents: {{ messageContent: false }}, guilds: {{ '*': {{ requireMention: false }} }}");
+    let keys = format!(
+        "{EVERYBODY} intents: {{ messageContent: false }}, guilds: {{ '*': {{ requireMention: false }} }}"
+    );
     let mut agent = chat.agent(&keys, "").await;
     chat.writes(ADA, GENERAL, "can you read this?").await;
     agent.logs("channels.discord.intents.messageContent").await;

@@ -13,7 +13,9 @@ async fn a_reset_forgets_one_conversation() {
     let keys = format!("{OPEN} allowFrom: ['{ADA}'],");
     let mut agent = chat.agent(&keys, &model(&served)).await;
     for (number, (channel, text)) in
-        [(GENERAL, "my cat is called Mia"), (RANDOM, "my dog is called Rex")].into_iter().enumerate()
+        [(GENERAL, "my cat is called Mia"), (RANDOM, "my dog is called Rex")]
+            .into_iter()
+            .enumerate()
     {
         chat.writes(ADA, channel, text).await;
         served.request(number).await;
@@ -24,7 +26,8 @@ async fn a_reset_forgets_one_conversation() {
     chat.writes(ADA, GENERAL, "what is it called?").await;
     chat.writes(ADA, RANDOM, "what is it called?").await;
     let (one, other) = (messages(&served.request(2).await), messages(&served.request(3).await));
-    let knows = |asked: &[(String, String)], word: &str| asked.iter().any(|(_, it)| it.contains(word));
+    let knows =
+        |asked: &[(String, String)], word: &str| asked.iter().any(|(_, it)| it.contains(word));
     assert!(!knows(&one, "Mia") && !knows(&other, "Mia"), "{one:?} {other:?}");
     assert!(knows(&one, "Rex") != knows(&other, "Rex"), "{one:?} {other:?}");
     agent.stop().await;
@@ -56,7 +59,8 @@ async fn a_session_answers_in_order() {
         chat.writes(human, GENERAL, &format!("number {number}")).await;
     }
     chat.bot("You said: number 19").await;
-    let expected: Vec<String> = (0..20).map(|number| format!("You said: number {number}")).collect();
+    let expected: Vec<String> =
+        (0..20).map(|number| format!("You said: number {number}")).collect();
     assert_eq!(chat.by_bot(), expected);
     agent.stop().await;
 }

@@ -147,6 +147,12 @@ pub fn definitions(voice: bool) -> Vec<Definition> {
     if voice { vec![vc::definition()] } else { Vec::new() }
 }
 
+/// Whether a command is voice's.
+#[must_use]
+pub fn is_voice(invocation: &Invocation) -> bool {
+    invocation.name == vc::NAME
+}
+
 /// The reply to a command, as shown to the user who typed it. Returns when the command is carried
 /// out; a join takes up to its connect timeout.
 pub async fn answer(invocation: &Invocation, doors: Doors<'_>) -> String {

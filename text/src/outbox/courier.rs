@@ -96,8 +96,10 @@ impl<I: Copy + Eq> Courier<I> {
     /// What is to be done now, and for which place.
     pub(crate) fn poll_output(&mut self, now: SessionTime) -> Option<(String, CourierOutput<I>)> {
         let ready = |line: &&mut Line<I>| !line.under_way && line.due <= now;
-        let (place, line) =
-            self.lines.iter_mut().find_map(|(place, line)| ready(&line).then_some((place, line)))?;
+        let (place, line) = self
+            .lines
+            .iter_mut()
+            .find_map(|(place, line)| ready(&line).then_some((place, line)))?;
         let place = place.clone();
         let first = line.waiting.front()?;
         let id = first.id;

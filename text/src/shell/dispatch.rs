@@ -22,6 +22,7 @@ use tokio::{
 use super::{
     arrival::{Arrival, Routes},
     clock::{now, sleep_until},
+    desk::SlashDoor,
     feed::TextFeed,
     gateway::{GatewayFailure, PresenceInput, Stop},
     keeper::Keeper,
@@ -29,7 +30,7 @@ use super::{
     shard::CLOSE_WAIT,
 };
 use crate::{
-    command::{Doors, answer},
+    command::{self, Doors, answer},
     connection::{
         handover::Handover, link::Resumable, listeners::Listeners, presence::PresenceLine,
         recall::Recall, saved::Saved, settings::EventQueueSettings, status::GatewayMonitor,
@@ -61,6 +62,7 @@ pub(super) struct Surroundings {
     pub(super) rest: Arc<Rest>,
     pub(super) voice: Option<Arc<dyn VoiceControl>>,
     pub(super) policy: watch::Receiver<Arc<Policy>>,
+    pub(super) slash: Option<SlashDoor>,
     pub(super) events: mpsc::Sender<VoiceGatewayEvent>,
     pub(super) routes: Routes,
     pub(super) monitor: GatewayMonitor,
@@ -570,7 +572,14 @@ async fn carry_out(interaction: Interaction, around: &Surroundings, directory: &
     }
     let policy = Arc::clone(&around.policy.borrow());
     let doors = Doors { voice: around.voice.as_deref(), policy: &policy, directory };
-    let reply = answer(&invocation, doors).await;
+    let reply = match &around.slash {
+        Some(slash) if !command::is_voice(&invocation) => slash.answer(invocation.clone()).await,
+        _ => None,
+    };
+    let reply = match reply {
+        Some(reply) => reply,
+        None => answer(&invocation, doors).await,
+    };
     if let Err(failure) = around.rest.answer(application, &token, &reply).await {
         tracing::warn!("the reply to /{} is lost: {failure}", invocation.name);
     }

@@ -16,6 +16,7 @@ use super::{
     arrival::{self, Arrival, Routes},
     base_url::{ApiBase, api_base, gateway_url},
     clock::now,
+    desk::SlashDoor,
     dispatch::{Dispatcher, Surroundings},
     feed::TextFeed,
     keeper::{Keeper, Persistence},
@@ -43,6 +44,7 @@ pub use crate::connection::{
     settings::{ConnectionSettings, EventQueueSettings, HealthSettings, ReconnectSettings},
     status::{GatewayMonitor, GatewayStatus, ShardStatus},
 };
+use crate::control::ControlRules;
 
 /// How long the connection waits for the first try to register commands.
 const REGISTRATION_WAIT: Duration = Duration::from_secs(5);
@@ -78,6 +80,8 @@ pub struct GatewaySettings {
     pub intents: IntentSettings,
     /// Whether voice runs: `/vc` is among the commands.
     pub voice: bool,
+    /// What the commands of text may do; `None`: there is no text side, nor its commands.
+    pub text: Option<ControlRules>,
     /// Where slash commands are registered.
     pub commands: CommandScope,
     /// How the connection behaves.
@@ -102,6 +106,8 @@ pub struct GatewayChannels {
     pub policy: watch::Receiver<Arc<Policy>>,
     /// Where messages go; `None`: they are not asked for.
     pub text: Option<TextFeed>,
+    /// What answers the commands that are text's.
+    pub slash: Option<SlashDoor>,
 }
 
 impl GatewayChannels {
@@ -114,7 +120,16 @@ impl GatewayChannels {
     ) -> Self {
         let monitor = GatewayMonitor::default();
         let (_, policy) = watch::channel(Arc::default());
-        Self { voice_events, voice_requests, voice, monitor, presence: None, policy, text: None }
+        Self {
+            voice_events,
+            voice_requests,
+            voice,
+            monitor,
+            presence: None,
+            policy,
+            text: None,
+            slash: None,
+        }
     }
 }
 
@@ -282,6 +297,7 @@ pub async fn run_until(
         presence,
         policy,
         text,
+        slash,
     } = channels;
     let (keep_wanted, mut wanted) = match presence {
         Some(wanted) => (None, wanted),
@@ -316,7 +332,7 @@ pub async fn run_until(
         .map(|file| Persistence { path: file.path().to_owned(), intents: intents.bits() });
     let rest_of = Arc::clone(&rest);
     let around =
-        Surroundings { rest: rest_of, voice, policy, events: voice_events, routes, monitor };
+        Surroundings { rest: rest_of, voice, policy, slash, events: voice_events, routes, monitor };
     let sessions = saved.as_ref().map(|saved| saved.sessions.clone()).unwrap_or_default();
     let mut dispatcher = Dispatcher::new(
         around,

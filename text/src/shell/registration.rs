@@ -22,6 +22,7 @@ use super::{
 use crate::{
     command::{Definition, definitions},
     connection::{backoff::Backoff, identity::application_in},
+    control,
 };
 
 /// Where commands are registered.
@@ -83,7 +84,9 @@ async fn register(rest: &Rest, settings: &GatewaySettings) -> Result<(), RestFai
             answer => answer?,
         },
     };
-    rest.register(application, &settings.commands, &definitions(settings.voice)).await
+    let mut wanted = definitions(settings.voice);
+    wanted.extend(settings.text.into_iter().flat_map(control::definitions));
+    rest.register(application, &settings.commands, &wanted).await
 }
 
 impl Rest {

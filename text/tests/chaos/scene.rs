@@ -98,6 +98,7 @@ pub(crate) fn start(server: &Server, connection: ConnectionSettings) -> Process 
         application_id: Some(APPLICATION),
         intents: IntentSettings { voice_states: true, ..IntentSettings::default() },
         voice: true,
+        text: None,
         commands: CommandScope::Global,
         connection,
         rest,

@@ -146,7 +146,7 @@ impl BatchConversation {
             return;
         }
         match report.event {
-            AgentEvent::Started => {}
+            AgentEvent::Started | AgentEvent::Tool { .. } => {}
             AgentEvent::Text(piece) => self.hear_piece(now, &piece),
             AgentEvent::Answered { text, .. } => self.end_turn(now, &text),
             AgentEvent::Cancelled => self.cancelled(now, report.run),

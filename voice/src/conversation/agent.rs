@@ -98,7 +98,7 @@ impl Conversation {
             return;
         }
         let ending = match report.event {
-            AgentEvent::Started | AgentEvent::Text(_) => return,
+            AgentEvent::Started | AgentEvent::Tool { .. } | AgentEvent::Text(_) => return,
             AgentEvent::Answered { text, usage } => {
                 self.stats.agent_usage.input += usage.input;
                 self.stats.agent_usage.cached += usage.cached;

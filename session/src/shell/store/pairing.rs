@@ -42,6 +42,15 @@ impl Pairings {
         Ok(Self { database: Database::open(path).await? })
     }
 
+    /// Some that end with the process: for the time when there is no disk to write to.
+    ///
+    /// # Errors
+    ///
+    /// When SQLite refuses.
+    pub async fn in_memory() -> Result<Self, StoreError> {
+        Ok(Self { database: Database::in_memory().await? })
+    }
+
     /// Judges a stranger; a new request is kept.
     ///
     /// # Errors

@@ -9,8 +9,8 @@ use clawvoice_session::{ChannelId, MessageId, UserId, access::Audience};
 
 use crate::{
     inbound::{
-        Batch, BoundThread, Hydration, InboundPolicy, Known, PluralMember, Sent, Verdict,
-        hydrated, judge,
+        Batch, BoundThread, Hydration, InboundPolicy, Known, PluralMember, Sent, Verdict, hydrated,
+        judge,
     },
     message::Message,
     place::{Channel, Places},

@@ -70,11 +70,7 @@ impl Answering {
     }
 
     /// The end of the turn, without another word.
-    pub(super) async fn finish(
-        &mut self,
-        merged: Vec<(ChannelId, MessageId)>,
-        outcome: Outcome,
-    ) {
+    pub(super) async fn finish(&mut self, merged: Vec<(ChannelId, MessageId)>, outcome: Outcome) {
         let mut finished = self.finished.clone();
         finished.messages.extend(merged);
         finished.outcome = outcome;

@@ -320,7 +320,18 @@ impl Desk {
         let authorised = self.may_command(invocation, user);
         let owner = self.rules.inbound.is_owner(user);
         let guild = invocation.guild;
-        Some(Given { command, surface, channel, guild, names, roles, user, route, authorised, owner })
+        Some(Given {
+            command,
+            surface,
+            channel,
+            guild,
+            names,
+            roles,
+            user,
+            route,
+            authorised,
+            owner,
+        })
     }
 
     fn may_command(&self, invocation: &Invocation, user: UserId) -> bool {

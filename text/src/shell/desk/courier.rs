@@ -201,7 +201,9 @@ impl Running {
     async fn give_up(&mut self, id: PartId, why: String) {
         if let Some(part) = self.parts.get(&id) {
             let (to, turn) = (part.message.to, &part.turn);
-            tracing::error!("a message to {to} is not sent and stays in the outbox ({turn}): {why}");
+            tracing::error!(
+                "a message to {to} is not sent and stays in the outbox ({turn}): {why}"
+            );
         }
         if let Err(error) = self.mailbox.refused(id, why.clone()).await {
             tracing::warn!("a refused message is not written down: {error}");
@@ -212,7 +214,8 @@ impl Running {
     fn close(&mut self, id: PartId, end: PartEnd) {
         self.parts.remove(&id);
         for open in &mut self.open {
-            if let Some((_, slot)) = open.ends.iter_mut().find(|(of, slot)| *of == id && slot.is_none())
+            if let Some((_, slot)) =
+                open.ends.iter_mut().find(|(of, slot)| *of == id && slot.is_none())
             {
                 *slot = Some(end);
                 open.left -= 1;

@@ -209,14 +209,8 @@ impl Desk {
         let own = (*self.own.borrow())?;
         let is_bot = admitted.sender.bot && !admitted.sender.plural;
         let rules = self.rules.inbound.bot_loop.clone();
-        let passes = !is_bot
-            || self.loop_guard.handle_message(
-                &rules,
-                channel,
-                author,
-                own,
-                unix_ms,
-            );
+        let passes =
+            !is_bot || self.loop_guard.handle_message(&rules, channel, author, own, unix_ms);
         (!passes).then_some(DropReason::BotLoopCooldown)
     }
 

@@ -18,9 +18,7 @@ impl Hooks {
     /// Those of all bindings, and no others.
     pub(super) fn learn(&self, bindings: &Bindings) {
         let hooks = bindings.records().filter_map(|record| record.webhook.as_ref());
-        let hooks = hooks.map(|hook| {
-            (hook.id, Webhook { id: hook.id, token: hook.token.clone() })
-        });
+        let hooks = hooks.map(|hook| (hook.id, Webhook { id: hook.id, token: hook.token.clone() }));
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = hooks.collect();
     }
 

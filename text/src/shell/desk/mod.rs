@@ -12,8 +12,8 @@
 mod admission;
 mod answer;
 mod around;
-mod context;
 mod commands;
+mod context;
 mod courier;
 mod decide;
 mod hooks;
@@ -41,21 +41,21 @@ use clawvoice_session::{
     shell::store::{Mailbox, Pairings},
 };
 use tokio::{
-    sync::watch,
+    sync::{mpsc, watch},
     task::JoinSet,
 };
 
-pub use self::{
-    commands::{ConfigFile, SlashDoor, TextRequests, text_requests},
-    needs::Transcribe,
-    run::run,
-};
 use self::{
     admission::{Admission, Admissions, Answer},
     around::{Around, Rules},
     needs::Finder,
     question::Question,
     turn::TurnEnd,
+};
+pub use self::{
+    commands::{ConfigFile, SlashDoor, TextRequests, text_requests},
+    needs::Transcribe,
+    run::run,
 };
 use super::{feed::TextIntake, rest::DiscordRest};
 use crate::{
@@ -184,6 +184,8 @@ struct Desk {
     happened: HashMap<SessionKey, Vec<String>>,
     /// Whether it was told that texts are empty.
     told_of_empty: bool,
+    /// Told when the agent takes up a turn.
+    started: mpsc::Sender<(SessionKey, RunNumber)>,
     commands: TextCommands,
     requests: commands::Requests,
     file: Option<Arc<dyn ConfigFile>>,

@@ -8,7 +8,12 @@ use rand::{SeedableRng as _, rngs::StdRng};
 use tokio::sync::Mutex;
 
 use super::{
-    super::{audience_facts::Audiences, media::MediaFiles, pluralkit::{PluralKit, PluralKitAnswer}, rest::DiscordRest},
+    super::{
+        audience_facts::Audiences,
+        media::MediaFiles,
+        pluralkit::{PluralKit, PluralKitAnswer},
+        rest::DiscordRest,
+    },
     admission::Answer,
 };
 use crate::{

@@ -7,7 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use clawvoice_session::{UserId, mail::Retention};
+use clawvoice_session::{SessionKey, UserId, mail::Retention};
 use jiff::Timestamp;
 use tokio::sync::{mpsc, watch};
 
@@ -18,8 +18,7 @@ use super::{
         media::{MediaFiles, MediaSettings},
         pluralkit::{PLURALKIT, PluralKit},
     },
-    Desk, JobEnd, TextDoors, TextSettings,
-    TextRequests,
+    Desk, JobEnd, TextDoors, TextRequests, TextSettings,
     around::{Around, Rules},
     commands::Request,
     courier,
@@ -29,14 +28,18 @@ use super::{
     sent::SharedSent,
 };
 use crate::{
-    control::TextCommands,
     audience::AudienceFacts,
+    control::TextCommands,
     inbound::Debounce,
+    lane::RunNumber,
     routing::binding::{BindingRecord, Bindings},
 };
 
 /// How often what is old is cleared away.
 const SWEEP: Duration = Duration::from_secs(3_600);
+
+/// Turns whose beginning may wait to be told.
+const STARTED: usize = 256;
 
 /// How long turns that end by themselves are waited for at the end.
 const FINISH: Duration = Duration::from_secs(2);
@@ -46,7 +49,7 @@ const FINISH: Duration = Duration::from_secs(2);
 pub async fn run(settings: TextSettings, doors: TextDoors, shutdown: impl Future<Output = ()>) {
     let mut shutdown = pin!(shutdown);
     let (closing, closed) = watch::channel(false);
-    let Opened { mut desk, mut intake, mut config, mut asked } =
+    let Opened { mut desk, mut intake, mut config, mut asked, mut begun } =
         Desk::open(settings, doors, closed).await;
     let mut sweep = tokio::time::interval(SWEEP);
     let mut reloads = true;
@@ -75,6 +78,7 @@ pub async fn run(settings: TextSettings, doors: TextDoors, shutdown: impl Future
                 Err(_) => reloads = false,
             },
             Some(request) = asked.recv() => desk.request(request).await,
+            Some((session, run)) = begun.recv() => desk.begun(&session, run),
             _ = sweep.tick() => desk.sweep(),
             () = sleep_until(due) => desk.handle_timeout().await,
         }
@@ -91,6 +95,7 @@ struct Opened {
     intake: super::TextIntake,
     config: watch::Receiver<Arc<clawvoice_config::Config>>,
     asked: mpsc::Receiver<Request>,
+    begun: mpsc::Receiver<(SessionKey, RunNumber)>,
 }
 
 impl Desk {
@@ -144,6 +149,7 @@ impl Desk {
             media: Arc::new(media),
             transcriber: doors.transcriber,
         };
+        let (started, begun) = mpsc::channel(STARTED);
         let rules = Arc::new(Rules::new(current, &account));
         let around = Arc::new(Around::new(
             account, rest, mailbox, agent, courier, post, sent, hooks, closing,
@@ -172,9 +178,10 @@ impl Desk {
             waiting_for_refill: std::collections::HashMap::new(),
             happened: std::collections::HashMap::new(),
             told_of_empty: false,
+            started,
             jobs: tokio::task::JoinSet::new(),
         };
-        Opened { desk, intake, config, asked: receiver }
+        Opened { desk, intake, config, asked: receiver, begun }
     }
 
     fn reload(&mut self, config: &Arc<clawvoice_config::Config>) {
@@ -191,9 +198,10 @@ impl Desk {
     fn poll_timeout(&self) -> Option<clawvoice_session::SessionTime> {
         let lanes = self.sessions.values().filter_map(|session| session.lane.poll_timeout());
         let unix = unix_ms();
-        let bindings = self.bindings.poll_timeout().map(|at| {
-            now() + Duration::from_millis(at.saturating_sub(unix))
-        });
+        let bindings = self
+            .bindings
+            .poll_timeout()
+            .map(|at| now() + Duration::from_millis(at.saturating_sub(unix)));
         let leftovers = self.around.leftovers().poll_timeout();
         [self.debounce.poll_timeout(), bindings, leftovers].into_iter().flatten().chain(lanes).min()
     }

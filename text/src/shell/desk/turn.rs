@@ -31,6 +31,7 @@ use crate::{
         AckRules, CallFailed, FinalAnswer, Gate, Preview, PreviewOutput, StatusEnd, StatusOutput,
         StatusReactions, TypingLease,
     },
+    lane::RunNumber,
     media::note::unavailable_line,
     routing::binding::BindingRecord,
 };
@@ -44,6 +45,10 @@ const FAILED: &str = "⚠️ Something went wrong while answering. Please try ag
 /// What a turn works with.
 pub(super) struct TurnPlan {
     pub(super) run: RunId,
+    /// The lane's name for it.
+    pub(super) number: RunNumber,
+    /// Told when the agent takes it up.
+    pub(super) started: mpsc::Sender<(SessionKey, RunNumber)>,
     /// What is asked, oldest first; never empty.
     pub(super) questions: Vec<Arc<Asked>>,
     pub(super) scene: Scene,
@@ -71,8 +76,6 @@ pub(super) enum TurnEnd {
     Cancelled,
     /// The process ends: the question stays open for the next one.
     Left,
-    /// The session is in use.
-    Busy,
 }
 
 /// Runs a turn to its end.
@@ -103,7 +106,6 @@ impl TurnEnd {
             Self::Failed => "failed",
             Self::Cancelled => "cancelled",
             Self::Left => "left",
-            Self::Busy => "busy",
         }
     }
 }
@@ -116,8 +118,7 @@ async fn prepare_store(
     turn: &str,
 ) {
     let account = &around.account;
-    let assigned =
-        around.mailbox.assign(account, messages.to_vec(), asked.session(), turn).await;
+    let assigned = around.mailbox.assign(account, messages.to_vec(), asked.session(), turn).await;
     let noted = around.mailbox.note_route(asked.session(), account, asked.channel).await;
     for error in [assigned.err(), noted.err()].into_iter().flatten() {
         tracing::warn!(session = %asked.session(), "a turn is not written down: {error}");
@@ -206,6 +207,8 @@ struct Running<'t> {
     around: &'t Arc<Around>,
     asked: &'t Arc<Asked>,
     merged: mpsc::Receiver<Vec<(ChannelId, MessageId)>>,
+    number: RunNumber,
+    started: mpsc::Sender<(SessionKey, RunNumber)>,
     answering: Arc<tokio::sync::Mutex<Answering>>,
     preview: Preview,
     status: StatusReactions,
@@ -233,6 +236,8 @@ impl<'t> Running<'t> {
             around,
             asked,
             merged: plan.merged,
+            number: plan.number,
+            started: plan.started,
             preview: Preview::new(&delivery.streaming, delivery.text_chunk_limit, gate, pick),
             status: StatusReactions::new(&ack, addressed),
             typing: TypingLease::new(agent.typing, addressed, every, now()),
@@ -286,7 +291,16 @@ impl<'t> Running<'t> {
     fn report(&mut self, report: RunReport) {
         self.typing.handle_activity(now());
         match report.event {
-            AgentEvent::Started => self.typing.handle_thinking(now()),
+            AgentEvent::Started => {
+                self.typing.handle_thinking(now());
+                // A signal that does not fit costs a steer, which then waits its turn.
+                let _ = self.started.try_send((self.asked.session().clone(), self.number));
+            }
+            AgentEvent::Tool { name } => {
+                self.status.handle_tool(now());
+                self.preview.handle_message_end(now());
+                self.preview.handle_tool(now(), &name, None);
+            }
             AgentEvent::Text(piece) => {
                 self.typing.handle_text(now());
                 self.preview.handle_text(now(), &piece);
@@ -317,14 +331,16 @@ impl<'t> Running<'t> {
             shown: self.asked.message.id,
         });
         let explicit_reply = text.contains("[[reply_to");
-        self.preview.handle_final(now(), FinalAnswer { text, explicit_reply, ..FinalAnswer::default() });
+        self.preview
+            .handle_final(now(), FinalAnswer { text, explicit_reply, ..FinalAnswer::default() });
     }
 
     fn failed(&mut self, why: &str) {
         tracing::warn!(session = %self.asked.session(), "a turn failed: {why}");
         self.end = Some(TurnEnd::Failed);
         let text = FAILED.to_owned();
-        self.preview.handle_final(now(), FinalAnswer { text, is_error: true, ..FinalAnswer::default() });
+        self.preview
+            .handle_final(now(), FinalAnswer { text, is_error: true, ..FinalAnswer::default() });
     }
 
     /// Nothing is written down, so that the next process asks again.
@@ -389,7 +405,9 @@ impl<'t> Running<'t> {
                 let merged = self.take_merged();
                 let failed = self.end == Some(TurnEnd::Failed);
                 self.calls.push(Box::pin(async move {
-                    CallEnd::FinalSent(answering.lock().await.send_final(&text, merged, failed).await)
+                    CallEnd::FinalSent(
+                        answering.lock().await.send_final(&text, merged, failed).await,
+                    )
                 }));
             }
             PreviewOutput::FinalIsPreview { .. } | PreviewOutput::FinalIsSent => {
@@ -455,10 +473,4 @@ async fn react(around: &Around, asked: &Asked, output: StatusOutput) {
     if let Err(failure) = done {
         tracing::debug!("a reaction is not shown: {failure}");
     }
-}
-
-/// The session a turn belongs to, for the log.
-#[must_use]
-pub(super) fn session_of(asked: &Asked) -> &SessionKey {
-    asked.session()
 }

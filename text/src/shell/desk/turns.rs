@@ -12,11 +12,7 @@ use clawvoice_session::{
 use tokio::sync::mpsc;
 
 use super::{
-    super::{
-        clock::now,
-        message_calls::Page,
-        thread_calls::NewThread,
-    },
+    super::{clock::now, message_calls::Page, thread_calls::NewThread},
     Desk, JobEnd, Session,
     around::Around,
     context::Scene,
@@ -68,6 +64,13 @@ impl Desk {
         self.drive(&key).await;
     }
 
+    /// The agent has taken up a session's turn.
+    pub(super) fn begun(&mut self, key: &SessionKey, run: RunNumber) {
+        if let Some(session) = self.sessions.get_mut(key) {
+            session.lane.handle_started(now(), run);
+        }
+    }
+
     /// Carries out what a session's lane says.
     pub(super) async fn drive(&mut self, key: &SessionKey) {
         loop {
@@ -86,13 +89,17 @@ impl Desk {
     }
 
     fn begin(&mut self, key: &SessionKey, turn: Turn<Question>) {
-        let Some(first) = turn.parts.first().map(|question| Arc::clone(&question.0)) else { return };
+        let Some(first) = turn.parts.first().map(|question| Arc::clone(&question.0)) else {
+            return;
+        };
         let run = self.around.next_run();
         let (merged, merged_of) = mpsc::channel(MERGED);
         let scene = self.scene(key, &first, &turn);
         let number = turn.run;
         let plan = TurnPlan {
             run,
+            number,
+            started: self.started.clone(),
             questions: turn.parts.into_iter().map(|question| question.0).collect(),
             scene,
             merged: merged_of,
@@ -192,7 +199,6 @@ impl Desk {
                 crate::lane::Outcome::Ended
             }
             TurnEnd::Cancelled | TurnEnd::Left => crate::lane::Outcome::Ended,
-            TurnEnd::Busy => crate::lane::Outcome::Busy,
         };
         if let Some(session) = self.sessions.get_mut(key) {
             session.active = None;
@@ -391,9 +397,8 @@ impl Desk {
                 let place = inbound::place(&self.places, guild, reaction.channel);
                 let room = self.rules.inbound.rules.access.room(&place).ok()?;
                 let entry = self.rules.inbound.entry(&place);
-                let mode = entry.map_or(ReactionNotifications::Own, |entry| {
-                    entry.guild.reaction_notifications
-                });
+                let mode = entry
+                    .map_or(ReactionNotifications::Own, |entry| entry.guild.reaction_notifications);
                 (mode, room.is_restricted(), room.admits(&by))
             }
         };
