@@ -7,11 +7,7 @@ use serde_json::Value;
 
 use super::{
     super::{
-        Rest,
-        body::MessageBody,
-        channels::visible,
-        error::ApiError,
-        snowflake, voice_message,
+        Rest, body::MessageBody, channels::visible, error::ApiError, snowflake, voice_message,
     },
     allowed, array, embeds,
     form::{self, SENDABLE},
