@@ -42,8 +42,10 @@ impl World {
             thread.thread.messages += 1;
             thread.thread.total_messages += 1;
         }
-        let archived = thread.thread.archived;
-        if archived && message_kind::is_written(message.kind) {
+        if !message_kind::is_written(message.kind) {
+            return;
+        }
+        if thread.thread.archived {
             self.set_archived(state, id, false);
         }
         let (Some(guild), Some(parent)) = state
@@ -53,12 +55,9 @@ impl World {
         else {
             return;
         };
-        let mut joining = Vec::new();
+        let mut joining = message.mentions.users.clone();
         if message.sender.is_none() {
-            joining.push(message.author_id);
-        }
-        if message_kind::is_written(message.kind) {
-            joining.extend(&message.mentions.users);
+            joining.insert(0, message.author_id);
         }
         joining.retain(|user| {
             let guild = state.guilds.get(&guild);
