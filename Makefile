@@ -22,7 +22,7 @@ test: setup
 	$(CARGO) test --workspace --doc --quiet
 
 ## Each figure beside a peer or a limit; JSON in target/bench/.
-BENCHES := media endurance conversation
+BENCHES := media endurance conversation routing
 bench: setup
 	$(CARGO) build --release --workspace --bins
 	$(CARGO) bench $(addprefix --bench ,$(BENCHES))

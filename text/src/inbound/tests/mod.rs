@@ -2,9 +2,11 @@
 
 mod admission;
 mod backlog;
+mod case;
 mod direct;
 mod guilds;
 mod matrix;
 mod mentions;
 mod oracle;
 mod scene;
+mod writing;

@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, path::Path};
 
 use clawvoice_config::Config;
-use clawvoice_session::{ChannelId, GuildId, UserId};
+use clawvoice_session::{GuildId, UserId};
 
 use crate::{
     inbound::{InboundPolicy, Known, Sent, Verdict, judge},
@@ -127,8 +127,4 @@ pub(super) fn says(channel: u64, author: u64, text: &str) -> Message {
 pub(super) fn asks(channel: u64, author: u64, text: &str) -> Message {
     let text = format!("<@{OWN}> {text}");
     message(channel, author, &format!(r#""content":{text:?},"mentions":[{{"id":"{OWN}"}}]"#))
-}
-
-pub(super) const fn channel(id: u64) -> ChannelId {
-    ChannelId::new(id)
 }
