@@ -252,7 +252,7 @@ mod tests {
             roles: Vec::new(),
             names: Vec::new(),
             subcommand: Some(subcommand.to_owned()),
-            options: std::collections::BTreeMap::new(),
+            options: BTreeMap::new(),
             channel: channel.map(|kind| chosen(Some(kind))),
         }
     }

@@ -1,9 +1,9 @@
 //! Threads, channels and direct messages that belong to a session (`/focus`).
 //!
 //! ```text
-//! /focus → bind ┐
+//! /focus  → bind  ┐
 //! message → touch ├→ [Bindings] → what to keep, to say, to look at
-//! time → sweep   ┘
+//! time    → sweep ┘
 //! ```
 //!
 //! A binding ends when nobody wrote for its idle time, at its greatest age, with its thread, or when
@@ -11,15 +11,23 @@
 //!
 //! Source: OpenClaw, "Discord", section "Thread bindings".
 
+mod echoes;
 mod effective;
+mod ended;
 mod record;
 mod texts;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::{
+    collections::{BTreeMap, VecDeque, btree_map::Entry},
+    time::Duration,
+};
 
 use clawvoice_config::ThreadBindings;
 use clawvoice_session::{ChannelId, SessionKey, UserId, WebhookId};
 
+use echoes::Echoes;
+
+pub use ended::Ended;
 pub use record::{BindingRecord, BoundPlace, PlaceError, TargetKind, Webhook};
 pub use texts::{duration_label, farewell, intro, thread_name, webhook_name};
 
@@ -29,51 +37,11 @@ const SWEEP_MS: u64 = 120_000;
 /// Between two times that a message's time is kept.
 const SAVE_MS: u64 = 15_000;
 
-/// How long messages of a webhook are known for ours after its binding ended.
-const ECHO_MS: u64 = 30_000;
-
-/// Webhooks of ended bindings that are known; more make the oldest unknown.
-const MAX_ECHOES: usize = 256;
-
 /// Bindings of an account; more are refused.
 const MAX_BINDINGS: usize = 1_000;
 
 /// Threads that are looked at a sweep; the others have their turn later.
 const LOOKS: usize = 20;
-
-/// Why a binding ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Ended {
-    /// Somebody ended it, or its session is over.
-    Unfocused,
-    /// Nobody wrote.
-    Idle,
-    /// It was old enough.
-    MaxAge,
-    /// Its thread was archived.
-    Archived,
-    /// Its thread or channel was deleted.
-    Deleted,
-}
-
-impl Ended {
-    /// As it is recorded.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Unfocused => "unfocused",
-            Self::Idle => "idle-expired",
-            Self::MaxAge => "max-age-expired",
-            Self::Archived => "thread-archived",
-            Self::Deleted => "thread-deleted",
-        }
-    }
-
-    /// Whether the place can still be told. A message would open an archived thread again.
-    const fn is_told(self) -> bool {
-        !matches!(self, Self::Archived | Self::Deleted)
-    }
-}
 
 /// What is bound to what.
 #[derive(Clone, Debug)]
@@ -135,20 +103,13 @@ struct Kept {
     saved_at: u64,
 }
 
-#[derive(Clone, Debug)]
-struct Echo {
-    place: BoundPlace,
-    webhook: WebhookId,
-    until: u64,
-}
-
 /// The bindings of one account.
 #[derive(Clone, Debug)]
 pub struct Bindings {
     account: String,
     settings: ThreadBindings,
     kept: BTreeMap<BoundPlace, Kept>,
-    echoes: VecDeque<Echo>,
+    echoes: Echoes,
     outputs: VecDeque<BindingOutput>,
     next_sweep: u64,
     /// The last place that was looked at.
@@ -172,7 +133,7 @@ impl Bindings {
             account: account.to_owned(),
             settings,
             kept: kept.collect(),
-            echoes: VecDeque::new(),
+            echoes: Echoes::default(),
             outputs: VecDeque::new(),
             next_sweep: 0,
             looked_at: None,
@@ -217,7 +178,14 @@ impl Bindings {
         self.outputs.push_back(BindingOutput::Save(record.clone()));
         self.say(record.place, intro(&record));
         let kept = Kept { record, saved_at: now };
-        Ok(&self.kept.entry(bind.place).insert_entry(kept).into_mut().record)
+        let kept = match self.kept.entry(bind.place) {
+            Entry::Occupied(mut entry) => {
+                entry.insert(kept);
+                entry.into_mut()
+            }
+            Entry::Vacant(entry) => entry.insert(kept),
+        };
+        Ok(&kept.record)
     }
 
     /// Ends a binding.
@@ -270,7 +238,7 @@ impl Bindings {
         &mut self,
         now: u64,
         place: BoundPlace,
-        idle: std::time::Duration,
+        idle: Duration,
     ) -> Option<&BindingRecord> {
         self.change(now, place, |record| {
             record.idle = idle;
@@ -283,7 +251,7 @@ impl Bindings {
         &mut self,
         now: u64,
         place: BoundPlace,
-        max_age: std::time::Duration,
+        max_age: Duration,
     ) -> Option<&BindingRecord> {
         self.change(now, place, |record| record.max_age = max_age)
     }
@@ -327,11 +295,7 @@ impl Bindings {
     #[must_use]
     pub fn is_echo(&self, now: u64, place: BoundPlace, webhook: WebhookId) -> bool {
         let speaks = self.get(place).and_then(|record| record.webhook.as_ref());
-        speaks.is_some_and(|it| it.id == webhook)
-            || self
-                .echoes
-                .iter()
-                .any(|it| it.place == place && it.webhook == webhook && now < it.until)
+        speaks.is_some_and(|it| it.id == webhook) || self.echoes.has(now, place, webhook)
     }
 
     /// When [`Self::sweep`] is due.
@@ -346,7 +310,6 @@ impl Bindings {
             return;
         }
         self.next_sweep = now.saturating_add(SWEEP_MS);
-        self.echoes.retain(|echo| now < echo.until);
         let due = |kept: &Kept| kept.record.expiry().filter(|(at, _)| *at <= now);
         let expired = self.kept.iter().filter_map(|(place, kept)| Some((*place, due(kept)?.1)));
         for (place, reason) in expired.collect::<Vec<_>>() {
@@ -377,11 +340,7 @@ impl Bindings {
     fn end(&mut self, now: u64, place: BoundPlace, reason: Ended) -> Option<BindingRecord> {
         let record = self.kept.remove(&place)?.record;
         if let Some(webhook) = &record.webhook {
-            if self.echoes.len() >= MAX_ECHOES {
-                self.echoes.pop_front();
-            }
-            let until = now.saturating_add(ECHO_MS);
-            self.echoes.push_back(Echo { place, webhook: webhook.id, until });
+            self.echoes.remember(now, place, webhook.id);
         }
         let account = self.account.clone();
         self.outputs.push_back(BindingOutput::Delete { account, place, reason });

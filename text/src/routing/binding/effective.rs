@@ -14,7 +14,9 @@ impl Bindings {
             self.settings.enabled && !record.expiry().is_some_and(|(at, _)| is_over(at))
         });
         if let Some(record) = bound {
-            return router.to(from, record.key.clone(), record.agent.clone(), Tier::Bound);
+            // A key has it in small letters; the file knows better.
+            let agent = router.agent(&record.agent).unwrap_or(&record.agent);
+            return router.to(from, record.key.clone(), agent.to_owned(), Tier::Bound);
         }
         router.acp(from).unwrap_or_else(|| router.route(from))
     }

@@ -1,5 +1,6 @@
 use std::time::Duration;
 
+use proptest::prelude::*;
 use secrecy::SecretString;
 
 use super::*;
@@ -290,6 +291,16 @@ fn names_are_no_longer_than_discord_takes() {
 }
 
 #[test]
+fn an_agent_is_called_as_the_file_calls_it() {
+    let router = router_of(&config(""), "default");
+    let mut bindings = bindings("");
+    let key: SessionKey = "agent:ops-eu:discord:channel:7".parse().unwrap();
+    let agent = key.agent().to_owned();
+    bindings.bind(START, Bind { agent, key, ..to_codex(THREAD) }).unwrap();
+    assert_eq!(bindings.effective(START, &router, &thread(9, 5)).agent, "Ops.EU");
+}
+
+#[test]
 fn kinds_of_target() {
     for (key, kind) in [
         ("agent:codex:subagent:7f", TargetKind::Subagent),
@@ -300,4 +311,43 @@ fn kinds_of_target() {
     }
     assert_eq!(duration_label(Duration::from_secs(30)), "<1m");
     assert_eq!(duration_label(Duration::ZERO), "disabled");
+}
+
+proptest! {
+    /// Whatever happens, what was given out to be kept is what is there, but for the latest
+    /// messages' times.
+    #[test]
+    fn the_store_can_be_rebuilt_from_the_outputs(
+        steps in prop::collection::vec((0..6u8, 1..4u64, 0..10_000_000u64), 0..60),
+    ) {
+        let mut bindings = bindings("idleHours: 2, maxAgeHours: 5");
+        let mut store: BTreeMap<BoundPlace, BindingRecord> = BTreeMap::new();
+        let mut now = START;
+        for (step, id, pause) in steps {
+            now += pause;
+            let place = BoundPlace::Channel(ChannelId::new(id));
+            match step {
+                0 => drop(bindings.bind(now, to_codex(place)).cloned()),
+                1 => drop(bindings.unbind(now, place)),
+                2 => drop(bindings.touch(now, place).cloned()),
+                3 => drop(bindings.set_idle(now, place, Duration::from_millis(pause)).cloned()),
+                4 => bindings.sweep(now),
+                _ => drop(bindings.gone(now, ChannelId::new(id), Ended::Archived)),
+            }
+            while let Some(output) = bindings.poll_output() {
+                match output {
+                    BindingOutput::Save(record) => drop(store.insert(record.place, record)),
+                    BindingOutput::Delete { place, .. } => drop(store.remove(&place)),
+                    BindingOutput::Say { .. } | BindingOutput::Look(_) => {}
+                }
+            }
+            prop_assert_eq!(store.len(), bindings.records().count());
+            for record in bindings.records() {
+                let kept = &store[&record.place];
+                prop_assert!(record.last_activity - kept.last_activity < SAVE_MS);
+                let same = BindingRecord { last_activity: record.last_activity, ..kept.clone() };
+                prop_assert_eq!(&same, record);
+            }
+        }
+    }
 }
