@@ -2,4 +2,5 @@
 
 mod admission;
 mod chat;
+mod delivery;
 mod sessions;
