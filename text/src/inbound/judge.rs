@@ -184,12 +184,12 @@ impl Judging<'_> {
     }
 
     /// Whether a bot wrote it, and nobody by way of PluralKit.
-    const fn from_bot(&self) -> bool {
+    const fn is_from_bot(&self) -> bool {
         self.plural.is_none() && is_bot(self.message)
     }
 
     fn by_ids(&self) -> Mentions {
-        let broadcasts = !self.from_bot() && mention::counts_broadcasts(self.entry.as_ref());
+        let broadcasts = !self.is_from_bot() && mention::counts_broadcasts(self.entry.as_ref());
         Mentions::of(self.message, self.known, broadcasts)
     }
 
@@ -205,7 +205,7 @@ impl Judging<'_> {
         if self.needs_mention() && !addressed && !runs_anyway {
             return Err(self.remembered(DropReason::NoMention));
         }
-        if bots::lacks_mention(self.policy, self.from_bot(), self.at.surface, addressed) {
+        if bots::lacks_mention(self.policy, self.is_from_bot(), self.at.surface, addressed) {
             return Err(DropReason::BotMissingMention.into());
         }
         let ignores = self.entry.is_some_and(|entry| entry.ignore_other_mentions());

@@ -129,7 +129,7 @@ fn is_unspaced(letter: char) -> bool {
 fn derived(name: Option<&str>, emoji: Option<&str>) -> Vec<String> {
     let mut patterns = Vec::new();
     let words: Vec<String> =
-        name.unwrap_or_default().split_whitespace().map(|word| regex::escape(word)).collect();
+        name.unwrap_or_default().split_whitespace().map(regex::escape).collect();
     if !words.is_empty() {
         let name = words.join(r"\s+");
         let edge = |letter: Option<char>, at: &str| match letter {
