@@ -1,10 +1,10 @@
 //! Tables, which Discord does not show, as code or as lists.
 //!
 //! Source: OpenClaw, "Discord", `markdown.tables`; GitHub Flavored Markdown, "Tables". Tables in
-//! code, in quotes and in lists stay as they are, and so does one that would become many times as
-//! long.
+//! code, in quotes and in lists stay as they are, and so does one with rows that are longer than its
+//! head, or one that would become many times as long.
 
-use std::ops::Range;
+use std::{iter, ops::Range};
 
 use clawvoice_config::MarkdownTables;
 use pulldown_cmark::{Alignment, Event, Options, Parser, Tag, TagEnd};
@@ -21,7 +21,7 @@ const MAX_SMALL: usize = 4000;
 
 /// A text without tables.
 pub(crate) fn convert(text: &str, mode: MarkdownTables) -> String {
-    if mode == MarkdownTables::Off || !text.contains('|') {
+    if mode == MarkdownTables::Off || !text.lines().any(may_be_rule) {
         return text.to_owned();
     }
     let mut converted = String::with_capacity(text.len());
@@ -37,12 +37,19 @@ pub(crate) fn convert(text: &str, mode: MarkdownTables) -> String {
     converted
 }
 
+/// Whether a line may be the one below a table's head.
+fn may_be_rule(line: &str) -> bool {
+    line.contains('-') && line.chars().all(|c| c.is_whitespace() || matches!(c, '|' | ':' | '-'))
+}
+
 #[derive(Debug, Default)]
 struct Table {
     range: Range<usize>,
     alignments: Vec<Alignment>,
     /// The first is the head.
     rows: Vec<Vec<Cell>>,
+    /// A row has more cells than the head. What is in them would be lost.
+    has_more_cells: bool,
 }
 
 #[derive(Debug, Default)]
@@ -64,7 +71,8 @@ fn tables(text: &str) -> Vec<Table> {
         match event {
             Event::Start(Tag::Table(alignments)) if depth == 0 => {
                 let is_code = code.covers(range.start);
-                let table = read(text, &mut events, Table { range, alignments, rows: Vec::new() });
+                let table =
+                    read(text, &mut events, Table { range, alignments, ..Table::default() });
                 tables.extend(Some(table).filter(|_| !is_code));
             }
             Event::Start(_) => depth += 1,
@@ -92,7 +100,10 @@ fn read<'t>(
                 table.range.end = range.start;
             }
             _ if is_over => {}
-            Event::Start(Tag::TableHead | Tag::TableRow) => table.rows.push(Vec::new()),
+            Event::Start(Tag::TableHead | Tag::TableRow) => {
+                table.has_more_cells |= cells_in(source) > table.alignments.len();
+                table.rows.push(Vec::new());
+            }
             Event::Start(Tag::TableCell) => {
                 let source = source.trim().replace("\\|", "|");
                 if let Some(row) = table.rows.last_mut() {
@@ -114,6 +125,16 @@ fn read<'t>(
     table
 }
 
+/// Cells of a row as it is written.
+fn cells_in(row: &str) -> usize {
+    let row = row.trim();
+    let row = row.strip_prefix('|').unwrap_or(row);
+    let row = row.strip_suffix('|').filter(|row| !row.ends_with('\\')).unwrap_or(row);
+    let before = iter::once(None).chain(row.chars().map(Some));
+    let bars = before.zip(row.chars()).filter(|(before, c)| *c == '|' && *before != Some('\\'));
+    bars.count() + 1
+}
+
 impl Cell {
     fn add_url(&mut self, url: &str) {
         if !self.plain.ends_with(url) {
@@ -133,7 +154,11 @@ impl Table {
         }
     }
 
+    /// `None`: it stays as it is.
     fn written(&self, mode: MarkdownTables) -> Option<String> {
+        if self.has_more_cells {
+            return None;
+        }
         let cells = || self.rows.iter().flatten();
         // Three backticks in a cell would end the block.
         if mode == MarkdownTables::Code && !cells().any(|cell| cell.plain.contains("```")) {
@@ -261,6 +286,7 @@ mod tests {
             "```\n| a | b |\n|---|---|\n| 1 | 2 |\n```",
             "> | a | b |\n> |---|---|\n> | 1 | 2 |",
             "a | b\nc | d",
+            "| a |\n|---|\n| 1 | lost |",
             "no table",
         ] {
             assert_eq!(convert(text, MarkdownTables::Code), text);

@@ -84,6 +84,7 @@ impl Scan<'_, '_> {
         let keeps_space = self.layout.is_fenced(start);
         // Where the white space began, and the units before it. A line's indentation is none.
         let mut space: Option<(usize, usize)> = None;
+        let mut has_word = false;
         let mut ends_clause = false;
         for (offset, grapheme) in seen.grapheme_indices(true) {
             let at = start + offset;
@@ -98,10 +99,11 @@ impl Scan<'_, '_> {
                     self.space(began, at, before, keeps_space);
                     space = None;
                 }
-                None if is_space && at > start => space = Some((at, self.units)),
+                None if is_space && has_word => space = Some((at, self.units)),
                 None if ends_clause && !is_closing => self.push(Kind::Space, at, at, self.units),
                 _ => {}
             }
+            has_word |= !is_space;
             ends_clause = is_closing;
             self.units += units(grapheme);
             if self.units > self.room {

@@ -10,7 +10,7 @@ use crate::delivery::{
     fence::{Block, Opening, blocks, lines},
 };
 
-/// The share of a message that a fence's marker may take; a longer one is text.
+/// The share of a message that the marks of code may take; where they are longer, it is text.
 const MARKER_SHARE: usize = 8;
 /// The share that its first line may take where it is written.
 const OPENING_SHARE: usize = 2;
@@ -46,15 +46,19 @@ pub(super) struct Layout<'t> {
     line_starts: Vec<usize>,
     blocks: Vec<Block>,
     spans: Vec<Span>,
+    /// The most backticks that one of them has on either side.
+    longest_ticks: usize,
     limit: usize,
 }
 
 impl<'t> Layout<'t> {
     pub(super) fn new(text: &'t str, limit: usize) -> Self {
         let blocks = blocks(text, limit / MARKER_SHARE);
-        let spans = spans(text, &blocks);
+        let mut spans = spans(text, &blocks);
+        spans.retain(|span| span.ticks <= limit / MARKER_SHARE);
         let line_starts = lines(text).map(|(_, range)| range.start).collect();
-        Self { text, line_starts, blocks, spans, limit }
+        let longest_ticks = spans.iter().map(|span| span.ticks).max().unwrap_or(0);
+        Self { text, line_starts, blocks, spans, longest_ticks, limit }
     }
 
     pub(super) const fn text_len(&self) -> usize {
@@ -131,9 +135,10 @@ impl<'t> Layout<'t> {
     fn span(&self, cut: &Cut) -> Option<&Span> {
         let span = self.span_around(cut)?;
         let content = span.content();
-        let backtick = |at: usize| self.text.as_bytes().get(at) == Some(&b'`');
-        let is_inside = content.start < cut.end && cut.next < content.end;
-        (is_inside && !backtick(cut.end - 1) && !backtick(cut.next)).then_some(span)
+        let before = self.text.get(content.start..cut.end)?.trim_end();
+        let behind = self.text.get(cut.next..content.end)?;
+        let has_both = !before.is_empty() && behind.chars().any(|c| !c.is_whitespace());
+        (has_both && !before.ends_with('`') && !behind.starts_with('`')).then_some(span)
     }
 
     fn span_around(&self, cut: &Cut) -> Option<&Span> {
@@ -225,7 +230,9 @@ impl<'t> Layout<'t> {
     /// The cut through the text behind as many characters as there is room for, at least one: for
     /// a grapheme that is longer than a message.
     pub(super) fn one_char(&self, at: usize, room: usize) -> Cut {
-        let room = self.opening(at).map_or(room, |it| room.saturating_sub(units(&it.bare()) + 1));
+        let ticks = self.longest_ticks;
+        let marks = self.opening(at).map_or(ticks, |opening| units(&opening.bare()) + 1);
+        let room = room.saturating_sub(marks);
         let mut taken = 0;
         let mut end = at;
         for c in self.slice(at, self.text.len(), (room + 8) * 3).chars() {
