@@ -4,3 +4,4 @@ mod admission;
 mod chat;
 mod delivery;
 mod sessions;
+mod shared;
