@@ -262,6 +262,7 @@ impl Judging<'_> {
             canonical: plural.and_then(|member| member.original).unwrap_or(message.id),
             addressed,
             was_mentioned: mentions.was_mentioned(),
+            gated: self.needs_mention(),
             ambient: policy.ambient
                 && at.surface == Surface::Guild
                 && known.bound.is_none()

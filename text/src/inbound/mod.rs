@@ -45,6 +45,7 @@ pub use audience_cache::AudienceCache;
 pub use command_authority::TEXT_COMMANDS;
 pub use debounce::{Batch, Debounce};
 pub use dedup::{Claim, Dedup, MessageKey};
+pub(crate) use dm::is_heard_in_private;
 pub use dm::{pairing_reason, pairing_reply};
 pub use echo::Sent;
 pub use entry::Entry;

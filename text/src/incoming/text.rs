@@ -32,6 +32,13 @@ pub enum TextEvent {
     Channel(Channel),
     /// A place is gone.
     Gone(Gone),
+    /// What people may see has changed.
+    Access {
+        /// In which guild.
+        guild: GuildId,
+        /// Of whom; `None`: of everybody.
+        member: Option<UserId>,
+    },
     /// MESSAGE_CREATE.
     Message {
         /// The message.
@@ -141,6 +148,32 @@ struct WireId<T> {
 }
 
 #[derive(Deserialize)]
+struct WireInGuild {
+    guild_id: GuildId,
+}
+
+#[derive(Deserialize)]
+struct WireMember {
+    guild_id: GuildId,
+    user: WireId<UserId>,
+}
+
+#[derive(Deserialize)]
+struct WireThreadMembers {
+    guild_id: GuildId,
+    #[serde(default)]
+    added_members: Vec<WireThreadMember>,
+    #[serde(default)]
+    removed_member_ids: Vec<UserId>,
+}
+
+#[derive(Deserialize)]
+struct WireThreadMember {
+    #[serde(default)]
+    user_id: Option<UserId>,
+}
+
+#[derive(Deserialize)]
 struct WireGuildGone {
     id: GuildId,
     /// Discord's own trouble, not the bot's removal.
@@ -162,7 +195,27 @@ struct WireThreads<'a> {
 /// An event of a kind that it follows, without the fields that are used.
 pub(super) fn events(event: &str, data: &str) -> Result<Vec<TextEvent>, serde_json::Error> {
     Ok(match event {
-        "GUILD_CREATE" | "GUILD_UPDATE" => guild(&serde_json::from_str(data)?),
+        "GUILD_CREATE" => guild(&serde_json::from_str(data)?),
+        "GUILD_UPDATE" => {
+            let told: WirePlaces<'_> = serde_json::from_str(data)?;
+            let access = TextEvent::Access { guild: told.id, member: None };
+            guild(&told).into_iter().chain([access]).collect()
+        }
+        "GUILD_ROLE_UPDATE" | "GUILD_ROLE_DELETE" => {
+            let told: WireInGuild = read(data)?;
+            vec![TextEvent::Access { guild: told.guild_id, member: None }]
+        }
+        "GUILD_MEMBER_UPDATE" | "GUILD_MEMBER_REMOVE" => {
+            let told: WireMember = read(data)?;
+            vec![TextEvent::Access { guild: told.guild_id, member: Some(told.user.id) }]
+        }
+        "THREAD_MEMBERS_UPDATE" => {
+            let told: WireThreadMembers = read(data)?;
+            let added = told.added_members.into_iter().filter_map(|member| member.user_id);
+            let members = added.chain(told.removed_member_ids);
+            let access = |member| TextEvent::Access { guild: told.guild_id, member: Some(member) };
+            members.map(access).collect()
+        }
         "GUILD_DELETE" => {
             let gone: WireGuildGone = serde_json::from_str(data)?;
             let gone = (!gone.unavailable).then_some(TextEvent::Gone(Gone::Guild(gone.id)));
@@ -250,6 +303,34 @@ mod tests {
         assert_eq!(told("GUILD_DELETE", r#"{"id":"1","unavailable":true}"#), [""; 0]);
         assert_eq!(told("GUILD_DELETE", r#"{"id":"1"}"#), ["Gone(Guild(GuildId(1)))"]);
         assert_eq!(told("THREAD_DELETE", r#"{"id":"6"}"#), ["Gone(Channel(ChannelId(6)))"]);
+    }
+
+    #[test]
+    fn what_changes_who_sees_what() {
+        for (event, data, members) in [
+            ("GUILD_ROLE_UPDATE", r#"{"guild_id":"1","role":{"id":"7"}}"#, vec!["None"]),
+            ("GUILD_ROLE_DELETE", r#"{"guild_id":"1","role_id":"7"}"#, vec!["None"]),
+            ("GUILD_UPDATE", r#"{"id":"1"}"#, vec!["None"]),
+            (
+                "GUILD_MEMBER_UPDATE",
+                r#"{"guild_id":"1","user":{"id":"2"},"roles":[]}"#,
+                vec!["Some(UserId(2))"],
+            ),
+            ("GUILD_MEMBER_REMOVE", r#"{"guild_id":"1","user":{"id":"2"}}"#, vec!["Some(UserId(2))"]),
+            (
+                "THREAD_MEMBERS_UPDATE",
+                r#"{"guild_id":"1","id":"6","added_members":[{"user_id":"2"},{}],
+                    "removed_member_ids":["3"]}"#,
+                vec!["Some(UserId(2))", "Some(UserId(3))"],
+            ),
+            ("THREAD_MEMBERS_UPDATE", r#"{"guild_id":"1","id":"6"}"#, vec![]),
+        ] {
+            let expected: Vec<String> = members
+                .iter()
+                .map(|member| format!("Access {{ guild: GuildId(1), member: {member} }}"))
+                .collect();
+            assert_eq!(told(event, data), expected, "{event}");
+        }
     }
 
     #[test]

@@ -99,20 +99,26 @@ impl Desk {
     async fn follow(&mut self, event: TextEvent) {
         match event {
             TextEvent::Guild { guild, name } => self.places.put_guild(guild, name),
-            TextEvent::Channel(channel) => {
-                let (id, archived) = (channel.id, channel.archived);
-                self.places.put(channel);
-                if archived {
-                    self.gone(id, Ended::Archived).await;
+            TextEvent::Channel(channel) => self.channel_told(channel).await,
+            TextEvent::Gone(Gone::Channel(channel)) => {
+                let known = self.places.remove(channel);
+                if let Some(guild) = known.as_ref().and_then(|known| known.guild) {
+                    self.finder.audiences.forget_guild(guild);
+                }
+                self.pending.forget(channel);
+                self.around.starters().forget(channel);
+                self.gone(channel, Ended::Deleted).await;
+                if known.is_some_and(|known| known.kind.is_thread()) {
+                    self.close_thread(channel).await;
                 }
             }
-            TextEvent::Gone(Gone::Channel(channel)) => {
-                self.places.remove(channel);
-                self.pending.forget(channel);
-                self.gone(channel, Ended::Deleted).await;
+            TextEvent::Gone(Gone::Guild(guild)) => self.finder.audiences.forget_guild(guild),
+            TextEvent::Access { guild, member: None } => self.finder.audiences.forget_guild(guild),
+            TextEvent::Access { guild, member: Some(member) } => {
+                self.finder.audiences.forget_member(guild, member);
             }
-            TextEvent::Gone(Gone::Guild(_)) | TextEvent::Connected { .. } => {}
-            TextEvent::Reaction(reaction) => self.reacted(reaction).await,
+            TextEvent::Connected { .. } => {}
+            TextEvent::Reaction(reaction) => self.reacted(reaction),
             TextEvent::Invalid(code) => {
                 let reason = [DropReason::MissingChannelId, DropReason::MissingAuthor]
                     .into_iter()
@@ -122,6 +128,23 @@ impl Desk {
                 self.monitor.change(|status| status.drops.count(reason));
             }
             TextEvent::Message { .. } => {}
+        }
+    }
+
+    async fn channel_told(&mut self, channel: Channel) {
+        let (id, archived, kind) = (channel.id, channel.archived, channel.kind);
+        // What a thread shows follows its parent.
+        if let Some(guild) = channel.guild.filter(|_| !kind.is_thread()) {
+            self.finder.audiences.forget_guild(guild);
+        }
+        let was_open = self.places.channel(id).is_some_and(|known| !known.archived);
+        self.places.put(channel);
+        if archived {
+            self.gone(id, Ended::Archived).await;
+        }
+        // One that is archived when it is first told of was so before this process.
+        if archived && was_open {
+            self.close_thread(id).await;
         }
     }
 

@@ -22,8 +22,12 @@ mod intake;
 mod needs;
 mod post;
 mod question;
+mod reactions;
 mod run;
 mod sent;
+mod starters;
+mod threads;
+mod titles;
 mod turn;
 mod turns;
 
@@ -42,7 +46,7 @@ use clawvoice_session::{
     shell::store::{Mailbox, Pairings},
 };
 use tokio::{
-    sync::{mpsc, watch},
+    sync::{Semaphore, mpsc, watch},
     task::JoinSet,
 };
 
@@ -51,6 +55,8 @@ use self::{
     around::{Around, Rules},
     needs::Finder,
     question::Question,
+    reactions::Reacted,
+    threads::AnswerThread,
     turn::TurnEnd,
 };
 pub use self::{
@@ -139,7 +145,11 @@ enum JobEnd {
     /// Something was found out about the first message of a channel.
     Found(ChannelId, Answer),
     /// A thread was opened for it, or could not be.
-    Thread(ChannelId, Option<(ChannelId, bool)>),
+    Thread(ChannelId, Option<AnswerThread>),
+    /// A model has named a thread; what it was called, and its new name.
+    Titled(ChannelId, String, String),
+    /// What was not told of a reaction is known.
+    Reacted(Box<Reacted>),
     /// What was said in a channel before this process came up; the session began then, in
     /// milliseconds since 1970.
     Refilled(ChannelId, u64, Vec<Message>),
@@ -183,6 +193,8 @@ struct Desk {
     telling: Telling,
     /// What Discord told of a session's place, for its next turn.
     happened: HashMap<SessionKey, Vec<String>>,
+    /// Reactions that something may be found out about at a time.
+    reaction_lookups: Arc<Semaphore>,
     /// Whether it was told that texts are empty.
     told_of_empty: bool,
     /// Told when the agent takes up a turn.

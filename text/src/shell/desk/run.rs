@@ -9,7 +9,7 @@ use std::{
 
 use clawvoice_session::{SessionKey, UserId, mail::Retention};
 use jiff::Timestamp;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{Semaphore, mpsc, watch};
 
 use super::{
     super::{
@@ -25,6 +25,7 @@ use super::{
     hooks::Hooks,
     needs::Finder,
     post::Post,
+    reactions,
     sent::SharedSent,
 };
 use crate::{
@@ -120,7 +121,8 @@ impl Desk {
         let (own, own_of) = watch::channel(None);
         let sent = SharedSent::default();
         let hooks = Hooks::default();
-        let post = Arc::new(Post::new(rest.clone(), own_of, hooks.clone()));
+        let post = Post::new(rest.clone(), own_of, hooks.clone(), sent.clone());
+        let post = Arc::new(post);
         let (courier, _) = courier::start(
             mailbox.clone(),
             Arc::clone(&post),
@@ -176,6 +178,7 @@ impl Desk {
             telling: crate::inbound::Telling::default(),
             waiting_for_refill: std::collections::HashMap::new(),
             happened: std::collections::HashMap::new(),
+            reaction_lookups: Arc::new(Semaphore::new(reactions::MOST_LOOKUPS)),
             told_of_empty: false,
             catch_up_at: None,
             started,
@@ -224,8 +227,9 @@ impl Desk {
 
     /// Clears away what is old, in the background.
     fn sweep(&mut self) {
-        let mailbox = self.around.mailbox.clone();
+        let (mailbox, media) = (self.around.mailbox.clone(), Arc::clone(&self.finder.media));
         self.jobs.spawn(async move {
+            media.sweep().await;
             let keep = Retention::default();
             loop {
                 match mailbox.sweep(Timestamp::now(), &keep).await {
@@ -254,6 +258,8 @@ impl Desk {
         match end {
             JobEnd::Found(channel, answer) => self.found(channel, answer).await,
             JobEnd::Thread(channel, thread) => self.thread_opened(channel, thread).await,
+            JobEnd::Titled(thread, was, title) => self.titled(thread, &was, title),
+            JobEnd::Reacted(reacted) => self.reaction_known(*reacted),
             JobEnd::Refilled(channel, began_ms, messages) => {
                 self.refilled(channel, began_ms, &messages).await;
             }
