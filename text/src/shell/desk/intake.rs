@@ -64,6 +64,7 @@ impl Desk {
         tracing::info!("{} message(s) of the last run are taken up again", left.len());
         let mut batches: Vec<(Option<String>, Vec<Message>)> = Vec::new();
         for Received { arrival, turn } in left {
+            self.dedup.handle_message(now(), arrival.channel, arrival.message);
             let Ok(message) = Message::read(&arrival.body) else {
                 self.finish_messages(
                     vec![(arrival.channel, arrival.message)],
@@ -89,8 +90,18 @@ impl Desk {
 
     async fn follow(&mut self, event: TextEvent) {
         match event {
-            TextEvent::Guild { guild, name } => self.places.put_guild(guild, name),
+            TextEvent::Guild { guild, name } => {
+                self.finder.audiences.forget_guild(guild);
+                self.places.put_guild(guild, name);
+            }
+            TextEvent::Rights { guild, member: None } => self.finder.audiences.forget_guild(guild),
+            TextEvent::Rights { guild, member: Some(member) } => {
+                self.finder.audiences.forget_member(guild, member);
+            }
             TextEvent::Channel(channel) => {
+                if let Some(guild) = channel.guild {
+                    self.finder.audiences.forget_guild(guild);
+                }
                 let (id, archived) = (channel.id, channel.archived);
                 self.places.put(channel);
                 if archived {
@@ -104,12 +115,9 @@ impl Desk {
             }
             TextEvent::Gone(Gone::Guild(_)) | TextEvent::Connected { .. } => {}
             TextEvent::Reaction(reaction) => self.reacted(reaction).await,
-            TextEvent::Invalid(code) => {
-                let reason = [DropReason::MissingChannelId, DropReason::MissingAuthor]
-                    .into_iter()
-                    .find(|reason| reason.code() == code);
-                let reason = reason.unwrap_or(DropReason::InvalidEvent);
-                tracing::debug!(reason = reason.code(), "a message is dropped");
+            TextEvent::Invalid(reason) => {
+                let account = &self.around.account;
+                tracing::debug!(%account, reason = reason.code(), "a message is dropped: {reason}");
                 self.monitor.change(|status| status.drops.count(reason));
             }
             TextEvent::Message { .. } => {}
@@ -156,12 +164,14 @@ impl Desk {
         if arrivals.is_empty() {
             return;
         }
+        let is_unseen = |it: &Message| self.dedup.handle_message(now(), it.channel, it.id);
+        let unseen: Vec<bool> = fresh.iter().map(is_unseen).collect();
         let new = match self.around.mailbox.receive(arrivals).await {
             Ok(new) => new,
             Err(error) => {
-                // Better answered without being remembered than not at all.
+                // Better answered without being remembered on the disk than not at all.
                 tracing::warn!("messages are not written down: {error}");
-                vec![true; fresh.len()]
+                unseen
             }
         };
         for (message, is_new) in fresh.into_iter().zip(new) {

@@ -61,7 +61,7 @@ use super::{feed::TextIntake, rest::DiscordRest};
 use crate::{
     control::TextCommands,
     history::Pending,
-    inbound::{Admitted, Debounce, DropCounters, LoopGuard, Telling},
+    inbound::{Admitted, Debounce, Dedup, DropCounters, LoopGuard, Telling},
     lane::{Lane, RunNumber},
     message::Message,
     place::{Channel, Places},
@@ -169,6 +169,8 @@ struct Desk {
     monitor: TextMonitor,
     places: Places,
     own: watch::Sender<Option<UserId>>,
+    /// Knows messages again while the store does not.
+    dedup: Dedup,
     debounce: Debounce,
     admissions: Admissions,
     /// Messages of the last process, and the turns they were part of.

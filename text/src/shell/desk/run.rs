@@ -28,9 +28,8 @@ use super::{
     sent::SharedSent,
 };
 use crate::{
-    audience::AudienceFacts,
     control::TextCommands,
-    inbound::Debounce,
+    inbound::{Debounce, Dedup},
     lane::RunNumber,
     routing::binding::{BindingRecord, Bindings},
 };
@@ -144,7 +143,7 @@ impl Desk {
             account: account.clone(),
             rest: rest.clone(),
             plural: PluralKit::new(base, plural.token.as_ref()),
-            audiences: Audiences::new(rest.clone(), AudienceFacts::sees),
+            audiences: Audiences::new(rest.clone()),
             pairings,
             media: Arc::new(media),
             transcriber: doors.transcriber,
@@ -157,6 +156,7 @@ impl Desk {
         let recovered = unfinished.unwrap_or_default().into_iter();
         let recovered = recovered.map(|it| ((it.arrival.channel, it.arrival.message), it));
         let desk = Self {
+            dedup: Dedup::default(),
             debounce: Debounce::new(rules.inbound.debounce, UserId::new(1)),
             around,
             finder: Arc::new(finder),
