@@ -73,6 +73,8 @@ async fn run() -> anyhow::Result<()> {
     let killer = tokio::spawn(kill(place.clone(), ended.clone(), rng.random()));
     drop(ended);
     place.server.faults().set(troubles(rng.random()));
+    // What is written before anybody has ever listened is not to be answered.
+    place.identified(true).await?;
     for number in 0..messages {
         write(&place.server, number, &mut rng);
         if rng.random_range(0..20) == 0 {

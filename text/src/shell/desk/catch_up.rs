@@ -1,7 +1,7 @@
 //! What was written while no session told of it: after a session that could not be resumed, the
 //! places where people wrote of late are looked at by REST.
 
-use std::time::Duration;
+use std::{collections::HashMap, time::Duration};
 
 use clawvoice_session::{ChannelId, GuildId, MessageId};
 use futures_util::{StreamExt as _, stream};
@@ -12,7 +12,7 @@ use super::{
     Desk,
     around::Around,
 };
-use crate::message::Message;
+use crate::{message::Message, place::Places};
 
 /// Places that are looked at, the busiest of late first.
 const PLACES: u32 = 200;
@@ -36,16 +36,7 @@ impl Desk {
                 return tracing::warn!("what was missed is not looked for: {error}");
             }
         };
-        if known.is_empty() {
-            return;
-        }
-        let places: Vec<_> = known
-            .into_iter()
-            .map(|(channel, last)| {
-                let guild = self.places.channel(channel).map(|channel| channel.guild);
-                (channel, last, guild)
-            })
-            .collect();
+        let places = worth_a_look(&known, &self.places);
         let looks = places
             .into_iter()
             .map(|(channel, last, guild)| missed(&self.around, channel, last, guild));
@@ -62,6 +53,28 @@ impl Desk {
         self.receive(messages).await;
         self.admit_ready().await;
     }
+}
+
+/// Places in which something was written after the last message that came in, and after which
+/// message: by what guilds tell of their channels, and private ones in any case. Before the first
+/// message of all nothing was missed.
+fn worth_a_look(
+    seen: &[(ChannelId, MessageId)],
+    places: &Places,
+) -> Vec<(ChannelId, MessageId, Option<Option<GuildId>>)> {
+    let Some(newest) = seen.iter().map(|(_, last)| *last).max() else { return Vec::new() };
+    let known: HashMap<_, _> = seen.iter().copied().collect();
+    let told = places.channels().filter_map(|channel| {
+        let last = known.get(&channel.id).copied().unwrap_or(newest);
+        (channel.last_message? > last).then_some((channel.id, last, Some(channel.guild)))
+    });
+    let untold = seen.iter().filter(|(channel, _)| places.channel(*channel).is_none());
+    let untold = untold.map(|(channel, last)| (*channel, *last, None));
+    let mut looks: Vec<_> = told.chain(untold).collect();
+    // The ones with the oldest news first.
+    looks.sort_unstable_by_key(|(_, last, _)| *last);
+    looks.truncate(PLACES as usize);
+    looks
 }
 
 async fn missed(
@@ -109,6 +122,26 @@ fn in_guild(json: &str, guild: Option<GuildId>) -> Option<(Message, String)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_places_with_news_are_looked_at() {
+        let mut places = Places::default();
+        for (id, last) in [(5, "20"), (6, "30"), (7, "31"), (8, "25")] {
+            let json =
+                format!(r#"{{"id":"{id}","type":0,"guild_id":"1","last_message_id":"{last}"}}"#);
+            places.put(crate::place::Channel::read(&json, None).unwrap());
+        }
+        let seen = [(5, 20), (6, 28), (9, 12)];
+        let seen = seen.map(|(channel, last)| (ChannelId::new(channel), MessageId::new(last)));
+        let looks = worth_a_look(&seen, &places);
+        let looks: Vec<_> = looks
+            .iter()
+            .map(|(channel, last, guild)| (channel.get(), last.get(), guild.is_some()))
+            .collect();
+        // The private one, the one with news, and the one that was never heard of.
+        assert_eq!(looks, [(9, 12, false), (6, 28, true), (7, 28, true)]);
+        assert!(worth_a_look(&[], &places).is_empty());
+    }
 
     #[test]
     fn a_missed_message_is_in_its_guild() {

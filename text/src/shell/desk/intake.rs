@@ -73,6 +73,7 @@ impl Desk {
         tracing::info!("{} message(s) of the last run are taken up again", left.len());
         let mut batches: Vec<(Option<String>, Vec<Message>)> = Vec::new();
         for Received { arrival, turn } in left {
+            self.dedup.handle_message(now(), arrival.channel, arrival.message);
             let Ok(message) = Message::read(&arrival.body) else {
                 self.finish_messages(
                     vec![(arrival.channel, arrival.message)],
@@ -119,12 +120,9 @@ impl Desk {
             }
             TextEvent::Connected { .. } => {}
             TextEvent::Reaction(reaction) => self.reacted(reaction),
-            TextEvent::Invalid(code) => {
-                let reason = [DropReason::MissingChannelId, DropReason::MissingAuthor]
-                    .into_iter()
-                    .find(|reason| reason.code() == code);
-                let reason = reason.unwrap_or(DropReason::InvalidEvent);
-                tracing::debug!(reason = reason.code(), "a message is dropped");
+            TextEvent::Invalid(reason) => {
+                let account = &self.around.account;
+                tracing::debug!(%account, reason = reason.code(), "a message is dropped: {reason}");
                 self.monitor.change(|status| status.drops.count(reason));
             }
             TextEvent::Message { .. } => {}
@@ -188,12 +186,14 @@ impl Desk {
         if arrivals.is_empty() {
             return;
         }
+        let is_unseen = |it: &Message| self.dedup.handle_message(now(), it.channel, it.id);
+        let unseen: Vec<bool> = fresh.iter().map(is_unseen).collect();
         let new = match self.around.mailbox.receive(arrivals).await {
             Ok(new) => new,
             Err(error) => {
-                // Better answered without being remembered than not at all.
+                // Better answered without being remembered on the disk than not at all.
                 tracing::warn!("messages are not written down: {error}");
-                vec![true; fresh.len()]
+                unseen
             }
         };
         for (message, is_new) in fresh.into_iter().zip(new) {

@@ -68,7 +68,7 @@ use super::{feed::TextIntake, rest::DiscordRest};
 use crate::{
     control::TextCommands,
     history::Pending,
-    inbound::{Admitted, Debounce, DropCounters, LoopGuard, Telling},
+    inbound::{Admitted, Debounce, Dedup, DropCounters, LoopGuard, Telling},
     lane::{Lane, RunNumber},
     message::Message,
     place::{Channel, Places},
@@ -180,6 +180,8 @@ struct Desk {
     monitor: TextMonitor,
     places: Places,
     own: watch::Sender<Option<UserId>>,
+    /// Knows messages again while the store does not.
+    dedup: Dedup,
     debounce: Debounce,
     admissions: Admissions,
     /// Messages that the last process did not finish, in their order.

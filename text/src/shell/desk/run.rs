@@ -29,9 +29,8 @@ use super::{
     sent::SharedSent,
 };
 use crate::{
-    audience::AudienceFacts,
     control::TextCommands,
-    inbound::Debounce,
+    inbound::{Debounce, Dedup},
     lane::RunNumber,
     routing::binding::{BindingRecord, Bindings},
 };
@@ -146,7 +145,7 @@ impl Desk {
             account: account.clone(),
             rest: rest.clone(),
             plural: PluralKit::new(base, plural.token.as_ref()),
-            audiences: Audiences::new(rest.clone(), AudienceFacts::sees),
+            audiences: Audiences::new(rest.clone()),
             pairings,
             media: Arc::new(media),
             transcriber: doors.transcriber,
@@ -157,6 +156,7 @@ impl Desk {
             account, rest, mailbox, agent, courier, post, sent, hooks, closing,
         ));
         let desk = Self {
+            dedup: Dedup::default(),
             debounce: Debounce::new(rules.inbound.debounce, UserId::new(1)),
             around,
             finder: Arc::new(finder),
