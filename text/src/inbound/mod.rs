@@ -48,7 +48,7 @@ pub use dedup::{Claim, Dedup, MessageKey};
 pub use dm::{pairing_reason, pairing_reply};
 pub use echo::Sent;
 pub use entry::Entry;
-pub use frame::read;
+pub use frame::{read, read_event};
 pub use hydration::hydrated;
 pub use judge::{check_author, judge};
 pub use loop_guard::LoopGuard;
