@@ -7,7 +7,7 @@
 //!                              └─ admitted → router → intent → loop_guard → a turn
 //! ```
 //!
-//! [`judge()`] is a function without memory; [`policy`] is what it judges by. The rest of the files
+//! [`judge()`] is a function without memory; [`InboundPolicy`] is what it judges by. The rest of the files
 //! are steps of it, or machines that the shell drives.
 //!
 //! Does not: ask Discord, PluralKit or a store anything, or decide which session a message is of.
