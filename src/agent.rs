@@ -59,7 +59,8 @@ fn settings(config: &Config) -> Result<AgentSettings, Failure> {
     let profiles = Profiles { default, others };
     let voice_model = config.discord.voice.model.as_deref();
     let pins = config.model_by_channel.values().map(String::as_str);
-    let pinned: Vec<ModelRef> = voice_model.into_iter().chain(pins).map(parse).collect::<Result<_, _>>()?;
+    let pinned: Vec<ModelRef> =
+        voice_model.into_iter().chain(pins).map(parse).collect::<Result<_, _>>()?;
     // Everybody who may be asked is checked now, and not when somebody first speaks.
     let mut providers = BTreeMap::new();
     for model in profiles.models().chain(&pinned) {

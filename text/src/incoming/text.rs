@@ -316,7 +316,11 @@ mod tests {
                 r#"{"guild_id":"1","user":{"id":"2"},"roles":[]}"#,
                 vec!["Some(UserId(2))"],
             ),
-            ("GUILD_MEMBER_REMOVE", r#"{"guild_id":"1","user":{"id":"2"}}"#, vec!["Some(UserId(2))"]),
+            (
+                "GUILD_MEMBER_REMOVE",
+                r#"{"guild_id":"1","user":{"id":"2"}}"#,
+                vec!["Some(UserId(2))"],
+            ),
             (
                 "THREAD_MEMBERS_UPDATE",
                 r#"{"guild_id":"1","id":"6","added_members":[{"user_id":"2"},{}],

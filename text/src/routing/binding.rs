@@ -351,7 +351,8 @@ impl Bindings {
         if let Some(webhook) = &record.webhook {
             self.echoes.remember(now, place, webhook.id);
         }
-        let is_used = |id| self.records().any(|it| it.webhook.as_ref().is_some_and(|it| it.id == id));
+        let is_used =
+            |id| self.records().any(|it| it.webhook.as_ref().is_some_and(|it| it.id == id));
         let unused = record.webhook.clone().filter(|webhook| !is_used(webhook.id));
         let account = self.account.clone();
         self.outputs.push_back(BindingOutput::Delete { account, place, reason, unused });

@@ -56,7 +56,9 @@ impl Desk {
         let (place, parent) = (bind.place, bind.parent);
         let has_webhook = self.bindings.bind(unix_ms(), bind)?.webhook.is_some();
         let Some(parent) = parent.filter(|_| !has_webhook) else { return Ok(None) };
-        let Some(known) = self.bindings.webhook_in(parent).cloned() else { return Ok(Some(parent)) };
+        let Some(known) = self.bindings.webhook_in(parent).cloned() else {
+            return Ok(Some(parent));
+        };
         self.bindings.set_webhook(unix_ms(), place, known);
         Ok(None)
     }

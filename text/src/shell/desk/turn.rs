@@ -176,8 +176,7 @@ async fn ask(
     let envelope = plan.scene.compose(last, &surrounding, &around.marker);
     let origin = plan.rules.origin_of(last);
     let of_parent = parent_model(around, last).await;
-    let model =
-        plan.rules.router.model(&origin, facts.model.as_deref(), of_parent.as_deref());
+    let model = plan.rules.router.model(&origin, facts.model.as_deref(), of_parent.as_deref());
     Ask {
         run: plan.run,
         session: last.session().clone(),
