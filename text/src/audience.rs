@@ -1,5 +1,5 @@
-//! What decides whether somebody is in a channel's audience, as Discord tells it. Whoever sees the
-//! channel may be let in by it; the rule itself is elsewhere.
+//! Whether somebody is in a channel's audience: whether they see it. Whoever does may be let in by
+//! it (`discord.channelAudience`).
 //!
 //! Source: Discord, "Permissions", "Permission Overwrites", "Thread Member Object"; OpenClaw,
 //! "Access groups", `discord.channelAudience`.
@@ -110,21 +110,5 @@ impl AudienceFacts {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn overwrites_are_read_strictly() {
-        let json = r#"{"id":"7","type":1,"allow":"1024","deny":"0"}"#;
-        let expected = Overwrite { kind: OverwriteKind::Member, id: 7, allow: 1024, deny: 0 };
-        assert_eq!(serde_json::from_str::<Overwrite>(json).unwrap(), expected);
-        // What cannot be understood must not be taken for something that denies nothing.
-        for bad in [
-            r#"{"id":"7","type":2,"allow":"0","deny":"0"}"#,
-            r#"{"id":"7","type":0,"allow":"0"}"#,
-            r#"{"id":"7","type":0,"allow":"0","deny":"x"}"#,
-        ] {
-            assert!(serde_json::from_str::<Overwrite>(bad).is_err(), "{bad}");
-        }
-    }
-}
+#[path = "audience_tests.rs"]
+mod tests;

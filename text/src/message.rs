@@ -264,6 +264,13 @@ fn whole_seconds<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u6
     Ok(seconds.map(|seconds| seconds.clamp(0.0, 86_400.0).ceil() as u64))
 }
 
+/// Message 5 of user 7 in channel 6, with these fields besides.
+#[cfg(test)]
+pub(crate) fn written(fields: &str) -> Message {
+    let json = format!(r#"{{"id":"5","channel_id":"6","author":{{"id":"7"}}{fields}}}"#);
+    Message::read(&json).unwrap()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

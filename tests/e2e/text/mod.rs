@@ -8,4 +8,5 @@ mod events;
 mod focus;
 mod media;
 mod sessions;
+mod shared;
 mod threads;

@@ -42,6 +42,13 @@ impl KnownHandles {
         self.users.insert(handle, Some(user));
     }
 
+    /// Whether somebody is known by this name, or it is nobody's.
+    #[must_use]
+    pub fn has(&self, user: UserId, name: &str) -> bool {
+        let known = self.users.get(&name.to_lowercase());
+        known.is_some_and(|known| known.is_none_or(|known| known == user))
+    }
+
     fn get(&self, handle: &str) -> Option<UserId> {
         self.users.get(handle).copied().flatten()
     }
@@ -188,6 +195,17 @@ mod tests {
         for (text, expected) in cases {
             assert_eq!(resolved(text), expected, "{text:?}");
         }
+    }
+
+    #[test]
+    fn who_is_known_need_not_be_put_again() {
+        let mut known = KnownHandles::default();
+        let (ada, ben) = (UserId::new(1), UserId::new(2));
+        known.put(ada, "Ada");
+        assert!(known.has(ada, "aDA") && !known.has(ben, "ada") && !known.has(ada, "ben"));
+        known.put(ben, "ada");
+        assert!(known.has(ada, "ada") && known.has(ben, "ada"), "two have it, so it is nobody's");
+        assert_eq!(known.get("ada"), None);
     }
 
     #[test]

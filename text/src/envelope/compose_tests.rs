@@ -4,9 +4,7 @@ use clawvoice_session::{ChannelId, MessageId, UserId};
 use jiff::tz::TimeZone;
 use serde_json::{Value, json};
 
-use super::{
-    Chat, Envelope, Forwarded, Marker, Quoted, Sender, Starter, TurnContext, compose, unavailable,
-};
+use super::{Chat, Envelope, Forwarded, Marker, Quoted, Sender, Starter, TurnContext, compose};
 use crate::{
     history::{Entry, Pending},
     message::Attachment,
@@ -70,7 +68,7 @@ pub(super) fn with_everything(test: impl FnOnce(&TurnContext<'_>)) {
     ];
     let events = ["Discord reaction added: 👍 by bob on guild #general msg 3".to_owned()];
     let forwarded = [Forwarded { from: Some("Eve"), body: "forwarded words" }];
-    let notes: Vec<_> = unavailable(1).into_iter().collect();
+    let notes = ["[discord attachment unavailable]".to_owned()];
     test(&TurnContext {
         chat: Chat::Thread { guild: "Guild", name: "Help me", parent: "forum" },
         system_prompt: Some("Be brief.\n\nBe kind."),
@@ -271,9 +269,7 @@ fn what_was_passed_over_is_told_once() {
 
 #[test]
 fn notes() {
-    assert_eq!(unavailable(0), None);
-    assert_eq!(unavailable(3).as_deref(), Some("[3 discord attachments unavailable]"));
-    let notes = [unavailable(3).unwrap()];
+    let notes = ["[3 discord attachments unavailable]".to_owned()];
     let envelope = compose(&TurnContext { body: " ", notes: &notes, ..turn() }, &marker());
-    assert_eq!(envelope.message, "[3 discord attachments unavailable]");
+    assert_eq!(envelope.message, notes[0]);
 }

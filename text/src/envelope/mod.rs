@@ -44,7 +44,7 @@ pub use self::{
     marker::Marker,
     reaction::{Emoji, Reaction, ReactionFacts, is_told},
     strip::{strip, strip_partial},
-    turn::{Chat, Forwarded, Quoted, Sender, Starter, TurnContext, unavailable},
+    turn::{Chat, Forwarded, Quoted, Sender, Starter, TurnContext},
 };
 
 /// A turn's words, by whom the agent is to take them from.

@@ -54,7 +54,7 @@ pub struct TurnContext<'a> {
     pub events: &'a [String],
     /// The text; of a batch all of them, a line each.
     pub body: &'a str,
-    /// Lines about attachments, such as [`unavailable`].
+    /// Lines about attachments, such as [`crate::media::note::unavailable_line`].
     pub notes: &'a [String],
 }
 
@@ -143,14 +143,4 @@ pub struct Forwarded<'a> {
     pub from: Option<&'a str>,
     /// Its text.
     pub body: &'a str,
-}
-
-/// The note on so many files that could not be fetched; `None` for none.
-#[must_use]
-pub fn unavailable(files: usize) -> Option<String> {
-    match files {
-        0 => None,
-        1 => Some("[discord attachment unavailable]".to_owned()),
-        files => Some(format!("[{files} discord attachments unavailable]")),
-    }
 }

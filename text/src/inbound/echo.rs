@@ -1,15 +1,11 @@
 //! Step 8: what the bot itself has sent, on whatever way, is no question.
 
-use std::{
-    collections::{HashMap, VecDeque},
-    hash::Hash,
-    time::Duration,
-};
+use std::time::Duration;
 
 use clawvoice_session::{MessageId, SessionTime, WebhookId};
 
 use super::{reason::DropReason, sender::is_bot, verdict::Known};
-use crate::message::Message;
+use crate::{message::Message, recent::Recent};
 
 /// A message's own echo comes within seconds. Source: OpenClaw, "Discord": a thread's webhook is
 /// remembered for 30 s after the binding has ended.
@@ -21,10 +17,16 @@ const MOST: usize = 2_000;
 const NOTICES: [&str; 3] = ["⚙️", "🤖", "🧰"];
 
 /// What was just sent, by message and by webhook.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Sent {
     messages: Recent<MessageId>,
     webhooks: Recent<WebhookId>,
+}
+
+impl Default for Sent {
+    fn default() -> Self {
+        Self { messages: Recent::new(REMEMBERED, MOST), webhooks: Recent::new(REMEMBERED, MOST) }
+    }
 }
 
 impl Sent {
@@ -38,56 +40,14 @@ impl Sent {
         self.webhooks.put(now, webhook);
     }
 
-    /// Forgets what is over.
+    /// Forgets what is over; to be called before a message is judged by it.
     pub fn forget(&mut self, now: SessionTime) {
         self.messages.forget(now);
         self.webhooks.forget(now);
     }
 
     fn has(&self, message: &Message) -> bool {
-        self.messages.has(message.id) || message.webhook.is_some_and(|it| self.webhooks.has(it))
-    }
-}
-
-#[derive(Clone, Debug)]
-struct Recent<T> {
-    order: VecDeque<(SessionTime, T)>,
-    /// The last time of each.
-    last: HashMap<T, SessionTime>,
-}
-
-impl<T> Default for Recent<T> {
-    fn default() -> Self {
-        Self { order: VecDeque::new(), last: HashMap::new() }
-    }
-}
-
-impl<T: Copy + Eq + Hash> Recent<T> {
-    fn put(&mut self, now: SessionTime, it: T) {
-        self.order.push_back((now, it));
-        self.last.insert(it, now);
-        self.forget(now);
-        while self.order.len() > MOST {
-            self.forget_first();
-        }
-    }
-
-    fn forget(&mut self, now: SessionTime) {
-        while self.order.front().is_some_and(|(at, _)| now.since(*at) >= REMEMBERED) {
-            self.forget_first();
-        }
-    }
-
-    fn forget_first(&mut self) {
-        if let Some((at, it)) = self.order.pop_front()
-            && self.last.get(&it) == Some(&at)
-        {
-            self.last.remove(&it);
-        }
-    }
-
-    fn has(&self, it: T) -> bool {
-        self.last.contains_key(&it)
+        self.messages.has(&message.id) || message.webhook.is_some_and(|it| self.webhooks.has(&it))
     }
 }
 
@@ -160,14 +120,5 @@ mod tests {
         ] {
             assert_eq!(judged(&sent, bound, rest), reason, "{rest}");
         }
-    }
-
-    #[test]
-    fn the_memory_is_bounded() {
-        let mut sent = Sent::default();
-        for id in 1..=10_000 {
-            sent.message(at(0), MessageId::new(id));
-        }
-        assert_eq!((sent.messages.order.len(), sent.messages.last.len()), (MOST, MOST));
     }
 }

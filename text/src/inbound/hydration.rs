@@ -83,11 +83,7 @@ pub(crate) fn add_mentions(message: &mut Message, other: &Message) {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn message(rest: &str) -> Message {
-        let json = format!(r#"{{"id":"5","channel_id":"6","author":{{"id":"7"}}{rest}}}"#);
-        Message::read(&json).unwrap()
-    }
+    use crate::message::written as message;
 
     #[test]
     fn what_is_missing_is_asked_for() {

@@ -23,7 +23,7 @@ use super::{
     verdict::{Admitted, Dropped, Known, Need, Stop, Surface, TextCommand, Verdict},
     whereabouts::Whereabouts,
 };
-use crate::message::Message;
+use crate::{media::note, message::Message};
 
 /// Judges a message. [`Verdict::Needs`] is answered by putting what it asks for into `known` and
 /// judging again; nothing is remembered in between.
@@ -156,7 +156,7 @@ impl Judging<'_> {
     fn transcript(&self, own_text: &str) -> Result<Option<&str>, Stop> {
         let is_asked = self.needs_mention()
             && own_text.is_empty()
-            && self.message.attachments.iter().any(is_audio)
+            && self.message.attachments.iter().any(note::is_audio)
             && self.patterns().is_some()
             && !self.by_ids().is_addressed();
         match (is_asked, self.known.transcript) {
@@ -286,9 +286,4 @@ fn dropped_at(place: &Place<'_>, reason: DropReason) -> Stop {
         _ => None,
     };
     Stop::Drop(Dropped { reason, detail, remember: false })
-}
-
-fn is_audio(file: &crate::message::Attachment) -> bool {
-    let is_named = || file.content_type.as_ref().is_some_and(|it| it.starts_with("audio/"));
-    file.duration_secs.is_some() || is_named()
 }

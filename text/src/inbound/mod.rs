@@ -12,8 +12,6 @@
 //!
 //! Does not: ask Discord, PluralKit or a store anything, or decide which session a message is of.
 
-pub mod audience;
-mod audience_cache;
 mod backlog;
 mod bots;
 mod command_authority;
@@ -41,10 +39,9 @@ mod text;
 mod verdict;
 mod whereabouts;
 
-pub use audience_cache::AudienceCache;
 pub use command_authority::TEXT_COMMANDS;
 pub use debounce::{Batch, Debounce};
-pub use dedup::{Claim, Dedup, MessageKey};
+pub use dedup::Dedup;
 pub(crate) use dm::is_heard_in_private;
 pub use dm::{pairing_reason, pairing_reply};
 pub use echo::Sent;

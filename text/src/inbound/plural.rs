@@ -47,10 +47,17 @@ struct WireSystem {
 }
 
 impl PluralMember {
-    /// Of PluralKit's answer; `None` without a member who has an id and a name.
-    #[must_use]
-    pub fn read(json: &str) -> Option<Self> {
-        let wire: Wire = serde_json::from_str(json).ok()?;
+    /// Of PluralKit's answer; `None`: it tells of nobody with an id and a name, as when the member
+    /// was deleted.
+    ///
+    /// # Errors
+    ///
+    /// It is no answer of PluralKit's.
+    pub fn read(json: &[u8]) -> Result<Option<Self>, serde_json::Error> {
+        Ok(Self::of(serde_json::from_slice(json)?))
+    }
+
+    fn of(wire: Wire) -> Option<Self> {
         let member = wire.member?;
         let id = written(member.id)?;
         let (name, shown) = (written(member.name), written(member.display_name));
@@ -78,19 +85,45 @@ fn written(text: Option<String>) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    fn read(json: &str) -> Option<PluralMember> {
+        PluralMember::read(json.as_bytes()).unwrap()
+    }
 
     #[test]
     fn an_answer_names_a_member() {
         let json = r#"{"id":"9","original":"8","sender":"7","system":{"id":"s","name":"Skies"},
-            "member":{"id":"abcde","name":"Ada","display_name":null}}"#;
-        let member = PluralMember::read(json).unwrap();
+            "member":{"id":"abcde","name":"ada","display_name":" Ada ","color":null}}"#;
+        let member = read(json).unwrap();
         assert_eq!((member.id.as_str(), member.label().as_str()), ("abcde", "Ada (PK:Skies)"));
-        assert_eq!(member.original, Some(MessageId::new(8)));
-        let nameless = r#"{"member":{"id":"abcde","display_name":"Ada"}}"#;
-        assert_eq!(PluralMember::read(nameless).unwrap().label(), "Ada (PK)");
-        for none in ["", "{}", r#"{"member":{"id":"a"}}"#, r#"{"member":{"name":"Ada"}}"#] {
-            assert_eq!(PluralMember::read(none), None, "{none}");
+        assert_eq!((member.name.as_str(), member.original), ("ada", Some(MessageId::new(8))));
+        for nameless in [
+            r#"{"member":{"id":"abcde","display_name":"Ada"}}"#,
+            r#"{"system":{"name":" "},"member":{"id":"abcde","name":"Ada","display_name":""}}"#,
+        ] {
+            assert_eq!(read(nameless).unwrap().label(), "Ada (PK)");
+        }
+    }
+
+    #[test]
+    fn without_a_member_it_is_nobody_and_some_things_are_no_answers() {
+        for none in
+            ["{}", r#"{"member":null}"#, r#"{"member":{"id":"a"}}"#, r#"{"member":{"name":"Ada"}}"#]
+        {
+            assert_eq!(read(none), None, "{none}");
+        }
+        for bad in ["", "<html>", r#"{"original":8}"#, r#"{"member":{"id":7}}"#] {
+            assert!(PluralMember::read(bad.as_bytes()).is_err(), "{bad}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn never_panics(bytes in prop::collection::vec(any::<u8>(), 0..80)) {
+            let _ = PluralMember::read(&bytes);
         }
     }
 }

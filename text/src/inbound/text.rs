@@ -129,11 +129,7 @@ fn with_names(text: &str, message: &Message) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn message(rest: &str) -> Message {
-        let json = format!(r#"{{"id":"5","channel_id":"6","author":{{"id":"7"}}{rest}}}"#);
-        Message::read(&json).unwrap()
-    }
+    use crate::message::written as message;
 
     #[test]
     fn content_goes_before_embeds_and_those_before_components() {

@@ -7,13 +7,14 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::value::RawValue;
 
 use crate::{
+    inbound::{self, DropReason},
     message::{Author, MemberPart, Message},
     place::Channel,
 };
 
 /// An event that text follows, in the gateway's order.
 #[derive(Clone, Debug)]
-pub enum TextEvent {
+pub(crate) enum TextEvent {
     /// READY or RESUMED.
     Connected {
         /// The bot's own user.
@@ -46,15 +47,15 @@ pub enum TextEvent {
         /// The same as it came, in JSON: what is kept until it is answered.
         body: String,
     },
-    /// A MESSAGE_CREATE that is none, and the code of why.
-    Invalid(&'static str),
+    /// A MESSAGE_CREATE that is none, and why.
+    Invalid(DropReason),
     /// A reaction was added or taken away.
     Reaction(Reaction),
 }
 
 /// A place that is no more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Gone {
+pub(crate) enum Gone {
     /// A channel or thread was deleted.
     Channel(ChannelId),
     /// The bot is in the guild no more.
@@ -63,70 +64,58 @@ pub enum Gone {
 
 /// MESSAGE_REACTION_ADD or MESSAGE_REACTION_REMOVE.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
-pub struct Reaction {
+pub(crate) struct Reaction {
     /// Whether it was added.
     #[serde(skip)]
-    pub added: bool,
+    pub(crate) added: bool,
     /// Who reacted.
     #[serde(rename = "user_id")]
-    pub user: UserId,
+    pub(crate) user: UserId,
     /// Where.
     #[serde(rename = "channel_id")]
-    pub channel: ChannelId,
+    pub(crate) channel: ChannelId,
     /// To which message.
     #[serde(rename = "message_id")]
-    pub message: MessageId,
+    pub(crate) message: MessageId,
     /// The guild; `None` in direct messages.
     #[serde(rename = "guild_id", default)]
-    pub guild: Option<GuildId>,
+    pub(crate) guild: Option<GuildId>,
     /// With what.
-    pub emoji: Emoji,
+    pub(crate) emoji: Emoji,
     /// Who reacted, as a member; only of added ones, and in guilds.
     #[serde(default)]
-    pub member: Option<ReactingMember>,
+    pub(crate) member: Option<ReactingMember>,
     /// Whose message it is; only of added ones.
     #[serde(rename = "message_author_id", default)]
-    pub message_author: Option<UserId>,
+    pub(crate) message_author: Option<UserId>,
 }
 
 /// An emoji.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
-pub struct Emoji {
+pub(crate) struct Emoji {
     /// Of a guild's own emoji.
     #[serde(default)]
-    pub id: Option<String>,
+    pub(crate) id: Option<String>,
     /// The emoji itself, or its name.
     #[serde(default)]
-    pub name: Option<String>,
+    pub(crate) name: Option<String>,
 }
 
 /// Who reacted, as a member.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
-pub struct ReactingMember {
+pub(crate) struct ReactingMember {
     /// The user.
     #[serde(default)]
-    pub user: Option<Author>,
+    pub(crate) user: Option<Author>,
     /// Nickname and roles.
     #[serde(flatten)]
-    pub part: MemberPart,
-}
-
-impl Emoji {
-    /// As it is written in text and in paths: the emoji itself, or `name:id`.
-    #[must_use]
-    pub fn written(&self) -> String {
-        let name = self.name.clone().unwrap_or_default();
-        match &self.id {
-            Some(id) => format!("{name}:{id}"),
-            None => name,
-        }
-    }
+    pub(crate) part: MemberPart,
 }
 
 impl ReactingMember {
     /// Their roles.
     #[must_use]
-    pub fn roles(&self) -> &[RoleId] {
+    pub(crate) fn roles(&self) -> &[RoleId] {
         &self.part.roles
     }
 }
@@ -260,24 +249,9 @@ fn channels<'a>(items: &'a [&'a RawValue], guild: GuildId) -> impl Iterator<Item
 }
 
 fn message(data: &str) -> TextEvent {
-    match Message::read(data) {
+    match inbound::read(data) {
         Ok(message) => TextEvent::Message { message: Box::new(message), body: data.to_owned() },
-        Err(_) => TextEvent::Invalid(why_invalid(data)),
-    }
-}
-
-fn why_invalid(data: &str) -> &'static str {
-    #[derive(Deserialize)]
-    struct Parts {
-        #[serde(default)]
-        channel_id: Option<serde::de::IgnoredAny>,
-        #[serde(default)]
-        author: Option<serde::de::IgnoredAny>,
-    }
-    match serde_json::from_str(data) {
-        Ok(Parts { channel_id: None, .. }) => "missing-channel-id",
-        Ok(Parts { author: None, .. }) => "missing-author",
-        _ => "invalid-event",
+        Err(reason) => TextEvent::Invalid(reason),
     }
 }
 
@@ -340,11 +314,11 @@ mod tests {
     #[test]
     fn what_is_no_message_says_why() {
         for (data, why) in [
-            (r#"{"id":"1","author":{"id":"2"}}"#, "missing-channel-id"),
-            (r#"{"id":"1","channel_id":"5"}"#, "missing-author"),
-            (r#"{"id":1,"channel_id":"5","author":{"id":"2"}}"#, "invalid-event"),
+            (r#"{"id":"1","author":{"id":"2"}}"#, "MissingChannelId"),
+            (r#"{"id":"1","channel_id":"5"}"#, "MissingAuthor"),
+            (r#"{"id":1,"channel_id":"5","author":{"id":"2"}}"#, "InvalidEvent"),
         ] {
-            assert_eq!(told("MESSAGE_CREATE", data), [format!("Invalid({why:?})")]);
+            assert_eq!(told("MESSAGE_CREATE", data), [format!("Invalid({why})")]);
         }
     }
 
@@ -359,10 +333,8 @@ mod tests {
             let events = events(event, data).unwrap();
             let [TextEvent::Reaction(reaction)] = &events[..] else { panic!("{events:?}") };
             assert_eq!(reaction.added, was_added);
-            assert_eq!(reaction.emoji.written(), "👍");
+            assert_eq!(reaction.emoji, Emoji { id: None, name: Some("👍".to_owned()) });
             assert_eq!(reaction.member.as_ref().unwrap().roles(), [RoleId::new(80)]);
         }
-        let own = Emoji { id: Some("7".to_owned()), name: Some("claw".to_owned()) };
-        assert_eq!(own.written(), "claw:7");
     }
 }

@@ -36,6 +36,9 @@ pub enum AudienceFailure {
     /// The channel is not one of the guild that was configured.
     #[error("the channel belongs to another guild")]
     OtherGuild,
+    /// A thread's overwrites are those of its channel, which Discord did not name.
+    #[error("the thread belongs to no channel")]
+    NoParent,
     /// Discord refused, or did not answer.
     #[error(transparent)]
     Rest(#[from] RestFailure),
@@ -49,13 +52,9 @@ struct Asked {
     member: UserId,
 }
 
-/// The rule: whether by these facts the member sees the channel.
-pub type AudienceRule = fn(&AudienceFacts) -> bool;
-
 /// Asks Discord who sees a channel.
 pub struct Audiences {
     discord: DiscordRest,
-    rule: AudienceRule,
     verdicts: Mutex<Verdicts>,
 }
 
@@ -66,11 +65,11 @@ struct Verdicts {
 }
 
 impl Audiences {
-    /// As this bot, by this rule.
+    /// As this bot.
     #[must_use]
-    pub fn new(discord: DiscordRest, rule: AudienceRule) -> Self {
+    pub fn new(discord: DiscordRest) -> Self {
         let verdicts = Verdicts { memory: Memory::new(MAX_KEPT), forgotten: 0 };
-        Self { discord, rule, verdicts: Mutex::new(verdicts) }
+        Self { discord, verdicts: Mutex::new(verdicts) }
     }
 
     /// Whether somebody sees a channel of a guild. Whatever cannot be found out is a no.
@@ -85,7 +84,7 @@ impl Audiences {
         }
         let facts = tokio::time::timeout(PATIENCE, self.facts(guild, channel, member)).await;
         let verdict = match facts {
-            Ok(Ok(facts)) => (self.rule)(&facts),
+            Ok(Ok(facts)) => facts.sees(),
             Ok(Err(failure)) => {
                 tracing::debug!("user {member} is in no audience of channel {channel}: {failure}");
                 false
@@ -120,6 +119,7 @@ impl Audiences {
         let is_private = asked.channel.kind == PlaceKind::PrivateThread;
         let judged = async {
             match asked.channel.parent {
+                None if asked.channel.kind.is_thread() => Err(AudienceFailure::NoParent),
                 None => Ok(asked.overwrites.clone()),
                 Some(parent) => {
                     let parent = discord.channel_info(parent).await?;

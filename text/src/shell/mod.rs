@@ -11,7 +11,6 @@ mod dispatch;
 pub mod feed;
 pub mod gateway;
 mod http;
-pub mod hydration;
 mod interaction_calls;
 mod keeper;
 pub mod lookups;

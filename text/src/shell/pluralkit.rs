@@ -15,8 +15,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 use tokio::time::timeout;
 
 use super::{clock::now, rest_failure::in_words};
-use crate::memory::Memory;
-pub use crate::pluralkit::Proxied;
+use crate::{inbound::PluralMember, memory::Memory};
 
 /// PluralKit's API.
 pub const PLURALKIT: &str = "https://api.pluralkit.me/v2";
@@ -38,7 +37,7 @@ const MAX_KEPT: usize = 1000;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum PluralKitAnswer {
     /// Somebody speaks through it.
-    Proxied(Proxied),
+    Proxied(PluralMember),
     /// It is none of PluralKit's.
     NotProxied,
     /// There was no answer; the message's author is what it seems to be.
@@ -90,7 +89,7 @@ impl PluralKit {
             return known;
         }
         let answer = match timeout(self.patience, self.ask(message)).await {
-            Ok(Ok(Some(proxied))) => PluralKitAnswer::Proxied(proxied),
+            Ok(Ok(Some(member))) => PluralKitAnswer::Proxied(member),
             Ok(Ok(None)) => PluralKitAnswer::NotProxied,
             Ok(Err(reason)) => return PluralKitAnswer::Failed(reason),
             Err(_) => {
@@ -102,7 +101,7 @@ impl PluralKit {
         answer
     }
 
-    async fn ask(&self, message: MessageId) -> Result<Option<Proxied>, String> {
+    async fn ask(&self, message: MessageId) -> Result<Option<PluralMember>, String> {
         let client = self.client.as_ref().map_err(Clone::clone)?;
         let mut request = client.get(format!("{}/messages/{message}", self.base));
         if let Some(authorization) = &self.authorization {
@@ -123,7 +122,7 @@ impl PluralKit {
                 return Err("PluralKit's answer is too long".to_owned());
             }
         }
-        Proxied::read(&body).map_err(|error| format!("PluralKit's answer is none: {error}"))
+        PluralMember::read(&body).map_err(|error| format!("PluralKit's answer is none: {error}"))
     }
 }
 

@@ -54,12 +54,9 @@ async fn a_proxied_message_is_its_members_and_asked_about_once() {
     let pluralkit = PluralKit::new(&base, Some(&"pk-token".to_owned().into()));
     for _ in 0..2 {
         let answer = pluralkit.look_up(MessageId::new(1)).await;
-        let PluralKitAnswer::Proxied(proxied) = answer else { panic!("{answer:?}") };
-        assert_eq!(
-            (proxied.label().as_str(), proxied.member.as_str()),
-            ("Name (PK:System)", "abcde")
-        );
-        assert_eq!(proxied.original, Some(MessageId::new(9)));
+        let PluralKitAnswer::Proxied(member) = answer else { panic!("{answer:?}") };
+        assert_eq!((member.label().as_str(), member.id.as_str()), ("Name (PK:System)", "abcde"));
+        assert_eq!(member.original, Some(MessageId::new(9)));
         assert_eq!(pluralkit.look_up(MessageId::new(2)).await, PluralKitAnswer::NotProxied);
     }
     let token = Some("pk-token".to_owned());

@@ -122,10 +122,9 @@ async fn threads_are_places_with_a_parent() {
     let opened = discord.thread_on_message(HERE, about.id, &thread).await.unwrap();
     let again = discord.thread_on_message(HERE, about.id, &thread).await.unwrap();
     assert_eq!((opened.existed, again.existed, opened.thread), (false, true, again.thread));
-    let found = discord.channel_with_parent(opened.thread).await.unwrap();
-    assert_eq!((found.channel.kind, found.channel.name.as_str()), (PlaceKind::Thread, "About it"));
-    assert_eq!(found.channel.owner, Some(UserId::new(BOT_USER)));
-    assert_eq!(found.parent.unwrap().id, HERE);
+    let found = discord.channel(opened.thread).await.unwrap();
+    assert_eq!((found.kind, found.name.as_str()), (PlaceKind::Thread, "About it"));
+    assert_eq!((found.owner, found.parent), (Some(UserId::new(BOT_USER)), Some(HERE)));
     let private = discord.open_thread(HERE, &thread, true).await.unwrap();
     assert_eq!(discord.channel(private).await.unwrap().kind, PlaceKind::PrivateThread);
 }

@@ -13,11 +13,6 @@ const GUILD: GuildId = GuildId::new(1);
 const CHANNEL: ChannelId = ChannelId::new(10);
 const ADA: UserId = UserId::new(7);
 
-/// A stand-in for the rule: whoever has a role.
-fn has_a_role(facts: &AudienceFacts) -> bool {
-    !facts.member_roles.is_empty()
-}
-
 type Answer = (String, (u16, Value));
 
 fn at(path: &str, answer: (u16, Value)) -> Answer {
@@ -46,7 +41,7 @@ fn member(roles: &[&str]) -> Answer {
 
 async fn audiences(answers: Vec<Answer>) -> (Fake, Audiences) {
     let fake = fake_at(answers).await;
-    let audiences = Audiences::new(fake.discord.clone(), has_a_role);
+    let audiences = Audiences::new(fake.discord.clone());
     (fake, audiences)
 }
 
@@ -104,6 +99,13 @@ async fn another_guilds_channel_and_a_refusal_let_nobody_in() {
     assert!(!hidden.sees(GUILD, CHANNEL, ADA).await);
     assert!(!hidden.sees(GUILD, CHANNEL, ADA).await);
     assert_eq!(fake.lines().len(), 1, "a no holds for a while as well");
+}
+
+#[tokio::test]
+async fn a_thread_without_a_channel_lets_nobody_in() {
+    let (_fake, orphan) = audiences(vec![channel(11, 11, 1, None)]).await;
+    let failure = orphan.facts(GUILD, ChannelId::new(11), ADA).await.unwrap_err();
+    assert_eq!(failure, AudienceFailure::NoParent);
 }
 
 #[tokio::test]

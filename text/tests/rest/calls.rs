@@ -4,15 +4,12 @@ use bytes::Bytes;
 use clawvoice_session::{
     ChannelId, GuildId, LookupDoor as _, MessageId, UserId, VoiceStateLookup, WebhookId,
 };
-use clawvoice_text::{
-    message::Message,
-    shell::{
-        lookups::Lookups,
-        message_calls::{Created, OutgoingFile},
-        rest::RestFailure,
-        thread_calls::{NewThread, OnMessage, Post},
-        webhook_calls::Webhook,
-    },
+use clawvoice_text::shell::{
+    lookups::Lookups,
+    message_calls::{Created, OutgoingFile},
+    rest::RestFailure,
+    thread_calls::{NewThread, OnMessage, Post},
+    webhook_calls::Webhook,
 };
 use serde_json::{Value, json};
 
@@ -192,25 +189,4 @@ async fn what_is_looked_up_is_asked_once_in_the_same_queue() {
     let answer = lookups.voice_state(GuildId::new(1), UserId::new(7)).await;
     assert_eq!(answer, VoiceStateLookup::Failed("a look-up failed: status 502".to_owned()));
     assert_eq!(fake.lines().len(), 1);
-}
-
-fn told(fields: &str) -> Message {
-    let json =
-        format!(r#"{{"id":"5","channel_id":"1","guild_id":"2","author":{{"id":"7"}}{fields}}}"#);
-    Message::read(&json).unwrap()
-}
-
-#[tokio::test]
-async fn a_message_that_lacks_something_is_looked_at_again_once() {
-    let whole = json!({ "id": "5", "channel_id": "1", "author": { "id": "7" },
-        "content": "<@9>", "mentions": [{ "id": "9", "username": "claw" }] });
-    let fake = fake([(200, whole), (502, Value::Null)]).await;
-    let hydrated = fake.discord.hydrate(told(r#","content":"<@9>""#)).await;
-    assert_eq!((hydrated.message.mentions.len(), hydrated.failed), (1, false));
-    assert_eq!(hydrated.message.guild, Some(GuildId::new(2)));
-    let failed = fake.discord.hydrate(told("")).await;
-    assert!(failed.failed && failed.message.content.is_empty());
-    let complete = fake.discord.hydrate(told(r#","content":"hi""#)).await;
-    assert!(!complete.failed);
-    assert_eq!(fake.lines(), ["GET /channels/1/messages/5"; 2]);
 }

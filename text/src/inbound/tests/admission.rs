@@ -134,7 +134,7 @@ fn who_speaks_through_pluralkit_is_a_person() {
     assert_eq!(scene.judge(&proxied()), Verdict::Needs(Need::PluralKit));
     let json =
         r#"{"original":"899","member":{"id":"abcde","name":"Skye"},"system":{"name":"Skies"}}"#;
-    let member = PluralMember::read(json).unwrap();
+    let member = PluralMember::read(json.as_bytes()).unwrap().unwrap();
     let known = Known { plural: Some(Some(&member)), ..scene.known() };
     let Verdict::Admit(admitted) = judge(&proxied(), &known, &scene.policy) else {
         panic!("not admitted")

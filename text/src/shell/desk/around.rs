@@ -7,7 +7,7 @@ use std::sync::{
 
 use clawvoice_config::{Agent as AgentConfig, Config};
 use clawvoice_session::{
-    ChannelId, MessageId, UserId,
+    ChannelId, MessageId,
     agent::{Agent, RunId},
     mail::{Finished, NewPart, Outcome, Part, Target},
     shell::store::Mailbox,
@@ -32,6 +32,7 @@ use crate::{
     envelope::Marker,
     feedback::DeleteQueue,
     inbound::{InboundPolicy, Surface},
+    message::Message,
     outbox::outgoing::{Destination, Outgoing},
     requests::nonce::nonce,
     routing::{
@@ -156,11 +157,22 @@ impl Around {
         *self.closing.borrow()
     }
 
-    /// Somebody was met.
-    pub(super) fn meet(&self, user: UserId, names: &[&str]) {
+    /// The author of a message was met. Who speaks through a webhook is nobody to be mentioned.
+    pub(super) fn meet(&self, message: &Message) {
+        let author = &message.author;
+        if message.webhook.is_some() {
+            return;
+        }
+        let tag = author.tag();
+        let shown = author.shown(message.member.as_ref());
+        let global = author.global_name.as_deref().unwrap_or_default();
         let mut handles = self.handles.lock().unwrap_or_else(PoisonError::into_inner);
-        let handles = Arc::make_mut(&mut handles);
-        names.iter().for_each(|name| handles.put(user, name));
+        for name in [author.username.as_str(), &tag, shown, global] {
+            // Turns that hold the names make each change a copy of all.
+            if !handles.has(author.id, name) {
+                Arc::make_mut(&mut handles).put(author.id, name);
+            }
+        }
     }
 
     /// What people that were met are called.
@@ -187,22 +199,7 @@ impl Around {
 
     /// Says something that no turn of the agent says, durably.
     pub(super) async fn say(&self, to: Destination, text: &str) {
-        let chunks = chunk(text, &ChunkLimits::of(2_000, 60, clawvoice_config::ChunkMode::Length));
         let turn = format!("say:{}", nonce(rand::random()));
-        let parts = (0..).zip(&chunks).map(|(part, chunk)| {
-            let nonce = nonce(rand::random());
-            let content = Content { text: chunk, suppress_embeds: true, ..Content::default() };
-            let body = NewMessage { content, nonce: &nonce, ..NewMessage::default() }.body();
-            let target = match &to {
-                Destination::User(user) => Target::User(*user),
-                Destination::Channel(channel) | Destination::Forum(channel) => {
-                    Target::Channel(*channel)
-                }
-                Destination::Webhook { thread, .. } => Target::Channel(*thread),
-            };
-            let outgoing = Outgoing { to: to.clone(), body, files: Vec::new() };
-            NewPart { to: target, part, body: outgoing.kept(), nonce }
-        });
         let finished = Finished {
             account: self.account.clone(),
             messages: Vec::new(),
@@ -211,7 +208,7 @@ impl Around {
             asker: None,
             turn,
         };
-        self.send(finished, parts.collect()).await;
+        self.send(finished, notice(&to, text)).await;
     }
 
     /// Writes parts down, together with the end of what they answer, and sends them.
@@ -273,6 +270,24 @@ impl Around {
             tracing::warn!("a binding is not forgotten: {error}");
         }
     }
+}
+
+/// The program's own words, as messages to a place.
+pub(super) fn notice(to: &Destination, text: &str) -> Vec<NewPart> {
+    let target = match to {
+        Destination::User(user) => Target::User(*user),
+        Destination::Channel(channel) | Destination::Forum(channel) => Target::Channel(*channel),
+        Destination::Webhook { thread, .. } => Target::Channel(*thread),
+    };
+    let chunks = chunk(text, &ChunkLimits::of(2_000, 60, clawvoice_config::ChunkMode::Length));
+    let parts = (0..).zip(&chunks).map(|(part, text)| {
+        let nonce = nonce(rand::random());
+        let content = Content { text, suppress_embeds: true, ..Content::default() };
+        let body = NewMessage { content, nonce: &nonce, ..NewMessage::default() }.body();
+        let outgoing = Outgoing { to: to.clone(), body, files: Vec::new() };
+        NewPart { to: target, part, body: outgoing.kept(), nonce }
+    });
+    parts.collect()
 }
 
 fn target(place: BoundPlace) -> Target {

@@ -9,7 +9,7 @@ use std::{
 use async_trait::async_trait;
 use clawvoice_session::{
     ChannelId, MessageId, RoleId, SessionKey, UserId,
-    mail::{Finished, NewPart, Outcome, Target},
+    mail::{Finished, Outcome},
 };
 use jiff::Timestamp;
 use tokio::sync::{mpsc, oneshot};
@@ -18,7 +18,7 @@ use super::{
     super::{clock::unix_ms, thread_calls::NewThread},
     Desk, JobEnd,
     admission::Admission,
-    around::{Around, Rules},
+    around::{Around, Rules, notice},
     hooks,
     question::{Asked, Question},
 };
@@ -28,13 +28,8 @@ use crate::{
         AgentFacts, ControlCommand, ControlContext, ControlDoor, ControlRules, DoorFailure, Limit,
         SessionFacts, SessionName, Stopped, answer,
     },
-    delivery::{
-        body::{Content, NewMessage},
-        chunk::{ChunkLimits, chunk},
-    },
     inbound::{Admitted, TextCommand},
-    outbox::outgoing::{Destination, Outgoing},
-    requests::nonce::nonce,
+    outbox::outgoing::Destination,
     routing::{
         self, Origin, Route,
         binding::{Bind, BindRefusal, BindingRecord, BoundPlace, Webhook},
@@ -368,15 +363,6 @@ async fn reply_to_message(
         Some((channel, message)) => format!("command:{}:{channel}:{message}", around.account),
         None => return,
     };
-    let chunks = chunk(reply, &ChunkLimits::of(2_000, 60, clawvoice_config::ChunkMode::Length));
-    let parts = (0..).zip(&chunks).map(|(part, text)| {
-        let nonce = nonce(rand::random());
-        let content = Content { text, suppress_embeds: true, ..Content::default() };
-        let body = NewMessage { content, nonce: &nonce, ..NewMessage::default() }.body();
-        let to = Destination::Channel(channel);
-        let outgoing = Outgoing { to, body, files: Vec::new() };
-        NewPart { to: Target::Channel(channel), part, body: outgoing.kept(), nonce }
-    });
     let finished = Finished {
         account: around.account.clone(),
         // What follows the command is still to be answered.
@@ -386,7 +372,7 @@ async fn reply_to_message(
         asker: None,
         turn,
     };
-    around.send(finished, parts.collect()).await;
+    around.send(finished, notice(&Destination::Channel(channel), reply)).await;
 }
 
 /// What commands are carried out by.

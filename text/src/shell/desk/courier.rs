@@ -23,7 +23,7 @@ use super::{
 };
 use crate::outbox::{
     courier::{Attempt, Courier, CourierOutput},
-    outgoing::Outgoing,
+    outgoing::{Destination, Outgoing},
 };
 
 /// Orders that may wait for the courier; the next one waits with whoever gives it.
@@ -163,6 +163,10 @@ impl Running {
         };
         if let Err(error) = self.mailbox.trying(id).await {
             tracing::warn!("an attempt is not written down: {error}");
+        }
+        let to = Outgoing::read(&part.message.body).map(|outgoing| outgoing.to);
+        if let Some(Destination::Webhook { webhook, .. }) = to {
+            self.sent.webhook(webhook);
         }
         let (post, part) = (Arc::clone(&self.post), part.clone());
         self.attempts.spawn(async move {

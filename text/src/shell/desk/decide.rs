@@ -156,6 +156,7 @@ impl Desk {
     /// The first message of the channel is the agent's.
     async fn admit_first(&mut self, channel: ChannelId, admitted: Admitted) -> Next {
         let Some(first) = self.admissions.first(channel) else { return Next::Decided };
+        self.around.meet(&first.message);
         let opens = self.thread_for(&first.message, &admitted);
         let at = (first.message.channel, first.message.author.id, first.message.unix_ms());
         if let Some(reason) = self.loop_reason(at, &admitted) {
@@ -309,6 +310,7 @@ impl Desk {
     /// What is said beside the agent is told with the next message to it.
     fn remember(&mut self, admission: &Admission) {
         let message = &admission.message;
+        self.around.meet(message);
         let sender = Sender::of(message, admission.plural());
         let body = for_model(message);
         let mut entry = Entry::new(message, &sender.label, &body);

@@ -1,7 +1,7 @@
 //! What the gateway tells: places are followed, messages written down before anything is done
 //! about them.
 
-use std::collections::HashSet;
+use std::time::Duration;
 
 use clawvoice_session::{
     ChannelId, MessageId, UserId,
@@ -25,17 +25,26 @@ use crate::{
     routing::binding::Ended,
 };
 
+/// How long a new session's guilds are waited for before what was missed is looked for.
+const CATCH_UP: Duration = Duration::from_secs(2);
+
 impl Desk {
     /// Takes events in; when it returns, they are safe.
     pub(super) async fn take(&mut self, events: Vec<TextEvent>, intake: &TextIntake) {
         let count = events.len();
         let mut messages = Vec::new();
+        let mut guilds = false;
         for event in events {
+            guilds |= matches!(event, TextEvent::Guild { .. });
             match event {
                 TextEvent::Message { message, body } => messages.push((*message, body)),
                 TextEvent::Connected { user, new } => self.connected(user, new).await,
                 other => self.follow(other).await,
             }
+        }
+        // The guilds of a new session are there: what was missed goes first.
+        if self.catch_up_at.is_some() && (guilds || !messages.is_empty()) {
+            self.catch_up().await;
         }
         self.receive(messages).await;
         intake.took(count);
@@ -45,6 +54,7 @@ impl Desk {
     async fn connected(&mut self, user: UserId, new: bool) {
         if new {
             self.places.clear();
+            self.catch_up_at = Some(now() + CATCH_UP);
         }
         if self.own.borrow().is_some() {
             return;
@@ -56,14 +66,14 @@ impl Desk {
 
     /// Takes up what the last process did not finish, in its order.
     async fn recover(&mut self) {
-        let mut left: Vec<Received> = self.recovered.values().cloned().collect();
+        let left = std::mem::take(&mut self.recovered);
         if left.is_empty() {
             return;
         }
-        left.sort_by_key(|received| received.arrival.received);
         tracing::info!("{} message(s) of the last run are taken up again", left.len());
         let mut batches: Vec<(Option<String>, Vec<Message>)> = Vec::new();
         for Received { arrival, turn } in left {
+            self.dedup.handle_message(now(), arrival.channel, arrival.message);
             let Ok(message) = Message::read(&arrival.body) else {
                 self.finish_messages(
                     vec![(arrival.channel, arrival.message)],
@@ -82,7 +92,7 @@ impl Desk {
         }
         for (_, messages) in batches {
             if let Some(batch) = Batch::of(messages) {
-                self.admit(batch, true).await;
+                self.admit(batch).await;
             }
         }
     }
@@ -110,12 +120,9 @@ impl Desk {
             }
             TextEvent::Connected { .. } => {}
             TextEvent::Reaction(reaction) => self.reacted(reaction),
-            TextEvent::Invalid(code) => {
-                let reason = [DropReason::MissingChannelId, DropReason::MissingAuthor]
-                    .into_iter()
-                    .find(|reason| reason.code() == code);
-                let reason = reason.unwrap_or(DropReason::InvalidEvent);
-                tracing::debug!(reason = reason.code(), "a message is dropped");
+            TextEvent::Invalid(reason) => {
+                let account = &self.around.account;
+                tracing::debug!(%account, reason = reason.code(), "a message is dropped: {reason}");
                 self.monitor.change(|status| status.drops.count(reason));
             }
             TextEvent::Message { .. } => {}
@@ -156,7 +163,7 @@ impl Desk {
         }
     }
 
-    async fn receive(&mut self, messages: Vec<(Message, String)>) {
+    pub(super) async fn receive(&mut self, messages: Vec<(Message, String)>) {
         let own = *self.own.borrow();
         let mut arrivals = Vec::new();
         let mut fresh = Vec::new();
@@ -179,12 +186,14 @@ impl Desk {
         if arrivals.is_empty() {
             return;
         }
+        let is_unseen = |it: &Message| self.dedup.handle_message(now(), it.channel, it.id);
+        let unseen: Vec<bool> = fresh.iter().map(is_unseen).collect();
         let new = match self.around.mailbox.receive(arrivals).await {
             Ok(new) => new,
             Err(error) => {
-                // Better answered without being remembered than not at all.
+                // Better answered without being remembered on the disk than not at all.
                 tracing::warn!("messages are not written down: {error}");
-                vec![true; fresh.len()]
+                unseen
             }
         };
         for (message, is_new) in fresh.into_iter().zip(new) {
@@ -200,11 +209,12 @@ impl Desk {
     /// Has what does not wait any longer decided.
     pub(super) async fn admit_ready(&mut self) {
         while let Some(batch) = self.debounce.poll_output() {
-            self.admit(batch, false).await;
+            self.admit(batch).await;
         }
     }
 
-    async fn admit(&mut self, batch: Batch, after_downtime: bool) {
+    async fn admit(&mut self, batch: Batch) {
+        let after_downtime = batch.message.unix_ms() < self.began_ms;
         let channel = batch.message.channel;
         match self.admissions.push(Admission::new(batch, after_downtime)) {
             Ok(()) => self.decide(channel).await,
@@ -221,8 +231,6 @@ impl Desk {
         messages: Vec<(ChannelId, MessageId)>,
         outcome: Outcome,
     ) {
-        let known: HashSet<_> = messages.iter().copied().collect();
-        self.recovered.retain(|key, _| !known.contains(key));
         let finished = self.around.mailbox.finish(&self.around.account, messages, outcome).await;
         if let Err(error) = finished {
             tracing::warn!("what became of a message is not written down: {error}");

@@ -12,6 +12,7 @@
 mod admission;
 mod answer;
 mod around;
+mod catch_up;
 mod commands;
 mod context;
 mod courier;
@@ -39,7 +40,7 @@ use std::{
 
 use clawvoice_config::Config;
 use clawvoice_session::{
-    ChannelId, MessageId, SessionKey, UserId,
+    ChannelId, SessionKey, SessionTime, UserId,
     agent::Agent,
     mail::Received,
     shell::store::{Mailbox, Pairings},
@@ -67,7 +68,7 @@ use super::{feed::TextIntake, rest::DiscordRest};
 use crate::{
     control::TextCommands,
     history::Pending,
-    inbound::{Admitted, Debounce, DropCounters, LoopGuard, Telling},
+    inbound::{Admitted, Debounce, Dedup, DropCounters, LoopGuard, Telling},
     lane::{Lane, RunNumber},
     message::Message,
     place::{Channel, Places},
@@ -179,10 +180,12 @@ struct Desk {
     monitor: TextMonitor,
     places: Places,
     own: watch::Sender<Option<UserId>>,
+    /// Knows messages again while the store does not.
+    dedup: Dedup,
     debounce: Debounce,
     admissions: Admissions,
-    /// Messages of the last process, and the turns they were part of.
-    recovered: HashMap<(ChannelId, MessageId), Received>,
+    /// Messages that the last process did not finish, in their order.
+    recovered: Vec<Received>,
     sessions: HashMap<SessionKey, Session>,
     pending: Pending,
     /// Questions that wait for what was said before them.
@@ -198,10 +201,14 @@ struct Desk {
     told_of_empty: bool,
     /// Told when the agent takes up a turn.
     started: mpsc::Sender<(SessionKey, RunNumber)>,
+    /// When what was missed is looked for at the latest.
+    catch_up_at: Option<SessionTime>,
     commands: TextCommands,
     requests: commands::Requests,
     file: Option<Arc<dyn ConfigFile>>,
     /// When the process came up.
     began: Instant,
+    /// The same, in milliseconds since 1970.
+    began_ms: u64,
     jobs: JoinSet<JobEnd>,
 }

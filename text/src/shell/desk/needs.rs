@@ -1,6 +1,6 @@
 //! Finds out what must be known about a message: by REST, PluralKit and the pairing store.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use clawvoice_session::{UserId, pairing, shell::store::Pairings};
 use jiff::Timestamp;
@@ -20,6 +20,9 @@ use crate::{
     inbound::{Need, PluralMember},
     message::Message,
 };
+
+/// How long a message may wait to be told again.
+const HYDRATION: Duration = Duration::from_secs(5);
 
 /// What turns speech into text.
 #[async_trait::async_trait]
@@ -50,13 +53,7 @@ impl Finder {
                     Answer::Channel(channel, None)
                 }
             },
-            Need::Hydrate => match self.rest.message(message.channel, message.id).await {
-                Ok(told) => Answer::Hydrated(Some(Box::new(told))),
-                Err(failure) => {
-                    tracing::debug!("a message is not asked for again: {failure}");
-                    Answer::Hydrated(None)
-                }
-            },
+            Need::Hydrate => Answer::Hydrated(self.hydrated(message).await),
             Need::PluralKit => Answer::Plural(self.plural(message).await),
             Need::Paired => Answer::Paired(self.is_paired(message.author.id).await),
             Need::Audience(audience) => {
@@ -69,16 +66,30 @@ impl Finder {
     }
 
     async fn plural(&self, message: &Message) -> Option<PluralMember> {
-        let PluralKitAnswer::Proxied(proxied) = self.plural.look_up(message.id).await else {
-            return None;
-        };
-        Some(PluralMember {
-            id: proxied.member,
-            shown: proxied.name.clone(),
-            name: proxied.name,
-            system: proxied.system,
-            original: proxied.original,
-        })
+        match self.plural.look_up(message.id).await {
+            PluralKitAnswer::Proxied(member) => Some(member),
+            PluralKitAnswer::NotProxied => None,
+            PluralKitAnswer::Failed(reason) => {
+                tracing::debug!(
+                    "whether PluralKit knows message {} is not known: {reason}",
+                    message.id
+                );
+                None
+            }
+        }
+    }
+
+    /// The message as REST tells it. It is not waited for long: the next one waits behind it.
+    async fn hydrated(&self, message: &Message) -> Option<Box<Message>> {
+        let asked = self.rest.message(message.channel, message.id);
+        match tokio::time::timeout(HYDRATION, asked).await {
+            Ok(Ok(told)) => return Some(Box::new(told)),
+            Ok(Err(failure)) => {
+                tracing::debug!("message {} is not asked for again: {failure}", message.id);
+            }
+            Err(_) => tracing::debug!("message {} was not told again in time", message.id),
+        }
+        None
     }
 
     pub(super) async fn is_paired(&self, user: UserId) -> bool {

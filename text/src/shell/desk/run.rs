@@ -29,9 +29,8 @@ use super::{
     sent::SharedSent,
 };
 use crate::{
-    audience::AudienceFacts,
     control::TextCommands,
-    inbound::Debounce,
+    inbound::{Debounce, Dedup},
     lane::RunNumber,
     routing::binding::{BindingRecord, Bindings},
 };
@@ -146,7 +145,7 @@ impl Desk {
             account: account.clone(),
             rest: rest.clone(),
             plural: PluralKit::new(base, plural.token.as_ref()),
-            audiences: Audiences::new(rest.clone(), AudienceFacts::sees),
+            audiences: Audiences::new(rest.clone()),
             pairings,
             media: Arc::new(media),
             transcriber: doors.transcriber,
@@ -156,9 +155,8 @@ impl Desk {
         let around = Arc::new(Around::new(
             account, rest, mailbox, agent, courier, post, sent, hooks, closing,
         ));
-        let recovered = unfinished.unwrap_or_default().into_iter();
-        let recovered = recovered.map(|it| ((it.arrival.channel, it.arrival.message), it));
         let desk = Self {
+            dedup: Dedup::default(),
             debounce: Debounce::new(rules.inbound.debounce, UserId::new(1)),
             around,
             finder: Arc::new(finder),
@@ -166,12 +164,13 @@ impl Desk {
             requests: sender,
             file: doors.file,
             began: Instant::now(),
+            began_ms: unix_ms(),
             rules,
             monitor: doors.monitor,
             places: crate::place::Places::default(),
             own,
             admissions: super::Admissions::default(),
-            recovered: recovered.collect(),
+            recovered: unfinished.unwrap_or_default(),
             sessions: std::collections::HashMap::new(),
             pending: crate::history::Pending::default(),
             bindings,
@@ -181,6 +180,7 @@ impl Desk {
             happened: std::collections::HashMap::new(),
             reaction_lookups: Arc::new(Semaphore::new(reactions::MOST_LOOKUPS)),
             told_of_empty: false,
+            catch_up_at: None,
             started,
             jobs: tokio::task::JoinSet::new(),
         };
@@ -206,10 +206,14 @@ impl Desk {
             .poll_timeout()
             .map(|at| now() + Duration::from_millis(at.saturating_sub(unix)));
         let leftovers = self.around.leftovers().poll_timeout();
-        [self.debounce.poll_timeout(), bindings, leftovers].into_iter().flatten().chain(lanes).min()
+        let own = [self.debounce.poll_timeout(), bindings, leftovers, self.catch_up_at];
+        own.into_iter().flatten().chain(lanes).min()
     }
 
     async fn handle_timeout(&mut self) {
+        if self.catch_up_at.is_some_and(|due| due <= now()) {
+            self.catch_up().await;
+        }
         self.debounce.handle_timeout(now());
         self.admit_ready().await;
         self.bindings.sweep(unix_ms());

@@ -22,8 +22,10 @@ impl SharedSent {
         self.get().webhook(now(), webhook);
     }
 
-    /// To judge by; held for moments only.
+    /// What is not over yet, to judge by; held for moments only.
     pub(super) fn get(&self) -> MutexGuard<'_, Sent> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        let mut sent = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        sent.forget(now());
+        sent
     }
 }

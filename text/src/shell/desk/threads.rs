@@ -88,6 +88,7 @@ impl Desk {
             owner: *self.own.borrow(),
             archived: false,
             requires_tag: false,
+            last_message: None,
         });
     }
 
