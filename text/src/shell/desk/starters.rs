@@ -8,7 +8,7 @@ use clawvoice_session::{
 
 use super::{super::clock::now, Desk, around::Around, question::Asked};
 use crate::{
-    history::{Part, is_shown},
+    history::{Entry, Part, is_shown},
     inbound::{Sender, for_model, place},
     routing::starter::{Remembered, Starter, is_wanted, source},
 };
@@ -29,13 +29,14 @@ pub(super) struct StarterAt {
 
 impl Desk {
     /// Where the message is that the place of a question began with; `None`: it began with none, or
-    /// with the question itself, or the file leaves it out.
-    pub(super) fn starter_of(&self, asked: &Asked) -> Option<StarterAt> {
+    /// with the question itself, or it is told in `history`, or the file leaves it out.
+    pub(super) fn starter_of(&self, asked: &Asked, history: &[Entry]) -> Option<StarterAt> {
         let thread = self.places.channel(asked.channel).filter(|it| it.kind.is_thread())?;
         let (channel, message) = source(thread, self.places.parent(asked.channel)?);
         let place = place(&self.places, asked.message.guild?, asked.channel);
         let entry = self.rules.inbound.entry(&place).and_then(|entry| entry.channel);
-        if !is_wanted(entry, true) || asked.ids.contains(&message) {
+        let is_told = history.iter().any(|told| told.message == message);
+        if is_told || !is_wanted(entry, true) || asked.ids.contains(&message) {
             return None;
         }
         Some(StarterAt {

@@ -151,6 +151,7 @@ async fn close(around: &Around, key: &SessionKey) {
     }
     around.agent.reset(key).await;
     if let Err(error) = around.mailbox.reset_session(key, Timestamp::now()).await {
-        tracing::warn!(session = %key, "a thread's session stays: {error}");
+        return tracing::warn!(session = %key, "a thread's session stays: {error}");
     }
+    tracing::info!(session = %key, "a thread's session is closed");
 }

@@ -98,8 +98,8 @@ impl Desk {
             number,
             started: self.started.clone(),
             questions: turn.parts.into_iter().map(|question| question.0).collect(),
+            starter: self.starter_of(&first, &scene.history),
             scene,
-            starter: self.starter_of(&first),
             merged: merged_of,
             rules: Arc::clone(&self.rules),
             finder: Arc::clone(&self.finder),
@@ -333,6 +333,7 @@ impl Desk {
         if self.happened.len() >= MOST_SESSIONS && !self.happened.contains_key(&session) {
             return;
         }
+        tracing::debug!(%session, "to be told: {words}");
         let events = self.happened.entry(session).or_default();
         if events.len() == MOST_EVENTS {
             events.remove(0);
