@@ -3,9 +3,8 @@
 //!
 //! Source: Discord, "Channel Object", "Channel Types", "Thread Metadata Object".
 
-use std::collections::HashMap;
-
 use clawvoice_session::{ChannelId, GuildId, MessageId, UserId};
+use foldhash::HashMap;
 use serde::{Deserialize, Serialize};
 
 /// What a channel is.
