@@ -12,6 +12,7 @@
 mod admission;
 mod answer;
 mod around;
+mod choice;
 mod commands;
 mod context;
 mod courier;
@@ -23,6 +24,7 @@ mod post;
 mod question;
 mod run;
 mod sent;
+mod signs;
 mod turn;
 mod turns;
 
@@ -50,9 +52,11 @@ use self::{
     around::{Around, Rules},
     needs::Finder,
     question::Question,
+    signs::Sign,
     turn::TurnEnd,
 };
 pub use self::{
+    choice::SharedRouter,
     commands::{ConfigFile, SlashDoor, TextRequests, text_requests},
     needs::Transcribe,
     run::run,
@@ -61,8 +65,8 @@ use super::{feed::TextIntake, rest::DiscordRest};
 use crate::{
     control::TextCommands,
     history::Pending,
-    inbound::{Admitted, Debounce, Dedup, DropCounters, LoopGuard, Telling},
-    lane::{Lane, RunNumber},
+    inbound::{Admitted, Attention, Debounce, Dedup, DropCounters, LoopGuard, Telling},
+    lane::{Lane, RunNumber, StuckWatch},
     message::Message,
     place::{Channel, Places},
     routing::binding::Bindings,
@@ -98,6 +102,8 @@ pub struct TextDoors {
     pub file: Option<Arc<dyn ConfigFile>>,
     /// What slash commands ask.
     pub requests: TextRequests,
+    /// What the bots of this process decide by which of them answers.
+    pub router: SharedRouter,
     /// Where text writes how it is doing.
     pub monitor: TextMonitor,
 }
@@ -159,6 +165,7 @@ enum JobEnd {
 /// One session's turns, and the run of the active one.
 struct Session {
     lane: Lane<Question>,
+    watch: StuckWatch,
     active: Option<turns::Active>,
 }
 
@@ -180,14 +187,16 @@ struct Desk {
     /// Questions that wait for what was said before them.
     waiting_for_refill: HashMap<ChannelId, Vec<Question>>,
     bindings: Bindings,
+    router: SharedRouter,
+    attention: Attention,
     loop_guard: LoopGuard,
     telling: Telling,
     /// What Discord told of a session's place, for its next turn.
     happened: HashMap<SessionKey, Vec<String>>,
     /// Whether it was told that texts are empty.
     told_of_empty: bool,
-    /// Told when the agent takes up a turn.
-    started: mpsc::Sender<(SessionKey, RunNumber)>,
+    /// Told how turns go on.
+    signs: mpsc::Sender<Sign>,
     commands: TextCommands,
     requests: commands::Requests,
     file: Option<Arc<dyn ConfigFile>>,
