@@ -5,7 +5,7 @@
 
 use bytes::Bytes;
 use clawvoice_session::{ChannelId, MessageId};
-use serde::Deserialize;
+use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::{Value, json, value::RawValue};
 use twilight_http::{
     request::{Form, Method, Request, RequestBuilder},
@@ -145,6 +145,30 @@ impl DiscordRest {
         page: Page,
         limit: u16,
     ) -> Result<Vec<Message>, RestFailure> {
+        let all: Vec<Box<RawValue>> = self.list(channel, page, limit).await?;
+        Ok(all.iter().filter_map(|one| Message::read(one.get()).ok()).collect())
+    }
+
+    /// The same as Discord tells them, with everything that is in them.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::messages`].
+    pub async fn messages_as_told(
+        &self,
+        channel: ChannelId,
+        page: Page,
+        limit: u16,
+    ) -> Result<Vec<Value>, RestFailure> {
+        self.list(channel, page, limit).await
+    }
+
+    async fn list<T: DeserializeOwned>(
+        &self,
+        channel: ChannelId,
+        page: Page,
+        limit: u16,
+    ) -> Result<Vec<T>, RestFailure> {
         let limit = limit.clamp(1, MAX_LISTED);
         let place = match page {
             Page::Newest => String::new(),
@@ -155,8 +179,7 @@ impl DiscordRest {
         let what = "GET /channels/{id}/messages";
         let path = format!("channels/{channel}/messages?limit={limit}{place}");
         let answer = self.rest().built(what, RequestBuilder::raw(Method::Get, path)).await?;
-        let all: Vec<Box<RawValue>> = read(what, &answer)?;
-        Ok(all.iter().filter_map(|one| Message::read(one.get()).ok()).collect())
+        read(what, &answer)
     }
 
     /// Shows for ten seconds, or until a message comes, that the bot is typing.
