@@ -2,5 +2,6 @@
 
 mod admission;
 mod chat;
+mod cli;
 mod delivery;
 mod sessions;
