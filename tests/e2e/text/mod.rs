@@ -3,6 +3,7 @@
 mod admission;
 mod agents;
 mod chat;
+mod cli;
 mod delivery;
 mod events;
 mod focus;
