@@ -15,7 +15,7 @@ use clawvoice_session::{
     shell::store::{Mailbox, Pairings, StoreError},
 };
 use clawvoice_text::shell::{
-    desk::{self, ConfigFile, SlashDoor, TextDoors, TextMonitor, TextSettings},
+    desk::{self, ConfigFile, SharedRouter, SlashDoor, TextDoors, TextMonitor, TextSettings},
     feed::{TextFeed, text_feed},
     rest::DiscordRest,
 };
@@ -32,6 +32,7 @@ pub(crate) struct TextStore {
     mailbox: Mailbox,
     pairings: Arc<Mutex<Pairings>>,
     file: Option<Arc<dyn ConfigFile>>,
+    router: SharedRouter,
 }
 
 impl TextStore {
@@ -50,7 +51,8 @@ impl TextStore {
             opened => opened.map_err(Failure::user)?,
         };
         let file = file.map(|path| Arc::new(OnDisk(path)) as Arc<dyn ConfigFile>);
-        Ok(Self { mailbox, pairings: Arc::new(Mutex::new(pairings)), file })
+        let pairings = Arc::new(Mutex::new(pairings));
+        Ok(Self { mailbox, pairings, file, router: SharedRouter::default() })
     }
 
     /// Writes what waits and closes the file.
@@ -98,6 +100,7 @@ pub(crate) fn start(
         transcriber: None,
         file: store.file.clone(),
         requests,
+        router: store.router.clone(),
         monitor,
     };
     let (stop, stopped) = oneshot::channel();

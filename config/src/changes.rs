@@ -47,7 +47,7 @@ const OF_THE_CONNECTION: &[&str] = &[
 ];
 
 /// Keys that belong to the process as a whole.
-const OF_THE_PROCESS: &[&str] = &["session.store", "gateway.clawvoice"];
+const OF_THE_PROCESS: &[&str] = &["session.store", "gateway.clawvoice.health"];
 
 impl Config {
     /// The keys whose values differ, in the order of their paths. A secret is compared by its

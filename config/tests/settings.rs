@@ -4,9 +4,9 @@
 use std::{collections::BTreeMap, path::Path, time::Duration};
 
 use clawvoice_config::{
-    AccessGroup, Activity, AllowBots, AutoThreadName, BindingKind, Config, ConfigErrors, Effect,
-    PeerKind, ProgressLabel, QueueMode, Sender, Status, VisibleReplies, declarations, explain,
-    parse,
+    AccessGroup, Activity, AgentRole, AllowBots, AutoThreadName, BindingKind, Config, ConfigErrors,
+    Effect, PeerKind, ProgressLabel, QueueMode, Sender, Status, VisibleReplies, declarations,
+    explain, parse,
 };
 use secrecy::ExposeSecret;
 
@@ -218,6 +218,26 @@ fn our_server_answers_this_machine_only_unless_it_is_told_otherwise() {
     let errors = health("bind: '192.168.1.5'").unwrap_err().to_string();
     assert!(errors.contains("an address that others reach"), "{errors}");
     assert!(health("prot: 5").unwrap_err().to_string().contains("did you mean `port`?"));
+}
+
+#[test]
+fn several_agents_are_posted_in_channels() {
+    let routed = |body: &str| {
+        let ours = format!("clawvoice: {{ agent_router: {{ {body} }} }}");
+        taken(&format!("{{ agents: {{ list: [{{ id: 'help' }}] }}, gateway: {{ {ours} }} }}"))
+    };
+    let off = routed("").gateway.agent_router;
+    assert!(!off.enabled && off.no_self_talk && off.agents.is_empty());
+    let posts = "enabled: true, dedup_window: 7, agents: { \
+        help: { channels: ['5', 'Help Desk'], role: 'passive', triggers: ['deploy'] }, hlep: {} }";
+    let config = routed(posts);
+    let router = &config.gateway.agent_router;
+    assert_eq!((router.enabled, router.dedup_window), (true, Duration::from_secs(7)));
+    let post = &router.agents["help"];
+    assert_eq!((post.role, post.channels.len()), (AgentRole::Passive, 2));
+    assert!(post.channels.get("help-desk").is_some());
+    let warnings: Vec<String> = config.warnings.iter().map(ToString::to_string).collect();
+    assert!(warnings.iter().any(|it| it.contains("hlep") && it.contains("there are: help")));
 }
 
 #[test]

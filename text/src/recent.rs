@@ -13,21 +13,32 @@ use clawvoice_session::SessionTime;
 pub(crate) struct Recent<T> {
     keep: Duration,
     most: usize,
-    order: VecDeque<(SessionTime, T)>,
-    /// The last time of each.
-    last: HashMap<T, SessionTime>,
+    order: VecDeque<Happened<T>>,
+    /// The last number of each.
+    last: HashMap<T, u64>,
+    next: u64,
+}
+
+#[derive(Clone, Debug)]
+struct Happened<T> {
+    at: SessionTime,
+    /// Several may happen at one time.
+    number: u64,
+    it: T,
 }
 
 impl<T: Clone + Eq + Hash> Recent<T> {
     /// Nothing yet.
     pub(crate) fn new(keep: Duration, most: usize) -> Self {
-        Self { keep, most, order: VecDeque::new(), last: HashMap::new() }
+        Self { keep, most, order: VecDeque::new(), last: HashMap::new(), next: 0 }
     }
 
     /// It happened now.
     pub(crate) fn put(&mut self, now: SessionTime, it: T) {
-        self.order.push_back((now, it.clone()));
-        self.last.insert(it, now);
+        let number = self.next;
+        self.next = self.next.wrapping_add(1);
+        self.last.insert(it.clone(), number);
+        self.order.push_back(Happened { at: now, number, it });
         self.forget(now);
         while self.order.len() > self.most {
             self.forget_first();
@@ -36,14 +47,14 @@ impl<T: Clone + Eq + Hash> Recent<T> {
 
     /// Forgets what is over.
     pub(crate) fn forget(&mut self, now: SessionTime) {
-        while self.order.front().is_some_and(|(at, _)| now.since(*at) >= self.keep) {
+        while self.order.front().is_some_and(|it| now.since(it.at) >= self.keep) {
             self.forget_first();
         }
     }
 
     fn forget_first(&mut self) {
-        if let Some((at, it)) = self.order.pop_front()
-            && self.last.get(&it) == Some(&at)
+        if let Some(Happened { number, it, .. }) = self.order.pop_front()
+            && self.last.get(&it) == Some(&number)
         {
             self.last.remove(&it);
         }

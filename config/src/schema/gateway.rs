@@ -2,7 +2,12 @@
 
 use std::{net::IpAddr, time::Duration};
 
-use crate::{cursor::Section, describe::Kind, field::Field};
+use crate::{
+    cursor::Section,
+    describe::Kind,
+    field::Field,
+    schema::answering::{self, AgentRouting, IntentFilter},
+};
 
 /// What is read of `gateway`. Everything else of it is OpenClaw's.
 #[derive(Clone, Debug, PartialEq)]
@@ -14,12 +19,16 @@ pub struct Gateway {
     pub stale_after: Option<Duration>,
     /// `channelMaxRestartsPerHour`. Default 10; 0 none.
     pub max_restarts: u32,
-    /// `clawvoice.health`.
+    /// `clawvoice.health`. The key `clawvoice` is ours; OpenClaw has none of that name.
     pub health: Health,
+    /// `clawvoice.agent_router`.
+    pub agent_router: AgentRouting,
+    /// `clawvoice.intent_filter`.
+    pub intent_filter: IntentFilter,
 }
 
 /// `gateway.clawvoice.health`: where this program answers for its own health, its figures and its
-/// dashboard. The key `clawvoice` is ours; OpenClaw has none of that name.
+/// dashboard.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Health {
     /// `enabled`. Default on.
@@ -34,7 +43,8 @@ pub struct Health {
 
 const LOOPBACK: &str = "127.0.0.1";
 
-pub(crate) fn read(section: &Section<'_, '_>) -> Gateway {
+/// `agents`: the ids of those that there are.
+pub(crate) fn read(section: &Section<'_, '_>, agents: &[&str]) -> Gateway {
     let minutes = |key, default| {
         let minutes = section.whole_or(key, 0, 525_600, default);
         (minutes > 0).then(|| Duration::from_secs(u64::from(minutes) * 60))
@@ -45,6 +55,8 @@ pub(crate) fn read(section: &Section<'_, '_>) -> Gateway {
         stale_after: minutes("channelStaleEventThresholdMinutes", 30),
         max_restarts: section.whole_or("channelMaxRestartsPerHour", 0, 10_000, 10),
         health: health(&ours.section("health")),
+        agent_router: answering::router(&ours.section("agent_router"), agents),
+        intent_filter: ours.block("intent_filter"),
     };
     ours.finish();
     section.finish_leniently();

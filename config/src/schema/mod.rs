@@ -3,10 +3,12 @@
 pub(crate) mod access;
 pub(crate) mod accounts;
 pub(crate) mod agents;
+pub(crate) mod answering;
 pub(crate) mod commands;
 pub(crate) mod connection;
 pub(crate) mod declare;
 pub(crate) mod delivery;
+pub(crate) mod diagnostics;
 pub(crate) mod discord;
 pub(crate) mod entries;
 pub(crate) mod features;
@@ -54,6 +56,8 @@ pub struct Config {
     pub model_by_channel: BTreeMap<String, String>,
     /// `gateway`.
     pub gateway: gateway::Gateway,
+    /// `diagnostics`.
+    pub diagnostics: diagnostics::Diagnostics,
     /// Whether there is a `channels.discord`. With a token from the environment alone, groups are
     /// on an allowlist whatever `channels.defaults` says.
     pub discord_is_written: bool,
@@ -106,6 +110,7 @@ const ROOT: &[&str] = &[
     "models",
     "session",
     "commands",
+    "diagnostics",
     "messages",
     "bindings",
     "accessGroups",
@@ -142,6 +147,8 @@ pub(crate) fn read(root: &Section<'_, '_>) -> Config {
         let _: access::BotLoopProtection = crate::cursor::Block::read(&below);
         delivery::thread_bindings(&session_section, &session_section.missing("threadBindings"));
     }
+    let ids: Vec<&str> = agents.all.iter().map(|agent| agent.id.as_str()).collect();
+    let gateway = gateway::read(&root.section("gateway"), &ids);
     let section = channels.section("discord");
     let (accounts, default) = accounts::read(root, &section, &above);
     Config {
@@ -154,7 +161,8 @@ pub(crate) fn read(root: &Section<'_, '_>) -> Config {
         bindings: routing::bindings(root),
         access_groups: routing::access_groups(&root.section("accessGroups")),
         model_by_channel: routing::models(&channels),
-        gateway: gateway::read(&root.section("gateway")),
+        gateway,
+        diagnostics: diagnostics::read(&root.section("diagnostics")),
         discord_is_written: section.is_present(),
         discord: accounts[default].discord.clone(),
         speech: accounts[default].speech.clone(),

@@ -371,5 +371,24 @@ pub(crate) fn of_the_file() -> Vec<Key> {
         ),
         key("gateway.clawvoice.health.port", Whole(0, 65_535), json!(18_790)),
         key("gateway.clawvoice.health.allowRemote", Bool, json!(false)),
+        key("gateway.clawvoice.agent_router.enabled", Bool, json!(false)),
+        key(
+            "gateway.clawvoice.agent_router.strategy",
+            Words(&["channel_assignment"]),
+            json!("channel_assignment"),
+        ),
+        key("gateway.clawvoice.agent_router.dedup_window", Whole(0, 3_600), json!(5)),
+        key("gateway.clawvoice.agent_router.no_self_talk", Bool, json!(true)),
+        key("gateway.clawvoice.agent_router.agents.main.channels", Texts, unset()),
+        key(
+            "gateway.clawvoice.agent_router.agents.main.role",
+            Words(&["active", "passive"]),
+            unset(),
+        ),
+        key("gateway.clawvoice.agent_router.agents.main.triggers", Texts, unset()),
+        key("gateway.clawvoice.intent_filter.enabled", Bool, json!(false)),
+        key("gateway.clawvoice.intent_filter.threshold", Number(0.0, 1.0), json!(0.7)),
+        key("gateway.clawvoice.intent_filter.topics", Texts, unset()),
+        key("diagnostics.stuckSessionWarnMs", Whole(1_000, 86_400_000), json!(120_000)),
     ]
 }

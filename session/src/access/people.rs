@@ -129,18 +129,6 @@ impl People {
         !self.written
     }
 
-    /// Whether `*` is on the list.
-    #[must_use]
-    pub const fn has_everybody(&self) -> bool {
-        self.anybody
-    }
-
-    /// Whether the list has entries that are names.
-    #[must_use]
-    pub fn has_names(&self) -> bool {
-        !self.names.is_empty()
-    }
-
     /// Whether the list names anybody but by `*`.
     #[must_use]
     pub fn names_somebody(&self) -> bool {
@@ -204,7 +192,6 @@ mod tests {
     fn a_name_counts_only_where_names_may_be_matched() {
         let people = people(&[named("Ada Lovelace")]);
         let ada = Member { user: UserId::new(7), roles: &[], names: &["ada", "Ada-Lovelace"] };
-        assert!(people.has_names());
         assert!(!people.contains(&ada, false));
         assert!(people.contains(&ada, true));
     }

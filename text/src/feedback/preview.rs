@@ -116,13 +116,6 @@ impl Preview {
         }
     }
 
-    /// With another pause between two requests than 1,200 ms; at least 250 ms.
-    #[must_use]
-    pub fn throttled(mut self, throttle: Duration) -> Self {
-        self.drafts.throttle(throttle);
-        self
-    }
-
     /// The next piece of the answer.
     pub fn handle_text(&mut self, now: SessionTime, piece: &str) {
         if !self.is_open() {

@@ -11,7 +11,7 @@ use super::{
 
 /// The commands there are. Whatever else begins with `/` is text.
 /// Source: OpenClaw, "Slash commands".
-pub const TEXT_COMMANDS: &[&str] = &[
+const TEXT_COMMANDS: &[&str] = &[
     "acp",
     "activation",
     "agents",
@@ -84,7 +84,7 @@ pub(crate) fn read(text: &str, own: u64, policy: &InboundPolicy) -> Option<TextC
     }
     let name = name.to_ascii_lowercase();
     let args = args.strip_prefix(':').unwrap_or(args).trim().to_owned();
-    policy.is_command(&name).then_some(TextCommand { name, args })
+    TEXT_COMMANDS.contains(&name.as_str()).then_some(TextCommand { name, args })
 }
 
 /// Whether a text is a command for a bot, whoever it is.

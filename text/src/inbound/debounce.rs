@@ -33,12 +33,6 @@ impl Batch {
     pub fn of(messages: Vec<Message>) -> Option<Self> {
         joined(messages)
     }
-
-    /// Whether they were several.
-    #[must_use]
-    pub const fn is_several(&self) -> bool {
-        self.ids.len() > 1
-    }
 }
 
 /// Who writes where. People who speak through one webhook are told apart by their names.
@@ -128,33 +122,6 @@ impl Debounce {
             }
             self.flush(&writer);
         }
-    }
-
-    /// A message was deleted: it is not asked, if it still waits. Whether it did.
-    pub fn retract(&mut self, channel: ChannelId, message: MessageId) -> bool {
-        let mut found = None;
-        for (writer, waiting) in &mut self.waiting {
-            let before = waiting.messages.len();
-            if writer.channel == channel {
-                waiting.messages.retain(|it| it.id != message);
-            }
-            if waiting.messages.len() < before {
-                found = Some((writer.clone(), waiting.due, waiting.messages.is_empty()));
-                break;
-            }
-        }
-        if let Some((writer, due, true)) = &found {
-            self.waiting.remove(writer);
-            self.due.remove(&(*due, writer.clone()));
-        }
-        found.is_some()
-    }
-
-    /// The messages that wait, which are given up: their claims are to be released.
-    pub fn abandon(&mut self) -> Vec<(ChannelId, MessageId)> {
-        self.due.clear();
-        let waiting = self.waiting.drain().flat_map(|(_, waiting)| waiting.messages);
-        waiting.map(|message| (message.channel, message.id)).collect()
     }
 
     /// Questions that are ready, in order.

@@ -5,9 +5,6 @@
 
 use std::time::Duration;
 
-/// From so many percent on the bot answers.
-pub const THRESHOLD: u8 = 70;
-
 /// A question or a wish this soon after the bot's answer to the same person goes on.
 const FOLLOWS: Duration = Duration::from_secs(2 * 60);
 /// This soon it may.
@@ -33,20 +30,21 @@ pub struct Cues<'a> {
 /// How likely it is that a message is for the bot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Relevance {
-    /// Percent. To be logged.
+    /// In percent: to be logged.
     pub percent: u8,
     /// Whether the bot answers; otherwise the message is dropped as `intent-filtered`.
     pub answers: bool,
 }
 
-/// Estimates. What is to the bot is answered always.
+/// Estimates; `threshold`: from which share of 1 on the bot answers. What is to it is answered
+/// always.
 #[must_use]
-pub fn relevance(cues: &Cues<'_>, threshold: u8) -> Relevance {
+pub fn relevance(cues: &Cues<'_>, threshold: f64) -> Relevance {
     if cues.addressed {
         return Relevance { percent: 100, answers: true };
     }
     let percent = u8::try_from(estimate(cues).clamp(0, 100)).unwrap_or(0);
-    Relevance { percent, answers: percent >= threshold }
+    Relevance { percent, answers: f64::from(percent) / 100.0 >= threshold }
 }
 
 fn estimate(cues: &Cues<'_>) -> i32 {
@@ -109,7 +107,7 @@ mod tests {
     use super::*;
 
     fn of(cues: &Cues<'_>) -> Relevance {
-        relevance(cues, THRESHOLD)
+        relevance(cues, 0.7)
     }
 
     #[test]
@@ -138,9 +136,10 @@ mod tests {
         ] {
             let relevance = of(&cues);
             assert_eq!(relevance.percent, percent, "{}", cues.text);
-            assert_eq!(relevance.answers, percent >= THRESHOLD);
+            assert_eq!(relevance.answers, percent >= 70);
         }
         let late = Cues { text: "and why?", since_own: Some(Duration::from_secs(900)), ..base };
         assert_eq!(of(&late).percent, 45);
+        assert!(relevance(&late, 0.45).answers && !relevance(&late, 0.46).answers);
     }
 }

@@ -12,6 +12,7 @@
 //!
 //! Does not: ask Discord, PluralKit or a store anything, or decide which session a message is of.
 
+mod attention;
 mod backlog;
 mod bots;
 mod command_authority;
@@ -39,7 +40,7 @@ mod text;
 mod verdict;
 mod whereabouts;
 
-pub use command_authority::TEXT_COMMANDS;
+pub use attention::Attention;
 pub use debounce::{Batch, Debounce};
 pub use dedup::Dedup;
 pub(crate) use dm::is_heard_in_private;

@@ -1,10 +1,7 @@
 //! All rules about messages of one account, compiled from the configuration: what changes when it
 //! is reloaded. A decision takes the same time however many entries there are.
 
-use std::{
-    collections::{HashMap, HashSet},
-    time::Duration,
-};
+use std::{collections::HashMap, time::Duration};
 
 use clawvoice_config::{
     AllowBots, BotLoopProtection, Config, Discord, DmPolicy, Entries, Guild, UnmentionedInbound,
@@ -15,7 +12,6 @@ use clawvoice_session::{
 };
 
 use super::{
-    command_authority::TEXT_COMMANDS,
     entry::Entry,
     mention::PatternPlaces,
     patterns::{PatternWarning, Patterns},
@@ -38,7 +34,6 @@ pub struct InboundPolicy {
     pub(crate) text_commands: bool,
     pub(crate) pattern_places: PatternPlaces,
     pub(crate) ambient: bool,
-    commands: HashSet<String>,
     guilds: Entries<Guild>,
     default_agent: String,
     patterns: HashMap<String, Patterns>,
@@ -90,19 +85,11 @@ impl InboundPolicy {
             text_commands: config.commands.text,
             pattern_places: PatternPlaces::new(&access.mention_patterns),
             ambient: config.messages.unmentioned_inbound == UnmentionedInbound::RoomEvent,
-            commands: TEXT_COMMANDS.iter().map(|name| (*name).to_owned()).collect(),
             guilds: discord.guilds.clone(),
             default_agent: config.agent.id.clone(),
             patterns,
             warnings,
         }
-    }
-
-    /// With these commands, without the slash, in place of [`TEXT_COMMANDS`].
-    #[must_use]
-    pub fn with_commands(self, commands: impl IntoIterator<Item = String>) -> Self {
-        let commands = commands.into_iter().map(|name| name.to_ascii_lowercase()).collect();
-        Self { commands, ..self }
     }
 
     /// What is configured for a place; `None`: no entry is for its guild.
@@ -122,10 +109,6 @@ impl InboundPolicy {
     #[must_use]
     pub fn warnings(&self) -> &[PatternWarning] {
         &self.warnings
-    }
-
-    pub(crate) fn is_command(&self, name: &str) -> bool {
-        self.commands.contains(name)
     }
 
     pub(crate) const fn match_names(&self) -> bool {

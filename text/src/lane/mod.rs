@@ -1,15 +1,12 @@
-//! What waits for an agent: the turns of one session in order, whether a session is stuck, and how
-//! many messages a channel takes.
+//! What waits for an agent: the turns of one session in order, and whether a session is stuck.
 //!
 //! Plain machines: inputs and the time go in, what is to be done comes out.
 
 mod order;
-mod send_budget;
 mod settings;
 mod stuck;
 
 pub use order::{DropReason, Lane, LaneOutput, Outcome, Queued, RunNumber, Turn};
-pub use send_budget::{SendBudget, SendQueueFull, SendTicket};
 pub use settings::LaneSettings;
 pub use stuck::{Progress, StuckOutput, StuckSession, StuckWatch};
 

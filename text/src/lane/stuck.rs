@@ -6,12 +6,6 @@ use std::{fmt, time::Duration};
 
 use clawvoice_session::{SessionKey, SessionTime};
 
-/// `diagnostics.stuckSessionWarnMs`, if it is not set.
-const WARN_AFTER: Duration = Duration::from_secs(120);
-
-/// Its bounds.
-const BOUNDS: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(86_400));
-
 /// A session that stays stuck is said to be so as often.
 const EVERY: Duration = Duration::from_secs(30);
 
@@ -37,7 +31,6 @@ pub enum StuckOutput {
 /// A session that makes no progress.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StuckSession {
-    session_id: Option<String>,
     session: SessionKey,
     age: Duration,
     depth: usize,
@@ -45,7 +38,7 @@ pub struct StuckSession {
 }
 
 impl fmt::Display for StuckSession {
-    /// The line for the log, as scripts look for it.
+    /// The line for the log, as scripts look for it. Sessions have no ids but their keys.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let reason = match (self.ended, self.depth) {
             (true, 1..) => "queued_work_without_active_run",
@@ -54,9 +47,8 @@ impl fmt::Display for StuckSession {
         };
         write!(
             f,
-            "stuck session: sessionId={} sessionKey={} state=processing age={}s queueDepth={} \
-             reason={reason}",
-            self.session_id.as_deref().unwrap_or("unknown"),
+            "stuck session: sessionId=unknown sessionKey={} state=processing age={}s \
+             queueDepth={} reason={reason}",
             self.session,
             (self.age + Duration::from_millis(500)).as_secs(),
             self.depth,
@@ -77,22 +69,21 @@ struct Run {
 #[derive(Debug)]
 pub struct StuckWatch {
     session: SessionKey,
-    session_id: Option<String>,
     warn_after: Duration,
     run: Option<Run>,
     release: bool,
 }
 
 impl StuckWatch {
-    /// `warn_after`: `diagnostics.stuckSessionWarnMs`, by default 120,000 ms; 1,000 to 86,400,000.
+    /// `warn_after`: `diagnostics.stuckSessionWarnMs`.
     #[must_use]
-    pub fn new(
-        session: SessionKey,
-        session_id: Option<String>,
-        warn_after: Option<Duration>,
-    ) -> Self {
-        let warn_after = warn_after.unwrap_or(WARN_AFTER).clamp(BOUNDS.0, BOUNDS.1);
-        Self { session, session_id, warn_after, run: None, release: false }
+    pub const fn new(session: SessionKey, warn_after: Duration) -> Self {
+        Self { session, warn_after, run: None, release: false }
+    }
+
+    /// The configuration was read again: holds from the next sign of life on.
+    pub const fn set_warn_after(&mut self, warn_after: Duration) {
+        self.warn_after = warn_after;
     }
 
     /// A run was asked for, or gave a sign of life.
@@ -122,7 +113,6 @@ impl StuckWatch {
         self.release = ended && depth > 0 && !run.released;
         run.released |= self.release;
         Some(StuckOutput::Warn(StuckSession {
-            session_id: self.session_id.clone(),
             session: self.session.clone(),
             age: now.since(run.since),
             depth,
@@ -146,8 +136,7 @@ mod tests {
     }
 
     fn watch() -> StuckWatch {
-        let key = SessionKey::main("main");
-        StuckWatch::new(key, Some("s7".to_owned()), None)
+        StuckWatch::new(SessionKey::main("main"), Duration::from_secs(120))
     }
 
     fn said(watch: &mut StuckWatch, seconds: u64, depth: usize) -> Vec<String> {
@@ -160,7 +149,8 @@ mod tests {
     }
 
     fn line(rest: &str) -> String {
-        format!("stuck session: sessionId=s7 sessionKey=agent:main:main state=processing {rest}")
+        let session = "sessionId=unknown sessionKey=agent:main:main";
+        format!("stuck session: {session} state=processing {rest}")
     }
 
     #[test]
@@ -216,14 +206,12 @@ mod tests {
     }
 
     #[test]
-    fn the_time_has_bounds() {
-        for (written, expected) in [(0, 1), (5, 5), (1_000_000, 86_400)] {
-            let after = Some(Duration::from_secs(written));
-            let mut watch = StuckWatch::new(SessionKey::main("main"), None, after);
-            watch.handle_progress(at(0), Progress::GoesOn);
-            assert_eq!(watch.poll_timeout(), Some(at(expected)));
-            let said = said(&mut watch, expected, 0);
-            assert!(said[0].starts_with("stuck session: sessionId=unknown sessionKey="));
-        }
+    fn another_time_holds_from_the_next_sign_of_life_on() {
+        let mut watch = watch();
+        watch.handle_progress(at(0), Progress::GoesOn);
+        watch.set_warn_after(Duration::from_secs(5));
+        assert_eq!(watch.poll_timeout(), Some(at(120)));
+        watch.handle_progress(at(1), Progress::GoesOn);
+        assert_eq!(watch.poll_timeout(), Some(at(6)));
     }
 }

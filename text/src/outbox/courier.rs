@@ -6,7 +6,10 @@ use std::{
     time::Duration,
 };
 
+use clawvoice_config::RateLimit;
 use clawvoice_session::SessionTime;
+
+use super::budget::SendBudget;
 
 /// The first wait after a failure that may pass, and the longest.
 const FIRST_WAIT: Duration = Duration::from_secs(1);
@@ -55,15 +58,34 @@ struct Waiting<I> {
 #[derive(Debug)]
 pub(crate) struct Courier<I> {
     lines: HashMap<String, Line<I>>,
+    budget: SendBudget,
 }
 
-impl<I> Default for Courier<I> {
-    fn default() -> Self {
-        Self { lines: HashMap::new() }
-    }
+/// Too many messages wait for a place: what would be one more fails, and says so.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{waiting} messages wait to be sent there already")]
+pub(crate) struct LineFull {
+    /// So many.
+    waiting: usize,
 }
 
 impl<I: Copy + Eq> Courier<I> {
+    /// Nothing waits.
+    pub(crate) fn new(limit: RateLimit) -> Self {
+        Self { lines: HashMap::new(), budget: SendBudget::new(limit) }
+    }
+
+    /// The configuration was read again.
+    pub(crate) fn set_limit(&mut self, limit: RateLimit) {
+        self.budget.set_settings(limit);
+    }
+
+    /// Whether one more may wait for a place.
+    pub(crate) fn check_room(&self, place: &str) -> Result<(), LineFull> {
+        let waiting = self.lines.get(place).map_or(0, |line| line.waiting.len());
+        if waiting < self.budget.most_waiting() { Ok(()) } else { Err(LineFull { waiting }) }
+    }
+
     /// A message for a place, behind those that wait for it already. `age`: how long ago it was
     /// written.
     pub(crate) fn handle_part(&mut self, now: SessionTime, place: &str, id: I, age: Duration) {
@@ -95,16 +117,18 @@ impl<I: Copy + Eq> Courier<I> {
 
     /// What is to be done now, and for which place.
     pub(crate) fn poll_output(&mut self, now: SessionTime) -> Option<(String, CourierOutput<I>)> {
-        let ready = |line: &&mut Line<I>| !line.under_way && line.due <= now;
-        let (place, line) = self
-            .lines
-            .iter_mut()
-            .find_map(|(place, line)| ready(&line).then_some((place, line)))?;
+        let budget = &self.budget;
+        let ready = |place: &str, line: &Line<I>| {
+            !line.under_way && line.due.max(budget.free_at(place)) <= now
+        };
+        let mut lines = self.lines.iter_mut();
+        let (place, line) = lines.find(|(place, line)| ready(place, line))?;
         let place = place.clone();
         let first = line.waiting.front()?;
         let id = first.id;
         if first.until > now {
             line.under_way = true;
+            self.budget.handle_sent(now, &place);
             return Some((place, CourierOutput::Send(id)));
         }
         line.waiting.pop_front();
@@ -116,7 +140,8 @@ impl<I: Copy + Eq> Courier<I> {
 
     /// When there may be something to do.
     pub(crate) fn poll_timeout(&self) -> Option<SessionTime> {
-        self.lines.values().filter(|line| !line.under_way).map(|line| line.due).min()
+        let waiting = self.lines.iter().filter(|(_, line)| !line.under_way);
+        waiting.map(|(place, line)| line.due.max(self.budget.free_at(place))).min()
     }
 }
 
@@ -126,6 +151,9 @@ fn wait(failures: u32) -> Duration {
 
 #[cfg(test)]
 mod tests {
+    use clawvoice_config::RateStrategy;
+    use proptest::prelude::*;
+
     use super::*;
 
     const START: SessionTime = SessionTime::ZERO;
@@ -134,13 +162,18 @@ mod tests {
         START + Duration::from_secs(seconds)
     }
 
+    fn courier(burst_protection: bool, max_queue: u32) -> Courier<u64> {
+        let strategy = RateStrategy::Queue;
+        Courier::new(RateLimit { enabled: true, strategy, max_queue, burst_protection })
+    }
+
     fn later() -> Attempt {
         Attempt::Later("status 503".to_owned())
     }
 
     #[test]
     fn one_at_a_time_per_place_in_order() {
-        let mut courier = Courier::default();
+        let mut courier = courier(false, 50);
         for (place, id) in [("1", 10), ("1", 11), ("2", 20)] {
             courier.handle_part(START, place, id, Duration::ZERO);
         }
@@ -158,7 +191,7 @@ mod tests {
 
     #[test]
     fn what_may_pass_is_tried_again_and_keeps_its_place() {
-        let mut courier = Courier::default();
+        let mut courier = courier(false, 50);
         courier.handle_part(START, "1", 10, Duration::ZERO);
         courier.handle_part(START, "1", 11, Duration::ZERO);
         let send = Some(("1".to_owned(), CourierOutput::Send(10)));
@@ -179,7 +212,7 @@ mod tests {
 
     #[test]
     fn an_answer_from_yesterday_is_given_up() {
-        let mut courier = Courier::default();
+        let mut courier = courier(false, 50);
         courier.handle_part(START, "1", 10, Duration::from_secs(86_399));
         courier.handle_part(START, "1", 11, Duration::from_secs(86_401));
         assert!(matches!(courier.poll_output(at(0)), Some((_, CourierOutput::Send(10)))));
@@ -191,5 +224,51 @@ mod tests {
             assert_eq!(given_up, id);
         }
         assert!(courier.lines.is_empty());
+    }
+
+    #[test]
+    fn one_too_many_is_refused_and_nothing_else_is_lost() {
+        let mut courier = courier(true, 3);
+        for id in 0..3 {
+            courier.check_room("1").unwrap();
+            courier.handle_part(START, "1", id, Duration::ZERO);
+        }
+        let full = courier.check_room("1").unwrap_err();
+        assert_eq!(full.to_string(), "3 messages wait to be sent there already");
+        courier.check_room("2").unwrap();
+        courier.poll_output(START);
+        courier.handle_attempt(START, "1", &Attempt::Sent);
+        courier.check_room("1").unwrap();
+    }
+
+    proptest! {
+        #[test]
+        fn never_more_than_five_in_five_seconds_and_in_order(
+            waits in prop::collection::vec(0_u64..2_000, 1..80),
+        ) {
+            let mut courier = courier(true, 10_000);
+            let (mut now, mut sent) = (START, Vec::new());
+            for (id, wait) in (0_u64..).zip(&waits) {
+                now += Duration::from_millis(*wait);
+                courier.handle_part(now, "1", id, Duration::ZERO);
+                while let Some((place, CourierOutput::Send(id))) = courier.poll_output(now) {
+                    sent.push((id, now));
+                    courier.handle_attempt(now, &place, &Attempt::Sent);
+                }
+            }
+            while let Some(due) = courier.poll_timeout() {
+                prop_assert!(due > now, "it does not spin");
+                now = due;
+                while let Some((place, CourierOutput::Send(id))) = courier.poll_output(now) {
+                    sent.push((id, now));
+                    courier.handle_attempt(now, &place, &Attempt::Sent);
+                }
+            }
+            let ids: Vec<u64> = sent.iter().map(|(id, _)| *id).collect();
+            prop_assert_eq!(ids, (0..waits.len() as u64).collect::<Vec<_>>());
+            for window in sent.windows(6) {
+                prop_assert!(window[5].1.since(window[0].1) >= Duration::from_secs(5));
+            }
+        }
     }
 }

@@ -10,9 +10,6 @@ use super::measure::utf16_len;
 /// Between two requests. Source: OpenClaw, "Streaming and chunking".
 pub(super) const THROTTLE: Duration = Duration::from_millis(1_200);
 
-/// It can be made no shorter.
-const MIN_THROTTLE: Duration = Duration::from_millis(250);
-
 /// Drafts of one turn; what would be a further one is not shown.
 const MAX_DRAFTS: usize = 10;
 
@@ -40,7 +37,6 @@ struct Draft {
 pub(super) struct Drafts {
     /// UTF-16 units.
     limit: usize,
-    throttle: Duration,
     all: Vec<Draft>,
     /// The next text is for a new one.
     turned: bool,
@@ -53,17 +49,12 @@ impl Drafts {
     pub(super) fn new(limit: usize) -> Self {
         Self {
             limit,
-            throttle: THROTTLE,
             all: Vec::new(),
             turned: true,
             under_way: None,
             next_at: SessionTime::ZERO,
             stopped: false,
         }
-    }
-
-    pub(super) fn throttle(&mut self, throttle: Duration) {
-        self.throttle = throttle.max(MIN_THROTTLE);
     }
 
     /// The newest draft is to show this. Ignored if that would only make it shorter.
@@ -107,7 +98,7 @@ impl Drafts {
         draft.confirmed = false;
         let text = draft.asked.clone();
         self.under_way = Some(index);
-        self.next_at = now + self.throttle;
+        self.next_at = now + THROTTLE;
         Some(match draft.id {
             Some(id) => Call::Edit { id, text },
             None => Call::Post { text },
@@ -258,16 +249,6 @@ mod tests {
             [drafts.take(), drafts.take(), drafts.take()],
             [Some(ID), Some(MessageId::new(8)), None]
         );
-    }
-
-    #[test]
-    fn the_throttle_has_a_floor() {
-        let mut drafts = Drafts::new(2000);
-        drafts.throttle(Duration::ZERO);
-        drafts.want("one");
-        drafts.poll(at(0));
-        drafts.handle_ended(Some(ID), true);
-        assert_eq!(drafts.free_at(), Some(at(250)));
     }
 
     #[test]

@@ -44,7 +44,7 @@ fn a_mention_in_any_message_of_a_batch_is_one_of_the_batch() {
     debounce.handle_timeout(SessionTime::from_millis(2_010));
     let batch = debounce.poll_output().unwrap();
     assert!(debounce.poll_output().is_none());
-    let known = Known { batch: batch.is_several(), ..scene.known() };
+    let known = Known { batch: batch.ids.len() > 1, ..scene.known() };
     let Verdict::Admit(admitted) = judge(&batch.message, &known, &scene.policy) else {
         panic!("not admitted")
     };

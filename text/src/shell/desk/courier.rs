@@ -6,6 +6,7 @@ use std::{
     time::Duration,
 };
 
+use clawvoice_config::RateLimit;
 use clawvoice_session::{
     ChannelId, MessageId,
     mail::{Part, PartId},
@@ -43,10 +44,11 @@ pub(super) enum PartEnd {
     Refused(String),
 }
 
-/// Parts of one answer, and whom to tell when all of them have ended.
-struct Order {
-    parts: Vec<Part>,
-    done: oneshot::Sender<Vec<PartEnd>>,
+enum Order {
+    /// Parts of one answer, and whom to tell when all of them have ended.
+    Send(Vec<Part>, oneshot::Sender<Vec<PartEnd>>),
+    /// The configuration was read again.
+    Limit(RateLimit),
 }
 
 /// What gives orders.
@@ -57,13 +59,20 @@ pub(super) struct CourierDoor {
 
 impl CourierDoor {
     /// Sends parts behind those that wait for the same places; gives what became of each, once all
-    /// have ended. Empty when the courier has stopped: then they stay in the outbox.
+    /// have ended. Empty when the courier has stopped: then they stay in the outbox. Where too many
+    /// wait already, parts are refused.
     pub(super) async fn deliver(&self, parts: Vec<Part>) -> Vec<PartEnd> {
         let (done, ended) = oneshot::channel();
-        if self.orders.send(Order { parts, done }).await.is_err() {
+        if self.orders.send(Order::Send(parts, done)).await.is_err() {
             return Vec::new();
         }
         ended.await.unwrap_or_default()
+    }
+
+    /// Another `rateLimit`.
+    pub(super) async fn set_limit(&self, limit: RateLimit) {
+        // A courier that has stopped needs none.
+        let _ = self.orders.send(Order::Limit(limit)).await;
     }
 }
 
@@ -84,26 +93,27 @@ struct Running {
     attempts: JoinSet<(String, PartId, Result<Posted, post::PostFailure>)>,
 }
 
-/// Starts; what the last process left is sent first.
-pub(super) fn start(
+/// Starts; what the last process left is sent first. `limit`: `rateLimit`.
+pub(super) async fn start(
     mailbox: Mailbox,
     post: Arc<post::Post>,
     sent: SharedSent,
     left: Vec<Part>,
+    limit: RateLimit,
 ) -> (CourierDoor, tokio::task::JoinHandle<()>) {
     let (orders, incoming) = mpsc::channel(ORDERS);
     let mut running = Running {
         mailbox,
         post,
         sent,
-        courier: Courier::default(),
+        courier: Courier::new(limit),
         parts: HashMap::new(),
         open: VecDeque::new(),
         attempts: JoinSet::new(),
     };
     if !left.is_empty() {
         tracing::info!("{} message(s) of the last run are sent now", left.len());
-        running.take(left, None);
+        running.take(left, None).await;
     }
     (CourierDoor { orders }, tokio::spawn(running.run(incoming)))
 }
@@ -120,7 +130,8 @@ impl Running {
             let timeout = self.courier.poll_timeout().filter(|_| taking);
             tokio::select! {
                 order = orders.recv(), if taking => match order {
-                    Some(Order { parts, done }) => self.take(parts, Some(done)),
+                    Some(Order::Send(parts, done)) => self.take(parts, Some(done)).await,
+                    Some(Order::Limit(limit)) => self.courier.set_limit(limit),
                     None => taking = false,
                 },
                 Some(ended) = self.attempts.join_next() => match ended {
@@ -133,7 +144,9 @@ impl Running {
         }
     }
 
-    fn take(&mut self, parts: Vec<Part>, done: Option<oneshot::Sender<Vec<PartEnd>>>) {
+    async fn take(&mut self, parts: Vec<Part>, done: Option<oneshot::Sender<Vec<PartEnd>>>) {
+        // What was taken once is not refused after a restart.
+        let is_new = done.is_some();
         let ends = parts.iter().map(|part| (part.id, None)).collect();
         self.open.push_back(Open { left: parts.len(), ends, done });
         let written = jiff::Timestamp::now();
@@ -142,8 +155,12 @@ impl Running {
                 .map_or_else(|| part.message.to.to_string(), |outgoing| outgoing.to.place());
             let age = written.duration_since(part.created);
             let age = Duration::try_from(age).unwrap_or_default();
-            self.courier.handle_part(now(), &place, part.id, age);
-            self.parts.insert(part.id, part);
+            let id = part.id;
+            self.parts.insert(id, part);
+            match self.courier.check_room(&place) {
+                Err(full) if is_new => self.give_up(id, full.to_string()).await,
+                _ => self.courier.handle_part(now(), &place, id, age),
+            }
         }
         self.tell();
     }

@@ -13,6 +13,7 @@ use super::{
     super::clock::{now, unix_ms},
     Desk, JobEnd,
     admission::{Admission, Answer, Here},
+    choice::Choice,
     question::{Asked, Question},
     threads::{self, AnswerThread},
 };
@@ -158,10 +159,10 @@ impl Desk {
         let Some(first) = self.admissions.first(channel) else { return Next::Decided };
         self.around.meet(&first.message);
         let opens = self.thread_for(&first.message, &admitted);
-        let at = (first.message.channel, first.message.author.id, first.message.unix_ms());
-        if let Some(reason) = self.loop_reason(at, &admitted) {
+        let asked = Choice::of(&first.message);
+        if let Some(dropped) = self.is_not_ours(&asked, &admitted) {
             if let Some(first) = self.admissions.next(channel) {
-                self.drop_message(&first, &reason.into()).await;
+                self.drop_message(&first, &dropped).await;
             }
             return Next::Decided;
         }
@@ -199,22 +200,6 @@ impl Desk {
         let place = crate::inbound::place(&self.places, guild, message.channel);
         let entry = self.rules.inbound.entry(&place).and_then(|entry| entry.channel);
         auto_thread(entry, kind, message, !admitted.sender.bot)
-    }
-
-    /// Two bots that talk to each other are stopped. `at`: where, by whom and when, in
-    /// milliseconds since 1970.
-    fn loop_reason(
-        &mut self,
-        at: (ChannelId, UserId, u64),
-        admitted: &Admitted,
-    ) -> Option<DropReason> {
-        let (channel, author, unix_ms) = at;
-        let own = (*self.own.borrow())?;
-        let is_bot = admitted.sender.bot && !admitted.sender.plural;
-        let rules = self.rules.inbound.bot_loop.clone();
-        let passes =
-            !is_bot || self.loop_guard.handle_message(&rules, channel, author, own, unix_ms);
-        (!passes).then_some(DropReason::BotLoopCooldown)
     }
 
     /// The first message of the channel becomes a turn of its session, or of a thread's.

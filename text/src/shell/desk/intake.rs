@@ -60,6 +60,7 @@ impl Desk {
             return;
         }
         self.own.send_replace(Some(user));
+        self.router.handle_bot(user);
         self.debounce = Debounce::new(self.rules.inbound.debounce, user);
         self.recover().await;
     }
@@ -170,9 +171,11 @@ impl Desk {
         for (message, body) in messages {
             // Before it can take anybody's place.
             if Some(message.author.id) == own {
+                self.attention.handle_own(now(), message.channel);
                 self.monitor.change(|status| status.drops.count(DropReason::SelfMessage));
                 continue;
             }
+            self.attention.handle_message(message.channel, message.author.id);
             arrivals.push(Arrival {
                 account: self.around.account.clone(),
                 channel: message.channel,

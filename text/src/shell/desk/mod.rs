@@ -13,6 +13,7 @@ mod admission;
 mod answer;
 mod around;
 mod catch_up;
+mod choice;
 mod commands;
 mod context;
 mod courier;
@@ -25,6 +26,7 @@ mod question;
 mod reactions;
 mod run;
 mod sent;
+mod signs;
 mod starters;
 mod threads;
 mod titles;
@@ -56,10 +58,12 @@ use self::{
     needs::Finder,
     question::Question,
     reactions::Reacted,
+    signs::Sign,
     threads::AnswerThread,
     turn::TurnEnd,
 };
 pub use self::{
+    choice::SharedRouter,
     commands::{ConfigFile, SlashDoor, TextRequests, text_requests},
     needs::Transcribe,
     run::run,
@@ -68,8 +72,8 @@ use super::{feed::TextIntake, rest::DiscordRest};
 use crate::{
     control::TextCommands,
     history::Pending,
-    inbound::{Admitted, Debounce, Dedup, DropCounters, LoopGuard, Telling},
-    lane::{Lane, RunNumber},
+    inbound::{Admitted, Attention, Debounce, Dedup, DropCounters, LoopGuard, Telling},
+    lane::{Lane, RunNumber, StuckWatch},
     message::Message,
     place::{Channel, Places},
     routing::binding::Bindings,
@@ -105,6 +109,8 @@ pub struct TextDoors {
     pub file: Option<Arc<dyn ConfigFile>>,
     /// What slash commands ask.
     pub requests: TextRequests,
+    /// What the bots of this process decide by which of them answers.
+    pub router: SharedRouter,
     /// Where text writes how it is doing.
     pub monitor: TextMonitor,
 }
@@ -170,6 +176,7 @@ enum JobEnd {
 /// One session's turns, and the run of the active one.
 struct Session {
     lane: Lane<Question>,
+    watch: StuckWatch,
     active: Option<turns::Active>,
 }
 
@@ -191,6 +198,8 @@ struct Desk {
     /// Questions that wait for what was said before them.
     waiting_for_refill: HashMap<ChannelId, Vec<Question>>,
     bindings: Bindings,
+    router: SharedRouter,
+    attention: Attention,
     loop_guard: LoopGuard,
     telling: Telling,
     /// What Discord told of a session's place, for its next turn.
@@ -199,10 +208,10 @@ struct Desk {
     reaction_lookups: Arc<Semaphore>,
     /// Whether it was told that texts are empty.
     told_of_empty: bool,
-    /// Told when the agent takes up a turn.
-    started: mpsc::Sender<(SessionKey, RunNumber)>,
     /// When what was missed is looked for at the latest.
     catch_up_at: Option<SessionTime>,
+    /// Told how turns go on.
+    signs: mpsc::Sender<Sign>,
     commands: TextCommands,
     requests: commands::Requests,
     file: Option<Arc<dyn ConfigFile>>,

@@ -7,7 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use clawvoice_session::{SessionKey, UserId, mail::Retention};
+use clawvoice_session::{UserId, mail::Retention};
 use jiff::Timestamp;
 use tokio::sync::{Semaphore, mpsc, watch};
 
@@ -27,19 +27,19 @@ use super::{
     post::Post,
     reactions,
     sent::SharedSent,
+    signs::Sign,
 };
 use crate::{
     control::TextCommands,
     inbound::{Debounce, Dedup},
-    lane::RunNumber,
     routing::binding::{BindingRecord, Bindings},
 };
 
 /// How often what is old is cleared away.
 const SWEEP: Duration = Duration::from_secs(3_600);
 
-/// Turns whose beginning may wait to be told.
-const STARTED: usize = 256;
+/// Signs of life that may wait to be told.
+const SIGNS: usize = 256;
 
 /// How long turns that end by themselves are waited for at the end.
 const FINISH: Duration = Duration::from_secs(2);
@@ -49,7 +49,7 @@ const FINISH: Duration = Duration::from_secs(2);
 pub async fn run(settings: TextSettings, doors: TextDoors, shutdown: impl Future<Output = ()>) {
     let mut shutdown = pin!(shutdown);
     let (closing, closed) = watch::channel(false);
-    let Opened { mut desk, mut intake, mut config, mut asked, mut begun } =
+    let Opened { mut desk, mut intake, mut config, mut asked, mut signs } =
         Desk::open(settings, doors, closed).await;
     let mut sweep = tokio::time::interval(SWEEP);
     let mut reloads = true;
@@ -74,11 +74,14 @@ pub async fn run(settings: TextSettings, doors: TextDoors, shutdown: impl Future
                 Err(error) => tracing::error!("a part of text has panicked: {error}"),
             },
             changed = config.changed(), if reloads => match changed {
-                Ok(()) => desk.reload(&config.borrow_and_update().clone()),
+                Ok(()) => {
+                    let config = config.borrow_and_update().clone();
+                    desk.reload(&config).await;
+                }
                 Err(_) => reloads = false,
             },
             Some(request) = asked.recv() => desk.request(request).await,
-            Some((session, run)) = begun.recv() => desk.begun(&session, run),
+            Some(sign) = signs.recv() => desk.sign(&sign),
             _ = sweep.tick() => desk.sweep(),
             () = sleep_until(due) => desk.handle_timeout().await,
         }
@@ -95,7 +98,7 @@ struct Opened {
     intake: super::TextIntake,
     config: watch::Receiver<Arc<clawvoice_config::Config>>,
     asked: mpsc::Receiver<Request>,
-    begun: mpsc::Receiver<(SessionKey, RunNumber)>,
+    signs: mpsc::Receiver<Sign>,
 }
 
 impl Desk {
@@ -127,7 +130,9 @@ impl Desk {
             Arc::clone(&post),
             sent.clone(),
             left.unwrap_or_default(),
-        );
+            current.discord.delivery.rate_limit.clone(),
+        )
+        .await;
         let records = records.unwrap_or_default();
         let records = records.iter().filter_map(|(_, json)| read_binding(json));
         let bindings =
@@ -150,7 +155,7 @@ impl Desk {
             media: Arc::new(media),
             transcriber: doors.transcriber,
         };
-        let (started, begun) = mpsc::channel(STARTED);
+        let (signs, told) = mpsc::channel(SIGNS);
         let rules = Arc::new(Rules::new(current, &account));
         let around = Arc::new(Around::new(
             account, rest, mailbox, agent, courier, post, sent, hooks, closing,
@@ -174,6 +179,8 @@ impl Desk {
             sessions: std::collections::HashMap::new(),
             pending: crate::history::Pending::default(),
             bindings,
+            router: doors.router,
+            attention: crate::inbound::Attention::default(),
             loop_guard: crate::inbound::LoopGuard::default(),
             telling: crate::inbound::Telling::default(),
             waiting_for_refill: std::collections::HashMap::new(),
@@ -181,21 +188,19 @@ impl Desk {
             reaction_lookups: Arc::new(Semaphore::new(reactions::MOST_LOOKUPS)),
             told_of_empty: false,
             catch_up_at: None,
-            started,
+            signs,
             jobs: tokio::task::JoinSet::new(),
         };
-        Opened { desk, intake, config, asked: receiver, begun }
+        Opened { desk, intake, config, asked: receiver, signs: told }
     }
 
-    fn reload(&mut self, config: &Arc<clawvoice_config::Config>) {
+    async fn reload(&mut self, config: &Arc<clawvoice_config::Config>) {
         self.rules = Arc::new(Rules::new(Arc::clone(config), &self.around.account));
         self.debounce.set_window(self.rules.inbound.debounce);
         self.commands = TextCommands::of(config);
         self.bindings.set_settings(config.discord.delivery.thread_bindings.clone());
-        let settings = crate::lane::LaneSettings::new(&config.messages);
-        for session in self.sessions.values_mut() {
-            session.lane.set_settings(settings);
-        }
+        self.reload_sessions();
+        self.around.courier.set_limit(config.discord.delivery.rate_limit.clone()).await;
     }
 
     fn poll_timeout(&self) -> Option<clawvoice_session::SessionTime> {
@@ -206,7 +211,8 @@ impl Desk {
             .poll_timeout()
             .map(|at| now() + Duration::from_millis(at.saturating_sub(unix)));
         let leftovers = self.around.leftovers().poll_timeout();
-        let own = [self.debounce.poll_timeout(), bindings, leftovers, self.catch_up_at];
+        let stuck = self.stuck_timeout();
+        let own = [self.debounce.poll_timeout(), bindings, leftovers, stuck, self.catch_up_at];
         own.into_iter().flatten().chain(lanes).min()
     }
 
@@ -219,6 +225,7 @@ impl Desk {
         self.bindings.sweep(unix_ms());
         self.carry_out_bindings();
         self.delete_leftovers();
+        self.watch_sessions();
         let keys: Vec<_> = self.sessions.keys().cloned().collect();
         for key in keys {
             self.drive(&key).await;

@@ -1,7 +1,7 @@
 //! One turn: the agent is asked, people see that it works, and the answer is written down before
 //! it is sent.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use clawvoice_session::{
     ChannelId, MessageId, SessionKey, SessionTime,
@@ -24,6 +24,7 @@ use super::{
     context::{Scene, Surrounding},
     needs::Finder,
     question::Asked,
+    signs::{Sign, SignKind},
     starters::StarterAt,
 };
 use crate::{
@@ -41,6 +42,9 @@ use crate::{
 /// Reports of a run that may wait for the turn.
 const REPORTS: usize = 256;
 
+/// The desk is told no more often that a turn goes on.
+const SIGN_EVERY: Duration = Duration::from_secs(1);
+
 /// What people are told when a turn fails; why is in the log.
 const FAILED: &str = "⚠️ Something went wrong while answering. Please try again.";
 
@@ -49,8 +53,8 @@ pub(super) struct TurnPlan {
     pub(super) run: RunId,
     /// The lane's name for it.
     pub(super) number: RunNumber,
-    /// Told when the agent takes it up.
-    pub(super) started: mpsc::Sender<(SessionKey, RunNumber)>,
+    /// Told how it goes on.
+    pub(super) signs: mpsc::Sender<Sign>,
     /// What is asked, oldest first; never empty.
     pub(super) questions: Vec<Arc<Asked>>,
     pub(super) scene: Scene,
@@ -253,7 +257,9 @@ struct Running<'t> {
     asked: &'t Arc<Asked>,
     merged: mpsc::Receiver<Vec<(ChannelId, MessageId)>>,
     number: RunNumber,
-    started: mpsc::Sender<(SessionKey, RunNumber)>,
+    signs: mpsc::Sender<Sign>,
+    /// When it was last told that it goes on.
+    signed: SessionTime,
     answering: Arc<tokio::sync::Mutex<Answering>>,
     preview: Preview,
     status: StatusReactions,
@@ -282,7 +288,8 @@ impl<'t> Running<'t> {
             asked,
             merged: plan.merged,
             number: plan.number,
-            started: plan.started,
+            signs: plan.signs,
+            signed: now(),
             preview: Preview::new(&delivery.streaming, delivery.text_chunk_limit, gate, pick),
             status: StatusReactions::new(&ack, addressed),
             typing: TypingLease::new(agent.typing, addressed, every, now()),
@@ -333,20 +340,37 @@ impl<'t> Running<'t> {
         machines.into_iter().flatten().min()
     }
 
+    /// A signal that does not fit costs a steer, which then waits its turn.
+    fn sign(&self, kind: SignKind) {
+        let session = self.asked.session().clone();
+        let _ = self.signs.try_send(Sign { session, run: self.number, kind });
+    }
+
+    fn goes_on(&mut self) {
+        if now().since(self.signed) >= SIGN_EVERY {
+            self.signed = now();
+            self.sign(SignKind::GoesOn);
+        }
+    }
+
     fn report(&mut self, report: RunReport) {
         self.typing.handle_activity(now());
+        if report.event.is_last() {
+            self.sign(SignKind::Over);
+        }
         match report.event {
             AgentEvent::Started => {
                 self.typing.handle_thinking(now());
-                // A signal that does not fit costs a steer, which then waits its turn.
-                let _ = self.started.try_send((self.asked.session().clone(), self.number));
+                self.sign(SignKind::Started);
             }
             AgentEvent::Tool { name } => {
+                self.goes_on();
                 self.status.handle_tool(now());
                 self.preview.handle_message_end(now());
                 self.preview.handle_tool(now(), &name, None);
             }
             AgentEvent::Text(piece) => {
+                self.goes_on();
                 self.typing.handle_text(now());
                 self.preview.handle_text(now(), &piece);
             }
@@ -446,7 +470,7 @@ impl<'t> Running<'t> {
                 CallEnd::Sent(answering.lock().await.send_piece(&text).await)
             })),
             PreviewOutput::SendFinal { text } => {
-                self.over();
+                self.typing.handle_over();
                 let merged = self.take_merged();
                 let failed = self.end == Some(TurnEnd::Failed);
                 self.calls.push(Box::pin(async move {
@@ -491,6 +515,10 @@ impl<'t> Running<'t> {
             CallEnd::Deleted(result) => self.preview.handle_deleted(result),
             CallEnd::FinalSent(delivered) => {
                 let sent = matches!(delivered, Delivered::All);
+                if delivered == Delivered::NotAll {
+                    self.end = Some(TurnEnd::Failed);
+                }
+                self.over();
                 self.preview.handle_final_sent(if sent { Ok(()) } else { Err(CallFailed) });
                 if delivered == Delivered::Left {
                     self.end = Some(TurnEnd::Left);

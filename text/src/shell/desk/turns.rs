@@ -21,7 +21,7 @@ use super::{
 use crate::{
     history::{self, Part, Sight, Span},
     inbound::{self, DropReason as NotAsked, Dropped, Sender, for_model},
-    lane::{DropReason, Lane, LaneOutput, LaneSettings, RunNumber, Turn},
+    lane::{DropReason, Lane, LaneOutput, LaneSettings, Progress, RunNumber, StuckWatch, Turn},
     message::Message,
     outbox::outgoing::Destination,
     routing::binding::{BindingOutput, BoundPlace},
@@ -35,6 +35,8 @@ const MERGED: usize = 64;
 
 /// A session's run that is under way.
 pub(super) struct Active {
+    /// The lane's name for it.
+    pub(super) number: RunNumber,
     /// The agent's name for it.
     pub(super) run: RunId,
     /// Takes the messages that it was told meanwhile.
@@ -51,19 +53,14 @@ impl Desk {
             return self.refill(key, question);
         }
         let settings = LaneSettings::new(&self.rules.config.messages);
-        let session = self
-            .sessions
-            .entry(key.clone())
-            .or_insert_with(|| Session { lane: Lane::new(settings), active: None });
+        let warn_after = self.rules.config.diagnostics.stuck_session_warn;
+        let session = self.sessions.entry(key.clone()).or_insert_with(|| Session {
+            lane: Lane::new(settings),
+            watch: StuckWatch::new(key.clone(), warn_after),
+            active: None,
+        });
         session.lane.handle_turn(now(), question);
         self.drive(&key).await;
-    }
-
-    /// The agent has taken up a session's turn.
-    pub(super) fn begun(&mut self, key: &SessionKey, run: RunNumber) {
-        if let Some(session) = self.sessions.get_mut(key) {
-            session.lane.handle_started(now(), run);
-        }
     }
 
     /// Carries out what a session's lane says.
@@ -96,7 +93,7 @@ impl Desk {
         let plan = TurnPlan {
             run,
             number,
-            started: self.started.clone(),
+            signs: self.signs.clone(),
             questions: turn.parts.into_iter().map(|question| question.0).collect(),
             starter: self.starter_of(&first, &scene.history),
             scene,
@@ -106,7 +103,8 @@ impl Desk {
             bound: self.bindings.get(bound_place(&first)).cloned(),
         };
         if let Some(session) = self.sessions.get_mut(key) {
-            session.active = Some(Active { run, merged, opening });
+            session.active = Some(Active { number, run, merged, opening });
+            session.watch.handle_progress(now(), Progress::GoesOn);
         }
         let (around, key) = (Arc::clone(&self.around), key.clone());
         self.jobs.spawn(async move {
@@ -203,6 +201,10 @@ impl Desk {
             TurnEnd::Cancelled | TurnEnd::Left => crate::lane::Outcome::Ended,
         };
         if let Some(session) = self.sessions.get_mut(key) {
+            if session.active.as_ref().is_some_and(|active| active.number == run) {
+                session.active = None;
+                session.watch.handle_over();
+            }
             session.lane.handle_over(now(), run, outcome);
         }
         if !self.around.is_closing() {
