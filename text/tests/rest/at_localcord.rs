@@ -14,7 +14,7 @@ use localcord::{
     Server, ServerSettings,
     fault::{FaultSettings, RestFault},
     world::{
-        Message,
+        Emoji, Message,
         default::{ADA, BEN, BOT_USER, GENERAL, GUILD, LOUNGE, RANDOM},
     },
 };
@@ -62,6 +62,10 @@ async fn a_message_from_its_creation_to_its_end() {
     assert_eq!(listed(Page::After(ids[1]), 9).await, ["three"]);
     assert_eq!(listed(Page::Around(ids[1]), 500).await, ["three", "zwei", "one"]);
 
+    server.world().write(|state| {
+        let emoji = Emoji { id: 123, name: "claw".to_owned(), ..Emoji::default() };
+        state.guilds.get_mut(&GUILD).unwrap().emojis.insert(123, emoji);
+    });
     discord.react(HERE, ids[0], "👀").await.unwrap();
     discord.react(HERE, ids[0], "<:claw:123>").await.unwrap();
     discord.unreact(HERE, ids[0], "👀").await.unwrap();
