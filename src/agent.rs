@@ -1,13 +1,15 @@
-//! The agent that the configuration describes: its models, their keys, its store.
+//! The agents that the configuration describes: their models, these models' keys, their store.
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use clawvoice_config::{Config, ModelApi, ModelCost, ModelProvider};
+use clawvoice_config::{Agent, Config, ModelApi, ModelCost, ModelProvider};
 use clawvoice_session::{
+    agent_id,
     brain::{Api, Price},
     shell::{
         agent::{AgentSettings, RunLimits, RunningAgent},
         brain::{ECHO, Endpoint, ModelRef, Patience, Provider, ProviderKind},
+        profile::{AgentProfile, Profiles},
         workspace,
     },
 };
@@ -24,7 +26,7 @@ const OPENAI: &str = "openai";
 /// Starts the agent, or tells what it lacks.
 pub(crate) async fn start(config: &Config) -> Result<Arc<RunningAgent>, Failure> {
     let settings = settings(config)?;
-    let models: Vec<String> = settings.models.iter().map(ToString::to_string).collect();
+    let models = names(&settings.profiles);
     tracing::info!(models = models.join(", "), store = %settings.store.display(), "agent starts");
     RunningAgent::start(settings).await.map_err(|failure| {
         Failure::user(format_args!("the agent cannot start: {failure}"))
@@ -34,35 +36,56 @@ pub(crate) async fn start(config: &Config) -> Result<Arc<RunningAgent>, Failure>
 
 /// The models that would be asked, if all of them can be.
 pub(crate) fn check(config: &Config) -> Result<Vec<String>, Failure> {
-    Ok(settings(config)?.models.iter().map(ToString::to_string).collect())
+    Ok(names(&settings(config)?.profiles))
+}
+
+/// Each model once.
+fn names(profiles: &Profiles) -> Vec<String> {
+    let mut names = Vec::new();
+    for name in profiles.models().map(ToString::to_string) {
+        if !names.contains(&name) {
+            names.push(name);
+        }
+    }
+    names
 }
 
 fn settings(config: &Config) -> Result<AgentSettings, Failure> {
-    let mut models = Vec::new();
-    for name in &config.agent.models {
-        models.push(parse(name)?);
+    let default = profile(&config.agent)?;
+    let mut others = BTreeMap::new();
+    for agent in config.agents.all.iter().filter(|agent| agent.id != config.agent.id) {
+        others.insert(agent_id(&agent.id), profile(agent)?);
     }
-    if models.is_empty() {
-        models.push(ModelRef { provider: ECHO.to_owned(), model: ECHO.to_owned() });
-    }
-    let voice_model = config.discord.voice.model.as_deref().map(parse).transpose()?;
+    let profiles = Profiles { default, others };
+    let voice_model = config.discord.voice.model.as_deref();
+    let pins = config.model_by_channel.values().map(String::as_str);
+    let pinned: Vec<ModelRef> =
+        voice_model.into_iter().chain(pins).map(parse).collect::<Result<_, _>>()?;
     // Everybody who may be asked is checked now, and not when somebody first speaks.
     let mut providers = BTreeMap::new();
-    for model in models.iter().chain(&voice_model) {
+    for model in profiles.models().chain(&pinned) {
         let provider = provider(config, model)?;
         providers.insert(model.provider.clone(), provider);
     }
-    let agent = &config.agent;
     Ok(AgentSettings {
-        system_prompt: workspace::system_prompt(agent.name.as_deref(), agent.workspace.as_deref()),
-        history_tokens: history_tokens(config, models.iter().chain(&voice_model)),
-        models,
+        history_tokens: history_tokens(config, profiles.models().chain(&pinned)),
+        profiles,
         providers,
         patience: Patience::default(),
         store: config.session_store.clone(),
         limits: RunLimits::default(),
         tools: Vec::new(),
     })
+}
+
+/// Who an agent is; one without a model is an echo.
+fn profile(agent: &Agent) -> Result<AgentProfile, Failure> {
+    let mut models = agent.models.iter().map(|name| parse(name)).collect::<Result<Vec<_>, _>>()?;
+    if models.is_empty() {
+        models.push(ModelRef { provider: ECHO.to_owned(), model: ECHO.to_owned() });
+    }
+    let (name, workspace) = (agent.name.as_deref(), agent.workspace.as_deref());
+    Ok(AgentProfile { system_prompt: workspace::system_prompt(name, workspace), models })
 }
 
 fn parse(name: &str) -> Result<ModelRef, Failure> {
@@ -149,7 +172,7 @@ mod tests {
     fn without_a_model_it_echoes() {
         let text = "{ models: { providers: { echo: { thinkMs: 700 } } } }";
         let settings = settings(&config(text, &[])).unwrap();
-        assert_eq!(settings.models, ["echo".parse().unwrap()]);
+        assert_eq!(settings.profiles.default.models, ["echo".parse().unwrap()]);
         let Some(ProviderKind::Echo { think }) = settings.providers.get(ECHO).map(|p| &p.kind)
         else {
             panic!("{settings:?}");
@@ -167,6 +190,25 @@ mod tests {
         // The voice's own model counts too.
         let voice = "{ channels: { discord: { token: 'a.b.c', voice: { model: 'gpt-5.5' } } } }";
         assert!(refusal(voice).starts_with("the model openai/gpt-5.5 needs an API key"));
+    }
+
+    #[test]
+    fn every_agent_has_its_own_name_and_models() {
+        let text = "{ agents: { defaults: { model: 'r/m' }, list: [
+                { id: 'main', identity: { name: 'Molty' } },
+                { id: 'Ops.EU', name: 'Ops', model: 'r/large' } ] },
+            channels: { modelByChannel: { discord: { '5': 's/pin' } } },
+            models: { providers: { r: { baseUrl: 'http://r' }, s: { baseUrl: 'http://s' } } } }";
+        let settings = settings(&config(text, &[])).unwrap();
+        let Profiles { default, others } = &settings.profiles;
+        assert!(default.system_prompt.starts_with("You are Molty, "), "{default:?}");
+        assert_eq!(default.models, ["r/m".parse().unwrap()]);
+        let ops = &others["ops-eu"];
+        assert!(ops.system_prompt.starts_with("You are Ops, "), "{ops:?}");
+        assert_eq!(ops.models, ["r/large".parse().unwrap()]);
+        assert_eq!(others.len(), 1);
+        // A channel's own model can be asked as well.
+        assert!(settings.providers.contains_key("s"));
     }
 
     #[test]

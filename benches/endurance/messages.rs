@@ -10,7 +10,7 @@ use std::{
 
 use anyhow::{Context as _, ensure};
 use localcord::{
-    fault::{FaultSettings, RestFault},
+    fault::{FaultSettings, RateLimitBody, RestChance, RestOutcome},
     server::{Server, ServerSettings},
     world::{
         Channel, Message,
@@ -71,7 +71,10 @@ async fn run() -> anyhow::Result<()> {
     let (done, ended) = watch::channel(false);
     let mut rng = SmallRng::seed_from_u64(7);
     let killer = tokio::spawn(kill(place.clone(), ended.clone(), rng.random()));
-    let troubles = tokio::spawn(trouble(place.clone(), ended, rng.random()));
+    drop(ended);
+    place.server.faults().set(troubles(rng.random()));
+    // What is written before anybody has ever listened is not to be answered.
+    place.identified(true).await?;
     for number in 0..messages {
         write(&place.server, number, &mut rng);
         if rng.random_range(0..20) == 0 {
@@ -83,11 +86,14 @@ async fn run() -> anyhow::Result<()> {
     let all = timeout(PATIENCE, counted.wait_for(|count| *count >= messages)).await;
     done.send_replace(true);
     let kills = killer.await??;
-    let faults = troubles.await?;
+    let in_time = all.is_ok();
     drop(all);
     // What is answered twice comes late.
     sleep(Duration::from_secs(5)).await;
-    judge(&place.server, &answers.lock().await, messages, kills, faults, began)
+    if !in_time {
+        println!("messages: not every answer came within {} s", PATIENCE.as_secs());
+    }
+    judge(&place.server, &answers.lock().await, messages, kills, began)
 }
 
 fn judge(
@@ -95,7 +101,6 @@ fn judge(
     answers: &[(u64, usize)],
     messages: usize,
     kills: usize,
-    faults: usize,
     began: Instant,
 ) -> anyhow::Result<()> {
     let mut times = vec![0_usize; messages];
@@ -117,7 +122,7 @@ fn judge(
         twice: times.iter().filter(|times| **times > 1).count(),
         out_of_order,
         kills,
-        faults,
+        faults: entries.iter().filter(|entry| !entry.data["fault"].is_null()).count(),
         sessions_begun: gateway("identify"),
         sessions_resumed: gateway("resume"),
         seconds: began.elapsed().as_secs_f64(),
@@ -228,25 +233,29 @@ async fn kill(place: Arc<Place>, ended: watch::Receiver<bool>, seed: u64) -> any
     }
 }
 
-/// REST fails now and then: rate limits, server errors, answers that are lost.
-async fn trouble(place: Arc<Place>, ended: watch::Receiver<bool>, seed: u64) -> usize {
-    let mut rng = SmallRng::seed_from_u64(seed);
-    let mut faults = 0;
-    while !*ended.borrow() {
-        let status = [429, 500, 502, 503][rng.random_range(0..4)];
-        let times = rng.random_range(1..4);
-        let fault = RestFault {
-            path_prefix: "/channels/".to_owned(),
-            status,
-            times,
-            retry_after: if status == 429 { rng.random_range(0.05..1.0) } else { 0.0 },
-            carried_out: status != 429 && rng.random(),
-        };
-        faults += times as usize;
-        let rest = vec![fault];
-        place.server.faults().set(FaultSettings { rest, ..FaultSettings::default() });
-        sleep(Duration::from_millis(rng.random_range(50..400))).await;
-    }
-    place.server.faults().set(FaultSettings::default());
-    faults
+/// REST fails all the while, by chance, in every way it can.
+fn troubles(seed: u64) -> FaultSettings {
+    let hit = |percent, outcome| RestChance {
+        route: "POST /channels/{id}/messages".to_owned(),
+        percent,
+        times: None,
+        outcome,
+    };
+    let limit = |retry_after, global| RestOutcome::RateLimit {
+        retry_after,
+        global,
+        body: RateLimitBody::default(),
+    };
+    let failure = |status, carried_out| RestOutcome::Failure { status, carried_out };
+    let rest_chances = vec![
+        hit(3.0, limit(0.4, false)),
+        hit(0.2, limit(0.3, true)),
+        hit(2.0, failure(500, false)),
+        hit(2.0, failure(502, true)),
+        hit(1.0, failure(503, false)),
+        hit(1.5, RestOutcome::Reset { carried_out: false }),
+        hit(1.5, RestOutcome::Reset { carried_out: true }),
+        hit(1.0, RestOutcome::Delay { ms: 500, jitter_ms: 1_500 }),
+    ];
+    FaultSettings { seed, rest_chances, ..FaultSettings::default() }
 }

@@ -128,7 +128,7 @@ impl Place {
     }
 
     /// Waits until localcord has taken its IDENTIFY and told it READY.
-    async fn identified(&self, is_first: bool) -> anyhow::Result<()> {
+    pub(crate) async fn identified(&self, is_first: bool) -> anyhow::Result<()> {
         let told = self
             .server
             .journal()

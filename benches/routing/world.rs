@@ -3,6 +3,7 @@
 use std::{
     collections::{BTreeMap, HashMap},
     fmt::Write as _,
+    hint::black_box,
     path::Path,
 };
 
@@ -10,13 +11,13 @@ use anyhow::Context as _;
 use clawvoice_config::Config;
 use clawvoice_session::{ChannelId, GuildId, SessionKey, UserId};
 use clawvoice_text::{
-    inbound::{InboundPolicy, Known, Sent, Verdict, judge, read},
+    inbound::{InboundPolicy, Known, Sent, Verdict, judge, read_event},
     message::Message,
     place::{Channel, Places},
 };
 use rand::{Rng as _, SeedableRng as _, rngs::SmallRng};
 use serde::Deserialize;
-use serde_json::{json, value::RawValue};
+use serde_json::json;
 
 const OWN: u64 = 1_100_000_000_000_000_001;
 const GUILD: u64 = 1_100_000_000_000_000_002;
@@ -31,23 +32,15 @@ pub(crate) struct World {
     policy: InboundPolicy,
     places: Places,
     sent: Sent,
-    sessions: HashMap<SessionKey, usize>,
+    /// They are there, as in a bot that has run for long; a key is made, not looked for.
+    _sessions: HashMap<SessionKey, usize>,
     /// Bytes as the gateway sends them.
     pub(crate) events: Vec<String>,
     /// How many of them are to the bot.
     pub(crate) to_be_admitted: usize,
 }
 
-/// An event as the dispatcher takes it apart.
-#[derive(Deserialize)]
-struct Event<'a> {
-    #[serde(borrow)]
-    t: &'a str,
-    #[serde(borrow)]
-    d: &'a RawValue,
-}
-
-/// The same, read at once.
+/// An event of which only the message is read.
 #[derive(Deserialize)]
 struct Whole {
     d: Message,
@@ -72,7 +65,7 @@ impl World {
             policy: InboundPolicy::new(&config, &config.discord, "default"),
             places: places(size)?,
             sent: Sent::default(),
-            sessions: sessions.collect(),
+            _sessions: sessions.collect(),
             events,
             to_be_admitted,
         })
@@ -80,17 +73,12 @@ impl World {
 
     /// From the bytes to the decision and the session. Whether the event is the agent's.
     pub(crate) fn decide(&self, event: &str) -> anyhow::Result<bool> {
-        let event: Event<'_> = serde_json::from_str(event)?;
-        if event.t != "MESSAGE_CREATE" {
-            return Ok(false);
-        }
-        let message = read(event.d.get()).map_err(|reason| anyhow::anyhow!("{reason}"))?;
+        let message = read_event(event).map_err(|reason| anyhow::anyhow!("{reason}"))?;
+        let message = message.context("not a message")?;
         let known = Known::new(UserId::new(OWN), &self.places, &self.sent, 0);
         match judge(&message, &known, &self.policy) {
             Verdict::Admit(admitted) => {
-                let key = SessionKey::channel("main", admitted.channel);
-                self.sessions.get(&key).context("a session is missing")?;
-                Ok(true)
+                Ok(black_box(SessionKey::channel("main", admitted.channel)).as_str().len() > 20)
             }
             Verdict::Drop(_) => Ok(false),
             other => anyhow::bail!("{other:?}"),
@@ -152,7 +140,7 @@ fn event(number: u64, channel: u64, user: u64, is_asked: bool) -> String {
         true => format!("<@{OWN}> could you look at the deployment of last night, please?"),
         false => "I have looked at the deployment of last night, it went well.".to_owned(),
     };
-    json!({ "t": "MESSAGE_CREATE", "s": number, "op": 0, "d": {
+    let message = json!({
         "id": (1_400_000_000_000_000_000 + number).to_string(),
         "channel_id": channel.to_string(), "guild_id": GUILD.to_string(), "type": 0, "tts": false,
         "timestamp": "2025-11-28T12:00:00.000000+00:00", "edited_timestamp": null, "flags": 0,
@@ -169,6 +157,7 @@ fn event(number: u64, channel: u64, user: u64, is_asked: bool) -> String {
         "mentions": if is_asked { vec![own] } else { Vec::new() },
         "mention_roles": [], "mention_everyone": false, "attachments": [], "embeds": [],
         "components": [],
-    } })
-    .to_string()
+    });
+    // Discord names the event first.
+    format!(r#"{{"t":"MESSAGE_CREATE","s":{number},"op":0,"d":{message}}}"#)
 }

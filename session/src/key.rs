@@ -126,6 +126,12 @@ impl SessionKey {
         Self::of(agent, &format!("acp:binding:discord:{}:{channel}", account_segment(account)))
     }
 
+    /// The session in which an agent is asked for a thread's name; nothing else is said in it.
+    #[must_use]
+    pub fn title(agent: &str, thread: ChannelId) -> Self {
+        Self::of(agent, &format!("title:{thread}"))
+    }
+
     fn of(agent: &str, rest: &str) -> Self {
         Self(format!("agent:{}:{rest}", agent_id(agent)))
     }

@@ -17,6 +17,7 @@ fn every_surface_has_openclaws_form() {
         (SessionKey::channel("Sales.EU", channel), "agent:sales-eu:discord:channel:42"),
         (SessionKey::group("main", channel), "agent:main:discord:group:42"),
         (SessionKey::slash("main", ADA), "agent:main:discord:slash:31"),
+        (SessionKey::title("main", channel), "agent:main:title:42"),
         (SessionKey::main("main"), "agent:main:main"),
         (SessionKey::main_as("main", " Home "), "agent:main:home"),
         (

@@ -30,7 +30,7 @@ use crate::{
     soon,
 };
 
-const WEATHER: &str = "What is the weather like today?";
+pub(crate) const WEATHER: &str = "What is the weather like today?";
 const CLOTHES: &str = "What should I wear tonight?";
 
 /// What a model says to a request.
@@ -143,6 +143,11 @@ async fn complete(State(model): State<Model>, Json(request): Json<Value>) -> Res
 /// A room in agent-proxy, whose front end knows Ada's recordings; `third` is what the third one is
 /// taken for.
 fn agent(scene: &Scene, base: &str, third: &str) -> Agent {
+    agent_with(scene, base, third, EVERYBODY, "")
+}
+
+/// The same, with these keys of `channels.discord` and these of its `voice`.
+pub(crate) fn agent_with(scene: &Scene, base: &str, third: &str, keys: &str, voice: &str) -> Agent {
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/audio");
     let script = format!(
         "{{ heardBy: {{ '{folder}/ask.wav': '{WEATHER}', '{folder}/second.wav': '{CLOTHES}',
@@ -154,13 +159,14 @@ fn agent(scene: &Scene, base: &str, third: &str) -> Agent {
     let config = format!(
         "{{
             commands: {{ ownerAllowFrom: ['{ADA}'] }},
-            channels: {{ discord: {{ apiBaseUrl: '{discord}', {EVERYBODY} voice: {{
-                {AUTO_JOIN} captureSilenceGraceMs: 500,
+            channels: {{ discord: {{ apiBaseUrl: '{discord}', {keys} voice: {{
+                {voice} {AUTO_JOIN} captureSilenceGraceMs: 500,
                 realtime: {{ provider: 'local', providers: {{ local: {{
                     behaviour: 'script', script: 'script.json5', speed: 20, silenceDurationMs: 400,
                     recordDir: 'rec',
                 }} }} }},
             }} }} }},
+            messages: {{ inbound: {{ debounceMs: 0 }} }},
             agents: {{ defaults: {{ model: 'fake/think-1' }} }},
             models: {{ providers: {{ fake: {{ baseUrl: '{base}' }} }} }},
         }}"
@@ -170,12 +176,12 @@ fn agent(scene: &Scene, base: &str, third: &str) -> Agent {
     Agent::start_with(&path, &scene.server.bot_token(), "info,clawvoice=debug")
 }
 
-async fn speaks(human: &Human, wav: &[u8]) {
+pub(crate) async fn speaks(human: &Human, wav: &[u8]) {
     soon("a speech", human.speak(wav)).await.unwrap();
 }
 
 /// The words that the front end said, when it had said them.
-async fn said(agent: &Agent, from: usize) -> String {
+pub(crate) async fn said(agent: &Agent, from: usize) -> String {
     let record = agent.record_from(from, "realtime assistant transcript").await;
     agent.record_from(from, "realtime audio playback stopped").await;
     record.line.split_once(": ").map(|(_, words)| words.to_owned()).unwrap_or_default()

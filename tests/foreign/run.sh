@@ -60,13 +60,16 @@ discordjs() {
     return
   fi
   mkdir -p "$work/discordjs"
-  cp "$here"/discordjs/{package.json,package-lock.json,run.mjs,audio.mjs,localcord.mjs} "$work/discordjs"
+  cp "$here"/discordjs/{package.json,package-lock.json,run.mjs,text.mjs,audio.mjs,expect.mjs,localcord.mjs} "$work/discordjs"
   npm --prefix "$work/discordjs" ci --silent --no-audit --no-fund
   for scheme in https http; do
     echo "discord.js over $scheme"
     start
     NODE_EXTRA_CA_CERTS=$ca FIXTURES=$repo/fixtures/audio/ \
       node "$work/discordjs/run.mjs" "$work/summary.json" "$LOCALCORD" "$scheme"
+    stop
+    start
+    NODE_EXTRA_CA_CERTS=$ca node "$work/discordjs/text.mjs" "$work/summary.json" "$scheme"
     stop
   done
 }

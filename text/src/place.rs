@@ -3,9 +3,8 @@
 //!
 //! Source: Discord, "Channel Object", "Channel Types", "Thread Metadata Object".
 
-use std::collections::HashMap;
-
-use clawvoice_session::{ChannelId, GuildId, UserId};
+use clawvoice_session::{ChannelId, GuildId, MessageId, UserId};
+use foldhash::HashMap;
 use serde::{Deserialize, Serialize};
 
 /// What a channel is.
@@ -79,6 +78,9 @@ pub struct Channel {
     pub archived: bool,
     /// Whether a forum demands a tag on each post.
     pub requires_tag: bool,
+    /// The newest message when the channel was told: what was missed is known by it.
+    #[serde(default)]
+    pub last_message: Option<MessageId>,
 }
 
 #[derive(Deserialize)]
@@ -100,6 +102,8 @@ struct Wire {
     thread_metadata: Option<ThreadMetadata>,
     #[serde(default)]
     flags: u64,
+    #[serde(default)]
+    last_message_id: Option<MessageId>,
 }
 
 #[derive(Deserialize)]
@@ -130,6 +134,7 @@ impl Channel {
             owner: wire.owner_id.filter(|_| kind.is_thread()),
             archived: wire.thread_metadata.is_some_and(|thread| thread.archived),
             requires_tag: wire.flags & REQUIRE_TAG != 0,
+            last_message: wire.last_message_id,
         })
     }
 }
@@ -167,6 +172,11 @@ impl Places {
     #[must_use]
     pub fn channel(&self, channel: ChannelId) -> Option<&Channel> {
         self.channels.get(&channel)
+    }
+
+    /// All channels and threads.
+    pub fn channels(&self) -> impl Iterator<Item = &Channel> {
+        self.channels.values()
     }
 
     /// A thread's parent, if both are known.

@@ -1,6 +1,6 @@
 //! Entries of `guilds` and of `channels`: by id, by the slug of a name, and `*` for all others.
 
-use std::collections::HashMap;
+use foldhash::HashMap;
 
 use crate::schema::{guilds::slug, id::parse_id};
 
@@ -16,7 +16,8 @@ pub struct Named<'a> {
 /// Entries in the order of the file, found in the same time however many there are.
 #[derive(Clone, Debug)]
 pub struct Entries<T> {
-    items: Vec<(String, T)>,
+    keys: Vec<String>,
+    values: Vec<T>,
     ids: HashMap<u64, usize>,
     slugs: HashMap<String, usize>,
     any: Option<usize>,
@@ -62,29 +63,29 @@ impl<T> Entries<T> {
 
     /// Keys, as they are written, and entries.
     pub fn iter(&self) -> impl Iterator<Item = (&String, &T)> {
-        self.items.iter().map(|(key, it)| (key, it))
+        self.keys.iter().zip(&self.values)
     }
 
     /// Keys, as they are written.
     pub fn keys(&self) -> impl Iterator<Item = &String> {
-        self.items.iter().map(|(key, _)| key)
+        self.keys.iter()
     }
 
     /// The entries.
     pub fn values(&self) -> impl Iterator<Item = &T> {
-        self.items.iter().map(|(_, it)| it)
+        self.values.iter()
     }
 
     /// How many there are.
     #[must_use]
     pub const fn len(&self) -> usize {
-        self.items.len()
+        self.values.len()
     }
 
     /// Whether there is none.
     #[must_use]
     pub const fn is_empty(&self) -> bool {
-        self.items.is_empty()
+        self.values.is_empty()
     }
 
     fn named(&self, it: Named<'_>) -> Option<usize> {
@@ -98,19 +99,25 @@ impl<T> Entries<T> {
     }
 
     fn at(&self, place: Option<usize>) -> Option<&T> {
-        self.items.get(place?).map(|(_, it)| it)
+        self.values.get(place?)
     }
 }
 
 impl<T> Default for Entries<T> {
     fn default() -> Self {
-        Self { items: Vec::new(), ids: HashMap::new(), slugs: HashMap::new(), any: None }
+        Self {
+            keys: Vec::new(),
+            values: Vec::new(),
+            ids: HashMap::default(),
+            slugs: HashMap::default(),
+            any: None,
+        }
     }
 }
 
 impl<T: PartialEq> PartialEq for Entries<T> {
     fn eq(&self, other: &Self) -> bool {
-        self.items == other.items
+        (&self.keys, &self.values) == (&other.keys, &other.values)
     }
 }
 
@@ -119,14 +126,15 @@ impl<K: Into<String>, T> FromIterator<(K, T)> for Entries<T> {
     fn from_iter<I: IntoIterator<Item = (K, T)>>(entries: I) -> Self {
         let mut all = Self::default();
         for (key, entry) in entries {
-            let (key, place) = (key.into(), all.items.len());
+            let (key, place) = (key.into(), all.values.len());
             match Key::new(&key) {
                 Key::Any => drop(all.any.get_or_insert(place)),
                 Key::Id(id) => drop(all.ids.entry(id).or_insert(place)),
                 Key::Slug(slug) if slug.is_empty() => {}
                 Key::Slug(slug) => drop(all.slugs.entry(slug).or_insert(place)),
             }
-            all.items.push((key, entry));
+            all.keys.push(key);
+            all.values.push(entry);
         }
         all
     }
@@ -134,13 +142,10 @@ impl<K: Into<String>, T> FromIterator<(K, T)> for Entries<T> {
 
 impl<'e, T> IntoIterator for &'e Entries<T> {
     type Item = (&'e String, &'e T);
-    type IntoIter = std::iter::Map<
-        std::slice::Iter<'e, (String, T)>,
-        fn(&'e (String, T)) -> (&'e String, &'e T),
-    >;
+    type IntoIter = std::iter::Zip<std::slice::Iter<'e, String>, std::slice::Iter<'e, T>>;
 
     fn into_iter(self) -> Self::IntoIter {
-        self.items.iter().map(|(key, it)| (key, it))
+        self.keys.iter().zip(&self.values)
     }
 }
 

@@ -158,10 +158,11 @@ impl State {
         };
         let Some(guild) = self.guilds.get(&guild_id) else { return 0 };
         if !channel.is_thread() {
-            return in_channel(guild, channel, user_id);
+            return in_channel(guild, channel, user_id, bits::SEND_MESSAGES);
         }
         let parent = channel.parent_id.and_then(|parent| self.channels.get(&parent));
-        let given = parent.map_or(0, |parent| in_channel(guild, parent, user_id));
+        let given = parent
+            .map_or(0, |parent| in_channel(guild, parent, user_id, bits::SEND_MESSAGES_IN_THREADS));
         let hidden = channel.kind == kind::PRIVATE_THREAD
             && given & bits::MANAGE_THREADS == 0
             && !channel.thread.members.contains_key(&user_id);
@@ -189,8 +190,8 @@ fn base(guild: &Guild, user_id: u64) -> u64 {
 }
 
 /// `compute_overwrites`: `@everyone`, then all roles at once, then the member; what is missing at
-/// the end takes with it what depends on it.
-fn in_channel(guild: &Guild, channel: &Channel, user_id: u64) -> u64 {
+/// the end takes with it what depends on it. `writing`: what lets somebody write there.
+fn in_channel(guild: &Guild, channel: &Channel, user_id: u64, writing: u64) -> u64 {
     let base = base(guild, user_id);
     if base & bits::ADMINISTRATOR != 0 {
         return bits::ALL;
@@ -207,12 +208,13 @@ fn in_channel(guild: &Guild, channel: &Channel, user_id: u64) -> u64 {
         Target::Role(role) => role != guild.id && member.roles.contains(&role),
         Target::Member(_) => false,
     });
-    without_dependents(channel, step(roles, &|target| target == Target::Member(user_id)))
+    let member = step(roles, &|target| target == Target::Member(user_id));
+    without_dependents(channel, member, writing)
 }
 
 /// "Implicit Permissions": without VIEW_CHANNEL nothing is left; without CONNECT nothing of a
-/// voice channel; without SEND_MESSAGES nothing that a message can carry.
-fn without_dependents(channel: &Channel, permissions: u64) -> u64 {
+/// voice channel; without `writing` nothing that a message can carry.
+fn without_dependents(channel: &Channel, permissions: u64, writing: u64) -> u64 {
     let voice = matches!(channel.kind, kind::VOICE | kind::STAGE);
     if permissions & bits::VIEW_CHANNEL == 0 {
         return 0;
@@ -220,7 +222,7 @@ fn without_dependents(channel: &Channel, permissions: u64) -> u64 {
     if voice && permissions & bits::CONNECT == 0 {
         return bits::VIEW_CHANNEL;
     }
-    if permissions & bits::SEND_MESSAGES == 0 {
+    if permissions & writing == 0 {
         let carried = bits::MENTION_EVERYONE
             | bits::SEND_TTS_MESSAGES
             | bits::ATTACH_FILES
@@ -345,6 +347,12 @@ mod tests {
             Channel { id: 32, kind: kind::DM, recipients: vec![ADA, 7], ..Channel::default() };
         state.channels.insert(32, direct);
         assert_eq!(state.channel_permissions(31, ADA), ORDINARY & !SPEAK);
+        let parent = state.channels.get_mut(&CHANNEL).unwrap();
+        parent.overwrites = vec![overwrite(Target::Member(ADA), 0, SPEAK | SEND_MESSAGES)];
+        assert!(state.may(ADA, 31, SEND_MESSAGES_IN_THREADS | ATTACH_FILES));
+        assert!(!state.may(ADA, CHANNEL, ATTACH_FILES));
+        let parent = state.channels.get_mut(&CHANNEL).unwrap();
+        parent.overwrites = vec![overwrite(Target::Member(ADA), 0, SPEAK)];
         let private = state.channels.get_mut(&31).unwrap();
         private.kind = kind::PRIVATE_THREAD;
         assert_eq!(state.channel_permissions(31, ADA), 0);

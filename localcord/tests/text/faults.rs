@@ -89,6 +89,25 @@ async fn answers_are_lost_before_or_after_the_deed() {
     assert_eq!(resets, 2, "the journal says what was done");
 }
 
+/// Scenario 49 of the text scenarios, the server's half: a retry after a lost answer posts nothing.
+#[tokio::test]
+async fn a_retry_with_the_same_nonce_finds_the_message_whose_answer_was_lost() {
+    let discord = Discord::new().await;
+    let lost = json!([
+        { "times": 1, "outcome": { "failure": { "status": 500, "carriedOut": true } } },
+        { "times": 1, "outcome": { "failure": { "status": 500 } } },
+    ]);
+    discord.set(lost).await;
+    let path = format!("/channels/{GENERAL}/messages");
+    let body = json!({ "content": "once", "nonce": "n", "enforce_nonce": true });
+    let mut statuses = Vec::new();
+    for _ in 0..3 {
+        statuses.push(discord.bot(Method::POST, &path, body.clone()).await.0);
+    }
+    assert_eq!(statuses, [500, 500, 200]);
+    assert_eq!(discord.contents().await, ["once"]);
+}
+
 #[tokio::test]
 async fn a_share_of_the_calls_fails_the_same_way_again() {
     let discord = Discord::new().await;

@@ -177,6 +177,9 @@ async fn stickers_are_of_the_guild_and_embeds_can_be_hidden() {
     assert_eq!(sent["sticker_items"][0]["name"], "hi");
     let unknown = json!({ "sticker_ids": ["5"] });
     assert_eq!(refusal(discord.bot(Method::POST, MESSAGES, unknown).await), (400, 50_081));
+    discord.deny(BOT_USER, GENERAL, bits::EMBED_LINKS);
+    let embed = json!({ "content": "x", "embeds": [{ "title": "t" }] });
+    assert_eq!(refusal(discord.bot(Method::POST, MESSAGES, embed).await), (403, 50_013));
     let flags = json!({ "content": "quiet", "flags": 4 | 4096 });
     assert_eq!(discord.bot(Method::POST, MESSAGES, flags).await.1["flags"], 4100);
 }

@@ -54,6 +54,9 @@ fn guild(guild: &Guild, groups: &BTreeMap<String, AccessGroup>) -> GuildAccess {
     GuildAccess {
         users: Arc::new(People::new(users, groups)),
         roles: roles(guild.roles.as_deref().unwrap_or_default()),
+        require_mention: guild.require_mention,
+        ignore_other_mentions: guild.ignore_other_mentions,
+        ignore_broadcast_mentions: guild.ignore_broadcast_mentions,
         channels: channels.map(|(key, it)| (key, channel(it, groups))).collect(),
     }
 }
@@ -63,6 +66,9 @@ fn channel(channel: &GuildChannel, groups: &BTreeMap<String, AccessGroup>) -> Ch
         enabled: channel.enabled,
         users: channel.users.as_ref().map(|users| Arc::new(People::new(users, groups))),
         roles: channel.roles.as_deref().map(roles),
+        require_mention: channel.require_mention,
+        ignore_other_mentions: channel.ignore_other_mentions,
+        auto_thread: channel.auto_thread,
     }
 }
 

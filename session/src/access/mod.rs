@@ -22,4 +22,4 @@ pub use people::{Audience, Member, People, Who};
 pub use policy::Policy;
 pub use refusal::Refusal;
 pub use room::Room;
-pub use rules::{AccessRules, ChannelAccess, GroupPolicy, GuildAccess, Parent, Place};
+pub use rules::{AccessRules, ChannelAccess, Found, GroupPolicy, GuildAccess, Parent, Place};

@@ -1,8 +1,9 @@
 //! Lists of people, and whether somebody is on one.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::BTreeMap;
 
 use clawvoice_config::{AccessGroup, Sender, slug};
+use foldhash::HashSet;
 
 use crate::{ChannelId, GuildId, RoleId, UserId};
 

@@ -19,31 +19,98 @@ pub enum GroupPolicy {
     Disabled,
 }
 
-/// `guilds.<key>`, as far as it says who may do what.
-#[derive(Clone, Debug, Default)]
+/// `guilds.<key>`, as far as it says who may talk to the agent, and whether they must call it.
+#[derive(Clone, Debug)]
 pub struct GuildAccess {
     /// `users`; empty: no restriction by user.
     pub users: Arc<People>,
     /// `roles`; empty: no restriction by role.
     pub roles: Arc<HashSet<RoleId>>,
+    /// `requireMention`.
+    pub require_mention: bool,
+    /// `ignoreOtherMentions`.
+    pub ignore_other_mentions: bool,
+    /// `ignoreBroadcastMentions`.
+    pub ignore_broadcast_mentions: bool,
     /// `channels`, by id, slug or `*`; with at least one, it is an allowlist.
     pub channels: Entries<ChannelAccess>,
 }
 
-/// `guilds.<key>.channels.<key>`, as far as it says who may do what.
+impl Default for GuildAccess {
+    fn default() -> Self {
+        Self {
+            users: Arc::default(),
+            roles: Arc::default(),
+            require_mention: true,
+            ignore_other_mentions: false,
+            ignore_broadcast_mentions: false,
+            channels: Entries::default(),
+        }
+    }
+}
+
+/// `guilds.<key>.channels.<key>`, likewise. What is `None` is as in the guild.
 #[derive(Clone, Debug)]
 pub struct ChannelAccess {
     /// `enabled`.
     pub enabled: bool,
-    /// `users` in place of the guild's; `None`: the guild's.
+    /// `users` in place of the guild's.
     pub users: Option<Arc<People>>,
-    /// `roles` in place of the guild's; `None`: the guild's.
+    /// `roles` in place of the guild's.
     pub roles: Option<Arc<HashSet<RoleId>>>,
+    /// `requireMention`.
+    pub require_mention: Option<bool>,
+    /// `ignoreOtherMentions`.
+    pub ignore_other_mentions: Option<bool>,
+    /// `autoThread`.
+    pub auto_thread: bool,
 }
 
 impl Default for ChannelAccess {
     fn default() -> Self {
-        Self { enabled: true, users: None, roles: None }
+        Self {
+            enabled: true,
+            users: None,
+            roles: None,
+            require_mention: None,
+            ignore_other_mentions: None,
+            auto_thread: false,
+        }
+    }
+}
+
+/// What is configured for a place.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Found<'a> {
+    guild: Option<&'a GuildAccess>,
+    channel: Option<&'a ChannelAccess>,
+}
+
+impl Found<'_> {
+    /// Whether the agent must be called there: if nothing says otherwise it must.
+    #[must_use]
+    pub fn requires_mention(&self) -> bool {
+        let own = self.channel.and_then(|channel| channel.require_mention);
+        own.unwrap_or_else(|| self.guild.is_none_or(|guild| guild.require_mention))
+    }
+
+    /// Whether messages to somebody else are left alone.
+    #[must_use]
+    pub fn ignores_other_mentions(&self) -> bool {
+        let own = self.channel.and_then(|channel| channel.ignore_other_mentions);
+        own.unwrap_or_else(|| self.guild.is_some_and(|guild| guild.ignore_other_mentions))
+    }
+
+    /// Whether `@everyone` does not call the agent.
+    #[must_use]
+    pub fn ignores_broadcasts(&self) -> bool {
+        self.guild.is_some_and(|guild| guild.ignore_broadcast_mentions)
+    }
+
+    /// Whether answers go into threads of their own.
+    #[must_use]
+    pub fn opens_threads(&self) -> bool {
+        self.channel.is_some_and(|channel| channel.auto_thread)
     }
 }
 
@@ -83,17 +150,32 @@ pub struct AccessRules {
 }
 
 impl AccessRules {
+    /// What is configured for a place.
+    #[must_use]
+    pub fn find(&self, place: &Place<'_>) -> Found<'_> {
+        let guild = place.guild_entry(&self.guilds);
+        Found { guild, channel: guild.and_then(|guild| place.channel_entry(&guild.channels)) }
+    }
+
     /// The room, if the agent listens there at all.
     ///
     /// # Errors
     ///
     /// Why it does not.
     pub fn room(&self, place: &Place<'_>) -> Result<Room, Refusal> {
-        let guild = place.guild_entry(&self.guilds);
+        self.room_of(&self.find(place))
+    }
+
+    /// The same of a place whose entries were found.
+    ///
+    /// # Errors
+    ///
+    /// Why the agent does not listen there.
+    pub fn room_of(&self, found: &Found<'_>) -> Result<Room, Refusal> {
+        let Found { guild, channel } = found;
         if guild.is_none() && !self.guilds.is_empty() {
             return Err(Refusal::GuildNotConfigured);
         }
-        let channel = guild.and_then(|guild| place.channel_entry(&guild.channels));
         if channel.is_some_and(|channel| !channel.enabled) {
             return Err(Refusal::ChannelDisabled);
         }

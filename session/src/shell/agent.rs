@@ -15,7 +15,8 @@ use tokio::{
 };
 
 use super::{
-    brain::{Brain, ModelRef, Patience, Provider},
+    brain::{Brain, Patience, Provider},
+    profile::Profiles,
     run::{Run, RunEnd, RunLine, RunWith},
     store::{Store, StoreError},
 };
@@ -64,14 +65,12 @@ impl Default for RunLimits {
     }
 }
 
-/// What an agent is made of.
+/// What the agents of a process are made of.
 #[derive(Clone, Debug)]
 pub struct AgentSettings {
-    /// The system prompt of every run; a turn's instructions follow it.
-    pub system_prompt: String,
-    /// The models to ask, in order.
-    pub models: Vec<ModelRef>,
-    /// Who has them.
+    /// Who they are, and what they think with.
+    pub profiles: Profiles,
+    /// Who has their models.
     pub providers: BTreeMap<String, Provider>,
     /// How long endpoints may take.
     pub patience: Patience,
@@ -114,8 +113,7 @@ pub struct RunningAgent {
 
 #[derive(Debug)]
 struct Shared {
-    system_prompt: String,
-    models: Vec<ModelRef>,
+    profiles: Profiles,
     limits: RunLimits,
     brain: Brain,
     store: Arc<Store>,
@@ -213,8 +211,7 @@ impl RunningAgent {
         }
         Ok(Arc::new(Self {
             shared: Arc::new(Shared {
-                system_prompt: settings.system_prompt,
-                models: settings.models,
+                profiles: settings.profiles,
                 limits: settings.limits,
                 brain: Brain::new(settings.providers, settings.patience)?,
                 store,
@@ -413,14 +410,15 @@ impl RunLine for Place {
 
 async fn run(place: Place, asked: Asked, stopped: oneshot::Receiver<()>) {
     let shared = Arc::clone(&place.shared);
+    let profile = shared.profiles.of(&place.key);
     let mut run = Run::new(asked.ask, asked.reports);
     let with = RunWith {
         brain: &shared.brain,
         store: &shared.store,
         tools: &shared.tools,
         limits: shared.limits,
-        system_prompt: &shared.system_prompt,
-        own_models: &shared.models,
+        system_prompt: &profile.system_prompt,
+        own_models: &profile.models,
     };
     let deadline = shared.limits.run_deadline;
     // Its work is dropped here at the latest, and with it the connection to the model.

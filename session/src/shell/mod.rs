@@ -9,6 +9,7 @@
 pub mod agent;
 pub mod brain;
 mod http;
+pub mod profile;
 mod run;
 pub mod store;
 pub mod workspace;

@@ -4,7 +4,7 @@ use clawvoice_session::{
     ChannelId, SessionKey,
     agent::{AgentEvent, Usage},
     brain::Api,
-    shell::agent::RunningAgent,
+    shell::{agent::RunningAgent, profile::AgentProfile},
 };
 use serde_json::json;
 
@@ -69,6 +69,28 @@ async fn sessions_do_not_wait_for_each_other() {
     assert_eq!(bench.asker.answer(2).await, "TWO");
     first.say("ONE").await;
     assert_eq!(bench.asker.answer(1).await, "ONE");
+}
+
+#[tokio::test]
+async fn a_session_is_answered_by_the_agent_it_belongs_to() {
+    let mut bench = Bench::with(|settings| {
+        let models = vec!["p0/large".parse().unwrap()];
+        let ops = AgentProfile { system_prompt: "You are Ops.".into(), models };
+        settings.profiles.others.insert("ops".into(), ops);
+    })
+    .await;
+    for (run, agent, prompt, model) in
+        [(1, "ops", "You are Ops.", "large"), (2, "main", "You are Molty.", "m")]
+    {
+        let mut ask = ask(run, "hello?");
+        ask.session = SessionKey::channel(agent, ChannelId::new(42));
+        bench.ask(ask).await;
+        let request = bench.endpoint.request().await;
+        assert_eq!(request.body["model"], model);
+        assert_eq!(request.messages()[0].1, format!("{prompt}\n\nSpeak."));
+        request.say("Hello.").await;
+        assert_eq!(bench.asker.answer(run).await, "Hello.");
+    }
 }
 
 #[tokio::test]

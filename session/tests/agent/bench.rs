@@ -9,6 +9,7 @@ use clawvoice_session::{
     shell::{
         agent::{AgentSettings, RunLimits, RunningAgent, SharedTool},
         brain::{Endpoint as Address, Patience, Provider, ProviderKind},
+        profile::{AgentProfile, Profiles},
     },
     tools::Tool,
 };
@@ -61,8 +62,10 @@ pub(crate) fn settings(folder: &Path, own: &[(&str, &str)], api: Api) -> AgentSe
         models.push(format!("p{number}/{model}").parse().unwrap());
     }
     AgentSettings {
-        system_prompt: "You are Molty.".into(),
-        models,
+        profiles: Profiles {
+            default: AgentProfile { system_prompt: "You are Molty.".into(), models },
+            others: BTreeMap::new(),
+        },
         providers,
         patience: Patience::default(),
         store: folder.join("sessions.sqlite"),
@@ -76,7 +79,7 @@ pub(crate) fn echo(folder: &Path, think: Duration) -> AgentSettings {
     let mut settings = settings(folder, &[], Api::Completions);
     let kind = ProviderKind::Echo { think };
     settings.providers.insert("echo".into(), Provider { kind, prices: BTreeMap::new() });
-    settings.models = vec!["echo".parse().unwrap()];
+    settings.profiles.default.models = vec!["echo".parse().unwrap()];
     settings
 }
 

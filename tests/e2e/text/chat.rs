@@ -6,6 +6,7 @@ use std::{
 };
 
 use localcord::world::{Dispatch, default::BOT_USER};
+use reqwest::Method;
 use serde_json::{Value, json};
 use tokio::sync::broadcast::error::RecvError;
 
@@ -21,6 +22,14 @@ use crate::{
 /// nothing but answers is seen.
 pub(crate) const OPEN: &str = "groupPolicy: 'open', guilds: { '*': { requireMention: false } }, \
     streaming: { mode: 'off' }, ackReaction: '',";
+
+/// Keys of `channels.discord` by which the bot listens everywhere, and nothing but answers is seen.
+pub(crate) const QUIET: &str = "groupPolicy: 'open', streaming: { mode: 'off' }, ackReaction: '',";
+
+/// The id in an object of Discord's.
+pub(crate) fn id(object: &Value) -> u64 {
+    object["id"].as_str().unwrap().parse().unwrap()
+}
 
 /// A text that mentions the bot.
 pub(crate) fn at_bot(text: &str) -> String {
@@ -138,6 +147,28 @@ impl Chat {
         let answer: Value = sent.json().await.unwrap();
         assert!(status.is_success(), "{status}: {body}: {answer}");
         answer
+    }
+
+    /// An order to localcord's control API; gives its answer.
+    pub(crate) async fn control(&self, method: Method, path: &str, body: &Value) -> Value {
+        let url = format!("{}{path}", self.scene.server.control_url());
+        let sent = self.http.request(method, url).json(body).send();
+        let sent = soon(path, sent).await.unwrap();
+        let status = sent.status();
+        let answer = sent.bytes().await.unwrap();
+        assert!(status.is_success(), "{status}: {path} {body}: {answer:?}");
+        serde_json::from_slice(&answer).unwrap_or_default()
+    }
+
+    /// A human does what Discord's REST lets users do; gives the answer.
+    pub(crate) async fn acts(&self, human: u64, method: Method, path: &str, body: &Value) -> Value {
+        self.control(method, &format!("/humans/{human}/api{path}"), body).await
+    }
+
+    /// What the bot may and may not do in a channel, beside what everybody may.
+    pub(crate) async fn lets_bot(&self, channel: u64, allow: &[&str], deny: &[&str]) {
+        let body = json!({ "member_id": BOT_USER.to_string(), "allow": allow, "deny": deny });
+        self.control(Method::PUT, &format!("/channels/{channel}/overwrites"), &body).await;
     }
 
     /// How much was told: a position for [`Self::bot_from`].

@@ -44,6 +44,22 @@ export class Localcord {
     return this.summary.humans.find((human) => human.name === name).id;
   }
 
+  /** A call of Discord's REST with a bot's token: status and body. */
+  async rest(token, method, path, body) {
+    const response = await fetch(`${this.summary.api_url}${path}`, {
+      method,
+      headers: { authorization: `Bot ${token}`, 'content-type': 'application/json' },
+      body: body === undefined ? undefined : JSON.stringify(body),
+    });
+    const text = await response.text();
+    return { status: response.status, body: text === '' ? null : JSON.parse(text) };
+  }
+
+  /** The same by a human; returns the body. */
+  as(human, method, path, body) {
+    return this.call(method, `humans/${human}/api${path}`, body);
+  }
+
   /** Puts a human into a voice channel; returns when it can talk with everybody there. */
   join(human, channel) {
     return this.post(`humans/${human}/voice?wait=true`, { channel_id: channel });

@@ -28,9 +28,9 @@ import {
 } from 'discord.js';
 import OpusScript from 'opusscript';
 import { similarity, toStereo48k, toWav } from './audio.mjs';
+import { STEP_TIME_MS, check, next } from './expect.mjs';
 import { Localcord, readSummary } from './localcord.mjs';
 
-const STEP_TIME_MS = 20_000;
 const FIXTURES = pathToFileURL(process.env.FIXTURES ?? fileURLToPath(new URL('../../../fixtures/audio/', import.meta.url)));
 
 const [summaryPath, binary, scheme = 'https'] = process.argv.slice(2);
@@ -39,25 +39,6 @@ const localcord = new Localcord(summary);
 const api = (scheme === 'https' ? summary.api_url_tls : summary.api_url).replace(/\/v10$/, '');
 const [lounge, general] = [localcord.channel('Lounge'), localcord.channel('general')];
 const [ada, ben] = [localcord.human('ada'), localcord.human('ben')];
-
-function check(fact, what) {
-  if (!fact) throw new Error(`not so: ${what}`);
-  console.log(`  ok  ${what}`);
-}
-
-/** The first event that fits, or an error that names it. */
-function next(emitter, event, fits = () => true) {
-  return new Promise((resolve, reject) => {
-    const timer = setTimeout(() => reject(new Error(`no ${event}`)), STEP_TIME_MS);
-    const listen = (...values) => {
-      if (!fits(...values)) return;
-      clearTimeout(timer);
-      emitter.off(event, listen);
-      resolve(values[0]);
-    };
-    emitter.on(event, listen);
-  });
-}
 
 async function logIn() {
   const client = new Client({

@@ -144,7 +144,7 @@ impl Recall {
             TextEvent::Connected { .. }
             | TextEvent::Message { .. }
             | TextEvent::Invalid(_)
-            | TextEvent::Rights { .. }
+            | TextEvent::Access { .. }
             | TextEvent::Reaction(_) => {}
         }
     }

@@ -9,6 +9,11 @@ use clawvoice_session::ChannelId;
 pub const ATTACHMENT_SKIPPED: &str =
     "[Attachment skipped: Discord rejected the file as too large.]";
 
+/// What is said of a forum that demands a tag.
+const TAG_REQUIRED: &str = "the forum requires a tag on every post: create the post with a tag \
+                            (thread create, appliedTags), or switch off \"Require people to select \
+                            tags\" in the forum's settings";
+
 /// Why a message was not taken.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum DeliveryFailure {
@@ -48,6 +53,7 @@ pub fn judge(status: u16, code: u64, message: &str) -> DeliveryFailure {
         (50_001 | 50_013, _) => Failure::MissingPermissions,
         // Slow mode, and the limit of writes in a channel.
         (20_016 | 20_028, _) => Failure::Later,
+        (40_067, _) => Failure::Refused(TAG_REQUIRED.to_owned()),
         (50_083, _) => Failure::Refused("the thread is archived".to_owned()),
         (160_005, _) => Failure::Refused("the thread is locked".to_owned()),
         (_, 401) => Failure::Refused("the bot token is not valid".to_owned()),
@@ -122,6 +128,7 @@ mod tests {
             (403, 50_013, DeliveryFailure::MissingPermissions),
             (403, 50_001, DeliveryFailure::MissingPermissions),
             (403, 0, DeliveryFailure::MissingPermissions),
+            (400, 40_067, refused(TAG_REQUIRED)),
             (400, 50_083, refused("the thread is archived")),
             (401, 0, refused("the bot token is not valid")),
             (429, 0, DeliveryFailure::Later),

@@ -54,6 +54,25 @@ pub fn post(
     Ok(json!({ "name": title, "message": message }))
 }
 
+/// The name of a post and the body of its first message, of a body that [`post`] made or of that of
+/// any message.
+#[must_use]
+pub(crate) fn shape(body: &Value, now_unix_ms: i64) -> (String, Value) {
+    let named = body.get("name").and_then(Value::as_str).zip(body.get("message"));
+    if let Some((name, first)) = named {
+        return (name.to_owned(), first.clone());
+    }
+    let text = body.get("content").and_then(Value::as_str).unwrap_or_default();
+    let mut first = body.clone();
+    if let Some(fields) = first.as_object_mut() {
+        // A post replies to nothing, and knows no nonce.
+        for field in ["message_reference", "nonce", "enforce_nonce"] {
+            fields.remove(field);
+        }
+    }
+    (title(text, now_unix_ms), first)
+}
+
 /// The first line with words, cut to what a title may have; else the minute.
 fn title(text: &str, now_unix_ms: i64) -> String {
     let line = text.lines().map(str::trim).find(|line| !line.is_empty()).unwrap_or_default();
@@ -106,6 +125,20 @@ mod tests {
             },
         });
         assert_eq!(body, expected);
+    }
+
+    #[test]
+    fn any_message_may_become_a_post() {
+        let made = post(&forum(false), &message("How to?\nLike this."), NOW).unwrap();
+        let (name, first) = shape(&made, NOW);
+        assert_eq!((name.as_str(), &first), ("How to?", &made["message"]));
+        let plain = json!({
+            "content": "Notes\nof today", "nonce": "1", "enforce_nonce": true,
+            "message_reference": { "message_id": "7" },
+        });
+        let expected = ("Notes".to_owned(), json!({ "content": "Notes\nof today" }));
+        assert_eq!(shape(&plain, NOW), expected);
+        assert_eq!(shape(&json!({ "content": "" }), NOW).0, "2026-07-05T18:30");
     }
 
     #[test]

@@ -93,8 +93,8 @@ pub(crate) fn is_command(text: &str, own: u64) -> bool {
 }
 
 fn after_mention(text: &str, own: u64) -> &str {
-    match tokens(text).first() {
-        Some((range, Token::User(id))) if range.start == 0 && *id == own => {
+    match tokens(text).next() {
+        Some((range, Token::User(id))) if range.start == 0 && id == own => {
             text.get(range.end..).unwrap_or_default().trim_start()
         }
         _ => text,

@@ -44,6 +44,19 @@ pub(crate) fn check(who: &Who<'_>, known: &Known<'_>, policy: &InboundPolicy) ->
     .into())
 }
 
+/// Whether somebody may be heard of in private who writes nothing, as with a reaction; `None`: if they
+/// were let in by a code. Audiences are not asked: whoever is listed by one alone is not.
+pub(crate) fn is_heard_in_private(who: &Who<'_>, policy: &InboundPolicy) -> Option<bool> {
+    let dm = &policy.dm;
+    if !dm.enabled || dm.policy == DmPolicy::Disabled {
+        return Some(false);
+    }
+    match dm.listed.lists(who, policy.match_names()) {
+        true => Some(true),
+        false => (dm.policy != DmPolicy::Pairing).then_some(false),
+    }
+}
+
 /// The first audience of a list that was not asked about yet. PluralKit's members see no channel.
 pub(crate) fn unanswered(people: &People, who: &Who<'_>, known: &Known<'_>) -> Option<Need> {
     if who.plural.is_some() {
@@ -80,6 +93,29 @@ mod tests {
     use clawvoice_session::UserId;
 
     use super::*;
+
+    #[test]
+    fn who_is_heard_of_in_private() {
+        let heard = |keys: &str, user: u64| {
+            let text = format!("{{ channels: {{ discord: {{ token: 'a.b.c', {keys} }} }} }}");
+            let variables = std::collections::BTreeMap::new();
+            let path = std::path::Path::new("/c.json5");
+            let config = clawvoice_config::parse(&text, path, &variables).unwrap();
+            let policy = InboundPolicy::new(&config, &config.discord, "default");
+            let member = clawvoice_session::access::Member::by_id(UserId::new(user));
+            is_heard_in_private(&member.into(), &policy)
+        };
+        for (keys, of_listed, of_others) in [
+            ("allowFrom: ['31']", Some(true), None),
+            ("dmPolicy: 'allowlist', allowFrom: ['31']", Some(true), Some(false)),
+            ("dmPolicy: 'open', allowFrom: ['*']", Some(true), Some(true)),
+            ("dmPolicy: 'disabled', allowFrom: ['31']", Some(false), Some(false)),
+            ("dm: { enabled: false }, allowFrom: ['31']", Some(false), Some(false)),
+        ] {
+            assert_eq!(heard(keys, 31), of_listed, "{keys}");
+            assert_eq!(heard(keys, 32), of_others, "{keys}");
+        }
+    }
 
     #[test]
     fn the_reply_names_the_code_and_the_command() {

@@ -11,25 +11,3 @@ pub struct Entry<'a> {
     /// `guilds.<key>.channels.<key>`.
     pub channel: Option<&'a GuildChannel>,
 }
-
-impl Entry<'_> {
-    /// `requireMention`.
-    #[must_use]
-    pub fn require_mention(&self) -> bool {
-        let own = self.channel.and_then(|channel| channel.require_mention);
-        own.unwrap_or(self.guild.require_mention)
-    }
-
-    /// `ignoreOtherMentions`.
-    #[must_use]
-    pub fn ignore_other_mentions(&self) -> bool {
-        let own = self.channel.and_then(|channel| channel.ignore_other_mentions);
-        own.unwrap_or(self.guild.ignore_other_mentions)
-    }
-
-    /// `autoThread`.
-    #[must_use]
-    pub fn auto_thread(&self) -> bool {
-        self.channel.is_some_and(|channel| channel.auto_thread)
-    }
-}

@@ -1,6 +1,12 @@
 //! Step 1: a message has an id, a channel and an author.
 
-use serde::{Deserialize, de::IgnoredAny};
+use std::{cell::Cell, fmt};
+
+use serde::{
+    Deserialize, Deserializer,
+    de::{self, DeserializeSeed, IgnoredAny, MapAccess, Visitor},
+};
+use serde_json::value::RawValue;
 
 use super::reason::DropReason;
 use crate::message::Message;
@@ -28,6 +34,93 @@ pub fn read(json: &str) -> Result<Message, DropReason> {
     })
 }
 
+/// The message of an event of the gateway, if it is a MESSAGE_CREATE. The bytes are gone through
+/// once; another event is left as soon as it has named itself.
+///
+/// # Errors
+///
+/// What the message lacks; or that the text is no event at all.
+pub fn read_event(text: &str) -> Result<Option<Message>, DropReason> {
+    let is_other = Cell::new(false);
+    let mut json = serde_json::Deserializer::from_str(text);
+    match (Event { is_other: &is_other }).deserialize(&mut json) {
+        Ok(message) => Ok(message),
+        Err(_) if is_other.get() => Ok(None),
+        Err(_) => match serde_json::from_str::<Envelope<'_>>(text) {
+            Ok(Envelope { t: Some(Name::MessageCreate), d: Some(d) }) => read(d.get()).map(Some),
+            Ok(Envelope { t: Some(Name::MessageCreate), d: None }) | Err(_) => {
+                Err(DropReason::InvalidEvent)
+            }
+            Ok(_) => Ok(None),
+        },
+    }
+}
+
+#[derive(Deserialize)]
+struct Envelope<'t> {
+    #[serde(default)]
+    t: Option<Name>,
+    #[serde(borrow, default)]
+    d: Option<&'t RawValue>,
+}
+
+#[derive(Deserialize)]
+#[serde(field_identifier, rename_all = "lowercase")]
+enum Key {
+    T,
+    D,
+    #[serde(other)]
+    Other,
+}
+
+#[derive(Deserialize, PartialEq, Eq)]
+enum Name {
+    #[serde(rename = "MESSAGE_CREATE")]
+    MessageCreate,
+    #[serde(other)]
+    Other,
+}
+
+struct Event<'a> {
+    is_other: &'a Cell<bool>,
+}
+
+impl<'de> DeserializeSeed<'de> for Event<'_> {
+    type Value = Option<Message>;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
+        deserializer.deserialize_map(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Event<'_> {
+    type Value = Option<Message>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an event of the gateway")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+        let (mut is_create, mut message) = (false, None);
+        // Discord names an event before it tells it; one that does not is read the other way.
+        while let Some(key) = map.next_key()? {
+            match key {
+                Key::T if map.next_value::<Option<Name>>()? == Some(Name::MessageCreate) => {
+                    is_create = true;
+                }
+                Key::T => {
+                    self.is_other.set(true);
+                    return Err(de::Error::custom("another event"));
+                }
+                Key::D if is_create => message = Some(map.next_value()?),
+                Key::D => return Err(de::Error::custom("an event without a name")),
+                Key::Other => drop(map.next_value::<IgnoredAny>()?),
+            }
+        }
+        Ok(message)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -46,5 +139,28 @@ mod tests {
             assert_eq!(read(json).err(), Some(reason), "{json}");
         }
         assert!(read(r#"{"id":"5","channel_id":"6","author":{"id":"7"}}"#).is_ok());
+    }
+
+    #[test]
+    fn an_event_is_a_message_or_another() {
+        let id = |text: &str| read_event(text).map(|it| it.map(|message| message.id.get()));
+        let message = r#"{"id":"5","channel_id":"6","author":{"id":"7"},"content":"a\"b"}"#;
+        for (event, expected) in [
+            (format!(r#"{{"t":"MESSAGE_CREATE","s":3,"op":0,"d":{message}}}"#), Ok(Some(5))),
+            (format!(r#"{{"op":0,"s":3,"d":{message},"t":"MESSAGE_CREATE"}}"#), Ok(Some(5))),
+            (format!(r#"{{"t":"MESSAGE_UPDATE","s":3,"op":0,"d":{message}}}"#), Ok(None)),
+            (format!(r#"{{"op":0,"d":{message},"t":"MESSAGE_UPDATE"}}"#), Ok(None)),
+            (r#"{"t":null,"s":null,"op":11,"d":null}"#.to_owned(), Ok(None)),
+            (r#"{"op":11}"#.to_owned(), Ok(None)),
+            (r#"{"t":"MESSAGE_CREATE","d":null}"#.to_owned(), Err(DropReason::InvalidEvent)),
+            (
+                r#"{"t":"MESSAGE_CREATE","d":{"id":"5","channel_id":"6"}}"#.to_owned(),
+                Err(DropReason::MissingAuthor),
+            ),
+            ("{".to_owned(), Err(DropReason::InvalidEvent)),
+            (String::new(), Err(DropReason::InvalidEvent)),
+        ] {
+            assert_eq!(id(&event), expected, "{event}");
+        }
     }
 }

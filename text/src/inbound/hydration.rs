@@ -33,7 +33,7 @@ fn lacks_mentions(message: &Message) -> bool {
     if !(message.mentions.is_empty() || message.mention_roles.is_empty()) {
         return false;
     }
-    tokens(&message.content).iter().any(|(_, token)| match token {
+    tokens(&message.content).any(|(_, token)| match token {
         Token::User(_) => message.mentions.is_empty(),
         Token::Role(_) => message.mention_roles.is_empty(),
     })

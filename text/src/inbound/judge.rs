@@ -7,13 +7,11 @@ use std::borrow::Cow;
 
 use clawvoice_session::{
     UserId,
-    access::{Place, Room, Who},
+    access::{Found, Place, Room, Who},
 };
 
 use super::{
-    backlog, bots, command_authority, dm, echo,
-    entry::Entry,
-    hydration,
+    backlog, bots, command_authority, dm, echo, hydration,
     mention::{self, Mentions},
     plural::PluralMember,
     policy::InboundPolicy,
@@ -49,7 +47,7 @@ struct Judging<'a> {
     policy: &'a InboundPolicy,
     plural: Option<&'a PluralMember>,
     at: Whereabouts<'a>,
-    entry: Option<Entry<'a>>,
+    found: Found<'a>,
 }
 
 fn steps<'a>(
@@ -68,8 +66,9 @@ fn steps<'a>(
     echo::check(message, known)?;
     let plural = bots::identify(message, known, policy)?;
     let at = Whereabouts::of(message, known)?;
-    let entry = at.place.as_ref().and_then(|place| policy.entry(place));
-    let judging = Judging { message, known, policy, plural, at, entry };
+    let found = at.place.as_ref().map(|place| policy.rules.access.find(place));
+    let found = found.unwrap_or_default();
+    let judging = Judging { message, known, policy, plural, at, found };
     Identity::new(message, plural, known, policy.match_names()).with(|who| judging.rest(who))
 }
 
@@ -80,9 +79,9 @@ fn check_backlog(message: &Message, known: &Known<'_>, policy: &InboundPolicy) -
     }
     let at = Whereabouts::of(message, known)?;
     let Some(place) = &at.place else { return Ok(()) };
-    let entry = policy.entry(place);
-    let gated = !at.is_thread() && entry.is_none_or(|entry| entry.require_mention());
-    let broadcasts = !is_bot(message) && mention::counts_broadcasts(entry.as_ref());
+    let found = policy.rules.access.find(place);
+    let gated = !at.is_thread() && found.requires_mention();
+    let broadcasts = !is_bot(message) && !found.ignores_broadcasts();
     let mentions = Mentions::of(message, known, broadcasts);
     let patterns = policy.patterns(known.agent).filter(|_| policy.pattern_places.count_in(place));
     let mentions = mentions.with_patterns(patterns, &text::own_text(message));
@@ -138,7 +137,7 @@ impl Judging<'_> {
             }
             return Ok(None);
         };
-        let room = self.policy.rules.access.room(place);
+        let room = self.policy.rules.access.room_of(&self.found);
         room.map(Some).map_err(|refusal| dropped_at(place, refusal.into()))
     }
 
@@ -189,7 +188,7 @@ impl Judging<'_> {
     }
 
     fn by_ids(&self) -> Mentions {
-        let broadcasts = !self.is_from_bot() && mention::counts_broadcasts(self.entry.as_ref());
+        let broadcasts = !self.is_from_bot() && !self.found.ignores_broadcasts();
         Mentions::of(self.message, self.known, broadcasts)
     }
 
@@ -208,8 +207,7 @@ impl Judging<'_> {
         if bots::lacks_mention(self.policy, self.is_from_bot(), self.at.surface, addressed) {
             return Err(DropReason::BotMissingMention.into());
         }
-        let ignores = self.entry.is_some_and(|entry| entry.ignore_other_mentions());
-        if ignores && mentions.others && !addressed {
+        if self.found.ignores_other_mentions() && mentions.others && !addressed {
             return Err(self.remembered(DropReason::OtherMention));
         }
         Ok(())
@@ -221,11 +219,11 @@ impl Judging<'_> {
         let own_thread = || {
             self.at.is_thread()
                 && self.at.channel.and_then(|channel| channel.owner) == Some(self.known.own)
-                && self.entry.is_some_and(|entry| entry.auto_thread())
+                && self.found.opens_threads()
         };
         self.at.surface == Surface::Guild
             && self.known.bound.is_none()
-            && self.entry.is_none_or(|entry| entry.require_mention())
+            && self.found.requires_mention()
             && !own_thread()
     }
 
@@ -262,6 +260,7 @@ impl Judging<'_> {
             canonical: plural.and_then(|member| member.original).unwrap_or(message.id),
             addressed,
             was_mentioned: mentions.was_mentioned(),
+            gated: self.needs_mention(),
             ambient: policy.ambient
                 && at.surface == Surface::Guild
                 && known.bound.is_none()

@@ -1,5 +1,7 @@
 //! Discord's markup, as far as it says what is a mention: code and escapes are none.
 
+use std::ops::Range;
+
 /// A mention in a text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Token {
@@ -10,29 +12,38 @@ pub(crate) enum Token {
 }
 
 /// The mentions in a text, outside of code and unescaped, with the bytes they take up.
-pub(crate) fn tokens(text: &str) -> Vec<(std::ops::Range<usize>, Token)> {
-    let mut found = Vec::new();
-    if !text.contains("<@") {
-        return found;
+pub(crate) fn tokens(text: &str) -> Tokens<'_> {
+    Tokens { text, at: if text.contains("<@") { 0 } else { text.len() } }
+}
+
+/// See [`tokens`].
+pub(crate) struct Tokens<'t> {
+    text: &'t str,
+    at: usize,
+}
+
+impl Iterator for Tokens<'_> {
+    type Item = (Range<usize>, Token);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        while let Some(rest) = self.text.get(self.at..).filter(|rest| !rest.is_empty()) {
+            let begin = self.at;
+            self.at += match rest.as_bytes().first() {
+                // A backslash takes what follows along, whatever it is.
+                Some(b'\\') => 1 + rest.chars().nth(1).map_or(0, char::len_utf8),
+                Some(b'`') => code(rest),
+                Some(b'<') => match token(rest) {
+                    Some((token, length)) => {
+                        self.at += length;
+                        return Some((begin..self.at, token));
+                    }
+                    None => 1,
+                },
+                _ => rest.find(['\\', '`', '<']).unwrap_or(rest.len()),
+            };
+        }
+        None
     }
-    let mut at = 0;
-    while let Some(rest) = text.get(at..).filter(|rest| !rest.is_empty()) {
-        let length = match rest.as_bytes().first() {
-            // A backslash takes what follows along, whatever it is.
-            Some(b'\\') => 1 + rest.chars().nth(1).map_or(0, char::len_utf8),
-            Some(b'`') => code(rest),
-            Some(b'<') => match token(rest) {
-                Some((token, length)) => {
-                    found.push((at..at + length, token));
-                    length
-                }
-                None => 1,
-            },
-            _ => rest.find(['\\', '`', '<']).unwrap_or(rest.len()),
-        };
-        at += length;
-    }
-    found
 }
 
 /// Bytes of the code that begins here: up to as many backticks as it begins with. Without those
@@ -71,7 +82,7 @@ mod tests {
     use super::*;
 
     fn found(text: &str) -> Vec<Token> {
-        tokens(text).into_iter().map(|(_, token)| token).collect()
+        tokens(text).map(|(_, token)| token).collect()
     }
 
     #[test]
@@ -90,7 +101,7 @@ mod tests {
         ] {
             assert_eq!(found(text), expected, "{text}");
         }
-        assert_eq!(tokens("é <@5>!").first().map(|(range, _)| range.clone()), Some(3..7));
+        assert_eq!(tokens("é <@5>!").next().map(|(range, _)| range), Some(3..7));
     }
 
     proptest::proptest! {

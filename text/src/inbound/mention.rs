@@ -6,7 +6,6 @@ use clawvoice_config::{Entries, MentionPatterns, Named, PatternMode};
 use clawvoice_session::{UserId, access::Place};
 
 use super::{
-    entry::Entry,
     markup::{Token, tokens},
     patterns::Patterns,
     verdict::{Hydration, Known},
@@ -67,17 +66,12 @@ impl Mentions {
     }
 }
 
-/// Whether a person's `@everyone` is a mention in a place. A bot's never is.
-pub(crate) fn counts_broadcasts(entry: Option<&Entry<'_>>) -> bool {
-    !entry.is_some_and(|entry| entry.guild.ignore_broadcast_mentions)
-}
-
 /// Users mentioned in the text, if the message's own array of them is missing and could not be got.
 fn in_text(message: &Message, known: &Known<'_>) -> Vec<UserId> {
     if !message.mentions.is_empty() || known.hydration != Hydration::Failed {
         return Vec::new();
     }
-    let users = tokens(&message.content).into_iter().filter_map(|(_, token)| match token {
+    let users = tokens(&message.content).filter_map(|(_, token)| match token {
         Token::User(id) => Some(UserId::new(id)),
         Token::Role(_) => None,
     });

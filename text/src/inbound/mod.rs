@@ -7,7 +7,7 @@
 //!                              └─ admitted → router → intent → loop_guard → a turn
 //! ```
 //!
-//! [`judge()`] is a function without memory; [`policy`] is what it judges by. The rest of the files
+//! [`judge()`] is a function without memory; [`InboundPolicy`] is what it judges by. The rest of the files
 //! are steps of it, or machines that the shell drives.
 //!
 //! Does not: ask Discord, PluralKit or a store anything, or decide which session a message is of.
@@ -43,10 +43,11 @@ mod whereabouts;
 pub use attention::Attention;
 pub use debounce::{Batch, Debounce};
 pub use dedup::Dedup;
+pub(crate) use dm::is_heard_in_private;
 pub use dm::{pairing_reason, pairing_reply};
 pub use echo::Sent;
 pub use entry::Entry;
-pub use frame::read;
+pub use frame::{read, read_event};
 pub use hydration::hydrated;
 pub use judge::{check_author, judge};
 pub use loop_guard::LoopGuard;

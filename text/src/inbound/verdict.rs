@@ -176,6 +176,8 @@ pub struct Admitted {
     pub addressed: bool,
     /// Whether it mentions the bot, by id, by a pattern or with all others.
     pub was_mentioned: bool,
+    /// Whether messages in its place must be to the bot: others wait to be told with one that is.
+    pub gated: bool,
     /// Whether it was let through though it is not to the bot, and is to be taken as something that
     /// happened (`unmentionedInbound: "room_event"`).
     pub ambient: bool,

@@ -24,21 +24,27 @@ pub(crate) struct Whereabouts<'a> {
 impl<'a> Whereabouts<'a> {
     /// Whatever is unknown and was not asked for yet is needed.
     pub(crate) fn of(message: &Message, known: &Known<'a>) -> Result<Self, Need> {
-        let lacks =
-            |id: ChannelId| known.places.channel(id).is_none() && !known.unknown.contains(&id);
-        if lacks(message.channel) {
-            return Err(Need::Channel(message.channel));
-        }
-        let channel = known.places.channel(message.channel);
-        if let Some(parent) = channel.and_then(|channel| channel.parent).filter(|it| lacks(*it)) {
-            return Err(Need::Channel(parent));
-        }
+        let find = |id: ChannelId| match known.places.channel(id) {
+            None if !known.unknown.contains(&id) => Err(Need::Channel(id)),
+            found => Ok(found),
+        };
+        let channel = find(message.channel)?;
+        let parent = match channel.and_then(|channel| channel.parent) {
+            Some(id) => Some(Parent { id, name: find(id)?.map_or("", |it| it.name.as_str()) }),
+            None => None,
+        };
         let surface = match (message.guild, channel) {
             (Some(_), _) => Surface::Guild,
             (None, Some(channel)) if channel.kind == PlaceKind::GroupDirect => Surface::GroupDirect,
             (None, _) => Surface::Direct,
         };
-        let place = message.guild.map(|guild| place(known.places, guild, message.channel));
+        let place = message.guild.map(|guild| Place {
+            guild,
+            guild_name: known.places.guild(guild),
+            channel: message.channel,
+            channel_name: channel.map_or("", |it| it.name.as_str()),
+            parent,
+        });
         Ok(Self { surface, channel, place })
     }
 

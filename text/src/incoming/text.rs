@@ -33,11 +33,11 @@ pub(crate) enum TextEvent {
     Channel(Channel),
     /// A place is gone.
     Gone(Gone),
-    /// What people may in a guild has changed, or who is in it.
-    Rights {
-        /// The guild.
+    /// What people may see has changed.
+    Access {
+        /// In which guild.
         guild: GuildId,
-        /// Of one member; `None`: of many.
+        /// Of whom; `None`: of everybody.
         member: Option<UserId>,
     },
     /// MESSAGE_CREATE.
@@ -137,18 +137,37 @@ struct WireId<T> {
 }
 
 #[derive(Deserialize)]
+struct WireInGuild {
+    guild_id: GuildId,
+}
+
+#[derive(Deserialize)]
+struct WireMember {
+    guild_id: GuildId,
+    user: WireId<UserId>,
+}
+
+#[derive(Deserialize)]
+struct WireThreadMembers {
+    guild_id: GuildId,
+    #[serde(default)]
+    added_members: Vec<WireThreadMember>,
+    #[serde(default)]
+    removed_member_ids: Vec<UserId>,
+}
+
+#[derive(Deserialize)]
+struct WireThreadMember {
+    #[serde(default)]
+    user_id: Option<UserId>,
+}
+
+#[derive(Deserialize)]
 struct WireGuildGone {
     id: GuildId,
     /// Discord's own trouble, not the bot's removal.
     #[serde(default)]
     unavailable: bool,
-}
-
-#[derive(Deserialize)]
-struct WireRights {
-    guild_id: GuildId,
-    #[serde(default)]
-    user: Option<WireId<UserId>>,
 }
 
 #[derive(Deserialize)]
@@ -165,7 +184,27 @@ struct WireThreads<'a> {
 /// An event of a kind that it follows, without the fields that are used.
 pub(super) fn events(event: &str, data: &str) -> Result<Vec<TextEvent>, serde_json::Error> {
     Ok(match event {
-        "GUILD_CREATE" | "GUILD_UPDATE" => guild(&serde_json::from_str(data)?),
+        "GUILD_CREATE" => guild(&serde_json::from_str(data)?),
+        "GUILD_UPDATE" => {
+            let told: WirePlaces<'_> = serde_json::from_str(data)?;
+            let access = TextEvent::Access { guild: told.id, member: None };
+            guild(&told).into_iter().chain([access]).collect()
+        }
+        "GUILD_ROLE_UPDATE" | "GUILD_ROLE_DELETE" => {
+            let told: WireInGuild = read(data)?;
+            vec![TextEvent::Access { guild: told.guild_id, member: None }]
+        }
+        "GUILD_MEMBER_UPDATE" | "GUILD_MEMBER_REMOVE" => {
+            let told: WireMember = read(data)?;
+            vec![TextEvent::Access { guild: told.guild_id, member: Some(told.user.id) }]
+        }
+        "THREAD_MEMBERS_UPDATE" => {
+            let told: WireThreadMembers = read(data)?;
+            let added = told.added_members.into_iter().filter_map(|member| member.user_id);
+            let members = added.chain(told.removed_member_ids);
+            let access = |member| TextEvent::Access { guild: told.guild_id, member: Some(member) };
+            members.map(access).collect()
+        }
         "GUILD_DELETE" => {
             let gone: WireGuildGone = serde_json::from_str(data)?;
             let gone = (!gone.unavailable).then_some(TextEvent::Gone(Gone::Guild(gone.id)));
@@ -181,19 +220,6 @@ pub(super) fn events(event: &str, data: &str) -> Result<Vec<TextEvent>, serde_js
         "THREAD_LIST_SYNC" => {
             let list: WireThreads<'_> = serde_json::from_str(data)?;
             channels(&list.threads, list.guild_id).collect()
-        }
-        "GUILD_ROLE_UPDATE" | "GUILD_ROLE_DELETE" => {
-            let change: WireRights = read(data)?;
-            vec![TextEvent::Rights { guild: change.guild_id, member: None }]
-        }
-        "GUILD_MEMBER_UPDATE" | "GUILD_MEMBER_REMOVE" => {
-            let change: WireRights = read(data)?;
-            vec![TextEvent::Rights { guild: change.guild_id, member: change.user.map(|it| it.id) }]
-        }
-        // Threads' members are let in and out by it.
-        "THREAD_MEMBERS_UPDATE" => {
-            let change: WireRights = read(data)?;
-            vec![TextEvent::Rights { guild: change.guild_id, member: None }]
         }
         "MESSAGE_CREATE" => vec![message(data)],
         "MESSAGE_REACTION_ADD" | "MESSAGE_REACTION_REMOVE" => {
@@ -254,15 +280,35 @@ mod tests {
     }
 
     #[test]
-    fn what_people_may_changes() {
-        let role = r#"{"guild_id":"1","role":{"id":"3","permissions":"0"}}"#;
-        let of_many = ["Rights { guild: GuildId(1), member: None }"];
-        assert_eq!(told("GUILD_ROLE_UPDATE", role), of_many);
-        assert_eq!(told("THREAD_MEMBERS_UPDATE", r#"{"id":"6","guild_id":"1"}"#), of_many);
-        let member = r#"{"guild_id":"1","user":{"id":"2","username":"ada"},"roles":[]}"#;
-        let of_ada = ["Rights { guild: GuildId(1), member: Some(UserId(2)) }"];
-        assert_eq!(told("GUILD_MEMBER_UPDATE", member), of_ada);
-        assert_eq!(told("GUILD_MEMBER_REMOVE", member), of_ada);
+    fn what_changes_who_sees_what() {
+        for (event, data, members) in [
+            ("GUILD_ROLE_UPDATE", r#"{"guild_id":"1","role":{"id":"7"}}"#, vec!["None"]),
+            ("GUILD_ROLE_DELETE", r#"{"guild_id":"1","role_id":"7"}"#, vec!["None"]),
+            ("GUILD_UPDATE", r#"{"id":"1"}"#, vec!["None"]),
+            (
+                "GUILD_MEMBER_UPDATE",
+                r#"{"guild_id":"1","user":{"id":"2"},"roles":[]}"#,
+                vec!["Some(UserId(2))"],
+            ),
+            (
+                "GUILD_MEMBER_REMOVE",
+                r#"{"guild_id":"1","user":{"id":"2"}}"#,
+                vec!["Some(UserId(2))"],
+            ),
+            (
+                "THREAD_MEMBERS_UPDATE",
+                r#"{"guild_id":"1","id":"6","added_members":[{"user_id":"2"},{}],
+                    "removed_member_ids":["3"]}"#,
+                vec!["Some(UserId(2))", "Some(UserId(3))"],
+            ),
+            ("THREAD_MEMBERS_UPDATE", r#"{"guild_id":"1","id":"6"}"#, vec![]),
+        ] {
+            let expected: Vec<String> = members
+                .iter()
+                .map(|member| format!("Access {{ guild: GuildId(1), member: {member} }}"))
+                .collect();
+            assert_eq!(told(event, data), expected, "{event}");
+        }
     }
 
     #[test]

@@ -84,6 +84,8 @@ pub enum BindingOutput {
         place: BoundPlace,
         /// Why it ended.
         reason: Ended,
+        /// The webhook that spoke there, and now speaks nowhere.
+        unused: Option<Webhook>,
     },
     /// Send a text there, by the bot itself rather than a webhook.
     Say {
@@ -285,6 +287,13 @@ impl Bindings {
         self.kept.get(&place).map(|kept| &kept.record)
     }
 
+    /// The webhook that speaks in another thread of that channel, and may in all of them.
+    #[must_use]
+    pub fn webhook_in(&self, parent: ChannelId) -> Option<&Webhook> {
+        let near = self.records().filter(|record| record.parent == Some(parent));
+        near.into_iter().find_map(|record| record.webhook.as_ref())
+    }
+
     /// All bindings.
     pub fn records(&self) -> impl Iterator<Item = &BindingRecord> {
         self.kept.values().map(|kept| &kept.record)
@@ -342,8 +351,11 @@ impl Bindings {
         if let Some(webhook) = &record.webhook {
             self.echoes.remember(now, place, webhook.id);
         }
+        let is_used =
+            |id| self.records().any(|it| it.webhook.as_ref().is_some_and(|it| it.id == id));
+        let unused = record.webhook.clone().filter(|webhook| !is_used(webhook.id));
         let account = self.account.clone();
-        self.outputs.push_back(BindingOutput::Delete { account, place, reason });
+        self.outputs.push_back(BindingOutput::Delete { account, place, reason, unused });
         if reason.is_told() {
             self.say(place, farewell(&record, reason));
         }

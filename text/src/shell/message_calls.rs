@@ -145,6 +145,21 @@ impl DiscordRest {
         page: Page,
         limit: u16,
     ) -> Result<Vec<Message>, RestFailure> {
+        let all = self.messages_as_told(channel, page, limit).await?;
+        Ok(all.iter().filter_map(|one| Message::read(one).ok()).collect())
+    }
+
+    /// The same as Discord tells them, in JSON.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::messages`].
+    pub async fn messages_as_told(
+        &self,
+        channel: ChannelId,
+        page: Page,
+        limit: u16,
+    ) -> Result<Vec<String>, RestFailure> {
         let limit = limit.clamp(1, MAX_LISTED);
         let place = match page {
             Page::Newest => String::new(),
@@ -156,7 +171,7 @@ impl DiscordRest {
         let path = format!("channels/{channel}/messages?limit={limit}{place}");
         let answer = self.rest().built(what, RequestBuilder::raw(Method::Get, path)).await?;
         let all: Vec<Box<RawValue>> = read(what, &answer)?;
-        Ok(all.iter().filter_map(|one| Message::read(one.get()).ok()).collect())
+        Ok(all.into_iter().map(|one| one.get().to_owned()).collect())
     }
 
     /// Shows for ten seconds, or until a message comes, that the bot is typing.

@@ -62,6 +62,10 @@ async fn a_message_from_its_creation_to_its_end() {
     assert_eq!(listed(Page::After(ids[1]), 9).await, ["three"]);
     assert_eq!(listed(Page::Around(ids[1]), 500).await, ["three", "zwei", "one"]);
 
+    server.world().write(|state| {
+        let claw = Emoji { id: 123, name: "claw".to_owned(), animated: false };
+        state.guilds.get_mut(&GUILD).unwrap().emojis.insert(claw.id, claw);
+    });
     discord.react(HERE, ids[0], "👀").await.unwrap();
     discord.react(HERE, ids[0], "<:claw:123>").await.unwrap();
     discord.unreact(HERE, ids[0], "👀").await.unwrap();

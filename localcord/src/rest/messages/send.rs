@@ -31,6 +31,10 @@ pub(crate) fn send(
     let (referred, stickers) = rest.world.read(|state| {
         may_write(state, author, channel, names_files || !body.files.is_empty())?;
         voice_message::may_send(state, author, channel, &body.json)?;
+        let embeds = body.json["embeds"].as_array().is_some_and(|embeds| !embeds.is_empty());
+        if embeds && !state.may(author, channel, bits::EMBED_LINKS) {
+            return Err(ApiError::missing_permissions());
+        }
         let referred = reference::find(state, author, channel, &body.json)?;
         Ok::<_, ApiError>((referred, stickers(state, channel, &body.json)?))
     })?;

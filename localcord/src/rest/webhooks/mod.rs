@@ -66,11 +66,7 @@ fn avatar_of(value: &Value) -> Option<String> {
 }
 
 /// The channel of a path, if the caller may manage its webhooks.
-fn managed<'a>(
-    state: &'a world::State,
-    caller: Caller,
-    channel: u64,
-) -> Result<&'a Channel, ApiError> {
+fn managed(state: &world::State, caller: Caller, channel: u64) -> Result<&Channel, ApiError> {
     let channel = visible(state, caller.bot_id, channel)?;
     if channel.guild_id.is_none() || channel.is_thread() || channel.kind == kind::CATEGORY {
         return Err(ApiError::wrong_channel_type());

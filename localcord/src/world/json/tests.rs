@@ -11,9 +11,9 @@ use twilight_model::{
 
 use super::*;
 use crate::world::{
-    Channel, Message, bits,
+    Channel, ForumTag, Message, Sticker, bits,
     default::{ADA, APPLICATION, BOT_USER, GENERAL, GUILD, LOUNGE, STAGE, default_state},
-    kind,
+    kind, message_kind,
 };
 
 fn read<T: serde::de::DeserializeOwned>(value: &Value) -> T {
@@ -129,4 +129,89 @@ fn a_message_event_names_author_and_mentions() {
     let member: &PartialMember = read.member.as_ref().unwrap();
     assert!(member.deaf);
     assert_eq!(read.timestamp.as_micros(), 1_682_330_837_011_000);
+}
+
+#[test]
+fn forums_posts_and_groups_are_read() {
+    let mut state = busy_state();
+    let forum = Channel {
+        id: 901,
+        kind: kind::FORUM,
+        guild_id: Some(GUILD),
+        name: "help".to_owned(),
+        flags: crate::world::REQUIRE_TAG,
+        tags: vec![ForumTag { id: 902, name: "bug".to_owned(), moderated: true }],
+        default_auto_archive: Some(60),
+        ..Channel::default()
+    };
+    state.channels.insert(901, forum);
+    let mut post = Channel {
+        id: 903,
+        kind: kind::PUBLIC_THREAD,
+        guild_id: Some(GUILD),
+        parent_id: Some(901),
+        name: "post".to_owned(),
+        owner_id: Some(ADA),
+        applied_tags: vec![902],
+        last_pin_ms: Some(1_682_330_837_011),
+        ..Channel::default()
+    };
+    post.thread.members.insert(ADA, 1_682_330_837_011);
+    post.thread.archived = true;
+    state.channels.insert(903, post);
+    let group = Channel {
+        id: 904,
+        kind: kind::GROUP_DM,
+        recipients: vec![ADA, BOT_USER],
+        owner_id: Some(ADA),
+        ..Channel::default()
+    };
+    state.channels.insert(904, group);
+    let channel =
+        |id: u64| read::<TwilightChannel>(&state.channel_json(&state.channels[&id], Some(ADA)));
+    let forum = channel(901);
+    let tags = forum.available_tags.unwrap();
+    assert_eq!((tags[0].id.get(), tags[0].name.as_str(), tags[0].moderated), (902, "bug", true));
+    assert!(forum.flags.unwrap().bits() == crate::world::REQUIRE_TAG);
+    let post = channel(903);
+    assert_eq!(post.applied_tags.unwrap()[0].get(), 902);
+    assert_eq!(post.member.unwrap().user_id.map(|id| id.get()), Some(ADA));
+    assert!(post.thread_metadata.unwrap().archived && post.last_pin_timestamp.is_some());
+    let group = channel(904);
+    assert_eq!((group.name, group.recipients.unwrap().len()), (None, 1));
+    // An archived thread is not among those a session begins with.
+    let guild: TwilightGuild = read(&state.guild_create_json(GUILD, BOT_USER).unwrap());
+    assert_eq!(guild.threads.iter().map(|one| one.id.get()).collect::<Vec<_>>(), [900]);
+}
+
+#[test]
+fn messages_of_every_origin_are_read() {
+    let mut state = busy_state();
+    let plain = Message { id: 1, channel_id: GENERAL, author_id: ADA, ..Message::default() };
+    state.messages.entry(GENERAL).or_default().insert(1, plain.clone());
+    let reference = json!({ "type": 0, "message_id": "1", "channel_id": GENERAL.to_string() });
+    let reply = Message {
+        id: 2,
+        kind: message_kind::REPLY,
+        reference: Some(reference.clone()),
+        stickers: vec![
+            Sticker { id: 9, name: "s".to_owned(), ..Sticker::default() }.to_item_json(),
+        ],
+        ..plain.clone()
+    };
+    let by_webhook = Message {
+        id: 3,
+        author_id: 77,
+        sender: Some(crate::world::Sender { name: "Luna".to_owned(), avatar: None }),
+        snapshots: vec![state.snapshot_json(&plain)],
+        reference: Some(json!({ "type": 1, "message_id": "1", "channel_id": "5" })),
+        ..plain.clone()
+    };
+    let shown: MessageCreate = read(&state.message_event_json(&reply));
+    assert_eq!(shown.referenced_message.as_ref().map(|one| one.id.get()), Some(1));
+    assert_eq!(shown.sticker_items[0].name, "s");
+    let shown: MessageCreate = read(&state.message_event_json(&by_webhook));
+    assert_eq!((shown.author.name.as_str(), shown.author.bot), ("Luna", true));
+    assert_eq!(shown.webhook_id.map(|id| id.get()), Some(77));
+    assert_eq!((shown.message_snapshots.len(), shown.member.is_none()), (1, true));
 }

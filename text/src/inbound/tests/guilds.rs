@@ -59,10 +59,11 @@ fn what_an_entry_leaves_unset_is_the_guilds_and_not_the_stars() {
     assert_eq!(scene.outcome(&says(HELP, ADA, "hi")), "admitted");
     assert_eq!(scene.outcome(&says(GENERAL, ADA, "hi")), "no-mention");
     let at = |channel| place(&scene.places, GuildId::new(GUILD), ChannelId::new(channel));
-    let general = scene.policy.entry(&at(GENERAL)).unwrap();
-    assert!(general.require_mention() && !general.auto_thread());
-    let help = scene.policy.entry(&at(HELP)).unwrap();
-    assert!(!help.require_mention() && help.auto_thread());
+    let opens_threads = |channel| scene.policy.rules.access.find(&at(channel)).opens_threads();
+    assert!(opens_threads(HELP) && !opens_threads(GENERAL));
+    let entry = |channel| scene.policy.entry(&at(channel)).unwrap().channel.unwrap();
+    assert!(entry(HELP).auto_thread && !entry(GENERAL).auto_thread);
+    assert!(std::ptr::eq(entry(THREAD), entry(GENERAL)), "a thread has its parent's");
     let stars = "guilds: { '*': { requireMention: false }, '10': {} }";
     assert_eq!(Scene::new(stars, "").outcome(&says(HELP, ADA, "hi")), "no-mention");
 }

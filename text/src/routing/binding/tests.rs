@@ -46,8 +46,9 @@ fn outputs(bindings: &mut Bindings) -> Vec<String> {
     while let Some(output) = bindings.poll_output() {
         told.push(match output {
             BindingOutput::Save(record) => format!("save {}", record.place),
-            BindingOutput::Delete { place, reason, .. } => {
-                format!("delete {place} {}", reason.as_str())
+            BindingOutput::Delete { place, reason, unused, .. } => {
+                let unused = unused.map(|webhook| format!(" and webhook {}", webhook.id));
+                format!("delete {place} {}{}", reason.as_str(), unused.unwrap_or_default())
             }
             BindingOutput::Say { place, text } => format!("say {place} {text}"),
             BindingOutput::Look(thread) => format!("look {thread}"),
@@ -192,12 +193,34 @@ fn what_is_unbound_says_so_and_its_webhook_is_known_a_little_longer() {
     assert!(bindings.unbind(START, THREAD).is_some());
     assert_eq!(
         outputs(&mut bindings),
-        ["delete 9 unfocused", "say 9 ⚙️ Session ended. Messages here will no longer be routed."]
+        [
+            "delete 9 unfocused and webhook 70",
+            "say 9 ⚙️ Session ended. Messages here will no longer be routed."
+        ]
     );
     assert!(bindings.is_echo(START + 29_999, THREAD, hook));
     assert!(!bindings.is_echo(START + 30_000, THREAD, hook));
     assert!(!bindings.is_echo(START, THREAD, WebhookId::new(71)));
     assert_eq!(bindings.unbind(START, THREAD), None);
+}
+
+#[test]
+fn threads_of_a_channel_share_a_webhook() {
+    let mut bindings = bindings("");
+    let other = BoundPlace::Channel(ChannelId::new(8));
+    bindings.bind(START, to_codex(THREAD)).unwrap();
+    bindings.bind(START, to_codex(other)).unwrap();
+    let parent = bindings.get(THREAD).unwrap().parent.unwrap();
+    assert_eq!(bindings.webhook_in(parent), None);
+    bindings.set_webhook(START, THREAD, webhook(70));
+    assert_eq!(bindings.webhook_in(parent), Some(&webhook(70)));
+    assert_eq!(bindings.webhook_in(ChannelId::new(6)), None);
+    bindings.set_webhook(START, other, webhook(70));
+    outputs(&mut bindings);
+    bindings.gone(START, ChannelId::new(9), Ended::Deleted);
+    bindings.gone(START, ChannelId::new(8), Ended::Deleted);
+    let ended = outputs(&mut bindings);
+    assert_eq!(ended, ["delete 9 thread-deleted", "delete 8 thread-deleted and webhook 70"]);
 }
 
 #[test]

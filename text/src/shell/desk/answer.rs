@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use clawvoice_session::{
-    ChannelId, MessageId,
+    ChannelId, MessageId, WebhookId,
     mail::{Finished, NewPart, Outcome, Target},
 };
 use serde_json::Value;
@@ -63,7 +63,7 @@ impl Answering {
             reply::Asked {
                 message: Some(asked.message.id),
                 is_batch: asked.admitted.batch,
-                moved: asked.in_new_thread,
+                moved: asked.is_moved(),
             },
         );
         Self { around, rules, asked, bound, finished, replies, parts: 0 }
@@ -177,14 +177,18 @@ impl Answering {
         part
     }
 
+    fn webhook(&self) -> Option<(&BindingRecord, WebhookId)> {
+        let bound = self.bound.as_ref().filter(|_| self.asked.route.is_bound())?;
+        Some((bound, bound.webhook.as_ref()?.id))
+    }
+
     /// A bound thread is answered by its webhook, in its session's name.
     fn destination(&self, body: &mut Value) -> Destination {
         let thread = self.asked.channel;
-        let bound = self.bound.as_ref().filter(|_| self.asked.route.is_bound());
-        match bound.and_then(|record| Some((record, record.webhook.as_ref()?))) {
+        match self.webhook() {
             Some((record, webhook)) => {
                 body["username"] = webhook_name(record).into();
-                Destination::Webhook { webhook: webhook.id, thread }
+                Destination::Webhook { webhook, thread }
             }
             None => Destination::Channel(thread),
         }

@@ -38,6 +38,7 @@ use crate::{
     routing::{
         self, Origin, Router,
         binding::{BindingRecord, BoundPlace},
+        starter::StarterCache,
     },
 };
 
@@ -108,6 +109,8 @@ pub(super) struct Around {
     pub(super) closing: watch::Receiver<bool>,
     /// Drafts that could not be deleted in their turns.
     leftovers: Mutex<DeleteQueue>,
+    /// First messages of threads.
+    starters: Mutex<StarterCache>,
     /// What people that were met are called.
     handles: Mutex<Arc<KnownHandles>>,
     runs: AtomicU64,
@@ -138,6 +141,7 @@ impl Around {
             marker: Marker::new(rand::random()),
             closing,
             leftovers: Mutex::default(),
+            starters: Mutex::default(),
             handles: Mutex::default(),
             runs: AtomicU64::new(0),
         }
@@ -174,6 +178,11 @@ impl Around {
     /// What people that were met are called.
     pub(super) fn handles(&self) -> Arc<KnownHandles> {
         Arc::clone(&self.handles.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// First messages of threads that were asked for lately; held for moments only.
+    pub(super) fn starters(&self) -> MutexGuard<'_, StarterCache> {
+        self.starters.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Drafts that wait to be deleted; held for moments only.

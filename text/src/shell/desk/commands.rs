@@ -19,6 +19,7 @@ use super::{
     Desk, JobEnd,
     admission::Admission,
     around::{Around, Rules, notice},
+    hooks,
     question::{Asked, Question},
 };
 use crate::{
@@ -31,7 +32,7 @@ use crate::{
     outbox::outgoing::Destination,
     routing::{
         self, Origin, Route,
-        binding::{Bind, BindingRecord, BoundPlace},
+        binding::{Bind, BindRefusal, BindingRecord, BoundPlace, Webhook},
     },
 };
 
@@ -56,7 +57,10 @@ pub(super) enum Request {
     Forget(SessionKey, oneshot::Sender<()>),
     Binding(BoundPlace, oneshot::Sender<Option<BindingRecord>>),
     Bindings(oneshot::Sender<Vec<BindingRecord>>),
-    Bind(Box<Bind>, oneshot::Sender<Result<(), DoorFailure>>),
+    /// Gives the channel that the place needs a webhook of.
+    Bind(Box<Bind>, oneshot::Sender<Result<Option<ChannelId>, BindRefusal>>),
+    /// A webhook speaks in the place from now on.
+    Hook(BoundPlace, Webhook, oneshot::Sender<()>),
     Unbind(BoundPlace, oneshot::Sender<Option<BindingRecord>>),
     SetLimit(BoundPlace, Limit, Duration, oneshot::Sender<Option<BindingRecord>>),
     /// A slash command, and where its reply goes.
@@ -222,7 +226,7 @@ impl Desk {
         let route = self.route(&first.message);
         let asked = Asked {
             channel: first.message.channel,
-            in_new_thread: false,
+            opened: None,
             transcript: None,
             message: first.message,
             ids: first.ids,
@@ -259,8 +263,11 @@ impl Desk {
                 let _ = reply.send(self.bindings.records().cloned().collect());
             }
             Request::Bind(bind, reply) => {
-                let bound = self.bindings.bind(unix_ms(), *bind).map(drop);
-                let _ = reply.send(bound.map_err(|refusal| DoorFailure(refusal.to_string())));
+                let _ = reply.send(self.bind(*bind));
+            }
+            Request::Hook(place, webhook, reply) => {
+                self.bindings.set_webhook(unix_ms(), place, webhook);
+                let _ = reply.send(());
             }
             Request::Unbind(place, reply) => {
                 let _ = reply.send(self.bindings.unbind(unix_ms(), place));
@@ -485,7 +492,13 @@ impl ControlDoor for Door {
     }
 
     async fn bind(&self, bind: Bind) -> Result<(), DoorFailure> {
-        self.ask(|reply| Request::Bind(Box::new(bind), reply)).await?
+        let place = bind.place;
+        let bound = self.ask(|reply| Request::Bind(Box::new(bind), reply)).await?;
+        let Some(parent) = bound.map_err(failed)? else { return Ok(()) };
+        match hooks::create(&self.around.rest, parent).await {
+            Some(webhook) => self.ask(|reply| Request::Hook(place, webhook, reply)).await,
+            None => Ok(()),
+        }
     }
 
     async fn unbind(&self, place: BoundPlace) -> Option<BindingRecord> {

@@ -26,8 +26,6 @@ pub(super) struct Scene {
     pub(super) skills: Option<Vec<String>>,
     /// Who wrote the message it answers, and what; `None` if that may not be shown.
     pub(super) reply: Option<(MessageId, String, String)>,
-    /// Who opened the thread, and with which words, likewise.
-    pub(super) starter: Option<(String, String)>,
     pub(super) history: Vec<Entry>,
     pub(super) events: Vec<String>,
     /// Messages that were dropped for want of room, a line each.
@@ -104,11 +102,7 @@ impl Scene {
                 body,
                 is_quote: false,
             }),
-            starter: self
-                .starter
-                .as_ref()
-                .filter(|_| around.is_first)
-                .map(|(sender, body)| Starter { sender, body }),
+            starter: around.starter.as_ref().map(|(sender, body)| Starter { sender, body }),
             forwarded: &forwarded,
             history: &self.history,
             events: &events,
@@ -126,6 +120,8 @@ pub(super) struct Surrounding<'a> {
     pub(super) zone: &'a TimeZone,
     /// Nothing was said in the session before.
     pub(super) is_first: bool,
+    /// Who opened the thread, and with which words; only in its session's first turn.
+    pub(super) starter: Option<(String, String)>,
     /// Since something last happened in it.
     pub(super) elapsed_ms: Option<u64>,
     pub(super) body: &'a str,

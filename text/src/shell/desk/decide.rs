@@ -15,6 +15,7 @@ use super::{
     admission::{Admission, Answer, Here},
     choice::Choice,
     question::{Asked, Question},
+    threads::{self, AnswerThread},
 };
 use crate::{
     history::Entry,
@@ -74,7 +75,7 @@ impl Desk {
         self.decide(channel).await;
     }
 
-    fn judge(&self, admission: &Admission) -> Verdict {
+    pub(super) fn judge(&self, admission: &Admission) -> Verdict {
         let Some(own) = *self.own.borrow() else {
             // Nothing comes before the gateway has said who the bot is.
             return Verdict::Drop(DropReason::InvalidEvent.into());
@@ -176,13 +177,14 @@ impl Desk {
                 self.admissions.ask(channel);
                 let around = Arc::clone(&self.around);
                 self.jobs.spawn(async move {
-                    let thread = super::turns::open_thread(&around, channel, wanted).await;
+                    let thread = threads::open(&around, channel, wanted).await;
                     JobEnd::Thread(channel, thread)
                 });
                 Next::Waiting
             }
             AutoThread::Reuse(thread) => {
-                self.ask_first(channel, admitted, Some((thread, false))).await;
+                let thread = AnswerThread { id: thread, opened: None };
+                self.ask_first(channel, admitted, Some(thread)).await;
                 Next::Decided
             }
             AutoThread::Stay => {
@@ -200,39 +202,25 @@ impl Desk {
         auto_thread(entry, kind, message, !admitted.sender.bot)
     }
 
-    /// A thread was opened for the first message of the channel; `None`: it could not be.
-    pub(super) async fn thread_opened(
-        &mut self,
-        channel: ChannelId,
-        thread: Option<(ChannelId, bool)>,
-    ) {
-        self.admissions.resume(channel);
-        let first = self.admissions.first(channel);
-        if let Some(Verdict::Admit(admitted)) = first.map(|first| self.judge(first)) {
-            self.ask_first(channel, *admitted, thread).await;
-        }
-        self.decide(channel).await;
-    }
-
     /// The first message of the channel becomes a turn of its session, or of a thread's.
-    async fn ask_first(
+    pub(super) async fn ask_first(
         &mut self,
         channel: ChannelId,
         admitted: Admitted,
-        thread: Option<(ChannelId, bool)>,
+        thread: Option<AnswerThread>,
     ) {
         let Some(first) = self.admissions.next(channel) else { return };
         let mut route = self.route(&first.message);
-        if let Some((thread, _)) = thread {
-            route.key = clawvoice_session::SessionKey::channel(&route.agent, thread);
-            route.last.channel = thread;
+        if let Some(AnswerThread { id, .. }) = thread {
+            route.key = clawvoice_session::SessionKey::channel(&route.agent, id);
+            route.last.channel = id;
         }
         self.bindings.touch(unix_ms(), self.bound_place(&first.message));
         self.carry_out_bindings();
         let transcript = first.transcript().map(str::to_owned);
         let asked = Asked {
-            channel: thread.map_or(first.message.channel, |(thread, _)| thread),
-            in_new_thread: thread.is_some_and(|(_, is_new)| is_new),
+            channel: thread.as_ref().map_or(first.message.channel, |thread| thread.id),
+            opened: thread.and_then(|thread| thread.opened),
             message: first.message,
             ids: first.ids,
             admitted,

@@ -1,7 +1,7 @@
 //! What the gateway tells: places are followed, messages written down before anything is done
 //! about them.
 
-use std::collections::HashSet;
+use std::time::Duration;
 
 use clawvoice_session::{
     ChannelId, MessageId, UserId,
@@ -25,17 +25,26 @@ use crate::{
     routing::binding::Ended,
 };
 
+/// How long a new session's guilds are waited for before what was missed is looked for.
+const CATCH_UP: Duration = Duration::from_secs(2);
+
 impl Desk {
     /// Takes events in; when it returns, they are safe.
     pub(super) async fn take(&mut self, events: Vec<TextEvent>, intake: &TextIntake) {
         let count = events.len();
         let mut messages = Vec::new();
+        let mut guilds = false;
         for event in events {
+            guilds |= matches!(event, TextEvent::Guild { .. });
             match event {
                 TextEvent::Message { message, body } => messages.push((*message, body)),
                 TextEvent::Connected { user, new } => self.connected(user, new).await,
                 other => self.follow(other).await,
             }
+        }
+        // The guilds of a new session are there: what was missed goes first.
+        if self.catch_up_at.is_some() && (guilds || !messages.is_empty()) {
+            self.catch_up().await;
         }
         self.receive(messages).await;
         intake.took(count);
@@ -45,6 +54,7 @@ impl Desk {
     async fn connected(&mut self, user: UserId, new: bool) {
         if new {
             self.places.clear();
+            self.catch_up_at = Some(now() + CATCH_UP);
         }
         if self.own.borrow().is_some() {
             return;
@@ -57,11 +67,10 @@ impl Desk {
 
     /// Takes up what the last process did not finish, in its order.
     async fn recover(&mut self) {
-        let mut left: Vec<Received> = self.recovered.values().cloned().collect();
+        let left = std::mem::take(&mut self.recovered);
         if left.is_empty() {
             return;
         }
-        left.sort_by_key(|received| received.arrival.received);
         tracing::info!("{} message(s) of the last run are taken up again", left.len());
         let mut batches: Vec<(Option<String>, Vec<Message>)> = Vec::new();
         for Received { arrival, turn } in left {
@@ -84,44 +93,57 @@ impl Desk {
         }
         for (_, messages) in batches {
             if let Some(batch) = Batch::of(messages) {
-                self.admit(batch, true).await;
+                self.admit(batch).await;
             }
         }
     }
 
     async fn follow(&mut self, event: TextEvent) {
         match event {
-            TextEvent::Guild { guild, name } => {
-                self.finder.audiences.forget_guild(guild);
-                self.places.put_guild(guild, name);
-            }
-            TextEvent::Rights { guild, member: None } => self.finder.audiences.forget_guild(guild),
-            TextEvent::Rights { guild, member: Some(member) } => {
-                self.finder.audiences.forget_member(guild, member);
-            }
-            TextEvent::Channel(channel) => {
-                if let Some(guild) = channel.guild {
+            TextEvent::Guild { guild, name } => self.places.put_guild(guild, name),
+            TextEvent::Channel(channel) => self.channel_told(channel).await,
+            TextEvent::Gone(Gone::Channel(channel)) => {
+                let known = self.places.remove(channel);
+                if let Some(guild) = known.as_ref().and_then(|known| known.guild) {
                     self.finder.audiences.forget_guild(guild);
                 }
-                let (id, archived) = (channel.id, channel.archived);
-                self.places.put(channel);
-                if archived {
-                    self.gone(id, Ended::Archived).await;
+                self.pending.forget(channel);
+                self.around.starters().forget(channel);
+                self.gone(channel, Ended::Deleted).await;
+                if known.is_some_and(|known| known.kind.is_thread()) {
+                    self.close_thread(channel).await;
                 }
             }
-            TextEvent::Gone(Gone::Channel(channel)) => {
-                self.places.remove(channel);
-                self.pending.forget(channel);
-                self.gone(channel, Ended::Deleted).await;
+            TextEvent::Gone(Gone::Guild(guild)) => self.finder.audiences.forget_guild(guild),
+            TextEvent::Access { guild, member: None } => self.finder.audiences.forget_guild(guild),
+            TextEvent::Access { guild, member: Some(member) } => {
+                self.finder.audiences.forget_member(guild, member);
             }
-            TextEvent::Gone(Gone::Guild(_)) | TextEvent::Connected { .. } => {}
-            TextEvent::Reaction(reaction) => self.reacted(reaction).await,
+            TextEvent::Connected { .. } => {}
+            TextEvent::Reaction(reaction) => self.reacted(reaction),
             TextEvent::Invalid(reason) => {
                 let account = &self.around.account;
                 tracing::debug!(%account, reason = reason.code(), "a message is dropped: {reason}");
                 self.monitor.change(|status| status.drops.count(reason));
             }
             TextEvent::Message { .. } => {}
+        }
+    }
+
+    async fn channel_told(&mut self, channel: Channel) {
+        let (id, archived, kind) = (channel.id, channel.archived, channel.kind);
+        // What a thread shows follows its parent.
+        if let Some(guild) = channel.guild.filter(|_| !kind.is_thread()) {
+            self.finder.audiences.forget_guild(guild);
+        }
+        let was_open = self.places.channel(id).is_some_and(|known| !known.archived);
+        self.places.put(channel);
+        if archived {
+            self.gone(id, Ended::Archived).await;
+        }
+        // One that is archived when it is first told of was so before this process.
+        if archived && was_open {
+            self.close_thread(id).await;
         }
     }
 
@@ -142,7 +164,7 @@ impl Desk {
         }
     }
 
-    async fn receive(&mut self, messages: Vec<(Message, String)>) {
+    pub(super) async fn receive(&mut self, messages: Vec<(Message, String)>) {
         let own = *self.own.borrow();
         let mut arrivals = Vec::new();
         let mut fresh = Vec::new();
@@ -190,11 +212,12 @@ impl Desk {
     /// Has what does not wait any longer decided.
     pub(super) async fn admit_ready(&mut self) {
         while let Some(batch) = self.debounce.poll_output() {
-            self.admit(batch, false).await;
+            self.admit(batch).await;
         }
     }
 
-    async fn admit(&mut self, batch: Batch, after_downtime: bool) {
+    async fn admit(&mut self, batch: Batch) {
+        let after_downtime = batch.message.unix_ms() < self.began_ms;
         let channel = batch.message.channel;
         match self.admissions.push(Admission::new(batch, after_downtime)) {
             Ok(()) => self.decide(channel).await,
@@ -211,8 +234,6 @@ impl Desk {
         messages: Vec<(ChannelId, MessageId)>,
         outcome: Outcome,
     ) {
-        let known: HashSet<_> = messages.iter().copied().collect();
-        self.recovered.retain(|key, _| !known.contains(key));
         let finished = self.around.mailbox.finish(&self.around.account, messages, outcome).await;
         if let Err(error) = finished {
             tracing::warn!("what became of a message is not written down: {error}");

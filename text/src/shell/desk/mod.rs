@@ -12,6 +12,7 @@
 mod admission;
 mod answer;
 mod around;
+mod catch_up;
 mod choice;
 mod commands;
 mod context;
@@ -22,9 +23,13 @@ mod intake;
 mod needs;
 mod post;
 mod question;
+mod reactions;
 mod run;
 mod sent;
 mod signs;
+mod starters;
+mod threads;
+mod titles;
 mod turn;
 mod turns;
 
@@ -37,13 +42,13 @@ use std::{
 
 use clawvoice_config::Config;
 use clawvoice_session::{
-    ChannelId, MessageId, SessionKey, UserId,
+    ChannelId, SessionKey, SessionTime, UserId,
     agent::Agent,
     mail::Received,
     shell::store::{Mailbox, Pairings},
 };
 use tokio::{
-    sync::{mpsc, watch},
+    sync::{Semaphore, mpsc, watch},
     task::JoinSet,
 };
 
@@ -52,7 +57,9 @@ use self::{
     around::{Around, Rules},
     needs::Finder,
     question::Question,
+    reactions::Reacted,
     signs::Sign,
+    threads::AnswerThread,
     turn::TurnEnd,
 };
 pub use self::{
@@ -144,7 +151,11 @@ enum JobEnd {
     /// Something was found out about the first message of a channel.
     Found(ChannelId, Answer),
     /// A thread was opened for it, or could not be.
-    Thread(ChannelId, Option<(ChannelId, bool)>),
+    Thread(ChannelId, Option<AnswerThread>),
+    /// A model has named a thread; what it was called, and its new name.
+    Titled(ChannelId, String, String),
+    /// What was not told of a reaction is known.
+    Reacted(Box<Reacted>),
     /// What was said in a channel before this process came up; the session began then, in
     /// milliseconds since 1970.
     Refilled(ChannelId, u64, Vec<Message>),
@@ -180,8 +191,8 @@ struct Desk {
     dedup: Dedup,
     debounce: Debounce,
     admissions: Admissions,
-    /// Messages of the last process, and the turns they were part of.
-    recovered: HashMap<(ChannelId, MessageId), Received>,
+    /// Messages that the last process did not finish, in their order.
+    recovered: Vec<Received>,
     sessions: HashMap<SessionKey, Session>,
     pending: Pending,
     /// Questions that wait for what was said before them.
@@ -193,14 +204,20 @@ struct Desk {
     telling: Telling,
     /// What Discord told of a session's place, for its next turn.
     happened: HashMap<SessionKey, Vec<String>>,
+    /// Reactions that something may be found out about at a time.
+    reaction_lookups: Arc<Semaphore>,
     /// Whether it was told that texts are empty.
     told_of_empty: bool,
     /// Told how turns go on.
     signs: mpsc::Sender<Sign>,
+    /// When what was missed is looked for at the latest.
+    catch_up_at: Option<SessionTime>,
     commands: TextCommands,
     requests: commands::Requests,
     file: Option<Arc<dyn ConfigFile>>,
     /// When the process came up.
     began: Instant,
+    /// The same, in milliseconds since 1970.
+    began_ms: u64,
     jobs: JoinSet<JobEnd>,
 }

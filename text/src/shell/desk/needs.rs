@@ -92,7 +92,7 @@ impl Finder {
         None
     }
 
-    async fn is_paired(&self, user: UserId) -> bool {
+    pub(super) async fn is_paired(&self, user: UserId) -> bool {
         let paired = self.pairings.lock().await.is_paired(&self.account, user).await;
         paired.unwrap_or_else(|error| {
             tracing::warn!("who was let in cannot be read: {error}");

@@ -11,10 +11,17 @@ use super::super::{
     thread_calls::NewThread,
     webhook_calls::Webhook,
 };
+use super::sent::SharedSent;
 use crate::{
-    delivery::failure::{self, DeliveryFailure},
+    delivery::{
+        failure::{self, DeliveryFailure},
+        forum,
+    },
     outbox::outgoing::{Destination, Outgoing},
 };
+
+/// JSON error code, "Unknown Webhook".
+const UNKNOWN_WEBHOOK: u64 = 10_015;
 
 /// For so long after the first attempt Discord surely knows a nonce again.
 const NONCE_LIVES: SignedDuration = SignedDuration::from_secs(120);
@@ -45,6 +52,7 @@ pub(super) struct Post {
     /// The bot's own user, once it is known.
     own: watch::Receiver<Option<UserId>>,
     hooks: super::hooks::Hooks,
+    sent: SharedSent,
 }
 
 impl Post {
@@ -52,8 +60,9 @@ impl Post {
         rest: DiscordRest,
         own: watch::Receiver<Option<UserId>>,
         hooks: super::hooks::Hooks,
+        sent: SharedSent,
     ) -> Self {
-        Self { rest, own, hooks }
+        Self { rest, own, hooks, sent }
     }
 
     /// Sends one, unless it is there already.
@@ -69,6 +78,9 @@ impl Post {
             Err(failure) if !files.is_empty() && is_too_large(&failure) => {
                 let without = without_files(&outgoing);
                 self.once(&without, &[]).await.map_err(|failure| in_words(&failure))
+            }
+            Err(failure) if is_settled(&outgoing.to, &failure) => {
+                Err(PostFailure::Refused(failure.to_string()))
             }
             outcome => outcome.map_err(|failure| in_words(&failure)),
         }
@@ -93,10 +105,9 @@ impl Post {
             Destination::Channel(channel) => channel,
             Destination::User(user) => self.rest.open_direct_message(user).await?,
             Destination::Forum(forum) => {
-                let name = body.get("name").and_then(|name| name.as_str()).unwrap_or_default();
-                let post = NewThread { name: name.to_owned(), auto_archive_minutes: None };
-                let first = body.get("message").unwrap_or(body);
-                let posted = self.rest.open_post(forum, &post, &[], first, files).await?;
+                let (name, first) = forum::shape(body, Timestamp::now().as_millisecond());
+                let post = NewThread { name, auto_archive_minutes: None };
+                let posted = self.rest.open_post(forum, &post, &[], &first, files).await?;
                 return Ok(Posted { channel: posted.thread, message: posted.message });
             }
             Destination::Webhook { webhook, thread } => {
@@ -106,6 +117,9 @@ impl Post {
                         Err(failure) if failure.is_perhaps_done() => return Err(failure),
                         Ok(posted) => return Ok(posted),
                         Err(failure) => {
+                            if failure.code() == Some(UNKNOWN_WEBHOOK) {
+                                self.hooks.forget(webhook);
+                            }
                             tracing::warn!("a webhook does not work, the bot writes: {failure}");
                         }
                     }
@@ -124,7 +138,10 @@ impl Post {
         thread: ChannelId,
         body: &serde_json::Value,
     ) -> Result<Posted, RestFailure> {
-        let created = self.rest.execute_webhook(hook, Some(thread), body, &[]).await?;
+        // Its echo may come before Discord's answer.
+        self.sent.webhook(hook.id);
+        let body = for_webhook(body);
+        let created = self.rest.execute_webhook(hook, Some(thread), &body, &[]).await?;
         Ok(Posted { channel: created.channel, message: created.id })
     }
 
@@ -135,8 +152,13 @@ impl Post {
         outgoing: &Outgoing,
     ) -> Result<Option<Posted>, PostFailure> {
         let Some(first) = part.first_try else { return Ok(None) };
-        let Destination::Channel(channel) = outgoing.to else { return Ok(None) };
-        if Timestamp::now().duration_since(first) < NONCE_LIVES {
+        let (channel, webhook) = match outgoing.to {
+            Destination::Channel(channel) => (channel, None),
+            // What a webhook writes has no nonce.
+            Destination::Webhook { webhook, thread } => (thread, Some(webhook)),
+            Destination::User(_) | Destination::Forum(_) => return Ok(None),
+        };
+        if webhook.is_none() && Timestamp::now().duration_since(first) < NONCE_LIVES {
             return Ok(None);
         }
         let own = *self.own.borrow();
@@ -145,13 +167,29 @@ impl Post {
         let listed = self.rest.messages(channel, Page::Newest, 100).await;
         let listed = listed.map_err(|failure| in_words(&failure))?;
         let is_it = |message: &&crate::message::Message| {
-            Some(message.author.id) == own
+            (Some(message.author.id) == own || (webhook.is_some() && message.webhook == webhook))
                 && message.content == content
                 // Clocks differ a little.
                 && message.unix_ms() + 5_000 >= from_ms
         };
         Ok(listed.iter().find(is_it).map(|it| Posted { channel, message: it.id }))
     }
+}
+
+/// A webhook replies to nothing, and knows no nonce.
+fn for_webhook(body: &serde_json::Value) -> serde_json::Value {
+    let mut body = body.clone();
+    if let Some(fields) = body.as_object_mut() {
+        for field in ["message_reference", "nonce", "enforce_nonce"] {
+            fields.remove(field);
+        }
+    }
+    body
+}
+
+/// Whether it is not asked for again: nothing makes a post the same one, and it may be there.
+fn is_settled(to: &Destination, failure: &RestFailure) -> bool {
+    matches!(to, Destination::Forum(_)) && failure.is_perhaps_done()
 }
 
 /// What only webhooks take is left out.
@@ -204,7 +242,9 @@ fn in_words(failure: &RestFailure) -> PostFailure {
 /// The text alone, with a word about the file.
 fn without_files(outgoing: &Outgoing) -> Outgoing {
     let mut body = outgoing.body.clone();
-    let content = body.get("content").and_then(|it| it.as_str()).unwrap_or_default();
-    body["content"] = failure::without_attachment(content).into();
+    let has_first = body.get("message").is_some_and(serde_json::Value::is_object);
+    let message = if has_first { &mut body["message"] } else { &mut body };
+    let content = message.get("content").and_then(|it| it.as_str()).unwrap_or_default();
+    message["content"] = failure::without_attachment(content).into();
     Outgoing { to: outgoing.to.clone(), body, files: Vec::new() }
 }

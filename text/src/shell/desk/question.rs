@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use clawvoice_session::{ChannelId, MessageId, SessionKey, UserId, agent::AskedBy};
 
+use super::threads::Opened;
 use crate::{
     feedback::Addressed,
     inbound::{Admitted, Surface},
@@ -29,8 +30,8 @@ pub(super) struct Asked {
     pub(super) route: Route,
     /// Where it is answered: its channel, or a thread that was opened for it.
     pub(super) channel: ChannelId,
-    /// A thread was opened for it, so that there is nothing to reply to.
-    pub(super) in_new_thread: bool,
+    /// How the thread was opened that it is answered in, if that was done for it.
+    pub(super) opened: Option<Opened>,
     /// What a voice note says.
     pub(super) transcript: Option<String>,
 }
@@ -44,6 +45,12 @@ impl Asked {
     /// Names what is answered, for good.
     pub(super) fn origin(&self, account: &str) -> String {
         format!("discord:{account}:{}:{}", self.message.channel, self.message.id)
+    }
+
+    /// Whether it is answered in another place than it was written in: nothing there is replied to,
+    /// and what else was said here is none of that place's.
+    pub(super) fn is_moved(&self) -> bool {
+        self.channel != self.message.channel
     }
 
     pub(super) fn session(&self) -> &SessionKey {

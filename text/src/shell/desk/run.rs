@@ -9,7 +9,7 @@ use std::{
 
 use clawvoice_session::{UserId, mail::Retention};
 use jiff::Timestamp;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{Semaphore, mpsc, watch};
 
 use super::{
     super::{
@@ -25,6 +25,7 @@ use super::{
     hooks::Hooks,
     needs::Finder,
     post::Post,
+    reactions,
     sent::SharedSent,
     signs::Sign,
 };
@@ -122,7 +123,8 @@ impl Desk {
         let (own, own_of) = watch::channel(None);
         let sent = SharedSent::default();
         let hooks = Hooks::default();
-        let post = Arc::new(Post::new(rest.clone(), own_of, hooks.clone()));
+        let post = Post::new(rest.clone(), own_of, hooks.clone(), sent.clone());
+        let post = Arc::new(post);
         let (courier, _) = courier::start(
             mailbox.clone(),
             Arc::clone(&post),
@@ -158,8 +160,6 @@ impl Desk {
         let around = Arc::new(Around::new(
             account, rest, mailbox, agent, courier, post, sent, hooks, closing,
         ));
-        let recovered = unfinished.unwrap_or_default().into_iter();
-        let recovered = recovered.map(|it| ((it.arrival.channel, it.arrival.message), it));
         let desk = Self {
             dedup: Dedup::default(),
             debounce: Debounce::new(rules.inbound.debounce, UserId::new(1)),
@@ -169,12 +169,13 @@ impl Desk {
             requests: sender,
             file: doors.file,
             began: Instant::now(),
+            began_ms: unix_ms(),
             rules,
             monitor: doors.monitor,
             places: crate::place::Places::default(),
             own,
             admissions: super::Admissions::default(),
-            recovered: recovered.collect(),
+            recovered: unfinished.unwrap_or_default(),
             sessions: std::collections::HashMap::new(),
             pending: crate::history::Pending::default(),
             bindings,
@@ -184,7 +185,9 @@ impl Desk {
             telling: crate::inbound::Telling::default(),
             waiting_for_refill: std::collections::HashMap::new(),
             happened: std::collections::HashMap::new(),
+            reaction_lookups: Arc::new(Semaphore::new(reactions::MOST_LOOKUPS)),
             told_of_empty: false,
+            catch_up_at: None,
             signs,
             jobs: tokio::task::JoinSet::new(),
         };
@@ -209,11 +212,14 @@ impl Desk {
             .map(|at| now() + Duration::from_millis(at.saturating_sub(unix)));
         let leftovers = self.around.leftovers().poll_timeout();
         let stuck = self.stuck_timeout();
-        let others = [self.debounce.poll_timeout(), bindings, leftovers, stuck];
-        others.into_iter().flatten().chain(lanes).min()
+        let own = [self.debounce.poll_timeout(), bindings, leftovers, self.catch_up_at, stuck];
+        own.into_iter().flatten().chain(lanes).min()
     }
 
     async fn handle_timeout(&mut self) {
+        if self.catch_up_at.is_some_and(|due| due <= now()) {
+            self.catch_up().await;
+        }
         self.debounce.handle_timeout(now());
         self.admit_ready().await;
         self.bindings.sweep(unix_ms());
@@ -228,8 +234,9 @@ impl Desk {
 
     /// Clears away what is old, in the background.
     fn sweep(&mut self) {
-        let mailbox = self.around.mailbox.clone();
+        let (mailbox, media) = (self.around.mailbox.clone(), Arc::clone(&self.finder.media));
         self.jobs.spawn(async move {
+            media.sweep().await;
             let keep = Retention::default();
             loop {
                 match mailbox.sweep(Timestamp::now(), &keep).await {
@@ -258,6 +265,8 @@ impl Desk {
         match end {
             JobEnd::Found(channel, answer) => self.found(channel, answer).await,
             JobEnd::Thread(channel, thread) => self.thread_opened(channel, thread).await,
+            JobEnd::Titled(thread, was, title) => self.titled(thread, &was, title),
+            JobEnd::Reacted(reacted) => self.reaction_known(*reacted),
             JobEnd::Refilled(channel, began_ms, messages) => {
                 self.refilled(channel, began_ms, &messages).await;
             }

@@ -4,8 +4,9 @@
 use std::{sync::Arc, time::Duration};
 
 use clawvoice_session::{
-    ChannelId, MessageId, SessionTime,
+    ChannelId, MessageId, SessionKey, SessionTime,
     agent::{AgentEvent, Ask, RunId, RunReport, ToolScope},
+    history::SessionFacts,
     mail::{Event, EventKind, Finished, Outcome},
 };
 use futures_util::{StreamExt as _, future::BoxFuture, stream::FuturesUnordered};
@@ -24,6 +25,7 @@ use super::{
     needs::Finder,
     question::Asked,
     signs::{Sign, SignKind},
+    starters::StarterAt,
 };
 use crate::{
     delivery::may_become_silent,
@@ -56,6 +58,8 @@ pub(super) struct TurnPlan {
     /// What is asked, oldest first; never empty.
     pub(super) questions: Vec<Arc<Asked>>,
     pub(super) scene: Scene,
+    /// Where the message is that its thread began with.
+    pub(super) starter: Option<StarterAt>,
     /// Messages that the run is told meanwhile.
     pub(super) merged: mpsc::Receiver<Vec<(ChannelId, MessageId)>>,
     pub(super) rules: Arc<Rules>,
@@ -87,8 +91,10 @@ pub(super) async fn run(plan: TurnPlan, around: &Arc<Around>) -> TurnEnd {
     let Some(last) = plan.questions.last().map(Arc::clone) else { return TurnEnd::Failed };
     let messages: Vec<_> = plan.questions.iter().flat_map(|asked| asked.all()).collect();
     let turn = last.origin(&around.account);
+    // As it was before this turn.
+    let facts = around.mailbox.facts(last.session()).await.unwrap_or_default();
     prepare_store(around, &last, &messages, &turn).await;
-    let ask = ask(&plan, around, &last, &turn).await;
+    let ask = ask(&plan, around, &facts, &last, &turn).await;
     let finished = Finished {
         account: around.account.clone(),
         messages,
@@ -143,24 +149,38 @@ async fn log(around: &Around, asked: &Asked, kind: EventKind, detail: serde_json
 }
 
 /// What the agent is asked.
-async fn ask(plan: &TurnPlan, around: &Around, last: &Asked, turn: &str) -> Ask {
+async fn ask(
+    plan: &TurnPlan,
+    around: &Around,
+    facts: &SessionFacts,
+    last: &Asked,
+    turn: &str,
+) -> Ask {
     let config = &plan.rules.config;
-    let facts = around.mailbox.facts(last.session()).await.unwrap_or_default();
-    let (words, notes) = words(plan).await;
+    let is_first = facts.route.is_none() || facts.began >= facts.active;
+    let starter = async {
+        match plan.starter.as_ref().filter(|_| is_first) {
+            Some(starter) => starter.find(around).await,
+            None => None,
+        }
+    };
+    let ((words, notes), starter) = tokio::join!(words(plan), starter);
     let elapsed = facts.active.map(|at| Timestamp::now().duration_since(at).as_millis());
     let zone = zone(&config.agents.timezone);
     let surrounding = Surrounding {
         account: &around.account,
         agents: &config.agents,
         zone: &zone,
-        is_first: facts.active.is_none() || facts.began >= facts.active,
+        is_first,
+        starter,
         elapsed_ms: elapsed.and_then(|ms| u64::try_from(ms).ok()),
         body: &words,
         notes: &notes,
     };
     let envelope = plan.scene.compose(last, &surrounding, &around.marker);
     let origin = plan.rules.origin_of(last);
-    let model = plan.rules.router.model(&origin, facts.model.as_deref(), None);
+    let of_parent = parent_model(around, last).await;
+    let model = plan.rules.router.model(&origin, facts.model.as_deref(), of_parent.as_deref());
     Ask {
         run: plan.run,
         session: last.session().clone(),
@@ -173,6 +193,19 @@ async fn ask(plan: &TurnPlan, around: &Around, last: &Asked, turn: &str) -> Ask 
         surface: "discord",
         origin: Some(turn.to_owned()),
     }
+}
+
+/// The model that was chosen in the channel that the place of the answer is a thread of.
+async fn parent_model(around: &Around, asked: &Asked) -> Option<String> {
+    let parent = match asked.is_moved() {
+        true => asked.message.channel,
+        false => asked.admitted.parent?,
+    };
+    if asked.route.is_bound() {
+        return None;
+    }
+    let session = SessionKey::channel(&asked.route.agent, parent);
+    around.mailbox.facts(&session).await.ok()?.model
 }
 
 /// What people wrote, and lines about their files.

@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use clawvoice_config::ReactionNotifications;
 use clawvoice_session::{
     ChannelId, GuildId, MessageId, SessionKey,
     access::{Member, Place},
@@ -12,26 +11,20 @@ use clawvoice_session::{
 use tokio::sync::mpsc;
 
 use super::{
-    super::{clock::now, message_calls::Page, thread_calls::NewThread},
+    super::{clock::now, message_calls::Page},
     Desk, JobEnd, Session,
-    around::Around,
     context::Scene,
     decide,
     question::{Asked, Question},
     turn::{self, TurnEnd, TurnPlan},
 };
 use crate::{
-    envelope::{ReactionFacts, is_told},
     history::{self, Part, Sight, Span},
     inbound::{self, DropReason as NotAsked, Dropped, Sender, for_model},
-    incoming::{ReactingMember, Reaction},
     lane::{DropReason, Lane, LaneOutput, LaneSettings, Progress, RunNumber, StuckWatch, Turn},
     message::Message,
     outbox::outgoing::Destination,
-    routing::{
-        binding::{BindingOutput, BoundPlace},
-        thread,
-    },
+    routing::binding::{BindingOutput, BoundPlace},
 };
 
 /// Messages that are looked through for what was said before this process came up.
@@ -48,6 +41,8 @@ pub(super) struct Active {
     pub(super) run: RunId,
     /// Takes the messages that it was told meanwhile.
     pub(super) merged: mpsc::Sender<Vec<(ChannelId, MessageId)>>,
+    /// The question that its thread was opened for.
+    pub(super) opening: Option<Arc<Asked>>,
 }
 
 impl Desk {
@@ -93,11 +88,14 @@ impl Desk {
         let (merged, merged_of) = mpsc::channel(MERGED);
         let scene = self.scene(key, &first, &turn);
         let number = turn.run;
+        let mut asked = turn.parts.iter().map(|question| &question.0);
+        let opening = asked.find(|asked| asked.opened.is_some()).map(Arc::clone);
         let plan = TurnPlan {
             run,
             number,
             signs: self.signs.clone(),
             questions: turn.parts.into_iter().map(|question| question.0).collect(),
+            starter: self.starter_of(&first, &scene.history),
             scene,
             merged: merged_of,
             rules: Arc::clone(&self.rules),
@@ -105,7 +103,7 @@ impl Desk {
             bound: self.bindings.get(bound_place(&first)).cloned(),
         };
         if let Some(session) = self.sessions.get_mut(key) {
-            session.active = Some(Active { number, run, merged });
+            session.active = Some(Active { number, run, merged, opening });
             session.watch.handle_progress(now(), Progress::GoesOn);
         }
         let (around, key) = (Arc::clone(&self.around), key.clone());
@@ -186,10 +184,20 @@ impl Desk {
 
     /// A turn is over.
     pub(super) async fn turn_over(&mut self, key: &SessionKey, run: RunNumber, end: TurnEnd) {
+        let session = self.sessions.get_mut(key);
+        let active = session.and_then(|session| {
+            // A run that was let go as stuck may have another one behind it by now.
+            let active = session.active.take_if(|active| active.number == run)?;
+            session.watch.handle_over();
+            Some(active)
+        });
         let outcome = match end {
             TurnEnd::Answered { channel, shown } => {
                 self.pending.clear(channel, shown);
                 self.monitor.change(|status| status.answered += 1);
+                if let Some(opening) = active.and_then(|active| active.opening) {
+                    self.name_thread(&opening);
+                }
                 crate::lane::Outcome::Ended
             }
             TurnEnd::Failed => {
@@ -199,10 +207,6 @@ impl Desk {
             TurnEnd::Cancelled | TurnEnd::Left => crate::lane::Outcome::Ended,
         };
         if let Some(session) = self.sessions.get_mut(key) {
-            if session.active.as_ref().is_some_and(|active| active.number == run) {
-                session.active = None;
-                session.watch.handle_over();
-            }
             session.lane.handle_over(now(), run, outcome);
         }
         if !self.around.is_closing() {
@@ -252,7 +256,7 @@ impl Desk {
             (it.id, sender.label, for_model(it))
         });
         let ids: Vec<MessageId> = turn.parts.iter().flat_map(|it| it.0.ids.clone()).collect();
-        if !asked.in_new_thread {
+        if !asked.is_moved() {
             let limit = self.history_limit();
             let entries = self.pending.peek(asked.message.channel, limit, &ids);
             let channel = asked.message.channel;
@@ -268,12 +272,9 @@ impl Desk {
 
     /// Whether REST must tell what was said in the channel before this process came up.
     fn wants_refill(&self, asked: &Asked) -> bool {
-        let place = self.place_of(asked);
-        let entry = place.as_ref().and_then(|place| self.rules.inbound.entry(place));
         // Where everything is answered, nothing waits to be told.
-        let is_gated = place.is_some() && entry.is_none_or(|entry| entry.require_mention());
-        is_gated
-            && !asked.in_new_thread
+        asked.admitted.gated
+            && !asked.is_moved()
             && self.history_limit() > 0
             && self.pending.needs_refill(asked.message.channel)
     }
@@ -336,80 +337,12 @@ impl Desk {
         if self.happened.len() >= MOST_SESSIONS && !self.happened.contains_key(&session) {
             return;
         }
+        tracing::debug!(%session, "to be told: {words}");
         let events = self.happened.entry(session).or_default();
         if events.len() == MOST_EVENTS {
             events.remove(0);
         }
         events.push(words);
-    }
-
-    /// Somebody reacted to a message.
-    pub(super) async fn reacted(&mut self, reaction: Reaction) {
-        let (Some((facts, mode)), author) =
-            (self.reaction_facts(&reaction), reaction.member.as_ref())
-        else {
-            return;
-        };
-        if !is_told(mode, facts) {
-            return;
-        }
-        let roles = author.map(ReactingMember::roles).unwrap_or_default();
-        let route = self.route_of(reaction.channel, reaction.guild, reaction.user, roles);
-        let emoji = &reaction.emoji;
-        let user = author.and_then(|member| member.user.as_ref());
-        let tag = user.map_or_else(|| reaction.user.to_string(), crate::message::Author::tag);
-        let guild = reaction.guild.map(|guild| self.places.guild(guild));
-        let channel = self.places.channel(reaction.channel);
-        let told = crate::envelope::Reaction {
-            is_added: reaction.added,
-            emoji: crate::envelope::Emoji {
-                name: emoji.name.as_deref().unwrap_or_default(),
-                id: emoji.id.as_ref().and_then(|id| id.parse().ok()),
-            },
-            user: reaction.user,
-            tag: &tag,
-            guild,
-            channel: reaction.channel,
-            channel_name: channel.map_or("", |channel| &channel.name),
-            message: reaction.message,
-        };
-        let words = told.text();
-        if !self.happened.get(&route.key).is_some_and(|known| known.contains(&words)) {
-            self.note_event(route.key, words);
-        }
-    }
-
-    /// What decides whether a reaction is told, and by which rule; `None`: it is not the agent's.
-    fn reaction_facts(
-        &self,
-        reaction: &Reaction,
-    ) -> Option<(ReactionFacts, ReactionNotifications)> {
-        let own = (*self.own.borrow())?;
-        let member = reaction.member.as_ref();
-        let user = member.and_then(|member| member.user.as_ref());
-        let by = Member {
-            user: reaction.user,
-            roles: member.map(ReactingMember::roles).unwrap_or_default(),
-            names: &[],
-        };
-        let (mode, has_restrictions, is_allowlisted) = match reaction.guild {
-            None => (ReactionNotifications::Own, false, true),
-            Some(guild) => {
-                let place = inbound::place(&self.places, guild, reaction.channel);
-                let room = self.rules.inbound.rules.access.room(&place).ok()?;
-                let entry = self.rules.inbound.entry(&place);
-                let mode = entry
-                    .map_or(ReactionNotifications::Own, |entry| entry.guild.reaction_notifications);
-                (mode, room.is_restricted(), room.admits(&by))
-            }
-        };
-        let facts = ReactionFacts {
-            is_by_bot: reaction.user == own || user.is_some_and(|user| user.bot),
-            is_to_own_message: reaction.message_author == Some(own),
-            has_restrictions,
-            is_allowlisted,
-        };
-        (is_allowlisted || !has_restrictions).then_some((facts, mode))
     }
 
     /// Does what the bindings say.
@@ -425,8 +358,11 @@ impl Desk {
                         JobEnd::Done
                     });
                 }
-                BindingOutput::Delete { place, .. } => {
+                BindingOutput::Delete { place, unused, .. } => {
                     changed = true;
+                    if let Some(webhook) = unused {
+                        self.delete_webhook(webhook);
+                    }
                     self.jobs.spawn(async move {
                         around.delete_binding(place).await;
                         JobEnd::Done
@@ -488,24 +424,5 @@ fn bound_place(asked: &Asked) -> BoundPlace {
         BoundPlace::User(asked.user())
     } else {
         BoundPlace::Channel(asked.channel)
-    }
-}
-
-/// Opens a thread on a message; gives it, and whether it is new.
-pub(super) async fn open_thread(
-    around: &Around,
-    channel: ChannelId,
-    wanted: thread::NewThread,
-) -> Option<(ChannelId, bool)> {
-    let thread = NewThread {
-        name: wanted.title.clone(),
-        auto_archive_minutes: Some(wanted.archive_minutes),
-    };
-    match around.rest.thread_on_message(channel, wanted.on, &thread).await {
-        Ok(opened) => Some((opened.thread, !opened.existed)),
-        Err(failure) => {
-            tracing::warn!("no thread is opened, the answer goes to the channel: {failure}");
-            None
-        }
     }
 }

@@ -64,6 +64,24 @@ pub(super) async fn unfinished(
     rows.iter().map(received).collect()
 }
 
+pub(super) async fn last_seen(
+    connection: &mut SqliteConnection,
+    account: &str,
+    most: u32,
+) -> Result<Vec<(ChannelId, MessageId)>, StoreError> {
+    // Snowflakes grow, and will fit SQLite's integers for as long as there is a Discord epoch.
+    let rows = sqlx::query(
+        "SELECT channel, CAST(MAX(CAST(message AS INTEGER)) AS TEXT) AS message \
+         FROM inbox WHERE account = ? GROUP BY channel \
+         ORDER BY MAX(number) DESC LIMIT ?",
+    )
+    .bind(account)
+    .bind(most)
+    .fetch_all(connection)
+    .await?;
+    rows.iter().map(|row| Ok((id(row, "channel")?, id(row, "message")?))).collect()
+}
+
 fn received(row: &SqliteRow) -> Result<Received, StoreError> {
     let turn: Option<String> = row.try_get("turn")?;
     Ok(Received {

@@ -95,6 +95,20 @@ impl Mailbox {
         self.read(move |c| Box::pin(async move { inbox::unfinished(c, &account).await })).await
     }
 
+    /// Where people wrote of late, the latest first, and the last message of each that came in.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be read.
+    pub async fn last_seen(
+        &self,
+        account: &str,
+        most: u32,
+    ) -> Result<Vec<(ChannelId, MessageId)>, StoreError> {
+        let account = account.to_owned();
+        self.read(move |c| Box::pin(async move { inbox::last_seen(c, &account, most).await })).await
+    }
+
     /// These messages are one turn of that session: after a crash they are to be one again.
     ///
     /// # Errors

@@ -1,0 +1,56 @@
+//! Files that come with messages.
+
+use localcord::world::{
+    Message,
+    default::{ADA, GENERAL},
+};
+use serde_json::json;
+use tokio::net::TcpListener;
+
+use super::chat::{Chat, OPEN, model};
+use crate::brain::{Reply, Served};
+
+/// A file is fetched, and a short text in it is told.
+#[tokio::test]
+async fn a_file_reaches_the_model() {
+    let served = Served::new(&[Reply::Text(&["I read it."])]).await;
+    let chat = Chat::new().await;
+    let mut agent = chat.agent(OPEN, &model(&served)).await;
+    let file = json!({
+        "name": "notes.txt", "content_type": "text/plain", "text": "the word is swordfish",
+    });
+    let body = json!({ "channel_id": GENERAL.to_string(), "content": "look", "files": [file] });
+    chat.sends(ADA, &body).await;
+    let request = served.request(0).await.to_string();
+    assert!(request.contains("notes.txt (text"), "{request}");
+    assert_eq!(request.matches("the word is swordfish").count(), 1, "{request}");
+    chat.bot("I read it.").await;
+    agent.stop().await;
+}
+
+/// Scenario 57, on the wire: a file that is said to be inside this network is not fetched, and that
+/// is told.
+#[tokio::test]
+async fn a_file_of_another_host_is_not_fetched() {
+    let served = Served::new(&[Reply::Text(&["I cannot see it."])]).await;
+    let inside = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/secret.txt", inside.local_addr().unwrap());
+    let chat = Chat::new().await;
+    let mut agent = chat.agent(OPEN, &model(&served)).await;
+    let attachment = json!({
+        "id": "5", "filename": "secret.txt", "content_type": "text/plain", "size": 6, "url": url,
+    });
+    chat.scene.server.world().create_message(Message {
+        channel_id: GENERAL,
+        author_id: ADA,
+        content: "look".to_owned(),
+        attachments: vec![attachment],
+        ..Message::default()
+    });
+    let request = served.request(0).await.to_string();
+    assert_eq!(request.matches("[discord attachment unavailable]").count(), 1, "{request}");
+    chat.bot("I cannot see it.").await;
+    let asked = std::pin::pin!(inside.accept());
+    assert!(futures_util::poll!(asked).is_pending());
+    agent.stop().await;
+}
