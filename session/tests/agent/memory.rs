@@ -34,6 +34,7 @@ async fn history_survives_reopening() {
         .into_iter()
         .map(|message| match message {
             clawvoice_session::brain::Message::User { text, .. }
+            | clawvoice_session::brain::Message::Context(text)
             | clawvoice_session::brain::Message::Assistant { text, .. } => text,
             clawvoice_session::brain::Message::Tool { output, .. } => output,
         })

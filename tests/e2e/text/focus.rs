@@ -2,13 +2,16 @@
 
 use localcord::world::default::{ADA, BEN, BOT_USER, GENERAL};
 use reqwest::Method;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{
     agents::two_agents,
     chat::{Chat, QUIET},
 };
-use crate::brain::{Reply, Served};
+use crate::{
+    brain::{Reply, Served},
+    soon,
+};
 
 impl Chat {
     /// Ada binds a new thread of #general to the agent `ops`; gives it.
@@ -42,7 +45,7 @@ async fn a_bound_thread_belongs_to_its_session() {
     let intro = chat.bot("⚙️ ops session active").await;
     assert_eq!(intro["channel_id"], thread.to_string());
     let is_said = |words: &'static str| {
-        move |it: &serde_json::Value| it["content"] == words && it["author"]["bot"] == true
+        move |it: &Value| it["content"] == words && it["author"]["bot"] == true
     };
     chat.writes(BEN, thread, "how is it going?").await;
     let answer = chat.event("MESSAGE_CREATE", is_said("All quiet.")).await;
@@ -63,22 +66,19 @@ async fn a_bound_thread_belongs_to_its_session() {
     chat.writes(ADA, other, "/unfocus").await;
     chat.bot("No longer bound").await;
     chat.writes(ADA, thread, "/unfocus").await;
-    let farewells = || {
-        chat.all("MESSAGE_CREATE", |it| {
-            it["content"].as_str().unwrap().starts_with("⚙️ Session ended. ")
-        })
-    };
-    chat.event("MESSAGE_CREATE", |it| {
-        it["content"].as_str().unwrap().starts_with("⚙️ Session ended. ")
-            && it["channel_id"] == thread.to_string()
-    })
-    .await;
-    assert!(farewells().iter().all(|it| it["author"]["id"] == BOT_USER.to_string()));
+    const FAREWELL: &str = "⚙️ Session ended. Messages here will no longer be routed.";
+    let is_farewell =
+        |it: &Value| it["content"] == FAREWELL && it["channel_id"] == thread.to_string();
+    let farewell = chat.event("MESSAGE_CREATE", is_farewell).await;
+    assert_eq!(farewell["author"]["id"], BOT_USER.to_string());
     // The webhook came, and went with the last thread that it spoke in.
-    let webhooks = chat.scene.server.world();
-    while webhooks.read(|state| !state.webhooks.is_empty()) {
-        tokio::task::yield_now().await;
-    }
+    let came_and_went = async {
+        while chat.all("WEBHOOKS_UPDATE", |_| true).len() < 2 {
+            tokio::task::yield_now().await;
+        }
+    };
+    soon("the webhook's end", came_and_went).await;
+    assert!(chat.scene.server.world().read(|state| state.webhooks.is_empty()));
     chat.writes(BEN, thread, "anybody?").await;
     agent.logs("no-mention").await;
     agent.stop().await;
@@ -103,5 +103,37 @@ async fn a_bound_thread_that_ends_is_free() {
     chat.control(Method::DELETE, &format!("/channels/{second}"), &json!(null)).await;
     chat.writes(ADA, GENERAL, "/agents").await;
     chat.bot("Nothing is bound here.").await;
+    agent.stop().await;
+}
+
+/// The same by slash command; and direct messages can be bound, too.
+#[tokio::test]
+async fn a_slash_command_binds_and_so_does_one_in_private() {
+    let molty = Served::new(&[Reply::Text(&["I am Molty."])]).await;
+    let ops = Served::new(&[Reply::Text(&["All quiet."])]).await;
+    let chat = Chat::new().await;
+    let mut agent = chat.agent(&keys(), &two_agents(&molty, &ops, "")).await;
+    agent.logs("slash command(s)").await;
+    let body = json!({
+        "name": "focus", "channel_id": GENERAL.to_string(), "options": { "target": "ops" },
+    });
+    let path = format!("/humans/{ADA}/commands?wait=true");
+    let reply = chat.control(Method::POST, &path, &body).await;
+    let reply =
+        reply["message"]["content"].as_str().unwrap_or_else(|| panic!("{reply}")).to_owned();
+    assert!(reply.starts_with("Opened <#") && reply.contains("bound to"), "{reply}");
+    chat.bot("⚙️ ops session active").await;
+
+    chat.whispers(ADA, "who are you?").await;
+    let private = chat.bot("I am Molty.").await["channel_id"].clone();
+    chat.whispers(ADA, "/focus ops").await;
+    chat.bot("Bound to").await;
+    chat.whispers(ADA, "and now?").await;
+    assert_eq!(chat.bot("All quiet.").await["channel_id"], private);
+    chat.whispers(ADA, "/unfocus").await;
+    chat.bot("No longer bound").await;
+    let from = chat.position();
+    chat.whispers(ADA, "and who now?").await;
+    chat.bot_from(from, "I am Molty.").await;
     agent.stop().await;
 }

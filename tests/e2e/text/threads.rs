@@ -61,6 +61,26 @@ async fn a_question_opens_a_thread_that_goes_on_without_mentions() {
     agent.stop().await;
 }
 
+/// `thread.inheritParent`: the conversation in the thread begins with that of the channel.
+#[tokio::test]
+async fn a_thread_may_know_what_was_said_in_its_channel() {
+    let served = Served::new(&[Reply::Text(&["Noted."]), Reply::Text(&["Mia."])]).await;
+    let chat = Chat::new().await;
+    let keys = format!("{QUIET} thread: {{ inheritParent: true }},");
+    let mut agent = chat.agent(&keys, &model(&served)).await;
+    chat.writes(ADA, GENERAL, &at_bot("my cat is called Mia")).await;
+    chat.bot("Noted.").await;
+    agent.stop().await;
+    let mut agent = chat.agent(&format!("{keys} {AUTO}"), &model(&served)).await;
+    let asked = chat.writes(ADA, GENERAL, &at_bot("what is it called?")).await;
+    assert_eq!(chat.bot("Mia.").await["channel_id"], asked["id"]);
+    let told = messages(&served.request(1).await);
+    let roles: Vec<&str> = told.iter().map(|(role, _)| &**role).collect();
+    assert_eq!(roles, ["system", "user", "assistant", "user", "user"], "{told:?}");
+    assert!(told[1].1.contains("my cat is called Mia") && told[2].1 == "Noted.", "{told:?}");
+    agent.stop().await;
+}
+
 /// A thread that cannot be opened costs the thread, not the answer.
 #[tokio::test]
 async fn without_the_right_to_open_threads_the_answer_is_in_the_channel() {

@@ -11,6 +11,7 @@
 mod columns;
 mod conversations;
 mod database;
+mod inherit;
 mod mailbox;
 mod pairing;
 mod search;

@@ -93,6 +93,9 @@ pub(super) async fn run(plan: TurnPlan, around: &Arc<Around>) -> TurnEnd {
     let turn = last.origin(&around.account);
     // As it was before this turn.
     let facts = around.mailbox.facts(last.session()).await.unwrap_or_default();
+    if last.opened.is_some() && plan.rules.config.discord.delivery.threads_inherit {
+        inherit(around, &last).await;
+    }
     prepare_store(around, &last, &messages, &turn).await;
     let ask = ask(&plan, around, &facts, &last, &turn).await;
     let finished = Finished {
@@ -117,6 +120,15 @@ impl TurnEnd {
             Self::Cancelled => "cancelled",
             Self::Left => "left",
         }
+    }
+}
+
+/// The session of a thread that was opened for the question begins with what was said where it was
+/// asked.
+async fn inherit(around: &Around, asked: &Asked) {
+    let parent = SessionKey::channel(&asked.route.agent, asked.message.channel);
+    if let Err(error) = around.mailbox.inherit(asked.session(), &parent).await {
+        tracing::warn!(session = %asked.session(), "what was said before is not taken over: {error}");
     }
 }
 

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 
 use super::{
-    super::{StoreError, conversations},
+    super::{StoreError, conversations, inherit},
     Mailbox, bindings,
 };
 use crate::{ChannelId, SessionKey, history::SessionFacts, mail::Target};
@@ -59,6 +59,20 @@ impl Mailbox {
     pub async fn reset_session(&self, key: &SessionKey, at: Timestamp) -> Result<(), StoreError> {
         let key = key.clone();
         self.write(move |c| Box::pin(async move { conversations::reset(c, &key, at).await })).await
+    }
+
+    /// A session begins with what was said in another one, unless something was said in it already. A
+    /// store on the same file takes notice.
+    ///
+    /// # Errors
+    ///
+    /// When it is not on disk.
+    pub async fn inherit(&self, child: &SessionKey, parent: &SessionKey) -> Result<(), StoreError> {
+        let (child, parent, now) = (child.clone(), parent.clone(), Timestamp::now());
+        self.write(move |c| {
+            Box::pin(async move { inherit::inherit(c, &child, &parent, now).await })
+        })
+        .await
     }
 
     /// Somebody chose a model for the session (`provider/model`), or none.
