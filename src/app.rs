@@ -10,10 +10,7 @@ use std::{
 
 use clawvoice_config::{Account, Config, Disabled, Effect};
 use clawvoice_session::timeline::{Level, Record};
-use clawvoice_text::shell::{
-    desk::TextMonitor,
-    gateway::{GatewayFailure, GatewayMonitor, GatewayStatus, ShardStatus},
-};
+use clawvoice_text::shell::gateway::GatewayFailure;
 use clawvoice_voice::shell::clock::SessionClock;
 use futures_util::future::select_all;
 use tokio::{sync::mpsc, task::JoinHandle};
@@ -21,7 +18,7 @@ use tokio::{sync::mpsc, task::JoinHandle};
 use crate::{
     agent,
     bot::{Bot, Running, Shared, of_account},
-    health::{self, Bound, Door, GatewayHealth, Watch},
+    health::{self, AccountMonitor, Bound, Door, Health, Watch},
     printer::Failure,
     supervisor,
     text::TextStore,
@@ -55,11 +52,11 @@ pub(crate) async fn run(
 ) -> Result<(), Failure> {
     let clock = SessionClock::start();
     let accounts = enabled(&config)?;
-    let monitors: Vec<GatewayMonitor> =
-        accounts.iter().map(|_| GatewayMonitor::default()).collect();
+    let monitors: Vec<AccountMonitor> =
+        accounts.iter().map(|account| AccountMonitor::new(&account.id)).collect();
     let watch = Watch::new(clock, {
         let monitors = monitors.clone();
-        move || GatewayHealth::of(&whole(&monitors))
+        move || Health::of(&monitors)
     });
     let address = options.health.or_else(|| health::address(&config));
     let _health = serve_health(address, &watch).await;
@@ -78,7 +75,7 @@ pub(crate) async fn run(
     let mut outcome = Ok(());
     for (account, monitor) in accounts.iter().zip(monitors) {
         let own = of_account(&config, account);
-        match Bot::start(&account.id, &own, &shared, monitor, TextMonitor::default()).await {
+        match Bot::start(&account.id, &own, &shared, monitor.gateway, monitor.text).await {
             Ok(started) => bots.push(started),
             // The others run all the same.
             Err(failure) => {
@@ -178,21 +175,6 @@ fn enabled(config: &Config) -> Result<Vec<&Account>, Failure> {
             .hint("set channels.discord.enabled to true"));
     }
     Ok(enabled)
-}
-
-/// All gateways as if they were one.
-fn whole(monitors: &[GatewayMonitor]) -> GatewayStatus {
-    let mut whole = GatewayStatus::default();
-    for status in monitors.iter().map(GatewayMonitor::snapshot) {
-        // An account that is not connected yet has no shard to say so.
-        let missing = status.shards.is_empty().then(ShardStatus::default);
-        whole.shards.extend(status.shards.into_iter().chain(missing));
-        whole.queue_depth += status.queue_depth;
-        whole.rejected_events += status.rejected_events;
-        whole.listeners += status.listeners;
-        whole.restarts += status.restarts;
-    }
-    whole
 }
 
 fn in_words(failure: &GatewayFailure) -> Failure {

@@ -288,7 +288,7 @@ fn labels(config: &Config, provider: Option<&RunningProvider>) -> Labels {
 }
 
 /// What REST is asked through, by all of the account.
-fn rest(config: &Config) -> Result<DiscordRest, Failure> {
+pub(crate) fn rest(config: &Config) -> Result<DiscordRest, Failure> {
     let discord = &config.discord;
     let base = discord.api_base_url.as_ref().map(ToString::to_string);
     let proxy = discord.connection.proxy.as_ref().map(|proxy| proxy.expose_secret());

@@ -1,6 +1,7 @@
 //! Arguments, and nothing else.
 
 pub(crate) mod config;
+pub(crate) mod message;
 
 use std::{net::SocketAddr, path::PathBuf, process::ExitCode};
 
@@ -35,9 +36,9 @@ enum Command {
     ///
     /// Exit codes: 0 done, 1 something you can fix (it says file, line, column and key).
     Config(config::ConfigArgs),
-    /// Send something as the bot, once.
+    /// Send, read, change or delete messages as the bot, once.
     #[command(subcommand)]
-    Message(MessageCommand),
+    Message(message::MessageCommand),
     /// Show what happened in a voice session, from its recording or from a log.
     ///
     /// Reads our recordings (JSON lines), our logs and OpenClaw's. Without a name it lists the
@@ -116,6 +117,9 @@ pub(crate) struct ApproveArgs {
     /// The account they wrote to.
     #[arg(long, value_name = "ACCOUNT", default_value = "default")]
     pub(crate) account: String,
+    /// Tell them, in private.
+    #[arg(long)]
+    pub(crate) notify: bool,
     /// The configuration.
     #[arg(long, value_name = "FILE", env = "CLAWVOICE_CONFIG")]
     pub(crate) config: Option<PathBuf>,
@@ -227,12 +231,6 @@ pub(crate) struct PortsArgs {
     pub(crate) json: bool,
 }
 
-#[derive(Debug, Subcommand)]
-enum MessageCommand {
-    /// Send an audio file as a voice message.
-    Send(SendArgs),
-}
-
 /// Arguments of `clawvoice gateway`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct GatewayArgs {
@@ -264,36 +262,6 @@ pub(crate) struct DemoArgs {
     /// Print only the summary, as JSON, on stdout.
     #[arg(long)]
     pub(crate) json: bool,
-}
-
-/// Arguments of `clawvoice message send`.
-#[derive(Debug, clap::Args)]
-pub(crate) struct SendArgs {
-    /// The configuration with the bot's token
-    /// [default: ~/.clawvoice/clawvoice.json5, else ~/.openclaw/openclaw.json].
-    #[arg(long, value_name = "FILE", env = "CLAWVOICE_CONFIG")]
-    pub(crate) config: Option<PathBuf>,
-    /// The network to send it to.
-    #[arg(long, value_enum, default_value = "discord")]
-    pub(crate) channel: Network,
-    /// Where to: `channel:<id>`.
-    #[arg(long, value_name = "TARGET", value_parser = target)]
-    pub(crate) target: ChannelId,
-    /// The audio file: MP3, AAC, FLAC, WAV, or Ogg with Vorbis or Opus.
-    #[arg(long, value_name = "FILE")]
-    pub(crate) path: Option<String>,
-    /// Text beside it. Discord takes none with a voice message.
-    #[arg(long, value_name = "TEXT")]
-    pub(crate) message: Option<String>,
-    /// As a voice message, with a play button and a curve.
-    #[arg(long)]
-    pub(crate) as_voice: bool,
-    /// Notify nobody.
-    #[arg(long)]
-    pub(crate) silent: bool,
-    /// Reply to this message of the same channel.
-    #[arg(long, value_name = "MESSAGE_ID")]
-    pub(crate) reply_to: Option<u64>,
 }
 
 /// What else is done with a recording.
@@ -370,7 +338,7 @@ pub(crate) fn run() -> ExitCode {
         Command::Demo(args) => commands::demo::run(&args),
         Command::Init(args) => commands::init::run(&args),
         Command::Config(args) => commands::config::run(&args),
-        Command::Message(MessageCommand::Send(args)) => commands::message::send(&args),
+        Command::Message(command) => commands::message::run(&command),
         Command::Timeline(args) => commands::timeline::run(&args),
         Command::Doctor(args) => commands::doctor::run(&args),
         Command::Channels(command) => commands::channels::run(&command),

@@ -1,5 +1,6 @@
 //! One file per verb.
 
+pub(crate) mod as_bot;
 pub(crate) mod channels;
 pub(crate) mod completions;
 pub(crate) mod config;

@@ -1,11 +1,22 @@
 //! `clawvoice pairing list|approve`: strangers who wrote in private and wait to be let in.
 
 use clawvoice_config::{Config, ProcessEnv};
-use clawvoice_session::shell::store::{NotApproved, Pairings};
+use clawvoice_session::{
+    UserId,
+    shell::store::{NotApproved, Pairings},
+};
 use jiff::Timestamp;
 use serde_json::json;
 
-use super::{config::located, once::block_on};
+use super::{
+    as_bot::AsBot,
+    config::located,
+    message::{
+        refusal::{Act, At, in_words},
+        target::Place,
+    },
+    once::block_on,
+};
 use crate::{
     cli::{ApproveArgs, PairingCommand, PairingListArgs},
     printer::{self, Failure},
@@ -21,14 +32,16 @@ pub(crate) fn run(command: &PairingCommand) -> Result<(), Failure> {
     })?
 }
 
-async fn open(given: Option<&std::path::Path>) -> Result<Pairings, Failure> {
-    let config: Config =
-        clawvoice_config::load(&located(given)?, &ProcessEnv).map_err(Failure::user)?;
+fn load(given: Option<&std::path::Path>) -> Result<Config, Failure> {
+    clawvoice_config::load(&located(given)?, &ProcessEnv).map_err(Failure::user)
+}
+
+async fn open(config: &Config) -> Result<Pairings, Failure> {
     Pairings::open(&config.session_store).await.map_err(Failure::user)
 }
 
 async fn list(args: &PairingListArgs) -> Result<(), Failure> {
-    let mut pairings = open(args.config.as_deref()).await?;
+    let mut pairings = open(&load(args.config.as_deref())?).await?;
     let pending = pairings.pending(Timestamp::now()).await.map_err(Failure::user)?;
     if args.json {
         let pending: Vec<_> = pending
@@ -53,7 +66,8 @@ async fn list(args: &PairingListArgs) -> Result<(), Failure> {
 }
 
 async fn approve(args: &ApproveArgs) -> Result<(), Failure> {
-    let mut pairings = open(args.config.as_deref()).await?;
+    let config = load(args.config.as_deref())?;
+    let mut pairings = open(&config).await?;
     let approved = pairings.approve(&args.account, &args.code, Timestamp::now()).await;
     pairings.close().await;
     let user = approved.map_err(|failure| match failure {
@@ -62,5 +76,32 @@ async fn approve(args: &ApproveArgs) -> Result<(), Failure> {
         NotApproved::Store(_) => Failure::user(&failure),
     })?;
     printer::result(format_args!("user {user} may write to account {}", args.account));
+    if args.notify {
+        // They are let in whether they hear of it or not.
+        match notify(&config, &args.account, user).await {
+            Ok(()) => printer::result("they were told"),
+            Err(failure) => {
+                printer::progress(format_args!("they were not told: {}", failure.message));
+            }
+        }
+    }
     Ok(())
+}
+
+/// What somebody is told who is let in.
+const LET_IN: &str = "✅ clawvoice access approved. Send a message to start chatting.";
+
+async fn notify(config: &Config, account: &str, user: UserId) -> Result<(), Failure> {
+    let bot = AsBot::of(config, account.to_owned())?;
+    let told = async {
+        let channel = bot.rest.open_direct_message(user).await?;
+        bot.rest.create_message(channel, &json!({ "content": LET_IN })).await
+    };
+    match told.await {
+        Ok(_) => Ok(()),
+        Err(failure) => {
+            let at = At::place(Act::Send { files: false }, Place::User(user));
+            Err(in_words(&bot, at, &failure).await)
+        }
+    }
 }

@@ -2,13 +2,15 @@
 
 use std::{fmt::Write as _, time::Duration};
 
+use clawvoice_text::inbound::DropReason;
 use clawvoice_voice::board::Totals;
 
-use super::verdict::GatewayHealth;
+use super::Health;
 
 /// Everything there is to scrape.
-pub(super) fn text(totals: &Totals, gateway: &GatewayHealth, uptime: Duration) -> String {
+pub(super) fn text(totals: &Totals, health: &Health, uptime: Duration) -> String {
     let mut page = Page::default();
+    let gateway = &health.gateway;
     let Totals { flow, .. } = totals;
     page.gauge("up_seconds", "Since the process began.", uptime.as_secs_f64());
     page.gauge("gateway_connected", "1 while Discord's gateway is.", flag(gateway.connected));
@@ -39,7 +41,23 @@ pub(super) fn text(totals: &Totals, gateway: &GatewayHealth, uptime: Duration) -
     page.counter("packets_late_total", "Voice packets too late to be heard.", flow.late);
     page.counter("frames_undecryptable_total", "Frames no key opened.", flow.undecryptable);
     page.counter("frames_sent_total", "Frames of the agent.", flow.sent);
+    of_text(&mut page, health);
     page.text
+}
+
+/// All accounts together.
+fn of_text(page: &mut Page, health: &Health) {
+    let texts = || health.accounts.iter().map(|account| &account.text);
+    let answered = texts().map(|text| text.answered).sum();
+    page.counter("text_answered_total", "Turns in text that were answered.", answered);
+    let failed = texts().map(|text| text.failed).sum();
+    page.counter("text_failed_total", "Turns in text that failed.", failed);
+    let dropped = |reason: &DropReason| {
+        let code = reason.code();
+        (code, texts().filter_map(|text| text.drops.get(code)).sum())
+    };
+    let dropped = DropReason::ALL.iter().map(dropped);
+    page.counters("text_dropped_total", "Messages that became no turn.", "reason", dropped);
 }
 
 fn flag(is_set: bool) -> f64 {
@@ -62,6 +80,20 @@ impl Page {
         let _ = writeln!(self.text, "clawvoice_{name} {value}");
     }
 
+    /// One family with a label; values of a label need no escapes here.
+    fn counters(
+        &mut self,
+        name: &str,
+        help: &str,
+        label: &str,
+        values: impl Iterator<Item = (&'static str, u64)>,
+    ) {
+        self.family(name, "counter", help);
+        for (of, value) in values {
+            let _ = writeln!(self.text, "clawvoice_{name}{{{label}=\"{of}\"}} {value}");
+        }
+    }
+
     fn family(&mut self, name: &str, kind: &str, help: &str) {
         let _ = writeln!(self.text, "# HELP clawvoice_{name} {help}");
         let _ = writeln!(self.text, "# TYPE clawvoice_{name} {kind}");
@@ -70,28 +102,55 @@ impl Page {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use std::collections::BTreeMap;
+
+    use super::{
+        super::{AccountHealth, GatewayHealth, accounts::TextHealth},
+        *,
+    };
 
     #[test]
-    fn every_family_has_its_type_before_its_one_value() {
-        let gateway = GatewayHealth { latency_ms: Some(41.5), ..GatewayHealth::default() };
+    fn every_family_has_its_type_before_its_values() {
+        let text = |drops: &[(&'static str, u64)], answered| AccountHealth {
+            text: TextHealth {
+                drops: drops.iter().copied().collect(),
+                answered,
+                ..TextHealth::default()
+            },
+            ..AccountHealth::default()
+        };
+        let health = Health {
+            gateway: GatewayHealth { latency_ms: Some(41.5), ..GatewayHealth::default() },
+            accounts: vec![text(&[("no-mention", 3)], 2), text(&[("no-mention", 1)], 5)],
+        };
         let totals = Totals { joins: 7, ..Totals::default() };
-        let text = text(&totals, &gateway, Duration::from_millis(1_500));
-        let lines: Vec<&str> = text.lines().collect();
-        for family in lines.chunks(3) {
-            let [help, kind, value] = family else { panic!("three lines each: {family:?}") };
-            let name = value.split(' ').next().unwrap();
-            assert!(help.starts_with(&format!("# HELP {name} ")), "{help}");
-            assert!(kind.starts_with(&format!("# TYPE {name} ")), "{kind}");
-            assert_eq!(kind.ends_with(" counter"), name.ends_with("_total"), "{kind}");
+        let text = super::text(&totals, &health, Duration::from_millis(1_500));
+        let mut kinds = BTreeMap::new();
+        for line in text.lines() {
+            if let Some(kind) = line.strip_prefix("# TYPE ") {
+                let (name, kind) = kind.split_once(' ').unwrap();
+                assert!(text.contains(&format!("# HELP {name} ")), "{name}");
+                assert_eq!(kind == "counter", name.ends_with("_total"), "{name}");
+                assert!(kinds.insert(name, 0).is_none(), "{name} twice");
+            } else if !line.starts_with('#') {
+                let name = line.split([' ', '{']).next().unwrap();
+                *kinds.get_mut(name).unwrap_or_else(|| panic!("{name} has no type yet")) += 1;
+            }
         }
+        let reasons = kinds.remove("clawvoice_text_dropped_total");
+        assert_eq!(reasons, Some(DropReason::ALL.len()));
+        assert!(kinds.values().all(|values| *values == 1), "{kinds:?}");
         for value in [
             "clawvoice_up_seconds 1.5",
             "clawvoice_gateway_latency_seconds 0.0415",
             "clawvoice_gateway_connected 0",
             "clawvoice_joins_total 7",
+            "clawvoice_text_answered_total 7",
+            "clawvoice_text_failed_total 0",
+            "clawvoice_text_dropped_total{reason=\"no-mention\"} 4",
+            "clawvoice_text_dropped_total{reason=\"stale-ambient-backlog\"} 0",
         ] {
-            assert!(lines.contains(&value), "{value}\n{text}");
+            assert!(text.lines().any(|line| line == value), "{value}\n{text}");
         }
     }
 }

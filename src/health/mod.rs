@@ -3,12 +3,13 @@
 //! | path | for |
 //! |---|---|
 //! | `/` | people: who is in which call, who speaks, what was decided, graphs |
-//! | `/healthz` | supervisors: 200 while Discord answers heartbeats and no call is broken, else 503 and why |
+//! | `/healthz` | supervisors: 200 while Discord answers heartbeats and no call is broken, else 503 and why; what text of each account has answered and dropped |
 //! | `/metrics` | Prometheus |
 //! | `/api/state`, `/api/events` | programs: the page's data, once or as server-sent events |
 //!
 //! Nobody's words are told, and nothing can be changed here.
 
+mod accounts;
 mod metrics;
 mod server;
 mod verdict;
@@ -28,6 +29,7 @@ use clawvoice_voice::{
 };
 use tokio::sync::mpsc;
 
+pub(crate) use accounts::{AccountHealth, AccountMonitor, Health};
 pub(crate) use server::{Bound, Door};
 pub(crate) use verdict::{GatewayHealth, Verdict};
 
@@ -49,16 +51,16 @@ pub(crate) struct Watch {
 struct Inner {
     board: Mutex<Board>,
     clock: SessionClock,
-    gateway: Box<dyn Fn() -> GatewayHealth + Send + Sync>,
+    health: Box<dyn Fn() -> Health + Send + Sync>,
 }
 
 impl Watch {
-    /// `gateway` tells how the main gateway is, whenever it is asked.
+    /// `health` tells how the accounts are, whenever it is asked.
     pub(crate) fn new(
         clock: SessionClock,
-        gateway: impl Fn() -> GatewayHealth + Send + Sync + 'static,
+        health: impl Fn() -> Health + Send + Sync + 'static,
     ) -> Self {
-        let inner = Inner { board: Mutex::default(), clock, gateway: Box::new(gateway) };
+        let inner = Inner { board: Mutex::default(), clock, health: Box::new(health) };
         Self { inner: Arc::new(inner) }
     }
 
@@ -82,7 +84,7 @@ impl Watch {
 
     /// Whether any account is connected to Discord at this moment.
     pub(crate) fn serves(&self) -> bool {
-        self.gateway().serves
+        self.health().gateway.serves
     }
 
     /// Whether nothing is wrong.
@@ -98,12 +100,12 @@ impl Watch {
         self.board().totals()
     }
 
-    fn gateway(&self) -> GatewayHealth {
-        (self.inner.gateway)()
+    fn health(&self) -> Health {
+        (self.inner.health)()
     }
 
     fn verdict(&self) -> Verdict {
-        Verdict::of(&self.gateway(), &self.view(u64::MAX))
+        Verdict::of(self.health(), &self.view(u64::MAX))
     }
 
     fn uptime(&self) -> Duration {

@@ -26,7 +26,7 @@ use futures_util::{Stream, stream};
 use serde::Serialize;
 use tokio::{net::TcpListener, task::JoinHandle, time::MissedTickBehavior};
 
-use super::{GatewayHealth, Verdict, Watch, metrics};
+use super::{Verdict, Watch, metrics};
 
 /// The page, whole: no build step, nothing fetched from elsewhere.
 const PAGE: &str = include_str!("page.html");
@@ -102,7 +102,7 @@ struct Told {
 impl Shared {
     fn told(&self, after: u64) -> Told {
         let board = self.watch.view(after);
-        let verdict = Verdict::of(&self.watch.gateway(), &board);
+        let verdict = Verdict::of(self.watch.health(), &board);
         Told { version: env!("CARGO_PKG_VERSION"), verdict, board }
     }
 }
@@ -135,8 +135,8 @@ async fn health(State(shared): State<Arc<Shared>>) -> Response {
 }
 
 async fn scrape(State(shared): State<Arc<Shared>>) -> Response {
-    let gateway: GatewayHealth = shared.watch.gateway();
-    let text = metrics::text(&shared.watch.totals(), &gateway, shared.watch.uptime());
+    let watch = &shared.watch;
+    let text = metrics::text(&watch.totals(), &watch.health(), watch.uptime());
     ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], text).into_response()
 }
 
@@ -196,13 +196,19 @@ mod tests {
     use clawvoice_voice::shell::clock::SessionClock;
     use futures_util::StreamExt as _;
 
-    use super::*;
+    use super::{
+        super::{GatewayHealth, Health},
+        *,
+    };
 
     async fn served(connected: bool) -> (Watch, Bound) {
-        let watch = Watch::new(SessionClock::start(), move || GatewayHealth {
-            connected,
-            heartbeats_answered: connected,
-            ..GatewayHealth::default()
+        let watch = Watch::new(SessionClock::start(), move || Health {
+            gateway: GatewayHealth {
+                connected,
+                heartbeats_answered: connected,
+                ..GatewayHealth::default()
+            },
+            ..Health::default()
         });
         let door = Door::open((Ipv4Addr::LOCALHOST, 0).into()).await.unwrap();
         let bound = door.serve(watch.clone()).unwrap();

@@ -6,6 +6,8 @@ use clawvoice_text::shell::gateway::{GatewayStatus, ShardStatus};
 use clawvoice_voice::board::{BoardView, CallState};
 use serde::Serialize;
 
+use super::{AccountHealth, Health};
+
 /// Heartbeats that were not answered for so long are late: Discord asks for one every 41 s.
 const LATE: Duration = Duration::from_secs(100);
 
@@ -27,6 +29,8 @@ pub(crate) struct GatewayHealth {
     pub(crate) resumed: u64,
     /// The code of the last close, if it had one.
     pub(crate) last_close: Option<u16>,
+    /// Since the last event, ms.
+    pub(crate) last_event_ms: Option<u64>,
     /// Dispatches that wait to be handled.
     pub(crate) queued: u64,
     /// Dispatches that were dropped because too many waited.
@@ -42,6 +46,7 @@ impl GatewayHealth {
             let age = shard.heartbeat_ack_age.or(shard.ready_age);
             age.is_none_or(|age| age < LATE)
         };
+        let events = status.shards.iter().filter_map(|shard| shard.event_age);
         let latencies = status.shards.iter().filter_map(|shard| shard.heartbeat_latency);
         Self {
             connected: status.is_connected(),
@@ -51,6 +56,9 @@ impl GatewayHealth {
             reconnects: sum(|shard| shard.reconnects),
             resumed: sum(|shard| shard.resumed),
             last_close: status.shards.iter().find_map(|shard| shard.last_close_code),
+            last_event_ms: events
+                .min()
+                .map(|age| u64::try_from(age.as_millis()).unwrap_or(u64::MAX)),
             queued: status.queue_depth as u64,
             dropped: status.rejected_events,
         }
@@ -66,12 +74,15 @@ pub(crate) struct Verdict {
     pub(crate) problems: Vec<String>,
     /// Calls under way.
     pub(crate) calls: usize,
-    /// The main gateway.
+    /// The main gateways as if they were one.
     pub(crate) gateway: GatewayHealth,
+    /// Each account that runs.
+    pub(crate) accounts: Vec<AccountHealth>,
 }
 
 impl Verdict {
-    pub(crate) fn of(gateway: &GatewayHealth, board: &BoardView) -> Self {
+    pub(crate) fn of(health: Health, board: &BoardView) -> Self {
+        let Health { gateway, accounts } = health;
         let mut problems = Vec::new();
         if !gateway.connected {
             problems.push(match gateway.last_close {
@@ -90,7 +101,7 @@ impl Verdict {
             }
         }
         let calls = board.calls.iter().filter(|call| !call.state.is_over()).count();
-        Self { ok: problems.is_empty(), problems, calls, gateway: gateway.clone() }
+        Self { ok: problems.is_empty(), problems, calls, gateway, accounts }
     }
 }
 
@@ -119,7 +130,8 @@ mod tests {
         for record in records {
             board.record(record);
         }
-        Verdict::of(gateway, &board.view(SessionTime::from_millis(9), 0)).problems
+        let health = Health { gateway: gateway.clone(), ..Health::default() };
+        Verdict::of(health, &board.view(SessionTime::from_millis(9), 0)).problems
     }
 
     #[test]

@@ -47,7 +47,7 @@ async fn what_cannot_be_sent_is_refused_with_the_reason() {
         (&["--as-voice"][..], "Voice messages require a media file reference"),
         (&["--as-voice", "--path", MP3, "--message", "hi"], "Voice messages cannot include text"),
         (&["--as-voice", "--path", "https://example.org/a.mp3"], "require a local file"),
-        (&["--path", MP3], "only voice messages can be sent from here"),
+        (&["--path", MP3], "--path is the audio file of a voice message"),
         (&["--as-voice", "--path", "/no/such/file.mp3"], "/no/such/file.mp3: the file cannot"),
     ] {
         let ended = send(&scene, arguments).await;

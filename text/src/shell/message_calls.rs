@@ -5,7 +5,7 @@
 
 use bytes::Bytes;
 use clawvoice_session::{ChannelId, MessageId};
-use serde::Deserialize;
+use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::{Value, json, value::RawValue};
 use twilight_http::{
     request::{Form, Method, Request, RequestBuilder},
@@ -145,11 +145,11 @@ impl DiscordRest {
         page: Page,
         limit: u16,
     ) -> Result<Vec<Message>, RestFailure> {
-        let all = self.messages_as_told(channel, page, limit).await?;
-        Ok(all.iter().filter_map(|one| Message::read(one).ok()).collect())
+        let all: Vec<Box<RawValue>> = self.list(channel, page, limit).await?;
+        Ok(all.iter().filter_map(|one| Message::read(one.get()).ok()).collect())
     }
 
-    /// The same as Discord tells them, in JSON.
+    /// The same as Discord tells them, with everything that is in them.
     ///
     /// # Errors
     ///
@@ -159,7 +159,16 @@ impl DiscordRest {
         channel: ChannelId,
         page: Page,
         limit: u16,
-    ) -> Result<Vec<String>, RestFailure> {
+    ) -> Result<Vec<Value>, RestFailure> {
+        self.list(channel, page, limit).await
+    }
+
+    async fn list<T: DeserializeOwned>(
+        &self,
+        channel: ChannelId,
+        page: Page,
+        limit: u16,
+    ) -> Result<Vec<T>, RestFailure> {
         let limit = limit.clamp(1, MAX_LISTED);
         let place = match page {
             Page::Newest => String::new(),
@@ -170,8 +179,7 @@ impl DiscordRest {
         let what = "GET /channels/{id}/messages";
         let path = format!("channels/{channel}/messages?limit={limit}{place}");
         let answer = self.rest().built(what, RequestBuilder::raw(Method::Get, path)).await?;
-        let all: Vec<Box<RawValue>> = read(what, &answer)?;
-        Ok(all.into_iter().map(|one| one.get().to_owned()).collect())
+        read(what, &answer)
     }
 
     /// Shows for ten seconds, or until a message comes, that the bot is typing.

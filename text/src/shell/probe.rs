@@ -2,6 +2,8 @@
 //!
 //! Source: Discord, "Application Flags", "Permissions", "Get Gateway Bot".
 
+use std::sync::Arc;
+
 use clawvoice_session::{ChannelId, GuildId, UserId};
 use secrecy::SecretString;
 use serde::{Serialize, de::DeserializeOwned};
@@ -18,7 +20,7 @@ use twilight_util::permission_calculator::PermissionCalculator;
 
 use super::{
     base_url::api_base,
-    rest::{Rest, RestFailure},
+    rest::{DiscordRest, Rest, RestFailure},
 };
 
 /// Why Discord did not answer a question.
@@ -104,10 +106,19 @@ pub struct ChannelFacts {
     pub missing: Vec<&'static str>,
 }
 
+/// What the bot may do in a channel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Powers {
+    /// Discord's permission bits, of a thread those in its parent.
+    pub bits: u64,
+    /// Whether it is a thread.
+    pub in_thread: bool,
+}
+
 /// Asks Discord as the bot.
 #[derive(Debug)]
 pub struct Probe {
-    rest: Rest,
+    rest: Arc<Rest>,
 }
 
 impl Probe {
@@ -118,7 +129,13 @@ impl Probe {
             Some(url) => Some(api_base(url)?),
             None => None,
         };
-        Some(Self { rest: Rest::new(token, base.as_ref()) })
+        Some(Self { rest: Arc::new(Rest::new(token, base.as_ref())) })
+    }
+
+    /// As the bot that these calls are made by, through the same queue.
+    #[must_use]
+    pub fn of(discord: &DiscordRest) -> Self {
+        Self { rest: Arc::clone(discord.rest()) }
     }
 
     /// Who the bot is.
@@ -193,8 +210,7 @@ impl Probe {
         bot: UserId,
         channel: ChannelId,
     ) -> Result<ChannelFacts, ProbeFailure> {
-        let channel: Channel =
-            self.ask("GET /channels/{id}", self.rest.client().channel(id(channel.get())?)).await?;
+        let channel = self.look_at(channel).await?;
         let permissions = match channel.guild_id {
             Some(guild) => self.permissions(bot, GuildId::new(guild.get()), &channel).await?,
             None => Permissions::all(),
@@ -211,6 +227,34 @@ impl Probe {
             permissions: permissions.iter_names().map(|(name, _)| name).collect(),
             missing: missing.map(|(_, name)| *name).collect(),
         })
+    }
+
+    /// What the bot may do in a channel or thread.
+    ///
+    /// # Errors
+    ///
+    /// Why Discord did not say: without View Channel it refuses to.
+    pub async fn powers(&self, channel: ChannelId) -> Result<Powers, ProbeFailure> {
+        let bot: CurrentUser =
+            self.ask("GET /users/@me", self.rest.client().current_user()).await?;
+        let channel = self.look_at(channel).await?;
+        let in_thread = channel.kind.is_thread();
+        let judged = match channel.parent_id.filter(|_| in_thread) {
+            Some(parent) => self.look_at(ChannelId::new(parent.get())).await?,
+            None => channel,
+        };
+        let permissions = match judged.guild_id {
+            Some(guild) => {
+                let (bot, guild) = (UserId::new(bot.id.get()), GuildId::new(guild.get()));
+                self.permissions(bot, guild, &judged).await?
+            }
+            None => Permissions::all(),
+        };
+        Ok(Powers { bits: permissions.bits(), in_thread })
+    }
+
+    async fn look_at(&self, channel: ChannelId) -> Result<Channel, ProbeFailure> {
+        self.ask("GET /channels/{id}", self.rest.client().channel(id(channel.get())?)).await
     }
 
     async fn permissions(

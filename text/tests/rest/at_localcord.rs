@@ -16,6 +16,7 @@ use localcord::{
     world::{
         Message,
         default::{ADA, BEN, BOT_USER, GENERAL, GUILD, LOUNGE, RANDOM},
+        expression::Emoji,
     },
 };
 use serde_json::json;

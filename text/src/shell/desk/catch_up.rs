@@ -106,21 +106,23 @@ async fn look(
         Some(guild) => guild,
         None => around.rest.channel(channel).await?.guild,
     };
-    Ok(told.iter().filter_map(|json| in_guild(json, guild)).collect())
+    Ok(told.into_iter().filter_map(|message| in_guild(message, guild)).collect())
 }
 
 /// A message as the gateway would have told it: REST does not tell the guild.
-fn in_guild(json: &str, guild: Option<GuildId>) -> Option<(Message, String)> {
-    let mut value: Value = serde_json::from_str(json).ok()?;
+fn in_guild(message: Value, guild: Option<GuildId>) -> Option<(Message, String)> {
+    let Value::Object(mut message) = message else { return None };
     if let Some(guild) = guild {
-        value["guild_id"] = guild.to_string().into();
+        message.insert("guild_id".to_owned(), guild.to_string().into());
     }
-    let body = value.to_string();
+    let body = Value::Object(message).to_string();
     Some((Message::read(&body).ok()?, body))
 }
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     #[test]
@@ -145,11 +147,11 @@ mod tests {
 
     #[test]
     fn a_missed_message_is_in_its_guild() {
-        let json = r#"{"id":"5","channel_id":"6","author":{"id":"7"},"content":"hi"}"#;
-        let (message, body) = in_guild(json, Some(GuildId::new(1))).unwrap();
+        let json = json!({ "id": "5", "channel_id": "6", "author": { "id": "7" } });
+        let (message, body) = in_guild(json.clone(), Some(GuildId::new(1))).unwrap();
         assert_eq!(message.guild, Some(GuildId::new(1)));
         assert_eq!(Message::read(&body).unwrap().guild, message.guild);
         assert_eq!(in_guild(json, None).unwrap().0.guild, None);
-        assert!(in_guild("[]", None).is_none());
+        assert!(in_guild(json!([]), None).is_none());
     }
 }

@@ -208,10 +208,10 @@ struct Desk {
     reaction_lookups: Arc<Semaphore>,
     /// Whether it was told that texts are empty.
     told_of_empty: bool,
-    /// Told how turns go on.
-    signs: mpsc::Sender<Sign>,
     /// When what was missed is looked for at the latest.
     catch_up_at: Option<SessionTime>,
+    /// Told how turns go on.
+    signs: mpsc::Sender<Sign>,
     commands: TextCommands,
     requests: commands::Requests,
     file: Option<Arc<dyn ConfigFile>>,

@@ -212,7 +212,7 @@ impl Desk {
             .map(|at| now() + Duration::from_millis(at.saturating_sub(unix)));
         let leftovers = self.around.leftovers().poll_timeout();
         let stuck = self.stuck_timeout();
-        let own = [self.debounce.poll_timeout(), bindings, leftovers, self.catch_up_at, stuck];
+        let own = [self.debounce.poll_timeout(), bindings, leftovers, stuck, self.catch_up_at];
         own.into_iter().flatten().chain(lanes).min()
     }
 

@@ -184,13 +184,7 @@ impl Desk {
 
     /// A turn is over.
     pub(super) async fn turn_over(&mut self, key: &SessionKey, run: RunNumber, end: TurnEnd) {
-        let session = self.sessions.get_mut(key);
-        let active = session.and_then(|session| {
-            // A run that was let go as stuck may have another one behind it by now.
-            let active = session.active.take_if(|active| active.number == run)?;
-            session.watch.handle_over();
-            Some(active)
-        });
+        let active = self.sessions.get_mut(key).and_then(|session| session.active.take());
         let outcome = match end {
             TurnEnd::Answered { channel, shown } => {
                 self.pending.clear(channel, shown);
@@ -207,6 +201,10 @@ impl Desk {
             TurnEnd::Cancelled | TurnEnd::Left => crate::lane::Outcome::Ended,
         };
         if let Some(session) = self.sessions.get_mut(key) {
+            if session.active.as_ref().is_some_and(|active| active.number == run) {
+                session.active = None;
+                session.watch.handle_over();
+            }
             session.lane.handle_over(now(), run, outcome);
         }
         if !self.around.is_closing() {

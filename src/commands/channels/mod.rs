@@ -1,15 +1,18 @@
-//! `clawvoice channels status|capabilities`: how Discord sees the bot.
+//! `clawvoice channels status|capabilities`: how each account is, and how Discord sees the bot.
 
-use std::{net::SocketAddr, path::Path};
+mod outbox;
+mod status;
+
+use std::path::Path;
 
 use clawvoice_config::{Config, ProcessEnv};
 use clawvoice_session::ChannelId;
 use clawvoice_text::shell::probe::{BotFacts, ChannelFacts, IntentState, Probe, ProbeFailure};
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::{config::located, once::block_on};
 use crate::{
-    cli::{CapabilitiesArgs, ChannelsCommand, StatusArgs},
+    cli::{CapabilitiesArgs, ChannelsCommand},
     printer::{self, Failure},
 };
 
@@ -17,62 +20,10 @@ use crate::{
 pub(crate) fn run(command: &ChannelsCommand) -> Result<(), Failure> {
     block_on(async {
         match command {
-            ChannelsCommand::Status(args) => status(args).await,
+            ChannelsCommand::Status(args) => status::run(args).await,
             ChannelsCommand::Capabilities(args) => capabilities(args).await,
         }
     })?
-}
-
-async fn status(args: &StatusArgs) -> Result<(), Failure> {
-    let is_well = tell_status(args).await?;
-    match args.check && !is_well {
-        true => Err(Failure::user("it does not run, or is not well")),
-        false => Ok(()),
-    }
-}
-
-/// Prints the status; gives whether it runs and is well.
-async fn tell_status(args: &StatusArgs) -> Result<bool, Failure> {
-    let config = load(args.config.as_deref())?;
-    let running = match args.health.or_else(|| crate::health::address(&config)) {
-        Some(address) => running(address).await,
-        None => None,
-    };
-    let is_well = running.as_ref().is_some_and(|verdict| verdict["ok"] == true);
-    let bot = match args.probe {
-        true => Some(probe(&config)?.bot().await.map_err(refused)?),
-        false => None,
-    };
-    if args.json {
-        let account = json!({
-            "id": "default", "enabled": config.discord.token.is_some(),
-            "running": running.is_some(), "health": running, "probe": bot,
-        });
-        printer::result(format_args!("{:#}", json!({ "accounts": [account] })));
-        return Ok(is_well);
-    }
-    printer::result(match &running {
-        Some(verdict) if verdict["ok"] == true => {
-            format!("discord default: running, connected, in {} calls", verdict["calls"])
-        }
-        Some(verdict) => format!("discord default: running, not well: {}", verdict["problems"]),
-        None => "discord default: not running here".to_owned(),
-    });
-    if let Some(gateway) = running.as_ref().map(|verdict| &verdict["gateway"]) {
-        printer::result(format_args!(
-            "  gateway: {} reconnects, {} resumed, last close {}, {} dispatches wait, {} dropped",
-            gateway["reconnects"],
-            gateway["resumed"],
-            gateway["last_close"],
-            gateway["queued"],
-            gateway["dropped"],
-        ));
-    }
-    if let Some(bot) = bot {
-        printer::result(format_args!("  bot: {} ({})", bot.name, bot.user));
-        printer::result(format_args!("  intents: {}", intents(&bot)));
-    }
-    Ok(is_well)
 }
 
 async fn capabilities(args: &CapabilitiesArgs) -> Result<(), Failure> {
@@ -125,13 +76,6 @@ fn intents(bot: &BotFacts) -> String {
         word(bot.guild_members),
         word(bot.presence)
     )
-}
-
-/// What a clawvoice that runs here says of itself.
-async fn running(address: SocketAddr) -> Option<Value> {
-    let client = reqwest::Client::builder().timeout(std::time::Duration::from_secs(2)).build();
-    let answer = client.ok()?.get(format!("http://{address}/healthz")).send().await.ok()?;
-    answer.json().await.ok()
 }
 
 fn load(path: Option<&Path>) -> Result<Config, Failure> {
