@@ -21,7 +21,9 @@ async fn each_bot_answers_where_it_is_posted() {
              main: {{ channels: ['{GENERAL}'] }}, ops: {{ channels: ['random'] }} }} }} }} }},"
     );
     let mut agent = chat.agent(&keys, &rest).await;
-    agent.logs(&format!("Discord gateway ready as user {}", second.user_id)).await;
+    for user in [BOT_USER, second.user_id] {
+        agent.logs(&format!("Discord gateway ready as user {user}")).await;
+    }
     chat.writes(ADA, GENERAL, "one").await;
     chat.by(BOT_USER, "You said: one").await;
     chat.writes(ADA, RANDOM, "two").await;
