@@ -44,6 +44,8 @@ pub(crate) enum Reply {
     Hang(&'static str),
     /// Text that ends when the test says so.
     Hold(&'static str),
+    /// Everything that it was told, word for word.
+    Parrot,
 }
 
 /// A model that gives its replies one after the other; the last one again and again.
@@ -91,6 +93,7 @@ impl Served {
 }
 
 async fn complete(State(model): State<Model>, Json(request): Json<Value>) -> Response {
+    let told: Vec<String> = messages(&request).into_iter().map(|(_, text)| text).collect();
     let number = {
         let mut requests = model.requests.lock().unwrap();
         requests.push(request);
@@ -124,6 +127,11 @@ async fn complete(State(model): State<Model>, Json(request): Json<Value>) -> Res
                 let at = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
                 let _ = model.hung_up.send(at.as_micros() as u64).await;
                 return;
+            }
+            Reply::Parrot => {
+                let content = told.join("\n");
+                let _ = chunks.send(chunk(json!({ "content": content }), Value::Null)).await;
+                let _ = chunks.send(chunk(json!({}), json!("stop"))).await;
             }
             Reply::Hold(text) => {
                 let _ = chunks.send(chunk(json!({ "content": text }), Value::Null)).await;

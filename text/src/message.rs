@@ -29,10 +29,10 @@ pub struct Message {
     #[serde(rename = "type", default)]
     pub kind: u64,
     /// Users it mentions.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "readable")]
     pub mentions: Vec<Author>,
     /// Roles it mentions.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "readable")]
     pub mention_roles: Vec<RoleId>,
     /// Whether it mentions `@everyone` or `@here`.
     #[serde(default)]
@@ -47,7 +47,7 @@ pub struct Message {
     #[serde(default, deserialize_with = "readable")]
     pub embeds: Vec<Embed>,
     /// Components, as they came: their texts stand in for an empty content.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "readable")]
     pub components: Vec<serde_json::Value>,
     /// What it answers or forwards.
     #[serde(rename = "message_reference", default)]
@@ -235,7 +235,7 @@ impl Message {
     }
 }
 
-/// The readable ones of a list.
+/// The readable ones of a list; none of what is no list.
 fn readable<'de, D: Deserializer<'de>, T: serde::de::DeserializeOwned>(
     deserializer: D,
 ) -> Result<Vec<T>, D::Error> {
@@ -245,7 +245,10 @@ fn readable<'de, D: Deserializer<'de>, T: serde::de::DeserializeOwned>(
         Good(T),
         Bad(serde::de::IgnoredAny),
     }
-    let items = Option::<Vec<Either<T>>>::deserialize(deserializer)?.unwrap_or_default();
+    let items = match Either::<Vec<Either<T>>>::deserialize(deserializer)? {
+        Either::Good(items) => items,
+        Either::Bad(_) => Vec::new(),
+    };
     let good = items.into_iter().filter_map(|item| match item {
         Either::Good(item) => Some(item),
         Either::Bad(_) => None,
@@ -279,7 +282,7 @@ mod tests {
     fn what_cannot_be_read_costs_itself_alone() {
         let json = r#"{"id":"5","channel_id":"6","author":{"id":"7","username":"ada"},
             "content":"hi","attachments":[{"filename":"a.ogg","duration_secs":1.5},{"size":"x"}],
-            "embeds":null,"sticker_items":[7,{"name":"wave"}],"unknown":{"a":[]}}"#;
+            "embeds":null,"components":"none","mentions":{},"sticker_items":[7,{"name":"wave"}],"unknown":{"a":[]}}"#;
         let message = Message::read(json).unwrap();
         assert_eq!(message.attachments.len(), 1);
         assert_eq!(message.attachments[0].duration_secs, Some(2));

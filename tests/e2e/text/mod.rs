@@ -3,10 +3,12 @@
 mod admission;
 mod agents;
 mod chat;
+mod choice;
 mod cli;
 mod delivery;
 mod events;
 mod focus;
+mod hostile;
 mod media;
 mod sessions;
 mod shared;

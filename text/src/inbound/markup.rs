@@ -67,7 +67,10 @@ fn token(text: &str) -> Option<(Token, usize)> {
     let (id, _) = rest.split_once('>')?;
     let length = "<@".len() + id.len() + ">".len();
     let number = |digits: &str| {
-        let plain = digits.len() <= 20 && digits.bytes().all(|byte| byte.is_ascii_digit());
+        // No id is written with a leading zero.
+        let plain = digits.len() <= 20
+            && !digits.starts_with('0')
+            && digits.bytes().all(|byte| byte.is_ascii_digit());
         digits.parse().ok().filter(|_| plain)
     };
     let token = match id.strip_prefix('&') {
@@ -95,7 +98,7 @@ mod tests {
             (r"\<@5> \\<@6>", &[Token::User(6)]),
             (r"\`<@5>`", &[Token::User(5)]),
             ("`<@5> is not closed", &[Token::User(5)]),
-            ("<@> <@x> <@5 <@-5> <#5> <@999999999999999999999>", &[]),
+            ("<@> <@x> <@5 <@-5> <@05> <#5> <@999999999999999999999>", &[]),
             ("<<@5>>", &[Token::User(5)]),
             ("日本<@5>\\", &[Token::User(5)]),
         ] {

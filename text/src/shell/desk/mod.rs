@@ -12,6 +12,7 @@
 mod admission;
 mod answer;
 mod around;
+mod asking;
 mod catch_up;
 mod choice;
 mod commands;
@@ -25,6 +26,7 @@ mod post;
 mod question;
 mod reactions;
 mod run;
+mod running;
 mod sent;
 mod signs;
 mod starters;
