@@ -15,10 +15,11 @@ use clawvoice_session::{
     shell::store::{Mailbox, Pairings, StoreError},
 };
 use clawvoice_text::shell::{
-    desk::{self, ConfigFile, SharedRouter, SlashDoor, TextDoors, TextMonitor, TextSettings},
+    desk::{self, ConfigFile, Transcribe, SharedRouter, SlashDoor, TextDoors, TextMonitor, TextSettings},
     feed::{TextFeed, text_feed},
     rest::DiscordRest,
 };
+use clawvoice_voice::shell::speech::SpeechClients;
 use tokio::{
     sync::{Mutex, oneshot, watch},
     task::JoinHandle,
@@ -80,6 +81,7 @@ pub(crate) fn start(
     rest: DiscordRest,
     agent: Arc<dyn Agent>,
     store: &TextStore,
+    speech: Option<Arc<SpeechClients>>,
     monitor: TextMonitor,
 ) -> (Text, TextEnds) {
     let state = config.borrow().session_store.parent().map(Path::to_owned).unwrap_or_default();
@@ -97,7 +99,7 @@ pub(crate) fn start(
         agent,
         mailbox: store.mailbox.clone(),
         pairings: Arc::clone(&store.pairings),
-        transcriber: None,
+        transcriber: speech.map(|speech| Arc::new(VoiceNotes(speech)) as _),
         file: store.file.clone(),
         requests,
         router: store.router.clone(),
@@ -119,6 +121,18 @@ impl Text {
         if let Err(error) = self.task.await {
             tracing::error!("text has panicked: {error}");
         }
+    }
+}
+
+/// Voice notes, understood by the transcriber of voice.
+struct VoiceNotes(Arc<SpeechClients>);
+
+#[async_trait]
+impl Transcribe for VoiceNotes {
+    async fn transcribe(&self, file: &Path) -> Option<String> {
+        let name = file.file_name()?.to_string_lossy().into_owned();
+        let recording = tokio::fs::read(file).await.ok()?;
+        self.0.words_of(&name, recording.into()).await
     }
 }
 

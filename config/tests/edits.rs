@@ -188,6 +188,7 @@ fn env() -> BTreeMap<String, String> {
     BTreeMap::new()
 }
 
+/// Scenario 60 of the text scenarios: an unknown key is named with its path, and nothing written.
 #[test]
 fn a_dry_run_says_what_would_be_wrong() {
     let report = |edit: &Edit| {

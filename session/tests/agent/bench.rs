@@ -116,7 +116,7 @@ impl Asker {
         let mut told = String::new();
         loop {
             match self.next(run).await {
-                AgentEvent::Started => {}
+                AgentEvent::Started | AgentEvent::Tool { .. } => {}
                 AgentEvent::Text(text) => told.push_str(&text),
                 AgentEvent::Answered { text, usage } => {
                     assert_eq!(told, text, "the pieces are not the answer");

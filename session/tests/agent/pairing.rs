@@ -12,6 +12,7 @@ fn at(seconds: i64) -> Timestamp {
     Timestamp::from_second(seconds).unwrap()
 }
 
+/// Scenarios 12 and 14 of the text scenarios: one code, and none that is older than an hour.
 #[tokio::test]
 async fn a_stranger_is_let_in_by_their_code_once_and_within_the_hour() {
     let folder = tempfile::tempdir().unwrap();

@@ -88,6 +88,7 @@ async fn what_discord_replays_is_not_lost_and_nobody_is_replied_to_twice() {
 }
 
 /// A socket that is half open is noticed by its heartbeats, and nothing is lost by it.
+/// Scenario 59 of the text scenarios: a half-open socket is noticed, and no event is lost.
 #[tokio::test(flavor = "multi_thread")]
 async fn without_acknowledgements_the_session_is_resumed_within_two_heartbeats() {
     let folder = tempfile::tempdir().unwrap();
@@ -175,6 +176,7 @@ async fn lost_sessions_are_told_and_what_is_there_now_is_known_again() {
 }
 
 /// Heartbeats go on, and are acknowledged, while nobody handles events.
+/// Scenario 58 of the text scenarios: whatever the agent does, heartbeats go on.
 #[tokio::test]
 async fn heartbeats_go_on_while_nobody_handles_events() {
     let folder = tempfile::tempdir().unwrap();

@@ -72,7 +72,7 @@ fn worth_a_look(
     let untold = untold.map(|(channel, last)| (*channel, *last, None));
     let mut looks: Vec<_> = told.chain(untold).collect();
     // The ones with the oldest news first.
-    looks.sort_unstable_by_key(|(_, last, _)| *last);
+    looks.sort_unstable_by_key(|(channel, last, _)| (*last, *channel));
     looks.truncate(PLACES as usize);
     looks
 }

@@ -40,13 +40,14 @@ pub struct TranscriberSettings {
 pub(super) async fn transcribe(
     http: &reqwest::Client,
     settings: &TranscriberSettings,
-    wav: Bytes,
+    name: &str,
+    audio: Bytes,
 ) -> Result<String, SpeechFailure> {
-    let length = wav.len() as u64;
-    let file = Part::stream_with_length(reqwest::Body::from(wav), length)
+    let length = audio.len() as u64;
+    let file = Part::stream_with_length(reqwest::Body::from(audio), length)
         // Servers go by the name's end.
-        .file_name("segment.wav")
-        .mime_str("audio/wav")
+        .file_name(name.to_owned())
+        .mime_str(if name.ends_with(".wav") { "audio/wav" } else { "application/octet-stream" })
         .map_err(unreached)?;
     let mut form = Form::new()
         .text("model", settings.model.clone())
