@@ -15,7 +15,9 @@ use clawvoice_session::{
     shell::store::{Mailbox, Pairings, StoreError},
 };
 use clawvoice_text::shell::{
-    desk::{self, ConfigFile, Transcribe, SharedRouter, SlashDoor, TextDoors, TextMonitor, TextSettings},
+    desk::{
+        self, ConfigFile, SharedRouter, SlashDoor, TextDoors, TextMonitor, TextSettings, Transcribe,
+    },
     feed::{TextFeed, text_feed},
     rest::DiscordRest,
 };

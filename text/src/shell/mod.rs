@@ -10,6 +10,7 @@ pub mod desk;
 mod dispatch;
 pub mod feed;
 pub mod gateway;
+mod gateway_failure;
 mod http;
 mod interaction_calls;
 mod keeper;

@@ -19,12 +19,14 @@ mod commands;
 mod context;
 mod courier;
 mod decide;
+mod door;
 mod hooks;
 mod intake;
 mod needs;
 mod post;
 mod question;
 mod reactions;
+mod requests;
 mod run;
 mod running;
 mod sent;
@@ -66,8 +68,8 @@ use self::{
 };
 pub use self::{
     choice::SharedRouter,
-    commands::{ConfigFile, SlashDoor, TextRequests, text_requests},
     needs::Transcribe,
+    requests::{ConfigFile, SlashDoor, TextRequests, text_requests},
     run::run,
 };
 use super::{feed::TextIntake, rest::DiscordRest};
@@ -215,7 +217,7 @@ struct Desk {
     /// Told how turns go on.
     signs: mpsc::Sender<Sign>,
     commands: TextCommands,
-    requests: commands::Requests,
+    requests: requests::Requests,
     file: Option<Arc<dyn ConfigFile>>,
     /// When the process came up.
     began: Instant,

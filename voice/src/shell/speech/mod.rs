@@ -76,8 +76,7 @@ impl SpeechClients {
     /// The words of a recording in any form that the transcriber takes; by the end of its name it
     /// knows which. `None`: it cannot tell, and the log says why.
     pub async fn words_of(&self, name: &str, recording: Bytes) -> Option<String> {
-        let words =
-            transcriber::transcribe(&self.http, &self.transcriber, name, recording).await;
+        let words = transcriber::transcribe(&self.http, &self.transcriber, name, recording).await;
         words.inspect_err(|failure| tracing::warn!("a recording has no words: {failure}")).ok()
     }
 
