@@ -5,8 +5,17 @@
 //!                                       └ dropped: reason                └ courier (outbox) ─ Discord
 //! ```
 //!
+//! | step | file |
+//! |---|---|
+//! | written down, gathered | `intake.rs`, after a gap `catch_up.rs` |
+//! | decided, with what must be found out | `admission.rs`, `decide.rs`, `needs.rs`, `choice.rs` |
+//! | a command | `commands.rs`, `requests.rs`, `door.rs` |
+//! | a turn of its session | `turns.rs`, `threads.rs`, `starters.rs`, `context.rs`, `asking.rs` |
+//! | asked, shown, answered | `turn.rs`, `running.rs`, `answer.rs`, `signs.rs` |
+//! | sent | `courier.rs`, `post.rs`, `hooks.rs`, `sent.rs` |
+//!
 //! One task owns everything that is decided here; what takes time runs beside it and comes back as
-//! a [`JobEnd`]. Rules are elsewhere: [`crate::inbound`], [`crate::routing`], [`crate::lane`],
+//! a `JobEnd`. Rules are elsewhere: [`crate::inbound`], [`crate::routing`], [`crate::lane`],
 //! [`crate::envelope`], [`crate::delivery`].
 
 mod admission;
