@@ -1,17 +1,21 @@
-//! The text side: the main gateway, REST, and slash commands.
+//! The text side: the main gateway, REST, messages and their answers, and commands.
 //!
 //! ```text
 //! Discord → shell/gateway → incoming → voice events            → (channel) → voice
 //!                                    → command/vc → VoiceControl → (door)   → voice
-//!                                                 → shell/rest  → Discord
+//!                                    → text events → (feed)      → shell/desk
 //! voice → (channel) voice state requests → shell/gateway → op 4 → Discord
+//!
+//! shell/desk ─ inbound ─ routing ─ lane ─ history, envelope ─ (door) ─ the agent
+//!     │                                                            │
+//!     └ control (commands)         Discord ← requests ← outbox ← delivery, feedback
+//!
 //! audio file → delivery/voice_message → shell/voice_message → shell/rest → Discord
 //! Discord's files → shell/media → a folder of the state
 //! ```
 //!
 //! Everything outside [`shell`] is free of sockets, tasks and clocks. twilight's types stay inside
-//! [`shell`] and, for counting permissions, [`inbound::audience`]; what leaves the crate is
-//! `clawvoice_session`'s.
+//! [`shell`]; what leaves the crate is `clawvoice_session`'s.
 //!
 //! Does not: know the voice crate, read configuration files, or hear and speak
 //! in voice channels.

@@ -10,6 +10,7 @@ use super::{
 };
 use crate::{
     brain::{Reply, Served},
+    scene::is_id,
     soon,
 };
 
@@ -40,7 +41,7 @@ async fn a_bound_thread_belongs_to_its_session() {
     let config = chat.config(&keys(), &two_agents(&molty, &ops, ""));
     let mut agent = chat.start(&config).await;
     let thread = chat.focuses().await;
-    let opened = chat.event("THREAD_CREATE", |it| it["id"] == thread.to_string()).await;
+    let opened = chat.event("THREAD_CREATE", |it| is_id(&it["id"], thread)).await;
     assert_eq!(opened["name"], "🤖 ops");
     let intro = chat.bot("⚙️ ops session active").await;
     assert_eq!(intro["channel_id"], thread.to_string());
@@ -68,7 +69,7 @@ async fn a_bound_thread_belongs_to_its_session() {
     chat.writes(ADA, thread, "/unfocus").await;
     const FAREWELL: &str = "⚙️ Session ended. Messages here will no longer be routed.";
     let is_farewell =
-        |it: &Value| it["content"] == FAREWELL && it["channel_id"] == thread.to_string();
+        |it: &Value| it["content"] == FAREWELL && is_id(&it["channel_id"], thread);
     let farewell = chat.event("MESSAGE_CREATE", is_farewell).await;
     assert_eq!(farewell["author"]["id"], BOT_USER.to_string());
     // The webhook came, and went with the last thread that it spoke in.

@@ -60,7 +60,8 @@ impl Handover {
 
     /// A shard, and the number of the last of its events that counts.
     pub(crate) fn poll_output(&mut self) -> Option<(usize, u64)> {
-        let open = self.open.pop_front_if(|open| open.at <= self.taken)?;
+        self.open.front().filter(|open| open.at <= self.taken)?;
+        let open = self.open.pop_front()?;
         Some((open.shard, open.sequence))
     }
 }

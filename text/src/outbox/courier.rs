@@ -201,7 +201,7 @@ mod tests {
             courier.handle_attempt(now, "1", &later());
             assert_eq!(courier.poll_timeout(), Some(now + Duration::from_secs(seconds)));
             assert_eq!(courier.poll_output(now), None);
-            now = now + Duration::from_secs(seconds);
+            now += Duration::from_secs(seconds);
         }
         assert_eq!(courier.poll_output(now), send);
         courier.handle_attempt(now, "1", &Attempt::Sent);

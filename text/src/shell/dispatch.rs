@@ -1,4 +1,7 @@
-//! Handles what comes from the websockets' thread: voice follows, commands are carried out.
+//! Handles what comes from the websockets' thread, in order: voice and text are told, commands begin.
+
+mod commands;
+mod sessions;
 
 use std::{
     collections::{BTreeSet, VecDeque},
@@ -30,7 +33,6 @@ use super::{
     shard::CLOSE_WAIT,
 };
 use crate::{
-    command::{self, Doors, answer},
     connection::{
         handover::Handover, link::Resumable, listeners::Listeners, presence::PresenceLine,
         recall::Recall, saved::Saved, settings::EventQueueSettings, status::GatewayMonitor,
@@ -52,9 +54,6 @@ const LEAVE_WAIT: Duration = Duration::from_millis(500);
 
 /// How long a restart waits for running handlers.
 const FINISH_WAIT: Duration = Duration::from_secs(3);
-
-/// The kind of handler there is, and its event.
-const COMMAND: (&str, &str) = ("slash-command", "INTERACTION_CREATE");
 
 /// What handlers work with.
 #[derive(Clone)]
@@ -298,12 +297,6 @@ impl Dispatcher {
         self.established.iter().any(|established| *established)
     }
 
-    fn shard_of(&self, guild: GuildId) -> usize {
-        // Source: Discord, "Gateway", Sharding.
-        let count = self.around.routes.count().max(1) as u64;
-        usize::try_from((guild.get() >> 22) % count).unwrap_or(0)
-    }
-
     /// Sends a request at once if its shard has a session, else keeps it; a newer one of the same
     /// guild replaces an older one.
     fn request(&mut self, request: VoiceStateRequest) {
@@ -336,131 +329,12 @@ impl Dispatcher {
         self.around.rest.gateway_is_down(!self.is_established());
     }
 
-    fn ready(&mut self, shard: usize, session: Resumable, text: &str) {
-        let user = match incoming::read(text) {
-            Ok(Incoming::Ready(ready)) => ready.user,
-            Ok(_) => return,
-            Err(error) => {
-                tracing::warn!("READY cannot be used: {error}");
-                return;
-            }
-        };
-        if self.sessions.get(shard).is_some_and(Option::is_some) {
-            self.session_lost(shard);
-        }
-        self.place(shard);
-        self.sessions[shard] = Some(session);
-        self.user = Some(user);
-        self.tell(TextEvent::Connected { user, new: true });
-        tracing::info!("Discord gateway ready as user {user}");
-        self.established(shard, user);
-    }
-
-    fn resumed(&mut self, shard: usize, sequence: u64) {
-        self.inherit();
-        tracing::info!("Discord gateway session resumed");
-        self.place(shard);
-        self.handover.handle_event(shard, sequence);
-        self.count();
-        if let Some(user) = self.user {
-            self.tell(TextEvent::Connected { user, new: false });
-            self.established(shard, user);
-        }
-    }
-
-    /// Moves the sessions to the last event of each that counts.
-    fn count(&mut self) {
-        while let Some((shard, sequence)) = self.handover.poll_output() {
-            if let Some(Some(session)) = self.sessions.get_mut(shard) {
-                session.sequence = sequence;
-                self.keeper.note();
-            }
-        }
-    }
-
     /// Tells text, if there is a text side.
     fn tell(&mut self, event: TextEvent) {
         if self.text.is_some() {
             self.recall.follow_text(&event);
             self.handover.handle_given();
             self.texts.push_back(event);
-        }
-    }
-
-    /// READY or RESUMED: commands can be sent.
-    fn established(&mut self, shard: usize, user: UserId) {
-        self.established[shard] = true;
-        self.presence.handle_ready(now());
-        // Where the last process sat, nobody listens any more; what is asked for comes after it.
-        let held = std::mem::take(&mut self.held);
-        let left = self.left_behind(user);
-        if !left.is_empty() {
-            self.ready_due = Some(now() + LEAVE_WAIT);
-            self.seats.extend(left.iter().copied());
-        } else if self.ready_due.is_none() {
-            self.outbox.push_back(VoiceGatewayEvent::Ready { user });
-        }
-        for guild in left {
-            self.request(leave(guild));
-        }
-        for request in std::mem::take(&mut self.held).into_iter().chain(held) {
-            self.request(request);
-        }
-    }
-
-    /// Voice is told that the bot is connected once nothing of the last process is in its way.
-    fn seats_are_free(&mut self) {
-        if let Some(user) = self.user.filter(|_| self.seats.is_empty())
-            && self.ready_due.take().is_some()
-        {
-            self.outbox.push_back(VoiceGatewayEvent::Ready { user });
-        }
-    }
-
-    /// Guilds in whose voice channels the last process left the bot.
-    fn left_behind(&mut self, user: UserId) -> Vec<GuildId> {
-        let Some(saved) = self.inherited.take() else { return Vec::new() };
-        saved.recall.in_voice(user)
-    }
-
-    /// A session of the last process goes on: what it told at its beginning is told by us, before
-    /// anything that comes after it.
-    fn inherit(&mut self) {
-        if self.user.is_some() {
-            return;
-        }
-        if let Some(saved) = &self.inherited {
-            self.user = Some(saved.user);
-            self.outbox.extend(saved.recall.events(saved.user));
-            let known = TextEvent::Connected { user: saved.user, new: false };
-            let places = saved.recall.text_events();
-            [known].into_iter().chain(places).for_each(|event| self.tell(event));
-        }
-    }
-
-    fn place(&mut self, shard: usize) {
-        if self.sessions.len() <= shard {
-            self.sessions.resize(shard + 1, None);
-        }
-        if self.established.len() <= shard {
-            self.established.resize(shard + 1, false);
-        }
-    }
-
-    fn session_lost(&mut self, shard: usize) {
-        let known = self.sessions.get_mut(shard).and_then(Option::take).is_some();
-        self.handover.handle_lost(shard);
-        // Nothing is sent to a session that is over: it would come up in the next one.
-        if let Some(established) = self.established.get_mut(shard) {
-            *established = false;
-        }
-        self.inherited = None;
-        self.seats.clear();
-        self.ready_due = None;
-        self.recall.clear();
-        self.in_voice.clear();
-        if known && self.user.is_some() {
-            self.outbox.push_back(VoiceGatewayEvent::SessionLost);
         }
     }
 
@@ -503,30 +377,6 @@ impl Dispatcher {
         }
     }
 
-    fn start_waiting(&mut self) {
-        while !self.waiting.is_empty() {
-            let (name, event) = COMMAND;
-            let Some(number) = self.listeners.handle_begin(now(), name, event) else { break };
-            let Some(interaction) = self.waiting.pop_front() else { break };
-            let around = self.around.clone();
-            let directory = Arc::clone(&self.directory);
-            self.handlers.spawn(async move {
-                carry_out(interaction, &around, &directory).await;
-                number
-            });
-        }
-        self.around.monitor.listeners(self.handlers.len());
-    }
-
-    fn ended(&mut self, number: Option<u64>) {
-        self.around.monitor.refused(self.around.rest.refusals());
-        // A handler that panicked is in the log already; its slot stays taken, as it may be at work.
-        if let Some(line) = number.and_then(|number| self.listeners.handle_end(now(), number)) {
-            tracing::warn!("{line}");
-        }
-        self.start_waiting();
-    }
-
     fn show_presence(&mut self) {
         let Some(presence) = self.presence.poll_output(now()) else { return };
         let command = json!({"op": 3, "d": presence.data()}).to_string();
@@ -561,27 +411,6 @@ async fn next_count(taken: Option<&mut watch::Receiver<u64>>) -> u64 {
     match taken.changed().await {
         Ok(()) => *taken.borrow_and_update(),
         Err(_) => std::future::pending().await,
-    }
-}
-
-async fn carry_out(interaction: Interaction, around: &Surroundings, directory: &Directory) {
-    let Interaction { id, application, token, invocation } = interaction;
-    if let Err(failure) = around.rest.defer(application, id, &token).await {
-        tracing::warn!("/{} is not carried out: {failure}", invocation.name);
-        return;
-    }
-    let policy = Arc::clone(&around.policy.borrow());
-    let doors = Doors { voice: around.voice.as_deref(), policy: &policy, directory };
-    let reply = match &around.slash {
-        Some(slash) if !command::is_voice(&invocation) => slash.answer(invocation.clone()).await,
-        _ => None,
-    };
-    let reply = match reply {
-        Some(reply) => reply,
-        None => answer(&invocation, doors).await,
-    };
-    if let Err(failure) = around.rest.answer(application, &token, &reply).await {
-        tracing::warn!("the reply to /{} is lost: {failure}", invocation.name);
     }
 }
 

@@ -1,4 +1,13 @@
-//! Sockets and tasks: the main gateway's websocket and REST. No rules about commands or voice.
+//! Sockets and tasks. No rules: these are in the folders around it.
+//!
+//! ```text
+//! thread, shard, tunnel       the websockets, on a thread of their own
+//! gateway, dispatch           what comes from them, in order; slash commands; what is resumed
+//! feed → desk                 messages, from their coming in to the answer that is there
+//! rest, queue, http, *_calls  REST of an account, through one queue
+//! media, pluralkit,           what is found out beside it
+//! audience_facts, probe, …
+//! ```
 
 mod arrival;
 pub mod audience_facts;
@@ -10,6 +19,7 @@ pub mod desk;
 mod dispatch;
 pub mod feed;
 pub mod gateway;
+mod gateway_failure;
 mod http;
 mod interaction_calls;
 mod keeper;

@@ -14,9 +14,8 @@ use localcord::{
     Server, ServerSettings,
     fault::{FaultSettings, RestFault},
     world::{
-        Message,
+        Emoji, Message,
         default::{ADA, BEN, BOT_USER, GENERAL, GUILD, LOUNGE, RANDOM},
-        expression::Emoji,
     },
 };
 use serde_json::json;
@@ -64,8 +63,8 @@ async fn a_message_from_its_creation_to_its_end() {
     assert_eq!(listed(Page::Around(ids[1]), 500).await, ["three", "zwei", "one"]);
 
     server.world().write(|state| {
-        let claw = Emoji { id: 123, name: "claw".to_owned(), animated: false };
-        state.guilds.get_mut(&GUILD).unwrap().emojis.insert(claw.id, claw);
+        let emoji = Emoji { id: 123, name: "claw".to_owned(), ..Emoji::default() };
+        state.guilds.get_mut(&GUILD).unwrap().emojis.insert(123, emoji);
     });
     discord.react(HERE, ids[0], "👀").await.unwrap();
     discord.react(HERE, ids[0], "<:claw:123>").await.unwrap();

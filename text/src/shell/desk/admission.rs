@@ -22,17 +22,17 @@ const MOST_WAITING: usize = 1_000;
 /// What was found out.
 #[derive(Debug)]
 pub(super) enum Answer {
-    /// To [`Need::Channel`].
+    /// To [`crate::inbound::Need::Channel`].
     Channel(ChannelId, Option<Channel>),
-    /// To [`Need::Hydrate`].
+    /// To [`crate::inbound::Need::Hydrate`].
     Hydrated(Option<Box<Message>>),
-    /// To [`Need::PluralKit`].
+    /// To [`crate::inbound::Need::PluralKit`].
     Plural(Option<PluralMember>),
-    /// To [`Need::Paired`].
+    /// To [`crate::inbound::Need::Paired`].
     Paired(bool),
-    /// To [`Need::Audience`].
+    /// To [`crate::inbound::Need::Audience`].
     Audience(Audience, bool),
-    /// To [`Need::Transcript`].
+    /// To [`crate::inbound::Need::Transcript`].
     Transcript(Option<String>),
 }
 

@@ -5,8 +5,17 @@
 //!                                       └ dropped: reason                └ courier (outbox) ─ Discord
 //! ```
 //!
+//! | step | file |
+//! |---|---|
+//! | written down, gathered | `intake.rs`, after a gap `catch_up.rs` |
+//! | decided, with what must be found out | `admission.rs`, `decide.rs`, `needs.rs`, `choice.rs` |
+//! | a command | `commands.rs`, `requests.rs`, `door.rs` |
+//! | a turn of its session | `turns.rs`, `threads.rs`, `starters.rs`, `context.rs`, `asking.rs` |
+//! | asked, shown, answered | `turn.rs`, `running.rs`, `answer.rs`, `signs.rs` |
+//! | sent | `courier.rs`, `post.rs`, `hooks.rs`, `sent.rs` |
+//!
 //! One task owns everything that is decided here; what takes time runs beside it and comes back as
-//! a [`JobEnd`]. Rules are elsewhere: [`crate::inbound`], [`crate::routing`], [`crate::lane`],
+//! a `JobEnd`. Rules are elsewhere: [`crate::inbound`], [`crate::routing`], [`crate::lane`],
 //! [`crate::envelope`], [`crate::delivery`].
 
 mod admission;
@@ -19,12 +28,14 @@ mod commands;
 mod context;
 mod courier;
 mod decide;
+mod door;
 mod hooks;
 mod intake;
 mod needs;
 mod post;
 mod question;
 mod reactions;
+mod requests;
 mod run;
 mod running;
 mod sent;
@@ -66,8 +77,8 @@ use self::{
 };
 pub use self::{
     choice::SharedRouter,
-    commands::{ConfigFile, SlashDoor, TextRequests, text_requests},
     needs::Transcribe,
+    requests::{ConfigFile, SlashDoor, TextRequests, text_requests},
     run::run,
 };
 use super::{feed::TextIntake, rest::DiscordRest};
@@ -215,7 +226,7 @@ struct Desk {
     /// Told how turns go on.
     signs: mpsc::Sender<Sign>,
     commands: TextCommands,
-    requests: commands::Requests,
+    requests: requests::Requests,
     file: Option<Arc<dyn ConfigFile>>,
     /// When the process came up.
     began: Instant,

@@ -20,12 +20,12 @@ use super::{
     },
     Desk, JobEnd, TextDoors, TextRequests, TextSettings,
     around::{Around, Rules},
-    commands::Request,
     courier,
     hooks::Hooks,
     needs::Finder,
     post::Post,
     reactions,
+    requests::Request,
     sent::SharedSent,
     signs::Sign,
 };
