@@ -6,11 +6,10 @@ use serde_json::{Value, json};
 
 use super::{
     agents::two_agents,
-    chat::{Chat, QUIET},
+    chat::{Chat, QUIET, id},
 };
 use crate::{
     brain::{Reply, Served},
-    scene::is_id,
     soon,
 };
 
@@ -41,19 +40,24 @@ async fn a_bound_thread_belongs_to_its_session() {
     let config = chat.config(&keys(), &two_agents(&molty, &ops, ""));
     let mut agent = chat.start(&config).await;
     let thread = chat.focuses().await;
-    let opened = chat.event("THREAD_CREATE", |it| is_id(&it["id"], thread)).await;
+    let place = Value::from(thread.to_string());
+    let opened = chat.event("THREAD_CREATE", |it| it["id"] == place).await;
     assert_eq!(opened["name"], "🤖 ops");
     let intro = chat.bot("⚙️ ops session active").await;
-    assert_eq!(intro["channel_id"], thread.to_string());
+    assert_eq!(intro["channel_id"], place);
     let is_said = |words: &'static str| {
         move |it: &Value| it["content"] == words && it["author"]["bot"] == true
     };
     chat.writes(BEN, thread, "how is it going?").await;
     let answer = chat.event("MESSAGE_CREATE", is_said("All quiet.")).await;
     assert_eq!(answer["author"]["username"], "🤖 ops");
-    assert_eq!(answer["channel_id"], thread.to_string());
+    assert_eq!(answer["channel_id"], place);
     assert!(answer["webhook_id"].is_string(), "{answer}");
     agent.logs("outbound-echo").await;
+    // What the webhook says is the bot's own to whoever reacts to it.
+    let path = format!("/channels/{thread}/messages/{}/reactions/👍/@me", id(&answer));
+    chat.acts(BEN, Method::PUT, &path, &json!(null)).await;
+    agent.logs("to be told: Discord reaction added: 👍 by ben").await;
     agent.stop().await;
 
     let mut agent = chat.start(&config).await;
@@ -68,8 +72,7 @@ async fn a_bound_thread_belongs_to_its_session() {
     chat.bot("No longer bound").await;
     chat.writes(ADA, thread, "/unfocus").await;
     const FAREWELL: &str = "⚙️ Session ended. Messages here will no longer be routed.";
-    let is_farewell =
-        |it: &Value| it["content"] == FAREWELL && is_id(&it["channel_id"], thread);
+    let is_farewell = |it: &Value| it["content"] == FAREWELL && it["channel_id"] == place;
     let farewell = chat.event("MESSAGE_CREATE", is_farewell).await;
     assert_eq!(farewell["author"]["id"], BOT_USER.to_string());
     // The webhook came, and went with the last thread that it spoke in.

@@ -182,7 +182,7 @@ impl Desk {
                 let _ = reply.send(self.bind(*bind));
             }
             Request::Hook(place, webhook, reply) => {
-                self.bindings.set_webhook(unix_ms(), place, webhook);
+                self.hooked(place, webhook);
                 let _ = reply.send(());
             }
             Request::Unbind(place, reply) => {

@@ -11,7 +11,7 @@ use super::{
     super::{clock::unix_ms, rest::DiscordRest, webhook_calls::Webhook},
     Desk, JobEnd,
 };
-use crate::routing::binding::{self, Bind, BindRefusal, Bindings};
+use crate::routing::binding::{self, Bind, BindRefusal, Bindings, BoundPlace};
 
 /// What webhooks are called that nobody sees by their own name.
 const NAME: &str = "clawvoice";
@@ -61,6 +61,13 @@ impl Desk {
         };
         self.bindings.set_webhook(unix_ms(), place, known);
         Ok(None)
+    }
+
+    /// A webhook was made for a place; it may be bound no longer.
+    pub(super) fn hooked(&mut self, place: BoundPlace, webhook: binding::Webhook) {
+        if self.bindings.set_webhook(unix_ms(), place, webhook.clone()).is_none() {
+            self.delete_webhook(webhook);
+        }
     }
 
     /// A webhook speaks nowhere any more.

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use clawvoice_config::ReactionNotifications;
-use clawvoice_session::{UserId, access::Member};
+use clawvoice_session::{UserId, WebhookId, access::Member};
 
-use super::{Desk, JobEnd, needs::Finder};
+use super::{Desk, JobEnd, hooks::Hooks, needs::Finder};
 use crate::{
     envelope::{self, ReactionFacts, is_told},
     inbound,
@@ -49,9 +49,9 @@ impl Desk {
         let Ok(permit) = Arc::clone(&self.reaction_lookups).try_acquire_owned() else {
             return tracing::debug!("a reaction is left out: too many come at a time");
         };
-        let finder = Arc::clone(&self.finder);
+        let (finder, hooks) = (Arc::clone(&self.finder), self.around.hooks.clone());
         self.jobs.spawn(async move {
-            let found = find_out(reaction, lacks, own, &finder).await;
+            let found = find_out(reaction, lacks, &finder, |it| is_own(own, &hooks, it)).await;
             drop(permit);
             found.map_or(JobEnd::Done, |reacted| JobEnd::Reacted(Box::new(reacted)))
         });
@@ -130,7 +130,9 @@ impl Desk {
         };
         let facts = ReactionFacts {
             is_by_bot: author(reaction).is_some_and(|user| user.bot),
-            is_to_own_message: reaction.message_author == Some(own),
+            is_to_own_message: reaction
+                .message_author
+                .is_some_and(|author| is_own(own, &self.around.hooks, author)),
             has_restrictions,
             is_allowlisted,
         };
@@ -142,20 +144,25 @@ fn author(reaction: &Reaction) -> Option<&Author> {
     reaction.member.as_ref()?.user.as_ref()
 }
 
+/// Whether the bot wrote what that author did, or a webhook of its own, by whose id Discord knows it.
+fn is_own(own: UserId, hooks: &Hooks, author: UserId) -> bool {
+    author == own || hooks.get(WebhookId::new(author.get())).is_some()
+}
+
 /// `None`: it is not told, or something cannot be found out.
 async fn find_out(
     mut reaction: Reaction,
     lacks: Lacks,
-    own: UserId,
     finder: &Finder,
+    is_own: impl Fn(UserId) -> bool,
 ) -> Option<Reacted> {
     let rest = &finder.rest;
     if lacks.author {
         let message = rest.message(reaction.channel, reaction.message).await.ok()?;
-        if message.author.id != own {
+        if !is_own(message.author.id) {
             return None;
         }
-        reaction.message_author = Some(own);
+        reaction.message_author = Some(message.author.id);
     }
     if lacks.member {
         let member = rest.member(reaction.guild?, reaction.user).await.ok()?;
