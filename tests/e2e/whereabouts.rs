@@ -69,9 +69,10 @@ async fn scenario_01_voice_and_its_command_come_with_the_block() {
         let agent = Agent::start(&path, &scene.server.bot_token());
         let identify = scene.journal("gateway", "identify", |_| true).await;
         let asked = identify.data["intents"].as_u64().unwrap() & intents::GUILD_VOICE_STATES != 0;
-        let registered = scene.server.world().read(|state| {
-            state.commands.values().flatten().any(|command| command["name"] == "vc")
-        });
+        let registered = scene
+            .server
+            .world()
+            .read(|state| state.commands.values().flatten().any(|command| command["name"] == "vc"));
         assert_eq!((asked, registered), (intent, command), "{keys}");
         drop(agent);
     }
