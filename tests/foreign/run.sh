@@ -4,7 +4,7 @@
 #
 #   tests/foreign/run.sh [discordjs|discordpy|openai]…     all without an argument
 #
-# LOCALCORD and LOCAL_PROVIDER are the binaries (built if they are not set). A library whose language is not installed is
+# LOCALCORD, CLAWVOICE and LOCAL_PROVIDER are the binaries (built if they are not set). A library whose language is not installed is
 # skipped in one line. Exit code 0: everything that ran passed.
 set -euo pipefail
 
@@ -59,8 +59,12 @@ discordjs() {
     echo "skipped: discord.js (node $(node --version); 20 or newer is needed)"
     return
   fi
+  if [ -z "${CLAWVOICE:-}" ]; then
+    (cd "$repo" && cargo build --quiet --bin clawvoice)
+    CLAWVOICE=${CARGO_TARGET_DIR:-$repo/target}/debug/clawvoice
+  fi
   mkdir -p "$work/discordjs"
-  cp "$here"/discordjs/{package.json,package-lock.json,run.mjs,text.mjs,audio.mjs,expect.mjs,localcord.mjs} "$work/discordjs"
+  cp "$here"/discordjs/{package.json,package-lock.json,run.mjs,text.mjs,agent.mjs,audio.mjs,expect.mjs,localcord.mjs} "$work/discordjs"
   npm --prefix "$work/discordjs" ci --silent --no-audit --no-fund
   for scheme in https http; do
     echo "discord.js over $scheme"
@@ -70,6 +74,9 @@ discordjs() {
     stop
     start
     NODE_EXTRA_CA_CERTS=$ca node "$work/discordjs/text.mjs" "$work/summary.json" "$scheme"
+    stop
+    start
+    NODE_EXTRA_CA_CERTS=$ca node "$work/discordjs/agent.mjs" "$work/summary.json" "$CLAWVOICE" "$scheme"
     stop
   done
 }
