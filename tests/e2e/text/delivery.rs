@@ -147,3 +147,21 @@ async fn a_preview_gives_way_to_the_final() {
     assert_eq!(created.last().unwrap()["content"], whole);
     agent.stop().await;
 }
+
+/// While the agent works its reactions say so; in the end only the first one stays.
+#[tokio::test]
+async fn reactions_go_back_to_the_first_one() {
+    let chat = Chat::new().await;
+    let keys = OPEN.replace("ackReaction: '',", "ackReaction: '👀', ackReactionScope: 'all',");
+    let mut agent = chat.agent(&keys, "").await;
+    let asked = chat.writes(ADA, GENERAL, "hello").await;
+    chat.bot("You said: hello").await;
+    let with = |emoji: &'static str| {
+        let id = asked["id"].clone();
+        move |it: &serde_json::Value| it["message_id"] == id && it["emoji"]["name"] == emoji
+    };
+    chat.event("MESSAGE_REACTION_ADD", with("👀")).await;
+    chat.event("MESSAGE_REACTION_ADD", with("👍")).await;
+    chat.event("MESSAGE_REACTION_REMOVE", with("👍")).await;
+    agent.stop().await;
+}

@@ -132,6 +132,8 @@ impl<'t> Running<'t> {
                 () = sleep_until(due) => {}
             }
         }
+        // What is shown of the end goes by itself; the next turn need not wait for it.
+        tokio::spawn(settle(self.status, Arc::clone(self.around), Arc::clone(self.asked)));
         self.end.unwrap_or(TurnEnd::Failed)
     }
 
@@ -353,6 +355,16 @@ const UNKNOWN_MESSAGE: u64 = 10_008;
 /// What of a growing answer may be seen. A copied envelope has the labels of any process.
 fn shown(text: &str) -> String {
     strip_partial(text, &Marker::new([0; 16]))
+}
+
+/// Takes the reactions back to what they were before the turn.
+async fn settle(mut status: StatusReactions, around: Arc<Around>, asked: Arc<Asked>) {
+    while let Some(due) = status.poll_timeout() {
+        sleep_until(Some(due)).await;
+        while let Some(output) = status.poll_output(now()) {
+            react(&around, &asked, output).await;
+        }
+    }
 }
 
 async fn react(around: &Around, asked: &Asked, output: StatusOutput) {
