@@ -2,7 +2,11 @@
 
 use jiff::Timestamp;
 use serde_json::json;
-use sqlx::{Row as _, SqliteConnection, sqlite::SqliteRow};
+use sqlx::{
+    Row as _, Sqlite, SqliteConnection,
+    query::Query,
+    sqlite::{SqliteArguments, SqliteRow},
+};
 
 use super::{
     super::{
@@ -104,18 +108,13 @@ pub(super) async fn assign(
     session: &SessionKey,
     turn: &str,
 ) -> Result<(), StoreError> {
-    for (channel, message) in messages {
-        sqlx::query(
+    for name in messages {
+        let assign = sqlx::query(
             "UPDATE inbox SET session = ?, turn = ? \
              WHERE account = ? AND channel = ? AND message = ? AND state = 'open'",
-        )
-        .bind(session.as_str())
-        .bind(turn)
-        .bind(account)
-        .bind(channel.to_string())
-        .bind(message.to_string())
-        .execute(&mut *connection)
-        .await?;
+        );
+        let assign = assign.bind(session.as_str()).bind(turn);
+        of(assign, account, *name).execute(&mut *connection).await?;
     }
     Ok(())
 }
@@ -125,18 +124,23 @@ pub(super) async fn release(
     account: &str,
     messages: &[(ChannelId, MessageId)],
 ) -> Result<(), StoreError> {
-    for (channel, message) in messages {
-        sqlx::query(
+    for name in messages {
+        let release = sqlx::query(
             "DELETE FROM inbox \
              WHERE account = ? AND channel = ? AND message = ? AND state = 'open'",
-        )
-        .bind(account)
-        .bind(channel.to_string())
-        .bind(message.to_string())
-        .execute(&mut *connection)
-        .await?;
+        );
+        of(release, account, *name).execute(&mut *connection).await?;
     }
     Ok(())
+}
+
+/// A statement whose last parameters name a message: its account, its channel and its id.
+fn of<'q>(
+    statement: Query<'q, Sqlite, SqliteArguments<'q>>,
+    account: &'q str,
+    (channel, message): (ChannelId, MessageId),
+) -> Query<'q, Sqlite, SqliteArguments<'q>> {
+    statement.bind(account).bind(channel.to_string()).bind(message.to_string())
 }
 
 pub(super) async fn finish(
@@ -148,18 +152,14 @@ pub(super) async fn finish(
 ) -> Result<(), StoreError> {
     for (channel, message) in messages {
         // Nobody reads the body again.
-        let row = sqlx::query(
+        let finish = sqlx::query(
             "UPDATE inbox SET state = 'done', outcome = ?, done_us = ?, body = '' \
              WHERE account = ? AND channel = ? AND message = ? AND state = 'open' \
              RETURNING author",
-        )
-        .bind(outcome.word())
-        .bind(now.as_microsecond())
-        .bind(account)
-        .bind(channel.to_string())
-        .bind(message.to_string())
-        .fetch_optional(&mut *connection)
-        .await?;
+        );
+        let finish = finish.bind(outcome.word()).bind(now.as_microsecond());
+        let finish = of(finish, account, (*channel, *message));
+        let row = finish.fetch_optional(&mut *connection).await?;
         let (Some(row), Some((kind, detail))) = (row, ending(*message, outcome)) else { continue };
         let author: UserId = id(&row, "author")?;
         let event = Event {
