@@ -14,6 +14,10 @@ use clawvoice_text::{
     inbound::{InboundPolicy, Known, Sent, Verdict, judge, read_event},
     message::Message,
     place::{Channel, Places},
+    routing::{
+        Origin, Route, Router, Surface,
+        binding::{Bind, Bindings, BoundPlace},
+    },
 };
 use rand::{Rng as _, SeedableRng as _, rngs::SmallRng};
 use serde::Deserialize;
@@ -27,13 +31,19 @@ const USERS: u64 = 1_300_000_000_000_000_000;
 /// Events of a round, whatever the size.
 const EVENTS: usize = 4_000;
 
+/// An account may have no more.
+const MOST_BINDINGS: usize = 1_000;
+
 /// Everything of one size.
 pub(crate) struct World {
     policy: InboundPolicy,
+    router: Router,
+    /// As many as an account may have, threads and people that belong to other sessions.
+    bindings: Bindings,
     places: Places,
     sent: Sent,
-    /// They are there, as in a bot that has run for long; a key is made, not looked for.
-    _sessions: HashMap<SessionKey, usize>,
+    /// As many as there are channels; a decision ends with the one it is for.
+    sessions: HashMap<SessionKey, usize>,
     /// Bytes as the gateway sends them.
     pub(crate) events: Vec<String>,
     /// How many of them are to the bot.
@@ -63,26 +73,52 @@ impl World {
         let sessions = ids.enumerate().map(|(at, id)| (SessionKey::channel("main", id), at));
         Ok(Self {
             policy: InboundPolicy::new(&config, &config.discord, "default"),
+            router: Router::new(&config, "default", &config.discord),
+            bindings: bindings(&config, size)?,
             places: places(size)?,
             sent: Sent::default(),
-            _sessions: sessions.collect(),
+            sessions: sessions.collect(),
             events,
             to_be_admitted,
         })
     }
 
-    /// From the bytes to the decision and the session. Whether the event is the agent's.
+    /// From the bytes to what is kept of them, the decision and the session, as an account's desk
+    /// does it. Whether the event is the agent's.
     pub(crate) fn decide(&self, event: &str) -> anyhow::Result<bool> {
-        let message = read_event(event).map_err(|reason| anyhow::anyhow!("{reason}"))?;
-        let message = message.context("not a message")?;
-        let known = Known::new(UserId::new(OWN), &self.places, &self.sent, 0);
-        match judge(&message, &known, &self.policy) {
+        let created = read_event(event).map_err(|reason| anyhow::anyhow!("{reason}"))?;
+        let created = created.context("not a message")?;
+        black_box(created.body.to_owned());
+        let message = &created.message;
+        let known = Known {
+            agent: Some(&self.route(message).agent),
+            ..Known::new(UserId::new(OWN), &self.places, &self.sent, 0)
+        };
+        match judge(message, &known, &self.policy) {
             Verdict::Admit(admitted) => {
-                Ok(black_box(SessionKey::channel("main", admitted.channel)).as_str().len() > 20)
+                black_box(admitted);
+                let route = self.route(message);
+                let session = self.sessions.get(&route.key).context("no such session")?;
+                Ok(black_box(*session) < self.sessions.len())
             }
             Verdict::Drop(_) => Ok(false),
             other => anyhow::bail!("{other:?}"),
         }
+    }
+
+    fn route(&self, message: &Message) -> Route {
+        let known = self.places.channel(message.channel);
+        let roles = message.member.as_ref().map(|member| member.roles.as_slice());
+        let origin = Origin {
+            surface: Surface::Channel,
+            channel: message.channel,
+            channel_name: known.map_or("", |known| &known.name),
+            guild: message.guild,
+            guild_name: message.guild.map_or("", |guild| self.places.guild(guild)),
+            roles: roles.unwrap_or_default(),
+            sender: message.author.id,
+        };
+        self.bindings.effective(0, &self.router, &origin)
     }
 
     /// The bytes as typed values, and nothing more.
@@ -116,6 +152,26 @@ fn configuration(size: usize) -> anyhow::Result<Config> {
     guild.channels = ids.map(|id| (id, channel.clone())).collect();
     config.discord.guilds = [(GUILD.to_string(), guild)].into_iter().collect();
     Ok(config)
+}
+
+/// Of channels that nobody writes in, so that every event has its channel's session.
+fn bindings(config: &Config, size: usize) -> anyhow::Result<Bindings> {
+    let settings = config.discord.delivery.thread_bindings.clone();
+    let mut bindings = Bindings::new("default", settings, []);
+    for number in 0..size.min(MOST_BINDINGS) as u64 {
+        let place = BoundPlace::Channel(ChannelId::new(CHANNELS - 1 - number));
+        let key = SessionKey::channel("main", ChannelId::new(CHANNELS + number));
+        let bind = Bind {
+            place,
+            parent: None,
+            key,
+            agent: "main".to_owned(),
+            label: None,
+            by: UserId::new(USERS),
+        };
+        bindings.bind(0, bind)?;
+    }
+    Ok(bindings)
 }
 
 fn places(size: usize) -> anyhow::Result<Places> {

@@ -181,6 +181,11 @@ pub enum ControlOutcome {
     Refused(ControlRefusal),
 }
 
+/// What an agent did, but could not write down, and why, in words for an operator.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct NotWritten(pub String);
+
 /// An agent.
 #[async_trait]
 pub trait Agent: Send + Sync {
@@ -202,8 +207,13 @@ pub trait Agent: Send + Sync {
 
     /// The session begins anew: the next run knows nothing of what was said before. A run that is
     /// on its way still belongs to the time before. An agent without a history need not care.
-    async fn reset(&self, session: &SessionKey) {
+    ///
+    /// # Errors
+    ///
+    /// When it holds until the end of the process only.
+    async fn reset(&self, session: &SessionKey) -> Result<(), NotWritten> {
         let _ = session;
+        Ok(())
     }
 
     /// What the session has cost since it began; `None`: the agent keeps no count.

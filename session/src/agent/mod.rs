@@ -7,6 +7,6 @@ mod door;
 pub mod queue;
 
 pub use door::{
-    Agent, AgentEvent, Ask, AskedBy, Control, ControlOutcome, ControlRefusal, RunActivity, RunId,
-    RunReport, ToolScope, Usage,
+    Agent, AgentEvent, Ask, AskedBy, Control, ControlOutcome, ControlRefusal, NotWritten,
+    RunActivity, RunId, RunReport, ToolScope, Usage,
 };

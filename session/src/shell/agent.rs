@@ -23,7 +23,8 @@ use super::{
 use crate::{
     SessionKey,
     agent::{
-        Agent, AgentEvent, Ask, AskedBy, Control, ControlOutcome, RunActivity, RunId, RunReport,
+        Agent, AgentEvent, Ask, AskedBy, Control, ControlOutcome, NotWritten, RunActivity, RunId,
+        RunReport,
         queue::{AfterAnswer, Dropped, QueueOutput, RunQueue, Ticket},
     },
     history::{Exchange, Outcome, Spent},
@@ -279,10 +280,8 @@ impl Agent for RunningAgent {
         }
     }
 
-    async fn reset(&self, session: &SessionKey) {
-        if let Err(error) = self.shared.store.reset(session).await {
-            tracing::warn!(session = %session, "a reset is not written: {error}");
-        }
+    async fn reset(&self, session: &SessionKey) -> Result<(), NotWritten> {
+        self.shared.store.reset(session).await.map_err(|error| NotWritten(error.to_string()))
     }
 
     async fn spent(&self, session: &SessionKey) -> Option<Spent> {

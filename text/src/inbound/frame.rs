@@ -34,25 +34,55 @@ pub fn read(json: &str) -> Result<Message, DropReason> {
     })
 }
 
+/// A MESSAGE_CREATE.
+#[derive(Debug)]
+pub struct Created<'t> {
+    /// The message.
+    pub message: Message,
+    /// The same as it came: `d`, in JSON.
+    pub body: &'t str,
+}
+
 /// The message of an event of the gateway, if it is a MESSAGE_CREATE. The bytes are gone through
-/// once; another event is left as soon as it has named itself.
+/// once, as Discord writes them; another event is left as soon as it has named itself.
 ///
 /// # Errors
 ///
 /// What the message lacks; or that the text is no event at all.
-pub fn read_event(text: &str) -> Result<Option<Message>, DropReason> {
+pub fn read_event(text: &str) -> Result<Option<Created<'_>>, DropReason> {
     let is_other = Cell::new(false);
     let mut json = serde_json::Deserializer::from_str(text);
-    match (Event { is_other: &is_other }).deserialize(&mut json) {
-        Ok(message) => Ok(message),
-        Err(_) if is_other.get() => Ok(None),
-        Err(_) => match serde_json::from_str::<Envelope<'_>>(text) {
-            Ok(Envelope { t: Some(Name::MessageCreate), d: Some(d) }) => read(d.get()).map(Some),
-            Ok(Envelope { t: Some(Name::MessageCreate), d: None }) | Err(_) => {
-                Err(DropReason::InvalidEvent)
-            }
-            Ok(_) => Ok(None),
+    let read = (Event { is_other: &is_other }).deserialize(&mut json);
+    match read.and_then(|message| json.end().map(|()| message)) {
+        Ok(message) => match message.zip(last_member(text)) {
+            Some((message, body)) => Ok(Some(Created { message, body })),
+            None => read_in_two(text),
         },
+        Err(_) if is_other.get() => Ok(None),
+        Err(_) => read_in_two(text),
+    }
+}
+
+/// The text of `d` in a frame that is JSON and whose last member it is, behind plain values only.
+fn last_member(text: &str) -> Option<&str> {
+    let (before, behind) = text.split_once("\"d\":")?;
+    // A quote inside a string has a backslash before it, and an inner object a brace.
+    let before = before.trim_ascii_start().strip_prefix('{')?;
+    let is_plain = !before.contains(['\\', '{', '[']);
+    let body = behind.trim_ascii_end().strip_suffix('}')?.trim_ascii();
+    is_plain.then_some(body)
+}
+
+/// Whatever the order of its members: the frame's outline, then the message.
+fn read_in_two(text: &str) -> Result<Option<Created<'_>>, DropReason> {
+    match serde_json::from_str::<Envelope<'_>>(text) {
+        Ok(Envelope { t: Some(Name::MessageCreate), d: Some(d) }) => {
+            read(d.get()).map(|message| Some(Created { message, body: d.get() }))
+        }
+        Ok(Envelope { t: Some(Name::MessageCreate), d: None }) | Err(_) => {
+            Err(DropReason::InvalidEvent)
+        }
+        Ok(_) => Ok(None),
     }
 }
 
@@ -102,9 +132,12 @@ impl<'de> Visitor<'de> for Event<'_> {
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
         let (mut is_create, mut message) = (false, None);
-        // Discord names an event before it tells it; one that does not is read the other way.
+        // Discord names an event, tells it, and nothing after; one that differs is read the other way.
         while let Some(key) = map.next_key()? {
             match key {
+                _ if message.is_some() => {
+                    return Err(de::Error::custom("more behind the message"));
+                }
                 Key::T if map.next_value::<Option<Name>>()? == Some(Name::MessageCreate) => {
                     is_create = true;
                 }
@@ -143,11 +176,27 @@ mod tests {
 
     #[test]
     fn an_event_is_a_message_or_another() {
-        let id = |text: &str| read_event(text).map(|it| it.map(|message| message.id.get()));
+        let id = |text: &str| {
+            read_event(text).map(|it| {
+                it.map(|created| {
+                    // What is kept says the same, whichever way it was read.
+                    assert_eq!(read(created.body).map(|it| it.id), Ok(created.message.id));
+                    created.message.id.get()
+                })
+            })
+        };
         let message = r#"{"id":"5","channel_id":"6","author":{"id":"7"},"content":"a\"b"}"#;
         for (event, expected) in [
             (format!(r#"{{"t":"MESSAGE_CREATE","s":3,"op":0,"d":{message}}}"#), Ok(Some(5))),
             (format!(r#"{{"op":0,"s":3,"d":{message},"t":"MESSAGE_CREATE"}}"#), Ok(Some(5))),
+            (format!(" {{\"t\":\"MESSAGE_CREATE\" , \"d\" :{message} }}\n"), Ok(Some(5))),
+            (format!(r#"{{"t":"MESSAGE_CREATE","x":{{"d":{{}}}},"d":{message}}}"#), Ok(Some(5))),
+            (format!(r#"{{"t":"MESSAGE_CREATE","x":"\"d\":}}","d":{message}}}"#), Ok(Some(5))),
+            (format!(r#"{{"t":"MESSAGE_CREATE","d":{message},"s":4}}"#), Ok(Some(5))),
+            (
+                format!(r#"{{"t":"MESSAGE_CREATE","d":{message}}} {{}}"#),
+                Err(DropReason::InvalidEvent),
+            ),
             (format!(r#"{{"t":"MESSAGE_UPDATE","s":3,"op":0,"d":{message}}}"#), Ok(None)),
             (format!(r#"{{"op":0,"d":{message},"t":"MESSAGE_UPDATE"}}"#), Ok(None)),
             (r#"{"t":null,"s":null,"op":11,"d":null}"#.to_owned(), Ok(None)),

@@ -47,7 +47,7 @@ pub(crate) use dm::is_heard_in_private;
 pub use dm::{pairing_reason, pairing_reply};
 pub use echo::Sent;
 pub use entry::Entry;
-pub use frame::{read, read_event};
+pub use frame::{Created, read, read_event};
 pub use hydration::hydrated;
 pub use judge::{check_author, judge};
 pub use loop_guard::LoopGuard;

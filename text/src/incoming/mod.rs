@@ -18,6 +18,8 @@ pub(crate) use interaction::Interaction;
 use interaction::interaction;
 pub(crate) use text::{Gone, ReactingMember, Reaction, TextEvent};
 
+use crate::inbound;
+
 /// Something that happened on Discord.
 #[derive(Debug)]
 pub(crate) enum Incoming {
@@ -149,6 +151,10 @@ const DEFAULT_BITRATE: u32 = 64_000;
 ///
 /// A dispatch of a kind that is used, without the fields that are used.
 pub(crate) fn read(text: &str) -> Result<Incoming, IncomingError> {
+    // What comes most by far, and is wanted whole: gone through once.
+    if let Ok(Some(created)) = inbound::read_event(text) {
+        return Ok(Incoming::Told { voice: Vec::new(), text: vec![created.into()] });
+    }
     let envelope: Envelope<'_> = parse("gateway message", text)?;
     let (0, Some(event)) = (envelope.op, envelope.t) else { return Ok(Incoming::Other) };
     let data = envelope.d.map_or("null", RawValue::get);

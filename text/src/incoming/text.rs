@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::value::RawValue;
 
 use crate::{
-    inbound::{self, DropReason},
+    inbound::{self, Created, DropReason},
     message::{Author, MemberPart, Message},
     place::Channel,
 };
@@ -248,9 +248,15 @@ fn channels<'a>(items: &'a [&'a RawValue], guild: GuildId) -> impl Iterator<Item
     readable.map(TextEvent::Channel)
 }
 
+impl From<Created<'_>> for TextEvent {
+    fn from(Created { message, body }: Created<'_>) -> Self {
+        Self::Message { message: Box::new(message), body: body.to_owned() }
+    }
+}
+
 fn message(data: &str) -> TextEvent {
     match inbound::read(data) {
-        Ok(message) => TextEvent::Message { message: Box::new(message), body: data.to_owned() },
+        Ok(message) => Created { message, body: data }.into(),
         Err(reason) => TextEvent::Invalid(reason),
     }
 }

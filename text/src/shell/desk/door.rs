@@ -54,9 +54,7 @@ impl ControlDoor for Door {
     async fn reset(&self, session: &SessionKey) -> Result<(), DoorFailure> {
         self.ask(|reply| Request::Stop(session.clone(), reply)).await?;
         self.ask(|reply| Request::Forget(session.clone(), reply)).await?;
-        self.around.agent.reset(session).await;
-        let at = Timestamp::now();
-        self.around.mailbox.reset_session(session, at).await.map_err(failed)
+        self.around.agent.reset(session).await.map_err(failed)
     }
 
     async fn stop(&self, session: &SessionKey) -> Result<Stopped, DoorFailure> {

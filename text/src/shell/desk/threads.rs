@@ -149,8 +149,7 @@ async fn close(around: &Around, key: &SessionKey) {
         Ok(_) => return,
         Err(error) => return tracing::warn!(session = %key, "a thread's session stays: {error}"),
     }
-    around.agent.reset(key).await;
-    if let Err(error) = around.mailbox.reset_session(key, Timestamp::now()).await {
+    if let Err(error) = around.agent.reset(key).await {
         return tracing::warn!(session = %key, "a thread's session stays: {error}");
     }
     tracing::info!(session = %key, "a thread's session is closed");

