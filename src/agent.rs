@@ -54,7 +54,7 @@ fn settings(config: &Config) -> Result<AgentSettings, Failure> {
     let default = profile(&config.agent)?;
     let mut others = BTreeMap::new();
     for agent in config.agents.all.iter().filter(|agent| agent.id != config.agent.id) {
-        others.insert(agent_id(&agent.id), profile(agent)?);
+        others.insert(agent_id(&agent.id).into_owned(), profile(agent)?);
     }
     let profiles = Profiles { default, others };
     let voice_model = config.discord.voice.model.as_deref();

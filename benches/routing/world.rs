@@ -15,7 +15,7 @@ use clawvoice_text::{
     message::Message,
     place::{Channel, Places},
     routing::{
-        Origin, Route, Router, Surface,
+        Origin, Router, Surface,
         binding::{Bind, Bindings, BoundPlace},
     },
 };
@@ -85,19 +85,20 @@ impl World {
 
     /// From the bytes to what is kept of them, the decision and the session, as an account's desk
     /// does it. Whether the event is the agent's.
-    pub(crate) fn decide(&self, event: &str) -> anyhow::Result<bool> {
-        let created = read_event(event).map_err(|reason| anyhow::anyhow!("{reason}"))?;
-        let created = created.context("not a message")?;
-        black_box(created.body.to_owned());
-        let message = &created.message;
+    pub(crate) fn decide(&self, event: String) -> anyhow::Result<bool> {
+        let created = read_event(&event).map_err(|reason| anyhow::anyhow!("{reason}"))?;
+        let (message, body) = created.context("not a message")?.keep(event);
+        black_box(body);
+        let message = &message;
         let known = Known {
-            agent: Some(&self.route(message).agent),
+            agent: Some(self.bindings.agent(0, &self.router, &self.origin(message))),
             ..Known::new(UserId::new(OWN), &self.places, &self.sent, 0)
         };
         match judge(message, &known, &self.policy) {
             Verdict::Admit(admitted) => {
                 black_box(admitted);
-                let route = self.route(message);
+                let from = self.origin(message);
+                let route = self.bindings.effective(0, &self.router, &from);
                 let session = self.sessions.get(&route.key).context("no such session")?;
                 Ok(black_box(*session) < self.sessions.len())
             }
@@ -106,10 +107,10 @@ impl World {
         }
     }
 
-    fn route(&self, message: &Message) -> Route {
+    fn origin<'a>(&'a self, message: &'a Message) -> Origin<'a> {
         let known = self.places.channel(message.channel);
         let roles = message.member.as_ref().map(|member| member.roles.as_slice());
-        let origin = Origin {
+        Origin {
             surface: Surface::Channel,
             channel: message.channel,
             channel_name: known.map_or("", |known| &known.name),
@@ -117,13 +118,12 @@ impl World {
             guild_name: message.guild.map_or("", |guild| self.places.guild(guild)),
             roles: roles.unwrap_or_default(),
             sender: message.author.id,
-        };
-        self.bindings.effective(0, &self.router, &origin)
+        }
     }
 
     /// The bytes as typed values, and nothing more.
-    pub(crate) fn read(event: &str) -> anyhow::Result<Message> {
-        Ok(serde_json::from_str::<Whole>(event)?.d)
+    pub(crate) fn read(event: String) -> anyhow::Result<Message> {
+        Ok(serde_json::from_str::<Whole>(&event)?.d)
     }
 }
 

@@ -3,7 +3,12 @@
 //! Source: OpenClaw, "Session management" and "Discord", session keys. All of a key is in small
 //! letters.
 
-use std::{collections::BTreeMap, fmt, str::FromStr};
+use std::{
+    borrow::Cow,
+    collections::BTreeMap,
+    fmt::{self, Write as _},
+    str::FromStr,
+};
 
 use clawvoice_config::{DmScope, Session};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
@@ -78,7 +83,7 @@ impl SessionKey {
     /// its text chat.
     #[must_use]
     pub fn channel(agent: &str, channel: ChannelId) -> Self {
-        Self::of(agent, &format!("discord:channel:{channel}"))
+        Self::of(agent, format_args!("discord:channel:{channel}"))
     }
 
     /// The agent's main session, which direct messages share by default.
@@ -91,7 +96,8 @@ impl SessionKey {
     #[must_use]
     pub fn main_as(agent: &str, main_key: &str) -> Self {
         let name = segment(main_key);
-        Self::of(agent, if name.is_empty() { "main" } else { &name })
+        let name = if name.is_empty() { DEFAULT_AGENT } else { &name };
+        Self::of(agent, format_args!("{name}"))
     }
 
     /// The session of a person's direct messages to the bot of an account.
@@ -100,40 +106,46 @@ impl SessionKey {
         let peer = || direct.peer(user);
         match direct.scope {
             DmScope::Main => Self::main_as(agent, direct.main_key),
-            DmScope::PerPeer => Self::of(agent, &format!("direct:{}", peer())),
-            DmScope::PerChannelPeer => Self::of(agent, &format!("discord:direct:{}", peer())),
-            DmScope::PerAccountChannelPeer => {
-                Self::of(agent, &format!("discord:{}:direct:{}", account_segment(account), peer()))
-            }
+            DmScope::PerPeer => Self::of(agent, format_args!("direct:{}", peer())),
+            DmScope::PerChannelPeer => Self::of(agent, format_args!("discord:direct:{}", peer())),
+            DmScope::PerAccountChannelPeer => Self::of(
+                agent,
+                format_args!("discord:{}:direct:{}", account_segment(account), peer()),
+            ),
         }
     }
 
     /// The session of a direct message of several people.
     #[must_use]
     pub fn group(agent: &str, channel: ChannelId) -> Self {
-        Self::of(agent, &format!("discord:group:{channel}"))
+        Self::of(agent, format_args!("discord:group:{channel}"))
     }
 
     /// The session that a person's slash commands run in; they are about another one.
     #[must_use]
     pub fn slash(agent: &str, user: UserId) -> Self {
-        Self::of(agent, &format!("discord:slash:{user}"))
+        Self::of(agent, format_args!("discord:slash:{user}"))
     }
 
     /// The session of an ACP program that a channel is bound to in the file.
     #[must_use]
     pub fn acp(agent: &str, account: &str, channel: ChannelId) -> Self {
-        Self::of(agent, &format!("acp:binding:discord:{}:{channel}", account_segment(account)))
+        Self::of(agent, format_args!("acp:binding:discord:{}:{channel}", account_segment(account)))
     }
 
     /// The session in which an agent is asked for a thread's name; nothing else is said in it.
     #[must_use]
     pub fn title(agent: &str, thread: ChannelId) -> Self {
-        Self::of(agent, &format!("title:{thread}"))
+        Self::of(agent, format_args!("title:{thread}"))
     }
 
-    fn of(agent: &str, rest: &str) -> Self {
-        Self(format!("agent:{}:{rest}", agent_id(agent)))
+    fn of(agent: &str, rest: fmt::Arguments<'_>) -> Self {
+        let agent = agent_id(agent);
+        // Room for a channel's or a person's, so that it is written at once.
+        let mut key = String::with_capacity(agent.len() + 64);
+        // Writing to a string does not fail.
+        let _ = write!(key, "agent:{agent}:{rest}");
+        Self(key)
     }
 
     /// The agent whose session it is.
@@ -181,8 +193,12 @@ impl SessionKey {
 /// An agent's id as keys have it (`[a-z0-9][a-z0-9_-]{0,63}`): small letters, every run of other
 /// characters a dash, and `main` for what then is empty.
 #[must_use]
-pub fn agent_id(written: &str) -> String {
+pub fn agent_id(written: &str) -> Cow<'_, str> {
     let fits = |letter: char| matches!(letter, 'a'..='z' | '0'..='9' | '_' | '-');
+    let begins_well = !written.starts_with(['-', '_']) && !written.is_empty();
+    if begins_well && written.len() <= MAX_AGENT && written.chars().all(fits) {
+        return Cow::Borrowed(written);
+    }
     let lower = written.trim().to_lowercase();
     let mut id = String::new();
     let mut in_run = false;
@@ -199,7 +215,7 @@ pub fn agent_id(written: &str) -> String {
     let is_whole = id.len() == lower.len() && lower.chars().all(fits);
     let id = if is_whole { id } else { id.trim_end_matches('-') };
     let id: String = id.chars().take(MAX_AGENT).collect();
-    if id.is_empty() { DEFAULT_AGENT.to_owned() } else { id }
+    Cow::Owned(if id.is_empty() { DEFAULT_AGENT.to_owned() } else { id })
 }
 
 /// A part of a key: small letters, no colon, no white space.
@@ -247,7 +263,7 @@ impl Serialize for SessionKey {
 
 impl<'de> Deserialize<'de> for SessionKey {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = std::borrow::Cow::<'de, str>::deserialize(deserializer)?;
+        let text = Cow::<'de, str>::deserialize(deserializer)?;
         text.parse().map_err(de::Error::custom)
     }
 }

@@ -108,7 +108,7 @@ proptest! {
         prop_assert!(first.is_ascii_lowercase() || first.is_ascii_digit());
         prop_assert!(id.len() <= 64);
         prop_assert!(id.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-' || b == b'_'));
-        prop_assert_eq!(agent_id(&id), id);
+        prop_assert_eq!(agent_id(&id), &*id);
     }
 
     #[test]

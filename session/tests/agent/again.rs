@@ -11,7 +11,6 @@ use clawvoice_session::{
         store::{Mailbox, Store},
     },
 };
-use jiff::Timestamp;
 
 use crate::bench::{Asker, Bench, ask, echo, session};
 

@@ -2,7 +2,7 @@
 
 use localcord::world::{
     Channel,
-    default::{ADA, BOT_USER, GENERAL, GUILD},
+    default::{ADA, BEN, BOT_USER, GENERAL, GUILD},
     kind,
 };
 use rustix::process::Signal;
@@ -163,5 +163,44 @@ async fn reactions_go_back_to_the_first_one() {
     chat.event("MESSAGE_REACTION_ADD", with("👀")).await;
     chat.event("MESSAGE_REACTION_ADD", with("👍")).await;
     chat.event("MESSAGE_REACTION_REMOVE", with("👍")).await;
+    agent.stop().await;
+}
+
+/// Whom the agent has met can be mentioned by name; a name that two go by is nobody's.
+#[tokio::test]
+async fn people_that_were_met_can_be_mentioned() {
+    let served =
+        Served::new(&[Reply::Text(&["Hello @ada."]), Reply::Text(&["Ask @ada or @cleo, @Ben."])])
+            .await;
+    let chat = Chat::new().await;
+    let mut agent = chat.agent(OPEN, &model(&served)).await;
+    chat.writes(ADA, GENERAL, "hello").await;
+    chat.bot(&format!("Hello <@{ADA}>.")).await;
+    chat.writes(BEN, GENERAL, "who knows?").await;
+    chat.bot(&format!("Ask <@{ADA}> or @cleo, <@{BEN}>.")).await;
+    agent.stop().await;
+}
+
+/// `rateLimit`: more messages than may wait for a channel are refused, in the open; those before
+/// them are there.
+#[tokio::test]
+async fn what_does_not_fit_in_the_channels_queue_is_refused() {
+    let long: &[&str] = vec![&*"one more line of a long answer\n".repeat(300).leak()].leak();
+    let replies: &[Reply] = vec![Reply::Text(long), Reply::Text(&["short"])].leak();
+    let served = Served::new(replies).await;
+    let chat = Chat::new().await;
+    let limit = "rateLimit: { maxQueueSize: 2, burstProtection: false }, maxLinesPerMessage: 99,";
+    let mut agent = chat.agent(&format!("{OPEN} {limit}"), &model(&served)).await;
+    chat.writes(ADA, GENERAL, "show me").await;
+    agent.logs("2 messages wait to be sent there already").await;
+    let from_bot = |it: &serde_json::Value| it["author"]["id"] == json!(BOT_USER.to_string());
+    let first = chat.event("MESSAGE_CREATE", from_bot).await;
+    chat.event("MESSAGE_CREATE", |it| from_bot(it) && it["id"] != first["id"]).await;
+    chat.writes(ADA, GENERAL, "shorter").await;
+    chat.bot("short").await;
+    assert_eq!(chat.by_bot().len(), 3, "{:?}", chat.by_bot());
+    let status = chat.program(&["channels", "status", "--json"]).await;
+    let status: serde_json::Value = serde_json::from_str(&status).unwrap();
+    assert!(status.to_string().contains("\"refused\":"), "{status}");
     agent.stop().await;
 }

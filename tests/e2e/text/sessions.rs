@@ -93,3 +93,21 @@ async fn a_mention_is_not_part_of_the_question() {
     assert!(answer["content"].as_str().unwrap().contains("who goes there?"), "{answer}");
     agent.stop().await;
 }
+
+/// A run that makes no progress is told in the log, and left alone.
+#[tokio::test]
+async fn a_stuck_session_is_told() {
+    let served = Served::new(&[Reply::Hold("I am still thinking")]).await;
+    let chat = Chat::new().await;
+    let rest = format!("{} diagnostics: {{ stuckSessionWarnMs: 1000 }},", model(&served));
+    let mut agent = chat.agent(OPEN, &rest).await;
+    chat.writes(ADA, GENERAL, "are you sure?").await;
+    let told = agent.logs("stuck session: ").await;
+    let session = format!("sessionKey=agent:main:discord:channel:{GENERAL}");
+    let begins = format!("stuck session: sessionId=unknown {session} state=processing age=");
+    let ends = "s queueDepth=0 reason=processing_without_queue";
+    assert!(told.contains(&begins) && told.ends_with(ends), "{told}");
+    served.model.released.send_replace(true);
+    chat.bot("I am still thinking").await;
+    agent.stop().await;
+}

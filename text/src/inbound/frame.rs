@@ -1,6 +1,6 @@
 //! Step 1: a message has an id, a channel and an author.
 
-use std::{cell::Cell, fmt};
+use std::{cell::Cell, fmt, ops::Range};
 
 use serde::{
     Deserialize, Deserializer,
@@ -36,11 +36,21 @@ pub fn read(json: &str) -> Result<Message, DropReason> {
 
 /// A MESSAGE_CREATE.
 #[derive(Debug)]
-pub struct Created<'t> {
+pub struct Created {
     /// The message.
     pub message: Message,
-    /// The same as it came: `d`, in JSON.
-    pub body: &'t str,
+    /// Where in the event it stands (`d`), in bytes.
+    body: Range<usize>,
+}
+
+impl Created {
+    /// Keeps the message, and of the event's text what it was read from: JSON. Nothing is copied.
+    #[must_use]
+    pub fn keep(self, mut event: String) -> (Message, String) {
+        event.truncate(self.body.end);
+        event.drain(..self.body.start);
+        (self.message, event)
+    }
 }
 
 /// The message of an event of the gateway, if it is a MESSAGE_CREATE. The bytes are gone through
@@ -49,13 +59,13 @@ pub struct Created<'t> {
 /// # Errors
 ///
 /// What the message lacks; or that the text is no event at all.
-pub fn read_event(text: &str) -> Result<Option<Created<'_>>, DropReason> {
+pub fn read_event(text: &str) -> Result<Option<Created>, DropReason> {
     let is_other = Cell::new(false);
     let mut json = serde_json::Deserializer::from_str(text);
     let read = (Event { is_other: &is_other }).deserialize(&mut json);
     match read.and_then(|message| json.end().map(|()| message)) {
         Ok(message) => match message.zip(last_member(text)) {
-            Some((message, body)) => Ok(Some(Created { message, body })),
+            Some((message, body)) => Ok(Some(Created { message, body: range_in(text, body) })),
             None => read_in_two(text),
         },
         Err(_) if is_other.get() => Ok(None),
@@ -73,11 +83,18 @@ fn last_member(text: &str) -> Option<&str> {
     is_plain.then_some(body)
 }
 
+/// Where a part of a text begins and ends in it.
+fn range_in(text: &str, part: &str) -> Range<usize> {
+    let begin = part.as_ptr().addr().saturating_sub(text.as_ptr().addr());
+    begin..begin + part.len()
+}
+
 /// Whatever the order of its members: the frame's outline, then the message.
-fn read_in_two(text: &str) -> Result<Option<Created<'_>>, DropReason> {
+fn read_in_two(text: &str) -> Result<Option<Created>, DropReason> {
     match serde_json::from_str::<Envelope<'_>>(text) {
         Ok(Envelope { t: Some(Name::MessageCreate), d: Some(d) }) => {
-            read(d.get()).map(|message| Some(Created { message, body: d.get() }))
+            let body = range_in(text, d.get());
+            read(d.get()).map(|message| Some(Created { message, body }))
         }
         Ok(Envelope { t: Some(Name::MessageCreate), d: None }) | Err(_) => {
             Err(DropReason::InvalidEvent)
@@ -179,9 +196,10 @@ mod tests {
         let id = |text: &str| {
             read_event(text).map(|it| {
                 it.map(|created| {
+                    let (message, body) = created.keep(text.to_owned());
                     // What is kept says the same, whichever way it was read.
-                    assert_eq!(read(created.body).map(|it| it.id), Ok(created.message.id));
-                    created.message.id.get()
+                    assert_eq!(read(&body).map(|it| it.id), Ok(message.id), "{body}");
+                    message.id.get()
                 })
             })
         };

@@ -164,7 +164,7 @@ mod tests {
 
     fn dispatch(data: &Value) -> Incoming {
         let text = json!({"op": 0, "s": 1, "t": "INTERACTION_CREATE", "d": data}).to_string();
-        read(&text).unwrap()
+        read(text).unwrap()
     }
 
     fn vc(kind: u64, options: &Value) -> Value {

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::value::RawValue;
 
 use crate::{
-    inbound::{self, Created, DropReason},
+    inbound::{self, DropReason},
     message::{Author, MemberPart, Message},
     place::Channel,
 };
@@ -248,15 +248,9 @@ fn channels<'a>(items: &'a [&'a RawValue], guild: GuildId) -> impl Iterator<Item
     readable.map(TextEvent::Channel)
 }
 
-impl From<Created<'_>> for TextEvent {
-    fn from(Created { message, body }: Created<'_>) -> Self {
-        Self::Message { message: Box::new(message), body: body.to_owned() }
-    }
-}
-
 fn message(data: &str) -> TextEvent {
     match inbound::read(data) {
-        Ok(message) => Created { message, body: data }.into(),
+        Ok(message) => TextEvent::Message { message: Box::new(message), body: data.to_owned() },
         Err(reason) => TextEvent::Invalid(reason),
     }
 }

@@ -66,7 +66,7 @@ impl Compiled {
         let agents: Vec<String> = config.agents.all.iter().map(|it| it.id.clone()).collect();
         let default_agent = agents.iter().position(|id| *id == config.agent.id).unwrap_or(0);
         let mut warnings = Vec::new();
-        let mut known: HashMap<String, &str> = HashMap::new();
+        let mut known = HashMap::new();
         for id in &agents {
             if let Some(other) = known.insert(agent_id(id), id) {
                 warnings.push(format!(

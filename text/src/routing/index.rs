@@ -1,9 +1,8 @@
 //! The bindings of an account, by what they ask for: finding one takes as long however many there
 //! are.
 
-use std::collections::{HashMap, HashSet};
-
 use clawvoice_session::{ChannelId, GuildId, RoleId, UserId};
+use foldhash::{HashMap, HashSet};
 
 use super::origin::{Origin, Surface, Tier};
 

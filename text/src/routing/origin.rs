@@ -94,8 +94,6 @@ pub struct Route {
     pub key: SessionKey,
     /// Where answers go.
     pub last: LastRoute,
-    /// What the conversation is called: `discord:<guild>#<channel>`.
-    pub display: String,
     /// What decided.
     pub matched: Tier,
 }

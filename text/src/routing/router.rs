@@ -78,25 +78,36 @@ impl Router {
     /// Where the file takes a message, whatever was bound since it was read.
     #[must_use]
     pub fn route(&self, from: &Origin<'_>) -> Route {
+        let (agent, matched) = self.agent_of(from);
+        self.to(from, self.key(agent, from), agent.to_owned(), matched)
+    }
+
+    /// The agent of [`Self::route`], and what decided on it.
+    pub(super) fn agent_of(&self, from: &Origin<'_>) -> (&str, Tier) {
         let (agent, matched) = self.index.find(from).unwrap_or((self.default_agent, Tier::Default));
-        let agent = self.agents.get(agent).cloned().unwrap_or_default();
-        self.to(from, self.key(&agent, from), agent, matched)
+        (self.agents.get(agent).map_or("", String::as_str), matched)
     }
 
     /// The ACP program that the file binds the channel to; a thread has that of its parent, and
     /// its session.
     #[must_use]
     pub fn acp(&self, from: &Origin<'_>) -> Option<Route> {
-        let own = Peer::of(from);
-        let parent = || from.parent().map(Peer::Room);
-        let with_agent = |peer: Peer| Some((peer, self.agents.get(*self.acp.get(&peer)?)?));
-        let (peer, agent) = with_agent(own).or_else(|| with_agent(parent()?))?;
+        let (peer, agent) = self.acp_agent(from)?;
         let channel = match peer {
             Peer::Room(channel) => channel,
             Peer::Direct(_) => from.channel,
         };
         let key = SessionKey::acp(agent, &self.account, channel);
-        Some(self.to(from, key, agent.clone(), Tier::Acp))
+        Some(self.to(from, key, agent.to_owned(), Tier::Acp))
+    }
+
+    /// The agent of [`Self::acp`], and the place that is bound.
+    pub(super) fn acp_agent(&self, from: &Origin<'_>) -> Option<(Peer, &str)> {
+        let own = Peer::of(from);
+        let parent = || from.parent().map(Peer::Room);
+        let with_agent =
+            |peer: Peer| Some((peer, self.agents.get(*self.acp.get(&peer)?)?.as_str()));
+        with_agent(own).or_else(|| with_agent(parent()?))
     }
 
     /// A route to a given session.
@@ -108,7 +119,7 @@ impl Router {
         matched: Tier,
     ) -> Route {
         let last = LastRoute { account: self.account.clone(), channel: from.channel };
-        Route { agent, key, last, display: self.display(from), matched }
+        Route { agent, key, last, matched }
     }
 
     /// The model that a conversation is answered by, if it is not the agent's own: what was chosen
@@ -135,7 +146,9 @@ impl Router {
         }
     }
 
-    fn display(&self, from: &Origin<'_>) -> String {
+    /// What the conversation is called: `discord:<guild>#<channel>`.
+    #[must_use]
+    pub fn display(&self, from: &Origin<'_>) -> String {
         let id_if_empty =
             |name: String, id: u64| if name.is_empty() { id.to_string() } else { name };
         let channel = || id_if_empty(slug(from.channel_name), from.channel.get());

@@ -312,10 +312,10 @@ impl Dispatcher {
         self.around.monitor.taken();
         self.keeper.note();
         match arrival {
-            Arrival::Ready { shard, session, text } => self.ready(shard, session, &text),
+            Arrival::Ready { shard, session, text } => self.ready(shard, session, text),
             Arrival::Resumed { shard, sequence } => self.resumed(shard, sequence),
             Arrival::Event { shard, sequence, text } => {
-                self.event(&text);
+                self.event(text);
                 self.handover.handle_event(shard, sequence);
                 self.count();
             }
@@ -338,7 +338,7 @@ impl Dispatcher {
         }
     }
 
-    fn event(&mut self, text: &str) {
+    fn event(&mut self, text: String) {
         // Events that were missed come before RESUMED.
         self.inherit();
         match incoming::read(text) {

@@ -86,11 +86,11 @@ impl Desk {
         let bound = bound.map(|record| BoundThread {
             webhook: record.webhook.as_ref().map(|webhook| webhook.id),
         });
-        let route = self.route(message);
         let sent = self.around.sent.get();
+        let from = self.origin(message.channel, message.guild, message.author.id, roles(message));
         let here = Here {
             own,
-            agent: Some(&route.agent),
+            agent: Some(self.bindings.agent(unix_ms(), &self.rules.router, &from)),
             places: &self.places,
             sent: &sent,
             bound,
@@ -128,9 +128,7 @@ impl Desk {
 
     /// The session that a message belongs to.
     pub(super) fn route(&self, message: &Message) -> Route {
-        let roles = message.member.as_ref().map(|member| member.roles.as_slice());
-        let roles = roles.unwrap_or_default();
-        self.route_of(message.channel, message.guild, message.author.id, roles)
+        self.route_of(message.channel, message.guild, message.author.id, roles(message))
     }
 
     /// The session that somebody's words in a place belong to.
@@ -141,8 +139,19 @@ impl Desk {
         sender: UserId,
         roles: &[RoleId],
     ) -> Route {
+        let from = self.origin(channel, guild, sender, roles);
+        self.bindings.effective(unix_ms(), &self.rules.router, &from)
+    }
+
+    fn origin<'a>(
+        &'a self,
+        channel: ChannelId,
+        guild: Option<GuildId>,
+        sender: UserId,
+        roles: &'a [RoleId],
+    ) -> Origin<'a> {
         let known = self.places.channel(channel);
-        let origin = Origin {
+        Origin {
             surface: self.surface(channel, guild, sender),
             channel,
             channel_name: known.map_or("", |known| &known.name),
@@ -150,8 +159,7 @@ impl Desk {
             guild_name: guild.map_or("", |guild| self.places.guild(guild)),
             roles,
             sender,
-        };
-        self.bindings.effective(unix_ms(), &self.rules.router, &origin)
+        }
     }
 
     /// The first message of the channel is the agent's.
@@ -349,6 +357,11 @@ impl Desk {
         let outcome = Outcome::Dropped(code.code().to_owned());
         self.finish_messages(first.all(), outcome).await;
     }
+}
+
+/// The roles of whoever wrote a message.
+fn roles(message: &Message) -> &[RoleId] {
+    message.member.as_ref().map_or(&[], |member| &member.roles)
 }
 
 /// Whether the next message of a channel can be decided.

@@ -7,7 +7,6 @@ use std::{
 
 use async_trait::async_trait;
 use clawvoice_session::{ChannelId, SessionKey};
-use jiff::Timestamp;
 use tokio::sync::oneshot;
 
 use super::{

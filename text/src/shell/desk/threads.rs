@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use clawvoice_session::{ChannelId, SessionKey};
-use jiff::Timestamp;
 
 use super::{
     super::thread_calls::{NewThread as ThreadRequest, OnMessage},

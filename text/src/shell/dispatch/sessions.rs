@@ -17,7 +17,7 @@ impl Dispatcher {
         usize::try_from((guild.get() >> 22) % count).unwrap_or(0)
     }
 
-    pub(super) fn ready(&mut self, shard: usize, session: Resumable, text: &str) {
+    pub(super) fn ready(&mut self, shard: usize, session: Resumable, text: String) {
         let user = match incoming::read(text) {
             Ok(Incoming::Ready(ready)) => ready.user,
             Ok(_) => return,
