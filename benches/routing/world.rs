@@ -83,13 +83,11 @@ impl World {
         })
     }
 
-    /// From the bytes to what is kept of them, the decision and the session, as an account's desk
-    /// does it. Whether the event is the agent's.
-    pub(crate) fn decide(&self, event: String) -> anyhow::Result<bool> {
-        let created = read_event(&event).map_err(|reason| anyhow::anyhow!("{reason}"))?;
-        let (message, body) = created.context("not a message")?.keep(event);
-        black_box(body);
-        let message = &message;
+    /// From the bytes to the decision and the session, as an account's desk does it. Whether the
+    /// event is the agent's.
+    pub(crate) fn decide(&self, event: &str) -> anyhow::Result<bool> {
+        let created = read_event(event).map_err(|reason| anyhow::anyhow!("{reason}"))?;
+        let message = &created.context("not a message")?.message;
         let known = Known {
             agent: Some(self.bindings.agent(0, &self.router, &self.origin(message))),
             ..Known::new(UserId::new(OWN), &self.places, &self.sent, 0)
@@ -122,8 +120,8 @@ impl World {
     }
 
     /// The bytes as typed values, and nothing more.
-    pub(crate) fn read(event: String) -> anyhow::Result<Message> {
-        Ok(serde_json::from_str::<Whole>(&event)?.d)
+    pub(crate) fn read(event: &str) -> anyhow::Result<Message> {
+        Ok(serde_json::from_str::<Whole>(event)?.d)
     }
 }
 

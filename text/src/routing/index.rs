@@ -70,6 +70,9 @@ impl Index {
 
     /// The agent of the first binding that fits, tier by tier.
     pub(super) fn find(&self, from: &Origin<'_>) -> Option<(usize, Tier)> {
+        if self.rules.is_empty() {
+            return None;
+        }
         let parent = from.parent().map(|parent| Scope::Peer(Peer::Room(parent)));
         let tiers = [
             (Some(Scope::Peer(Peer::of(from))), Tier::Peer),
