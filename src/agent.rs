@@ -10,6 +10,7 @@ use clawvoice_session::{
         agent::{AgentSettings, RunLimits, RunningAgent},
         brain::{ECHO, Endpoint, ModelRef, Patience, Provider, ProviderKind},
         profile::{AgentProfile, Profiles},
+        spending::SpendingMonitor,
         workspace,
     },
 };
@@ -23,9 +24,12 @@ const HISTORY_TOKENS: u64 = 24_000;
 /// The provider that takes nobody without a key.
 const OPENAI: &str = "openai";
 
-/// Starts the agent, or tells what it lacks.
-pub(crate) async fn start(config: &Config) -> Result<Arc<RunningAgent>, Failure> {
-    let settings = settings(config)?;
+/// Starts the agent, or tells what it lacks. What it spends it tells `spending`.
+pub(crate) async fn start(
+    config: &Config,
+    spending: SpendingMonitor,
+) -> Result<Arc<RunningAgent>, Failure> {
+    let settings = AgentSettings { spending, ..settings(config)? };
     let models = names(&settings.profiles);
     tracing::info!(models = models.join(", "), store = %settings.store.display(), "agent starts");
     RunningAgent::start(settings).await.map_err(|failure| {
@@ -74,6 +78,7 @@ fn settings(config: &Config) -> Result<AgentSettings, Failure> {
         patience: Patience::default(),
         store: config.session_store.clone(),
         limits: RunLimits::default(),
+        spending: SpendingMonitor::default(),
         tools: Vec::new(),
     })
 }

@@ -1,7 +1,11 @@
 //! Prometheus' text format, version 0.0.4.
 
-use std::{fmt::Write as _, time::Duration};
+use std::{
+    fmt::{Display, Write as _},
+    time::Duration,
+};
 
+use clawvoice_session::{agent::Usage, shell::spending::SpendingStatus};
 use clawvoice_text::inbound::DropReason;
 use clawvoice_voice::board::Totals;
 
@@ -42,6 +46,7 @@ pub(super) fn text(totals: &Totals, health: &Health, uptime: Duration) -> String
     page.counter("frames_undecryptable_total", "Frames no key opened.", flow.undecryptable);
     page.counter("frames_sent_total", "Frames of the agent.", flow.sent);
     of_text(&mut page, health);
+    of_spending(&mut page, &health.spending);
     page.text
 }
 
@@ -60,6 +65,21 @@ fn of_text(page: &mut Page, health: &Health) {
     page.counters("text_dropped_total", "Messages that became no turn.", "reason", dropped);
 }
 
+/// Turns of the agents, by the configured prices.
+fn of_spending(page: &mut Page, spending: &SpendingStatus) {
+    let Usage { input, cached, output } = spending.usage;
+    let tokens = [("input", input), ("cached", cached), ("output", output)];
+    page.counters("tokens_total", "Tokens; cached ones are input, too.", "kind", tokens);
+    let cost = dollars(spending.nano_dollars);
+    page.counter("cost_usd_total", "What they cost.", cost);
+    let today = spending.today.iter().map(|(agent, nano)| (agent.as_str(), dollars(*nano)));
+    page.gauges("cost_today_usd", "What an agent has spent since midnight UTC.", "agent", today);
+}
+
+fn dollars(nano_dollars: i64) -> f64 {
+    nano_dollars as f64 / 1e9
+}
+
 fn flag(is_set: bool) -> f64 {
     if is_set { 1.0 } else { 0.0 }
 }
@@ -75,20 +95,41 @@ impl Page {
         let _ = writeln!(self.text, "clawvoice_{name} {value}");
     }
 
-    fn counter(&mut self, name: &str, help: &str, value: u64) {
+    fn counter(&mut self, name: &str, help: &str, value: impl Display) {
         self.family(name, "counter", help);
         let _ = writeln!(self.text, "clawvoice_{name} {value}");
     }
 
     /// One family with a label; values of a label need no escapes here.
-    fn counters(
+    fn counters<'l>(
         &mut self,
         name: &str,
         help: &str,
         label: &str,
-        values: impl Iterator<Item = (&'static str, u64)>,
+        values: impl IntoIterator<Item = (&'l str, u64)>,
     ) {
         self.family(name, "counter", help);
+        self.labelled(name, label, values);
+    }
+
+    /// The same of gauges.
+    fn gauges<'l>(
+        &mut self,
+        name: &str,
+        help: &str,
+        label: &str,
+        values: impl IntoIterator<Item = (&'l str, f64)>,
+    ) {
+        self.family(name, "gauge", help);
+        self.labelled(name, label, values);
+    }
+
+    fn labelled<'l, V: Display>(
+        &mut self,
+        name: &str,
+        label: &str,
+        values: impl IntoIterator<Item = (&'l str, V)>,
+    ) {
         for (of, value) in values {
             let _ = writeln!(self.text, "clawvoice_{name}{{{label}=\"{of}\"}} {value}");
         }
@@ -121,6 +162,11 @@ mod tests {
         };
         let health = Health {
             gateway: GatewayHealth { latency_ms: Some(41.5), ..GatewayHealth::default() },
+            spending: SpendingStatus {
+                usage: Usage { input: 30, cached: 10, output: 4 },
+                nano_dollars: 1_250_000_000,
+                today: BTreeMap::from([("main".to_owned(), 2_000_000_000)]),
+            },
             accounts: vec![text(&[("no-mention", 3)], 2), text(&[("no-mention", 1)], 5)],
         };
         let totals = Totals { joins: 7, ..Totals::default() };
@@ -139,6 +185,7 @@ mod tests {
         }
         let reasons = kinds.remove("clawvoice_text_dropped_total");
         assert_eq!(reasons, Some(DropReason::ALL.len()));
+        assert_eq!(kinds.remove("clawvoice_tokens_total"), Some(3));
         assert!(kinds.values().all(|values| *values == 1), "{kinds:?}");
         for value in [
             "clawvoice_up_seconds 1.5",
@@ -148,6 +195,9 @@ mod tests {
             "clawvoice_text_answered_total 7",
             "clawvoice_text_failed_total 0",
             "clawvoice_text_dropped_total{reason=\"no-mention\"} 4",
+            "clawvoice_tokens_total{kind=\"cached\"} 10",
+            "clawvoice_cost_usd_total 1.25",
+            "clawvoice_cost_today_usd{agent=\"main\"} 2",
             "clawvoice_text_dropped_total{reason=\"stale-ambient-backlog\"} 0",
         ] {
             assert!(text.lines().any(|line| line == value), "{value}\n{text}");

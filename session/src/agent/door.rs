@@ -5,7 +5,7 @@ use std::fmt;
 use async_trait::async_trait;
 use tokio::sync::mpsc;
 
-use crate::{SessionKey, UserId, history::Spent};
+use crate::{ChannelId, SessionKey, UserId, history::Spent};
 
 /// Names one run. Chosen by the asker, who alone gives it a meaning.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -73,6 +73,8 @@ pub struct Ask {
     pub tools: ToolScope,
     /// `provider/model` instead of the agent's own.
     pub model: Option<String>,
+    /// The channel or thread it is held in, for what it costs.
+    pub channel: Option<ChannelId>,
     /// Where the words come from, as in `discord-voice`.
     pub surface: &'static str,
     /// What it answers, in words of the asker's that name it for good, as the ids of messages do.
@@ -181,6 +183,15 @@ pub enum ControlOutcome {
     Refused(ControlRefusal),
 }
 
+/// What was spent since midnight UTC, in billionths of a US dollar.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct SpentToday {
+    /// In the session.
+    pub session: i64,
+    /// By its agent, in all sessions.
+    pub agent: i64,
+}
+
 /// An agent.
 #[async_trait]
 pub trait Agent: Send + Sync {
@@ -208,6 +219,13 @@ pub trait Agent: Send + Sync {
 
     /// What the session has cost since it began; `None`: the agent keeps no count.
     async fn spent(&self, session: &SessionKey) -> Option<Spent> {
+        let _ = session;
+        None
+    }
+
+    /// What was spent since midnight UTC, in the session and by its agent; `None`: the agent keeps
+    /// no count.
+    async fn spent_today(&self, session: &SessionKey) -> Option<SpentToday> {
         let _ = session;
         None
     }

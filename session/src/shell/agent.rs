@@ -18,15 +18,18 @@ use super::{
     brain::{Brain, Patience, Provider},
     profile::Profiles,
     run::{Run, RunEnd, RunLine, RunWith},
+    spending::SpendingMonitor,
     store::{Store, StoreError},
 };
 use crate::{
     SessionKey,
     agent::{
         Agent, AgentEvent, Ask, AskedBy, Control, ControlOutcome, RunActivity, RunId, RunReport,
+        SpentToday,
         queue::{AfterAnswer, Dropped, QueueOutput, RunQueue, Ticket},
     },
     history::{Exchange, Outcome, Spent},
+    spending::{self, Day},
     tools::{
         Tool, Tools,
         clock::CurrentTime,
@@ -80,6 +83,8 @@ pub struct AgentSettings {
     pub history_tokens: u64,
     /// Bounds of a run.
     pub limits: RunLimits,
+    /// Where it is told what is spent.
+    pub spending: SpendingMonitor,
     /// Tools besides the built-in ones (`current_time`, `memory_search`, `memory_get`).
     pub tools: Vec<SharedTool>,
 }
@@ -116,6 +121,7 @@ struct Shared {
     profiles: Profiles,
     limits: RunLimits,
     brain: Brain,
+    spending: SpendingMonitor,
     store: Arc<Store>,
     tools: Tools,
     /// Sessions with something to do. Held for moments only, never across an await.
@@ -202,6 +208,9 @@ impl RunningAgent {
     /// When the store or an HTTP client cannot be had.
     pub async fn start(settings: AgentSettings) -> Result<Arc<Self>, StartFailure> {
         let store = Arc::new(open(&settings.store, settings.history_tokens).await?);
+        if let Err(error) = settings.spending.restore(&store, Timestamp::now()).await {
+            tracing::warn!("what was spent today is not known: {error}");
+        }
         let mut tools = Tools::default();
         tools.add(Arc::new(CurrentTime));
         tools.add(Arc::new(MemorySearch(Arc::clone(&store))));
@@ -214,6 +223,7 @@ impl RunningAgent {
                 profiles: settings.profiles,
                 limits: settings.limits,
                 brain: Brain::new(settings.providers, settings.patience)?,
+                spending: settings.spending,
                 store,
                 tools,
                 sessions: Mutex::default(),
@@ -290,6 +300,13 @@ impl Agent for RunningAgent {
         status.map(|status| status.spent).ok()
     }
 
+    async fn spent_today(&self, session: &SessionKey) -> Option<SpentToday> {
+        let now = Timestamp::now();
+        let of_session = self.shared.store.cost_of_day(session, Day::of(now)).await.ok()?;
+        let agent = self.shared.spending.today(now, session.agent());
+        Some(SpentToday { session: of_session, agent })
+    }
+
     async fn note(&self, session: &SessionKey, by: AskedBy, said: String, answered: String) {
         if said.is_empty() && answered.is_empty() {
             return;
@@ -301,7 +318,8 @@ impl Agent for RunningAgent {
             answered,
             outcome: Outcome::Noted,
             model: None,
-            spent: Spent::default(),
+            charges: Vec::new(),
+            channel: None,
             at: Timestamp::now(),
             generation: None,
             origin: None,
@@ -433,10 +451,11 @@ async fn run(place: Place, asked: Asked, stopped: oneshot::Receiver<()>) {
         Ok(Err(failure)) => (Outcome::Failed, Some(failure.to_string())),
         Err(_) => (Outcome::Failed, Some(format!("not done within {} s", deadline.as_secs_f32()))),
     };
-    let spent = run.settle(&shared.brain);
+    let spent = spending::total(run.settle(&shared.brain));
+    shared.spending.spend(Timestamp::now(), &run.spender(), run.charges());
     // Written before it is told, so that what was told is remembered after a crash.
     if !run.is_repeated() {
-        write(&shared, &run, outcome, spent).await;
+        write(&shared, &run, outcome).await;
     }
     tracing::info!(
         session = %run.ask().session,
@@ -457,7 +476,7 @@ async fn run(place: Place, asked: Asked, stopped: oneshot::Receiver<()>) {
     drop(place);
 }
 
-async fn write(shared: &Shared, run: &Run, outcome: Outcome, spent: Spent) {
+async fn write(shared: &Shared, run: &Run, outcome: Outcome) {
     let (session, number) = (&run.ask().session, run.ask().run);
     let heard = shared.answers().take_heard(session, number);
     let exchange = Exchange {
@@ -467,7 +486,8 @@ async fn write(shared: &Shared, run: &Run, outcome: Outcome, spent: Spent) {
         answered: heard.unwrap_or_else(|| run.text().to_owned()),
         outcome,
         model: run.model().map(ToString::to_string),
-        spent,
+        charges: run.charges().to_vec(),
+        channel: run.ask().channel,
         at: Timestamp::now(),
         generation: run.generation(),
         origin: run.ask().origin.clone(),

@@ -11,5 +11,6 @@ pub mod brain;
 mod http;
 pub mod profile;
 mod run;
+pub mod spending;
 pub mod store;
 pub mod workspace;

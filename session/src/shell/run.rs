@@ -17,6 +17,7 @@ use crate::{
         message::estimated_tokens,
     },
     history::{Outcome, Spent},
+    spending::{Charge, Spender},
     tools::{Prepared, ToolContext, ToolError, Tools, error_output},
 };
 
@@ -72,7 +73,7 @@ pub(super) struct Run {
     added: Vec<String>,
     text: String,
     model: Option<ModelRef>,
-    spent: Spent,
+    charges: Vec<Charge>,
     /// The call that is out: who was asked, the tokens it was sent, and where its text begins.
     open_call: Option<(ModelRef, u64, usize)>,
     /// The generation of the session whose history the model was shown.
@@ -89,7 +90,7 @@ impl Run {
             added: Vec::new(),
             text: String::new(),
             model: None,
-            spent: Spent::default(),
+            charges: Vec::new(),
             open_call: None,
             generation: None,
             is_repeated: false,
@@ -108,6 +109,19 @@ impl Run {
         self.model.as_ref()
     }
 
+    pub(super) fn charges(&self) -> &[Charge] {
+        &self.charges
+    }
+
+    /// On whose account it is.
+    pub(super) fn spender(&self) -> Spender {
+        Spender {
+            agent: self.ask.session.agent().to_owned(),
+            user: Some(self.ask.by.user),
+            channel: self.ask.channel,
+        }
+    }
+
     pub(super) fn generation(&self) -> Option<Generation> {
         self.generation
     }
@@ -123,14 +137,14 @@ impl Run {
         parts.join("\n")
     }
 
-    /// What it cost. A call that was dropped is guessed: what it wrote was paid for.
-    pub(super) fn settle(&mut self, brain: &Brain) -> Spent {
+    /// What it cost, by model. A call that was dropped is guessed: what it wrote was paid for.
+    pub(super) fn settle(&mut self, brain: &Brain) -> &[Charge] {
         if let Some((model, input, from)) = self.open_call.take() {
             let written = self.text.get(from..).unwrap_or_default();
             let usage = Usage { input, cached: 0, output: estimated_tokens(written) };
             self.pay(brain, &model, usage, true);
         }
-        self.spent
+        &self.charges
     }
 
     /// Tells the asker; a reader that is gone is no reason to stop.
@@ -295,12 +309,18 @@ impl Run {
     }
 
     fn pay(&mut self, brain: &Brain, model: &ModelRef, usage: Usage, estimated: bool) {
-        let spent = &mut self.spent;
-        spent.usage.input += usage.input;
-        spent.usage.cached += usage.cached;
-        spent.usage.output += usage.output;
-        spent.estimated |= estimated;
-        spent.nano_dollars += brain.price(model).nano_dollars(usage);
+        let (name, price) = (model.to_string(), brain.price(model));
+        let nano_dollars = price.map_or(0, |price| price.nano_dollars(usage));
+        let spent = Spent { usage, estimated, nano_dollars };
+        match self.charges.iter_mut().find(|charge| charge.model == name) {
+            Some(charge) => charge.spent.add(&spent),
+            None => self.charges.push(Charge {
+                model: name,
+                spent,
+                is_priced: price.is_some(),
+                is_from_cache: false,
+            }),
+        }
     }
 
     /// Carries out the calls of one answer side by side. Every call gets a result, in the order of

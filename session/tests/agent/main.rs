@@ -12,4 +12,5 @@ mod control;
 mod failures;
 mod memory;
 mod pairing;
+mod spending;
 mod tools;

@@ -123,6 +123,7 @@ impl BatchConversation {
             instructions: Some(spoken_answer(settings.instructions.as_deref())),
             tools: ToolScope::OfSpeaker,
             model: settings.model.clone(),
+            channel: Some(settings.channel),
             surface: SURFACE,
             origin: None,
         };

@@ -282,6 +282,7 @@ impl Conversation {
             instructions,
             tools,
             model: self.settings.agent_model.clone(),
+            channel: Some(self.settings.channel),
             surface: SURFACE,
             origin: None,
         };

@@ -27,6 +27,7 @@ pub(super) async fn ask(around: &Around, asked: &Asked, request: &TitleRequest) 
         instructions: Some(request.instructions.clone()),
         tools: ToolScope::None,
         model: None,
+        channel: Some(asked.channel),
         surface: "discord",
         origin: None,
     };
