@@ -1,5 +1,7 @@
 //! The agents that the configuration describes: their models, these models' keys, their store.
 
+mod spending;
+
 use std::{collections::BTreeMap, sync::Arc};
 
 use clawvoice_config::{Agent, Config, ModelApi, ModelCost, ModelProvider};
@@ -30,6 +32,7 @@ pub(crate) async fn start(
     spending: SpendingMonitor,
 ) -> Result<Arc<RunningAgent>, Failure> {
     let settings = AgentSettings { spending, ..settings(config)? };
+    spending::warn_unpriced(config, &settings);
     let models = names(&settings.profiles);
     tracing::info!(models = models.join(", "), store = %settings.store.display(), "agent starts");
     RunningAgent::start(settings).await.map_err(|failure| {
@@ -61,10 +64,7 @@ fn settings(config: &Config) -> Result<AgentSettings, Failure> {
         others.insert(agent_id(&agent.id), profile(agent)?);
     }
     let profiles = Profiles { default, others };
-    let voice_model = config.discord.voice.model.as_deref();
-    let pins = config.model_by_channel.values().map(String::as_str);
-    let pinned: Vec<ModelRef> =
-        voice_model.into_iter().chain(pins).map(parse).collect::<Result<_, _>>()?;
+    let pinned = pinned(config)?;
     // Everybody who may be asked is checked now, and not when somebody first speaks.
     let mut providers = BTreeMap::new();
     for model in profiles.models().chain(&pinned) {
@@ -78,9 +78,17 @@ fn settings(config: &Config) -> Result<AgentSettings, Failure> {
         patience: Patience::default(),
         store: config.session_store.clone(),
         limits: RunLimits::default(),
+        spending_rules: spending::rules(config),
         spending: SpendingMonitor::default(),
         tools: Vec::new(),
     })
+}
+
+/// The models that are asked in some places instead of an agent's own.
+fn pinned(config: &Config) -> Result<Vec<ModelRef>, Failure> {
+    let voice_model = config.discord.voice.model.as_deref();
+    let pins = config.model_by_channel.values().map(String::as_str);
+    voice_model.into_iter().chain(pins).map(parse).collect()
 }
 
 /// Who an agent is; one without a model is an echo.

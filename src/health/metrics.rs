@@ -72,8 +72,12 @@ fn of_spending(page: &mut Page, spending: &SpendingStatus) {
     page.counters("tokens_total", "Tokens; cached ones are input, too.", "kind", tokens);
     let cost = dollars(spending.nano_dollars);
     page.counter("cost_usd_total", "What they cost.", cost);
-    let today = spending.today.iter().map(|(agent, nano)| (agent.as_str(), dollars(*nano)));
-    page.gauges("cost_today_usd", "What an agent has spent since midnight UTC.", "agent", today);
+    let days = || spending.today.iter().map(|(agent, day)| (agent.as_str(), day));
+    let spent = days().map(|(agent, day)| (agent, dollars(day.spent)));
+    page.gauges("cost_today_usd", "What an agent has spent since midnight UTC.", "agent", spent);
+    let budgets = days().filter_map(|(agent, day)| Some((agent, dollars(day.budget?))));
+    page.gauges("cost_budget_usd", "What it may spend in a day.", "agent", budgets);
+    page.counter("budget_refused_total", "Turns refused for want of budget.", spending.refused);
 }
 
 fn dollars(nano_dollars: i64) -> f64 {
@@ -145,6 +149,8 @@ impl Page {
 mod tests {
     use std::collections::BTreeMap;
 
+    use clawvoice_session::shell::spending::AgentDay;
+
     use super::{
         super::{AccountHealth, GatewayHealth, accounts::TextHealth},
         *,
@@ -165,7 +171,11 @@ mod tests {
             spending: SpendingStatus {
                 usage: Usage { input: 30, cached: 10, output: 4 },
                 nano_dollars: 1_250_000_000,
-                today: BTreeMap::from([("main".to_owned(), 2_000_000_000)]),
+                refused: 3,
+                today: BTreeMap::from([
+                    ("main".to_owned(), AgentDay { spent: 2_000_000_000, budget: None }),
+                    ("ops".to_owned(), AgentDay { spent: 1, budget: Some(5_000_000_000) }),
+                ]),
             },
             accounts: vec![text(&[("no-mention", 3)], 2), text(&[("no-mention", 1)], 5)],
         };
@@ -186,6 +196,7 @@ mod tests {
         let reasons = kinds.remove("clawvoice_text_dropped_total");
         assert_eq!(reasons, Some(DropReason::ALL.len()));
         assert_eq!(kinds.remove("clawvoice_tokens_total"), Some(3));
+        assert_eq!(kinds.remove("clawvoice_cost_today_usd"), Some(2));
         assert!(kinds.values().all(|values| *values == 1), "{kinds:?}");
         for value in [
             "clawvoice_up_seconds 1.5",
@@ -198,6 +209,8 @@ mod tests {
             "clawvoice_tokens_total{kind=\"cached\"} 10",
             "clawvoice_cost_usd_total 1.25",
             "clawvoice_cost_today_usd{agent=\"main\"} 2",
+            "clawvoice_cost_budget_usd{agent=\"ops\"} 5",
+            "clawvoice_budget_refused_total 3",
             "clawvoice_text_dropped_total{reason=\"stale-ambient-backlog\"} 0",
         ] {
             assert!(text.lines().any(|line| line == value), "{value}\n{text}");

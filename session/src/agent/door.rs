@@ -116,13 +116,15 @@ pub enum AgentEvent {
     Cancelled,
     /// The run failed, in words for an operator.
     Failed(String),
+    /// The run was refused before a model was asked, in a sentence for the person.
+    Refused(String),
 }
 
 impl AgentEvent {
     /// Whether nothing comes after it.
     #[must_use]
     pub const fn is_last(&self) -> bool {
-        matches!(self, Self::Answered { .. } | Self::Cancelled | Self::Failed(_))
+        matches!(self, Self::Answered { .. } | Self::Cancelled | Self::Failed(_) | Self::Refused(_))
     }
 }
 

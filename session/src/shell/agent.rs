@@ -17,8 +17,8 @@ use tokio::{
 use super::{
     brain::{Brain, Patience, Provider},
     profile::Profiles,
-    run::{Run, RunEnd, RunLine, RunWith},
-    spending::SpendingMonitor,
+    run::{Run, RunEnd, RunFailure, RunLine, RunWith},
+    spending::{SpendingMonitor, SpendingRules},
     store::{Store, StoreError},
 };
 use crate::{
@@ -83,6 +83,8 @@ pub struct AgentSettings {
     pub history_tokens: u64,
     /// Bounds of a run.
     pub limits: RunLimits,
+    /// What may be spent, and what of it is worth a warning.
+    pub spending_rules: SpendingRules,
     /// Where it is told what is spent.
     pub spending: SpendingMonitor,
     /// Tools besides the built-in ones (`current_time`, `memory_search`, `memory_get`).
@@ -208,7 +210,9 @@ impl RunningAgent {
     /// When the store or an HTTP client cannot be had.
     pub async fn start(settings: AgentSettings) -> Result<Arc<Self>, StartFailure> {
         let store = Arc::new(open(&settings.store, settings.history_tokens).await?);
-        if let Err(error) = settings.spending.restore(&store, Timestamp::now()).await {
+        let now = Timestamp::now();
+        let rules = settings.spending_rules;
+        if let Err(error) = settings.spending.begin(rules, &store, now).await {
             tracing::warn!("what was spent today is not known: {error}");
         }
         let mut tools = Tools::default();
@@ -432,6 +436,7 @@ async fn run(place: Place, asked: Asked, stopped: oneshot::Receiver<()>) {
     let mut run = Run::new(asked.ask, asked.reports);
     let with = RunWith {
         brain: &shared.brain,
+        spending: &shared.spending,
         store: &shared.store,
         tools: &shared.tools,
         limits: shared.limits,
@@ -448,8 +453,11 @@ async fn run(place: Place, asked: Asked, stopped: oneshot::Receiver<()>) {
     let (outcome, failed) = match ended {
         Ok(Ok(RunEnd::Answered)) => (Outcome::Answered, None),
         Ok(Ok(RunEnd::Stopped)) => (Outcome::Cancelled, None),
-        Ok(Err(failure)) => (Outcome::Failed, Some(failure.to_string())),
-        Err(_) => (Outcome::Failed, Some(format!("not done within {} s", deadline.as_secs_f32()))),
+        Ok(Err(failure)) => (Outcome::Failed, Some(told(&run, failure))),
+        Err(_) => {
+            let words = format!("not done within {} s", deadline.as_secs_f32());
+            (Outcome::Failed, Some(AgentEvent::Failed(words)))
+        }
     };
     let spent = spending::total(run.settle(&shared.brain));
     shared.spending.spend(Timestamp::now(), &run.spender(), run.charges());
@@ -468,12 +476,23 @@ async fn run(place: Place, asked: Asked, stopped: oneshot::Receiver<()>) {
         "run over"
     );
     let last = match (outcome, failed) {
-        (_, Some(words)) => AgentEvent::Failed(words),
+        (_, Some(failed)) => failed,
         (Outcome::Cancelled, None) => AgentEvent::Cancelled,
         (_, None) => AgentEvent::Answered { text: run.text().to_owned(), usage: spent.usage },
     };
     run.report(last).await;
     drop(place);
+}
+
+/// What the asker is told of a run that failed.
+fn told(run: &Run, failure: RunFailure) -> AgentEvent {
+    match failure {
+        RunFailure::OverBudget(over) => {
+            tracing::info!(session = %run.ask().session, user = %run.ask().by.user, "refused: {over}");
+            AgentEvent::Refused(over.told().to_owned())
+        }
+        failure => AgentEvent::Failed(failure.to_string()),
+    }
 }
 
 async fn write(shared: &Shared, run: &Run, outcome: Outcome) {

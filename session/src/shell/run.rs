@@ -2,11 +2,13 @@
 
 use std::time::Duration;
 
+use jiff::Timestamp;
 use tokio::{sync::mpsc, task::JoinSet, time::timeout};
 
 use super::{
     agent::RunLimits,
     brain::{Brain, BrainFailure, ModelRef},
+    spending::SpendingMonitor,
     store::Store,
 };
 use crate::{
@@ -17,7 +19,7 @@ use crate::{
         message::estimated_tokens,
     },
     history::{Outcome, Spent},
-    spending::{Charge, Spender},
+    spending::{Charge, OverBudget, Spender},
     tools::{Prepared, ToolContext, ToolError, Tools, error_output},
 };
 
@@ -36,6 +38,8 @@ pub(super) enum RunFailure {
     Model(ModelRef, ModelFailure),
     #[error("{0}: the endpoint filtered the answer")]
     Filtered(ModelRef),
+    #[error("{0}")]
+    OverBudget(#[from] OverBudget),
     #[error("{0}")]
     BadModel(#[from] super::brain::ModelRefError),
 }
@@ -58,6 +62,7 @@ pub(super) trait RunLine: Send + Sync {
 /// What a run works with.
 pub(super) struct RunWith<'r> {
     pub(super) brain: &'r Brain,
+    pub(super) spending: &'r SpendingMonitor,
     pub(super) store: &'r Store,
     pub(super) tools: &'r Tools,
     pub(super) limits: RunLimits,
@@ -162,6 +167,7 @@ impl Run {
         if let Some(end) = self.repeat(with, line).await {
             return Ok(end);
         }
+        with.spending.judge(Timestamp::now(), &self.spender())?;
         let chain = self.chain(with.own_models)?;
         let mut request = self.first_request(with).await;
         let mut rounds = 0;

@@ -3,14 +3,18 @@
 //!
 //! What was spent is kept in SQLite (see [`crate::shell::store`]), summed by the hour.
 
+mod budget;
 mod ledger;
+mod spike;
 mod time;
 mod usage;
 
 use std::fmt;
 
 use crate::history::Spent;
+pub use budget::{Budget, BudgetWatch, Budgets, Limit, Mark, OverBudget};
 pub use ledger::{DaySums, Ledger, Spender};
+pub use spike::{COMPARED, Spike, SpikeRule, SpikeWatch};
 pub use time::{Day, Hour};
 pub use usage::{UsageBy, UsageRow};
 

@@ -10,7 +10,7 @@ use clawvoice_session::{
         agent::{AgentSettings, RunLimits, RunningAgent, SharedTool},
         brain::{Endpoint as Address, Patience, Provider, ProviderKind},
         profile::{AgentProfile, Profiles},
-        spending::SpendingMonitor,
+        spending::{SpendingMonitor, SpendingRules},
     },
     tools::Tool,
 };
@@ -73,6 +73,7 @@ pub(crate) fn settings(folder: &Path, own: &[(&str, &str)], api: Api) -> AgentSe
         store: folder.join("sessions.sqlite"),
         history_tokens: 1_000,
         limits: RunLimits::default(),
+        spending_rules: SpendingRules::default(),
         spending: SpendingMonitor::default(),
         tools: Vec::new(),
     }

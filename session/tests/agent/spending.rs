@@ -2,10 +2,10 @@
 
 use clawvoice_session::{
     ChannelId, SessionKey,
-    agent::{Agent as _, Ask, SpentToday, Usage},
+    agent::{Agent as _, AgentEvent, Ask, SpentToday, Usage},
     brain::Api,
     shell::{agent::RunningAgent, spending::SpendingMonitor, store::Spendings},
-    spending::{Day, UsageBy},
+    spending::{Budget, Budgets, Day, UsageBy},
 };
 use jiff::Timestamp;
 
@@ -82,8 +82,49 @@ async fn what_was_spent_today_is_known_after_a_restart() {
     let agent = RunningAgent::start(again).await.unwrap();
     let status = monitor.snapshot(Timestamp::now());
     assert_eq!((status.usage, status.nano_dollars), (Usage::default(), 0), "since it began");
-    let today: Vec<_> = status.today.into_iter().collect();
+    let today: Vec<_> = status.today.into_iter().map(|(id, day)| (id, day.spent)).collect();
     assert_eq!(today, [("main".to_owned(), 2 * ANSWER), ("ops".to_owned(), ANSWER)]);
+    agent.close().await;
+}
+
+/// All agents may spend what one answer costs.
+fn one_answer() -> Budgets {
+    let default = Budget { daily: Some(ANSWER), ..Budget::default() };
+    Budgets { default, ..Budgets::default() }
+}
+
+#[tokio::test]
+async fn a_used_up_budget_refuses_before_the_model_is_asked() {
+    let mut bench = Bench::with(|settings| settings.spending_rules.budgets = one_answer()).await;
+    bench.ask(Ask { origin: Some("first".into()), ..ask(1, "hi") }).await;
+    bench.endpoint.request().await.say("ho").await;
+    bench.asker.answer(1).await;
+    bench.ask(ask(2, "more")).await;
+    let told = "My budget for today is used up. I can answer again after midnight UTC.";
+    assert_eq!(bench.asker.last(2).await, AgentEvent::Refused(told.into()));
+    // Another agent has a budget of its own.
+    let session = SessionKey::main("ops");
+    bench.ask(Ask { session, ..ask(3, "hi") }).await;
+    bench.endpoint.request().await.say("ho").await;
+    bench.asker.answer(3).await;
+    // What was answered already is told again: it costs nothing.
+    bench.ask(Ask { origin: Some("first".into()), ..ask(4, "hi") }).await;
+    assert_eq!(bench.asker.answer(4).await, "ho");
+    assert!(bench.endpoint.is_quiet());
+}
+
+#[tokio::test]
+async fn a_used_up_budget_is_known_after_a_restart() {
+    let folder = tempfile::tempdir().unwrap();
+    let (mut endpoint, agent) = spent(folder.path()).await;
+    agent.close().await;
+    let mut again = settings(folder.path(), &[(&endpoint.base_url(), "m")], Api::Completions);
+    again.spending_rules.budgets = one_answer();
+    let agent = RunningAgent::start(again).await.unwrap();
+    let mut asker = Asker::new();
+    agent.ask(ask(1, "hi"), asker.reports.clone()).await;
+    assert!(matches!(asker.last(1).await, AgentEvent::Refused(_)));
+    assert!(endpoint.is_quiet());
     agent.close().await;
 }
 

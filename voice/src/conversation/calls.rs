@@ -209,6 +209,6 @@ pub(super) fn result_of(ending: &Ending) -> Value {
             "status": "cancelled",
             "message": "the request was cancelled; say nothing about it",
         }),
-        Ending::Failed => json!({ "error": FALLBACK }),
+        Ending::Failed(told) => json!({ "error": told }),
     }
 }

@@ -31,7 +31,7 @@ use tokio::{
 use crate::{
     SessionKey, UserId,
     history::{Exchange, Found, Outcome, SessionStatus, Spent, Window},
-    spending::{Day, Spender},
+    spending::{Day, Hour, Spender},
 };
 pub use mailbox::Mailbox;
 pub use pairing::{NotApproved, Pairings};
@@ -252,6 +252,16 @@ impl Store {
     /// When it cannot be read.
     pub async fn spent_on(&self, day: Day) -> Result<Vec<(Spender, i64)>, StoreError> {
         self.ask(|reply| Command::SpentOn { day, reply }).await?
+    }
+
+    /// What every hour has cost from one on, in its order, in billionths of a US dollar. Hours in
+    /// which nothing was spent are left out.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be read.
+    pub async fn spent_by_hour(&self, since: Hour) -> Result<Vec<(Hour, i64)>, StoreError> {
+        self.ask(|reply| Command::SpentByHour { since, reply }).await?
     }
 
     /// What answering the user has cost so far, in all sessions.

@@ -181,6 +181,22 @@ impl Database {
         Ok(row.try_get(0)?)
     }
 
+    /// What every hour has cost from one on, in its order.
+    pub(super) async fn spent_by_hour(
+        &mut self,
+        since: Hour,
+    ) -> Result<Vec<(Hour, i64)>, StoreError> {
+        let rows = sqlx::query(
+            "SELECT hour, SUM(cost_nano_usd) FROM spending WHERE hour >= ? \
+             GROUP BY hour ORDER BY hour",
+        )
+        .bind(since.number())
+        .fetch_all(self.connection())
+        .await?;
+        let sum = |row: &SqliteRow| Ok((Hour::new(row.try_get(0)?), row.try_get(1)?));
+        rows.iter().map(sum).collect()
+    }
+
     /// What was spent in a day, and on whose account.
     pub(super) async fn spent_on(&mut self, day: Day) -> Result<Vec<(Spender, i64)>, StoreError> {
         let rows = sqlx::query(

@@ -9,7 +9,7 @@ use super::{StoreError, conversations, database::Database, turns::Stamp};
 use crate::{
     SessionKey, UserId,
     history::{Exchange, Found, Outcome, SessionStatus, Spent, Window},
-    spending::{Day, Spender},
+    spending::{Day, Hour, Spender},
 };
 
 /// Sessions whose window is kept in memory; beyond it the one longest unused is forgotten.
@@ -30,6 +30,7 @@ pub(super) enum Command {
     SpentIn { session: SessionKey, reply: Reply<Spent> },
     CostOfDay { session: SessionKey, day: Day, reply: Reply<i64> },
     SpentOn { day: Day, reply: Reply<Vec<(Spender, i64)>> },
+    SpentByHour { since: Hour, reply: Reply<Vec<(Hour, i64)>> },
     SpentBy { user: UserId, reply: Reply<Spent> },
     AnswerTo { session: SessionKey, origin: String, reply: Reply<Option<(String, Outcome)>> },
     Status { session: SessionKey, reply: Reply<SessionStatus> },
@@ -88,6 +89,9 @@ pub(super) async fn run(
             }
             Command::SpentOn { day, reply } => {
                 let _ = reply.send(database.spent_on(day).await);
+            }
+            Command::SpentByHour { since, reply } => {
+                let _ = reply.send(database.spent_by_hour(since).await);
             }
             Command::SpentBy { user, reply } => {
                 let _ = reply.send(database.spent_by(user).await);

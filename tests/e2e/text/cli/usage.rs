@@ -18,7 +18,8 @@ fn shown(dollars: f64) -> String {
 async fn what_was_spent_is_told_by_what_it_was_spent_on() {
     let served = Served::new(&[Reply::Text(&["Yes."])]).await;
     let chat = Chat::new().await;
-    let mut agent = chat.agent(OPEN, &priced(&served, 100.0, "")).await;
+    let keys = format!("{OPEN} allowFrom: ['{ADA}'],");
+    let mut agent = chat.agent(&keys, &priced(&served, 100.0, "")).await;
     assert!(chat.program(&["usage"]).await.starts_with("nothing was spent since "));
     for (human, channel) in [(ADA, GENERAL), (ADA, RANDOM), (BEN, RANDOM)] {
         let from = chat.position();

@@ -46,7 +46,7 @@ async fn answer(reports: &mut mpsc::Receiver<RunReport>) -> Option<String> {
     while let Some(report) = reports.recv().await {
         match report.event {
             AgentEvent::Answered { text, .. } => return Some(text),
-            AgentEvent::Failed(why) => {
+            AgentEvent::Failed(why) | AgentEvent::Refused(why) => {
                 tracing::info!("a thread keeps its first name: {why}");
                 return None;
             }
