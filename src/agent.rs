@@ -78,6 +78,7 @@ fn settings(config: &Config) -> Result<AgentSettings, Failure> {
         patience: Patience::default(),
         store: config.session_store.clone(),
         limits: RunLimits::default(),
+        cache: spending::cache(config),
         spending_rules: spending::rules(config),
         spending: SpendingMonitor::default(),
         tools: Vec::new(),

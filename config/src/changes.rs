@@ -51,6 +51,7 @@ const OF_THE_PROCESS: &[&str] = &[
     "session.store",
     "gateway.clawvoice.health",
     "agents.defaults.spikeAlert",
+    "agents.defaults.responseCache",
 ];
 
 impl Config {

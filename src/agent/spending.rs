@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use clawvoice_config::{Agent, Config};
 use clawvoice_session::{
     agent_id,
+    brain::cache::CacheRule,
     shell::{
         agent::AgentSettings,
         brain::{ModelRef, ProviderKind},
@@ -30,6 +31,13 @@ pub(super) fn rules(config: &Config) -> SpendingRules {
     let alert = &config.agents.spike_alert;
     let spike = SpikeRule { factor: alert.factor, floor: nano(alert.floor_usd) };
     SpendingRules { budgets, spike: alert.enabled.then_some(spike) }
+}
+
+/// How long answers are given again, if they are.
+pub(super) fn cache(config: &Config) -> Option<CacheRule> {
+    let cache = &config.agents.response_cache;
+    let entries = usize::try_from(cache.max_entries).unwrap_or(usize::MAX);
+    cache.enabled.then_some(CacheRule { ttl: cache.ttl, entries })
 }
 
 fn budget(agent: &Agent) -> Budget {
@@ -92,8 +100,12 @@ mod tests {
              }} }}, models: {{ providers: {{ r: {{ baseUrl: 'http://r', models: [ \
              {{ id: 'dear', cost: {{ input: 2, output: 8 }} }} ] }} }} }} }}"
         );
-        clawvoice_config::parse(&text, Path::new("/etc/claw.json5"), &BTreeMap::<String, String>::new())
-            .unwrap()
+        clawvoice_config::parse(
+            &text,
+            Path::new("/etc/claw.json5"),
+            &BTreeMap::<String, String>::new(),
+        )
+        .unwrap()
     }
 
     #[test]
@@ -114,6 +126,14 @@ mod tests {
         assert_eq!(spike, Some(SpikeRule { factor: 5.0, floor: 1_000_000_000 }));
         let off = parsed("defaults: { spikeAlert: { enabled: false } }");
         assert_eq!(rules(&off), SpendingRules::default());
+    }
+
+    #[test]
+    fn answers_are_given_again_only_if_it_is_wanted() {
+        assert_eq!(cache(&parsed("")), None);
+        let on = parsed("defaults: { responseCache: { enabled: true, maxEntries: 7 } }");
+        let rule = CacheRule { ttl: std::time::Duration::from_secs(300), entries: 7 };
+        assert_eq!(cache(&on), Some(rule));
     }
 
     #[test]

@@ -53,9 +53,9 @@ pub(super) fn text(totals: &Totals, health: &Health, uptime: Duration) -> String
 /// All accounts together.
 fn of_text(page: &mut Page, health: &Health) {
     let texts = || health.accounts.iter().map(|account| &account.text);
-    let answered = texts().map(|text| text.answered).sum();
+    let answered: u64 = texts().map(|text| text.answered).sum();
     page.counter("text_answered_total", "Turns in text that were answered.", answered);
-    let failed = texts().map(|text| text.failed).sum();
+    let failed: u64 = texts().map(|text| text.failed).sum();
     page.counter("text_failed_total", "Turns in text that failed.", failed);
     let dropped = |reason: &DropReason| {
         let code = reason.code();
@@ -78,6 +78,8 @@ fn of_spending(page: &mut Page, spending: &SpendingStatus) {
     let budgets = days().filter_map(|(agent, day)| Some((agent, dollars(day.budget?))));
     page.gauges("cost_budget_usd", "What it may spend in a day.", "agent", budgets);
     page.counter("budget_refused_total", "Turns refused for want of budget.", spending.refused);
+    let hits = spending.from_cache;
+    page.counter("response_cache_hits_total", "Turns answered without asking a model.", hits);
 }
 
 fn dollars(nano_dollars: i64) -> f64 {
@@ -172,6 +174,7 @@ mod tests {
                 usage: Usage { input: 30, cached: 10, output: 4 },
                 nano_dollars: 1_250_000_000,
                 refused: 3,
+                from_cache: 2,
                 today: BTreeMap::from([
                     ("main".to_owned(), AgentDay { spent: 2_000_000_000, budget: None }),
                     ("ops".to_owned(), AgentDay { spent: 1, budget: Some(5_000_000_000) }),
@@ -211,6 +214,7 @@ mod tests {
             "clawvoice_cost_today_usd{agent=\"main\"} 2",
             "clawvoice_cost_budget_usd{agent=\"ops\"} 5",
             "clawvoice_budget_refused_total 3",
+            "clawvoice_response_cache_hits_total 2",
             "clawvoice_text_dropped_total{reason=\"stale-ambient-backlog\"} 0",
         ] {
             assert!(text.lines().any(|line| line == value), "{value}\n{text}");

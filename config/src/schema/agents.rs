@@ -13,7 +13,7 @@ use crate::{
         declare::words,
         path,
         session::object,
-        spending::{Budget, SpikeAlert},
+        spending::{Budget, ResponseCache, SpikeAlert},
         streaming::PreviewChunk,
     },
 };
@@ -92,6 +92,8 @@ pub struct Agents {
     pub elapsed: bool,
     /// `spikeAlert`.
     pub spike_alert: SpikeAlert,
+    /// `responseCache`.
+    pub response_cache: ResponseCache,
 }
 
 /// `agents.defaults`, as far as agents have the same keys.
@@ -150,6 +152,7 @@ fn of_all(defaults: &Section<'_, '_>, all: Vec<Agent>) -> Agents {
         timestamp: defaults.word_or("envelopeTimestamp", Switch::On) == Switch::On,
         elapsed: defaults.word_or("envelopeElapsed", Switch::On) == Switch::On,
         spike_alert: defaults.block("spikeAlert"),
+        response_cache: defaults.block("responseCache"),
     }
 }
 

@@ -1,4 +1,7 @@
-//! What agents may spend. Keys of clawvoice's own: OpenClaw has none of them.
+//! What agents may spend, and what saves spending. Keys of clawvoice's own: OpenClaw has none of
+//! them.
+
+use std::time::Duration;
 
 use crate::{
     cursor::{Block, Section},
@@ -32,6 +35,19 @@ block! {
         factor: f64 = number_or("factor", 1.0, 1_000.0, 5.0),
         /// US dollars; an hour that costs no more is never told of. Default 1.
         floor_usd: f64 = number_or("floorUsd", 0.0, 1_000_000.0, 1.0),
+    }
+}
+
+block! {
+    /// `agents.defaults.responseCache`: the same question of the same person in the same session
+    /// is answered again without asking the model.
+    ResponseCache {
+        /// Default off.
+        enabled: bool = bool_or("enabled", false),
+        /// How long an answer is given again. Default 300,000.
+        ttl: Duration = millis_or("ttlMs", 1_000, 86_400_000, 300_000),
+        /// Answers that are kept; beyond it the oldest is forgotten. Default 1,000.
+        max_entries: u32 = whole_or("maxEntries", 1, 100_000, 1_000),
     }
 }
 

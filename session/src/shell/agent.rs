@@ -1,7 +1,7 @@
 //! The agent itself: sessions with their queues, each run a task.
 
 use std::{
-    collections::{BTreeMap, HashMap, VecDeque},
+    collections::{BTreeMap, HashMap},
     path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
@@ -16,6 +16,8 @@ use tokio::{
 
 use super::{
     brain::{Brain, Patience, Provider},
+    heard::Answers,
+    known_answers::KnownAnswers,
     profile::Profiles,
     run::{Run, RunEnd, RunFailure, RunLine, RunWith},
     spending::{SpendingMonitor, SpendingRules},
@@ -28,6 +30,7 @@ use crate::{
         SpentToday,
         queue::{AfterAnswer, Dropped, QueueOutput, RunQueue, Ticket},
     },
+    brain::cache::CacheRule,
     history::{Exchange, Outcome, Spent},
     spending::{self, Day},
     tools::{
@@ -39,10 +42,6 @@ use crate::{
 
 /// How long runs may take to end when the agent closes.
 const CLOSING: Duration = Duration::from_secs(5);
-
-/// Runs of which it is known where their answers are written, so that they can be cut to what was
-/// heard of them; an older one stays as it is.
-const AMENDABLE: usize = 256;
 
 /// The surface of turns that [`Agent::note`] writes.
 const NOTED: &str = "noted";
@@ -83,6 +82,8 @@ pub struct AgentSettings {
     pub history_tokens: u64,
     /// Bounds of a run.
     pub limits: RunLimits,
+    /// How long answers are given again; `None`: a model is asked every time.
+    pub cache: Option<CacheRule>,
     /// What may be spent, and what of it is worth a warning.
     pub spending_rules: SpendingRules,
     /// Where it is told what is spent.
@@ -123,6 +124,7 @@ struct Shared {
     profiles: Profiles,
     limits: RunLimits,
     brain: Brain,
+    known: Option<KnownAnswers>,
     spending: SpendingMonitor,
     store: Arc<Store>,
     tools: Tools,
@@ -141,47 +143,6 @@ struct Session {
     queue: RunQueue<Asked>,
     /// Stops the active run.
     stop: Option<oneshot::Sender<()>>,
-}
-
-/// Whose answer stands where, and what is known of answers that are not written yet.
-#[derive(Debug, Default)]
-struct Answers {
-    written: VecDeque<(SessionKey, RunId, i64)>,
-    heard: VecDeque<(SessionKey, RunId, String)>,
-}
-
-impl Answers {
-    /// Of a run's answer only `text` was heard; gives where it is written, or keeps the text until
-    /// it is.
-    fn heard(&mut self, session: &SessionKey, run: RunId, text: &str) -> Option<i64> {
-        // Askers may choose the same number; the last one is meant.
-        let written =
-            self.written.iter().rev().find(|(of, number, _)| of == session && *number == run);
-        if let Some((_, _, exchange)) = written {
-            return Some(*exchange);
-        }
-        if self.heard.len() == AMENDABLE {
-            self.heard.pop_front();
-        }
-        self.heard.push_back((session.clone(), run, text.to_owned()));
-        None
-    }
-
-    /// What was heard of a run's answer, if that was told before it is written.
-    fn take_heard(&mut self, session: &SessionKey, run: RunId) -> Option<String> {
-        let known =
-            self.heard.iter().position(|(of, number, _)| of == session && *number == run)?;
-        self.heard.remove(known).map(|(_, _, text)| text)
-    }
-
-    /// A run's answer is written; gives what was told of it meanwhile.
-    fn note(&mut self, session: &SessionKey, run: RunId, exchange: i64) -> Option<String> {
-        if self.written.len() == AMENDABLE {
-            self.written.pop_front();
-        }
-        self.written.push_back((session.clone(), run, exchange));
-        self.take_heard(session, run)
-    }
 }
 
 #[derive(Debug)]
@@ -227,6 +188,7 @@ impl RunningAgent {
                 profiles: settings.profiles,
                 limits: settings.limits,
                 brain: Brain::new(settings.providers, settings.patience)?,
+                known: settings.cache.map(KnownAnswers::new),
                 spending: settings.spending,
                 store,
                 tools,
@@ -436,6 +398,7 @@ async fn run(place: Place, asked: Asked, stopped: oneshot::Receiver<()>) {
     let mut run = Run::new(asked.ask, asked.reports);
     let with = RunWith {
         brain: &shared.brain,
+        known: shared.known.as_ref(),
         spending: &shared.spending,
         store: &shared.store,
         tools: &shared.tools,

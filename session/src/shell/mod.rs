@@ -8,7 +8,9 @@
 
 pub mod agent;
 pub mod brain;
+mod heard;
 mod http;
+mod known_answers;
 pub mod profile;
 mod run;
 pub mod spending;

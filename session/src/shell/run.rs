@@ -8,6 +8,7 @@ use tokio::{sync::mpsc, task::JoinSet, time::timeout};
 use super::{
     agent::RunLimits,
     brain::{Brain, BrainFailure, ModelRef},
+    known_answers::KnownAnswers,
     spending::SpendingMonitor,
     store::Store,
 };
@@ -16,7 +17,7 @@ use crate::{
     agent::{AgentEvent, Ask, RunActivity, RunReport, Usage, queue::AfterAnswer},
     brain::{
         Ending, Message, ModelAnswer, ModelEvent, ModelFailure, ModelRequest, Speaker, ToolCall,
-        message::estimated_tokens,
+        cache::CacheKey, message::estimated_tokens,
     },
     history::{Outcome, Spent},
     spending::{Charge, OverBudget, Spender},
@@ -62,6 +63,7 @@ pub(super) trait RunLine: Send + Sync {
 /// What a run works with.
 pub(super) struct RunWith<'r> {
     pub(super) brain: &'r Brain,
+    pub(super) known: Option<&'r KnownAnswers>,
     pub(super) spending: &'r SpendingMonitor,
     pub(super) store: &'r Store,
     pub(super) tools: &'r Tools,
@@ -170,6 +172,10 @@ impl Run {
         with.spending.judge(Timestamp::now(), &self.spender())?;
         let chain = self.chain(with.own_models)?;
         let mut request = self.first_request(with).await;
+        let key = self.key(with, &chain, &request);
+        if let Some(end) = self.recall(with, line, &chain, key.as_ref()).await {
+            return Ok(end);
+        }
         let mut rounds = 0;
         loop {
             for words in line.take_words() {
@@ -193,9 +199,17 @@ impl Run {
                 continue;
             }
             usable(&model, answer.ending, answer.calls.is_empty())?;
+            let is_whole = answer.ending == Ending::Whole && rounds == 0 && self.added.is_empty();
             match line.answered() {
                 AfterAnswer::GoOn => {}
-                AfterAnswer::Over => return Ok(RunEnd::Answered),
+                AfterAnswer::Over => {
+                    if let Some((known, key)) = with.known.zip(key).filter(|_| is_whole)
+                        && chain.first() == Some(&model)
+                    {
+                        known.keep(key, &self.text);
+                    }
+                    return Ok(RunEnd::Answered);
+                }
                 AfterAnswer::Stopped => return Ok(RunEnd::Stopped),
             }
         }
@@ -222,6 +236,46 @@ impl Run {
                 if !text.is_empty() {
                     self.say(text).await;
                 }
+                Some(RunEnd::Answered)
+            }
+        }
+    }
+
+    /// What the answer to a request is kept by, and found again.
+    fn key(
+        &self,
+        with: &RunWith<'_>,
+        chain: &[ModelRef],
+        request: &ModelRequest,
+    ) -> Option<CacheKey> {
+        let (_, model) = with.known.zip(chain.first())?;
+        let ask = &self.ask;
+        Some(CacheKey::of(&ask.session, ask.by.user, &model.to_string(), request))
+    }
+
+    /// Tells the answer that is still known, if there is one.
+    async fn recall(
+        &mut self,
+        with: &RunWith<'_>,
+        line: &dyn RunLine,
+        chain: &[ModelRef],
+        key: Option<&CacheKey>,
+    ) -> Option<RunEnd> {
+        let answer = with.known?.find(key?)?;
+        let model = chain.first()?;
+        match line.answered() {
+            // Words came meanwhile that the answer does not know.
+            AfterAnswer::GoOn => None,
+            AfterAnswer::Stopped => Some(RunEnd::Stopped),
+            AfterAnswer::Over => {
+                self.model = Some(model.clone());
+                self.charges.push(Charge {
+                    model: model.to_string(),
+                    spent: Spent::default(),
+                    is_priced: true,
+                    is_from_cache: true,
+                });
+                self.say(answer).await;
                 Some(RunEnd::Answered)
             }
         }

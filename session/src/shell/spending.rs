@@ -12,8 +12,8 @@ use crate::{
     agent::Usage,
     history::Spent,
     spending::{
-        self, BudgetWatch, Budgets, COMPARED, Charge, Day, Dollars, Hour, Mark, OverBudget, Spender,
-        SpikeRule, SpikeWatch,
+        self, BudgetWatch, Budgets, COMPARED, Charge, Day, Dollars, Hour, Mark, OverBudget,
+        Spender, SpikeRule, SpikeWatch,
     },
 };
 
@@ -37,6 +37,7 @@ struct Books {
     /// Since the process began.
     spent: Spent,
     refused: u64,
+    from_cache: u64,
 }
 
 /// What was spent, as far as it is known.
@@ -48,6 +49,9 @@ pub struct SpendingStatus {
     pub nano_dollars: i64,
     /// Turns that were refused since the process began, because a budget was used up.
     pub refused: u64,
+    /// Turns since the process began that were answered without asking a model, since the answer
+    /// was still known.
+    pub from_cache: u64,
     /// Today, by agent. What was spent before the process began counts.
     pub today: BTreeMap<String, AgentDay>,
 }
@@ -77,6 +81,7 @@ impl SpendingMonitor {
             usage: books.spent.usage,
             nano_dollars: books.spent.nano_dollars,
             refused: books.refused,
+            from_cache: books.from_cache,
         }
     }
 
@@ -118,6 +123,7 @@ impl SpendingMonitor {
         let (mark, spike, today, budget) = {
             let mut books = self.books();
             books.spent.add(&spent);
+            books.from_cache += u64::from(charges.iter().any(|charge| charge.is_from_cache));
             let mark = books.budgets.handle_spent(now, by, spent.nano_dollars);
             let spike = books.spikes.handle_spent(now, spent.nano_dollars);
             let today = books.budgets.of(now, by).agent;

@@ -81,7 +81,9 @@ impl OverBudget {
     #[must_use]
     pub const fn told(&self) -> &'static str {
         match self.limit {
-            Limit::Agent => "My budget for today is used up. I can answer again after midnight UTC.",
+            Limit::Agent => {
+                "My budget for today is used up. I can answer again after midnight UTC."
+            }
             Limit::User => {
                 "Your budget for today is used up. I can answer you again after midnight UTC."
             }
@@ -295,12 +297,8 @@ mod tests {
 
     #[test]
     fn a_refusal_says_what_was_spent_of_what() {
-        let over =
-            OverBudget { limit: Limit::User, spent: 1_250_000_000, budget: 1_000_000_000 };
-        assert_eq!(
-            over.to_string(),
-            "the user's budget of today is used up: $1.2500 of $1.0000"
-        );
+        let over = OverBudget { limit: Limit::User, spent: 1_250_000_000, budget: 1_000_000_000 };
+        assert_eq!(over.to_string(), "the user's budget of today is used up: $1.2500 of $1.0000");
     }
 
     proptest! {

@@ -73,6 +73,7 @@ pub(crate) fn settings(folder: &Path, own: &[(&str, &str)], api: Api) -> AgentSe
         store: folder.join("sessions.sqlite"),
         history_tokens: 1_000,
         limits: RunLimits::default(),
+        cache: None,
         spending_rules: SpendingRules::default(),
         spending: SpendingMonitor::default(),
         tools: Vec::new(),

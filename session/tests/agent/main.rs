@@ -8,6 +8,7 @@ mod endpoint;
 
 mod again;
 mod answers;
+mod cache;
 mod control;
 mod failures;
 mod memory;

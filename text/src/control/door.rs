@@ -3,7 +3,10 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
-use clawvoice_session::{ChannelId, SessionKey, agent::{SpentToday, Usage}};
+use clawvoice_session::{
+    ChannelId, SessionKey,
+    agent::{SpentToday, Usage},
+};
 
 use crate::routing::binding::{Bind, BindingRecord, BoundPlace};
 

@@ -45,11 +45,9 @@ pub(super) fn status(
 /// A line of its own, if anything has cost anything today.
 fn today(spent: Option<SpentToday>) -> String {
     match spent.filter(|spent| spent.agent > 0) {
-        Some(SpentToday { session, agent }) => format!(
-            "\nToday (UTC): {} here, {} by the agent",
-            Dollars(session),
-            Dollars(agent)
-        ),
+        Some(SpentToday { session, agent }) => {
+            format!("\nToday (UTC): {} here, {} by the agent", Dollars(session), Dollars(agent))
+        }
         None => String::new(),
     }
 }

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::{
     Conversation,
-    agent::{FALLBACK, SPOKEN_STYLE},
+    agent::SPOKEN_STYLE,
     consult::{Call, Ending, Verdict},
     lane::Create,
     settings::ToolPolicy,

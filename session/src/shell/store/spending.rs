@@ -4,7 +4,12 @@ use std::path::Path;
 
 use sqlx::{Row as _, SqliteConnection, sqlite::SqliteRow};
 
-use super::{StoreError, columns::{id_if_any, kept}, database::Database, turns::spent};
+use super::{
+    StoreError,
+    columns::{id_if_any, kept},
+    database::Database,
+    turns::spent,
+};
 use crate::{
     SessionKey,
     history::Exchange,
@@ -48,14 +53,17 @@ impl Spendings {
 
 /// The sums that [`usage`] reads, grouped by a column.
 macro_rules! sums {
+    ($of:literal) => {
+        sums!($of, "SUM(cost_nano_usd) DESC, SUM(input_tokens) DESC, subject")
+    };
     ($of:literal, $order:literal) => {
         concat!(
             "SELECT SUM(input_tokens), SUM(cached_tokens), SUM(output_tokens), \
                     MAX(tokens_estimated), SUM(cost_nano_usd), ",
             $of,
-            " AS of, SUM(turns) AS turns, SUM(from_cache) AS from_cache, \
+            " AS subject, SUM(turns) AS turns, SUM(from_cache) AS from_cache, \
               SUM(unpriced_tokens) AS unpriced \
-              FROM spending WHERE hour >= ? GROUP BY of ORDER BY ",
+              FROM spending WHERE hour >= ? GROUP BY subject ORDER BY ",
             $order
         )
     };
@@ -63,12 +71,12 @@ macro_rules! sums {
 
 const fn statement(by: UsageBy) -> &'static str {
     match by {
-        UsageBy::Agent => sums!("agent", "SUM(cost_nano_usd) DESC, SUM(input_tokens) DESC, of"),
-        UsageBy::User => sums!("user", "SUM(cost_nano_usd) DESC, SUM(input_tokens) DESC, of"),
-        UsageBy::Channel => sums!("channel", "SUM(cost_nano_usd) DESC, SUM(input_tokens) DESC, of"),
-        UsageBy::Model => sums!("model", "SUM(cost_nano_usd) DESC, SUM(input_tokens) DESC, of"),
-        UsageBy::Session => sums!("session", "SUM(cost_nano_usd) DESC, SUM(input_tokens) DESC, of"),
-        UsageBy::Day => sums!("hour / 24", "of"),
+        UsageBy::Agent => sums!("agent"),
+        UsageBy::User => sums!("user"),
+        UsageBy::Channel => sums!("channel"),
+        UsageBy::Model => sums!("model"),
+        UsageBy::Session => sums!("session"),
+        UsageBy::Day => sums!("hour / 24", "subject"),
     }
 }
 
@@ -78,8 +86,8 @@ fn usage(by: UsageBy, row: &SqliteRow) -> Result<UsageRow, StoreError> {
         Ok(u64::try_from(number).unwrap_or(0))
     };
     let of = match by {
-        UsageBy::Day => Day::new(row.try_get("of")?).to_string(),
-        _ => row.try_get("of")?,
+        UsageBy::Day => Day::new(row.try_get("subject")?).to_string(),
+        _ => row.try_get("subject")?,
     };
     Ok(UsageRow {
         of,
@@ -124,22 +132,22 @@ pub(super) async fn add(
         let is_last = exchange.model.as_ref() == Some(model);
         let unpriced = if *is_priced { 0 } else { usage.input + usage.output };
         sqlx::query(add_to_sums!("VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"))
-        .bind(Hour::of(exchange.at).number())
-        .bind(session.as_str())
-        .bind(session.agent())
-        .bind(exchange.by.user.to_string())
-        .bind(exchange.channel.map(|channel| channel.to_string()).unwrap_or_default())
-        .bind(model)
-        .bind(is_last)
-        .bind(*is_from_cache)
-        .bind(kept(usage.input))
-        .bind(kept(usage.cached))
-        .bind(kept(usage.output))
-        .bind(spent.estimated)
-        .bind(kept(unpriced))
-        .bind(spent.nano_dollars)
-        .execute(&mut *connection)
-        .await?;
+            .bind(Hour::of(exchange.at).number())
+            .bind(session.as_str())
+            .bind(session.agent())
+            .bind(exchange.by.user.to_string())
+            .bind(exchange.channel.map(|channel| channel.to_string()).unwrap_or_default())
+            .bind(model)
+            .bind(is_last)
+            .bind(*is_from_cache)
+            .bind(kept(usage.input))
+            .bind(kept(usage.cached))
+            .bind(kept(usage.output))
+            .bind(spent.estimated)
+            .bind(kept(unpriced))
+            .bind(spent.nano_dollars)
+            .execute(&mut *connection)
+            .await?;
     }
     Ok(())
 }

@@ -3,7 +3,10 @@
 use std::{sync::Mutex, time::Duration};
 
 use async_trait::async_trait;
-use clawvoice_session::{ChannelId, SessionKey, UserId, agent::{SpentToday, Usage}};
+use clawvoice_session::{
+    ChannelId, SessionKey, UserId,
+    agent::{SpentToday, Usage},
+};
 
 use crate::{
     control::*,
