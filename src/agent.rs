@@ -1,5 +1,7 @@
 //! The agents that the configuration describes: their models, these models' keys, their store.
 
+mod spending;
+
 use std::{collections::BTreeMap, sync::Arc};
 
 use clawvoice_config::{Agent, Config, ModelApi, ModelCost, ModelProvider};
@@ -10,6 +12,7 @@ use clawvoice_session::{
         agent::{AgentSettings, RunLimits, RunningAgent},
         brain::{ECHO, Endpoint, ModelRef, Patience, Provider, ProviderKind},
         profile::{AgentProfile, Profiles},
+        spending::SpendingMonitor,
         workspace,
     },
 };
@@ -23,9 +26,13 @@ const HISTORY_TOKENS: u64 = 24_000;
 /// The provider that takes nobody without a key.
 const OPENAI: &str = "openai";
 
-/// Starts the agent, or tells what it lacks.
-pub(crate) async fn start(config: &Config) -> Result<Arc<RunningAgent>, Failure> {
-    let settings = settings(config)?;
+/// Starts the agent, or tells what it lacks. What it spends it tells `spending`.
+pub(crate) async fn start(
+    config: &Config,
+    spending: SpendingMonitor,
+) -> Result<Arc<RunningAgent>, Failure> {
+    let settings = AgentSettings { spending, ..settings(config)? };
+    spending::warn_unpriced(config, &settings);
     let models = names(&settings.profiles);
     tracing::info!(models = models.join(", "), store = %settings.store.display(), "agent starts");
     RunningAgent::start(settings).await.map_err(|failure| {
@@ -57,10 +64,7 @@ fn settings(config: &Config) -> Result<AgentSettings, Failure> {
         others.insert(agent_id(&agent.id).into_owned(), profile(agent)?);
     }
     let profiles = Profiles { default, others };
-    let voice_model = config.discord.voice.model.as_deref();
-    let pins = config.model_by_channel.values().map(String::as_str);
-    let pinned: Vec<ModelRef> =
-        voice_model.into_iter().chain(pins).map(parse).collect::<Result<_, _>>()?;
+    let pinned = pinned(config)?;
     // Everybody who may be asked is checked now, and not when somebody first speaks.
     let mut providers = BTreeMap::new();
     for model in profiles.models().chain(&pinned) {
@@ -74,8 +78,18 @@ fn settings(config: &Config) -> Result<AgentSettings, Failure> {
         patience: Patience::default(),
         store: config.session_store.clone(),
         limits: RunLimits::default(),
+        cache: spending::cache(config),
+        spending_rules: spending::rules(config),
+        spending: SpendingMonitor::default(),
         tools: Vec::new(),
     })
+}
+
+/// The models that are asked in some places instead of an agent's own.
+fn pinned(config: &Config) -> Result<Vec<ModelRef>, Failure> {
+    let voice_model = config.discord.voice.model.as_deref();
+    let pins = config.model_by_channel.values().map(String::as_str);
+    voice_model.into_iter().chain(pins).map(parse).collect()
 }
 
 /// Who an agent is; one without a model is an echo.

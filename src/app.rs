@@ -9,7 +9,10 @@ use std::{
 };
 
 use clawvoice_config::{Account, Config, Disabled, Effect};
-use clawvoice_session::timeline::{Level, Record};
+use clawvoice_session::{
+    shell::spending::SpendingMonitor,
+    timeline::{Level, Record},
+};
 use clawvoice_text::shell::gateway::GatewayFailure;
 use clawvoice_voice::shell::clock::SessionClock;
 use futures_util::future::select_all;
@@ -54,15 +57,16 @@ pub(crate) async fn run(
     let accounts = enabled(&config)?;
     let monitors: Vec<AccountMonitor> =
         accounts.iter().map(|account| AccountMonitor::new(&account.id)).collect();
+    let spending = SpendingMonitor::default();
     let watch = Watch::new(clock, {
-        let monitors = monitors.clone();
-        move || Health::of(&monitors)
+        let (monitors, spending) = (monitors.clone(), spending.clone());
+        move || Health::of(&monitors, &spending)
     });
     let address = options.health.or_else(|| health::address(&config));
     let _health = serve_health(address, &watch).await;
     let (records, writer) = start_timeline(options.timeline, watch.clone())?;
     let _ = records.try_send(process_started(clock));
-    let agent = agent::start(&config).await?;
+    let agent = agent::start(&config, spending).await?;
     let text = TextStore::open(&config, options.config.clone()).await?;
     let shared = Shared {
         clock,

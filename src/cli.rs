@@ -6,7 +6,7 @@ pub(crate) mod message;
 use std::{net::SocketAddr, path::PathBuf, process::ExitCode};
 
 use clap::{CommandFactory as _, Parser, Subcommand, ValueEnum};
-use clawvoice_session::ChannelId;
+use clawvoice_session::{ChannelId, spending::UsageBy};
 
 use crate::{commands, printer::Exit};
 
@@ -59,6 +59,13 @@ enum Command {
     /// Strangers who wrote in private and wait to be let in.
     #[command(subcommand)]
     Pairing(PairingCommand),
+    /// What tokens were spent on, and what they cost.
+    ///
+    /// Turns of the agent, from the configured prices; what a realtime voice provider costs is not
+    /// in it. Days are those of UTC.
+    ///
+    /// Exit codes: 0 shown, 1 the store cannot be read.
+    Usage(UsageArgs),
     /// Look for what is wider open than it need be.
     #[command(subcommand)]
     Security(SecurityCommand),
@@ -123,6 +130,48 @@ pub(crate) struct ApproveArgs {
     /// The configuration.
     #[arg(long, value_name = "FILE", env = "CLAWVOICE_CONFIG")]
     pub(crate) config: Option<PathBuf>,
+}
+
+/// Arguments of `clawvoice usage`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct UsageArgs {
+    /// What the sums are of.
+    #[arg(long, value_enum, default_value = "day")]
+    pub(crate) by: By,
+    /// So many days, today among them.
+    #[arg(long, value_name = "DAYS", default_value_t = 30,
+          value_parser = clap::value_parser!(u32).range(1..=3_650))]
+    pub(crate) since: u32,
+    /// The configuration.
+    #[arg(long, value_name = "FILE", env = "CLAWVOICE_CONFIG")]
+    pub(crate) config: Option<PathBuf>,
+    /// One JSON document.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// What sums are of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum By {
+    Agent,
+    User,
+    Channel,
+    Model,
+    Session,
+    Day,
+}
+
+impl From<By> for UsageBy {
+    fn from(by: By) -> Self {
+        match by {
+            By::Agent => Self::Agent,
+            By::User => Self::User,
+            By::Channel => Self::Channel,
+            By::Model => Self::Model,
+            By::Session => Self::Session,
+            By::Day => Self::Day,
+        }
+    }
 }
 
 /// What `clawvoice security` can do.
@@ -343,6 +392,7 @@ pub(crate) fn run() -> ExitCode {
         Command::Doctor(args) => commands::doctor::run(&args),
         Command::Channels(command) => commands::channels::run(&command),
         Command::Pairing(command) => commands::pairing::run(&command),
+        Command::Usage(args) => commands::usage::run(&args),
         Command::Security(SecurityCommand::Audit(args)) => commands::security::run(&args),
         Command::Logs(args) => commands::logs::run(&args),
         Command::Ports(args) => commands::ports::run(&args),

@@ -47,7 +47,12 @@ const OF_THE_CONNECTION: &[&str] = &[
 ];
 
 /// Keys that belong to the process as a whole.
-const OF_THE_PROCESS: &[&str] = &["session.store", "gateway.clawvoice.health"];
+const OF_THE_PROCESS: &[&str] = &[
+    "session.store",
+    "gateway.clawvoice.health",
+    "agents.defaults.spikeAlert",
+    "agents.defaults.responseCache",
+];
 
 impl Config {
     /// The keys whose values differ, in the order of their paths. A secret is compared by its
@@ -76,7 +81,8 @@ fn differs(old: Option<&Origin>, new: Option<&Origin>) -> bool {
 }
 
 fn effect(path: &str) -> Effect {
-    if OF_THE_PROCESS.iter().any(|part| is_at_or_below(path, part)) {
+    let is_budget = path.starts_with("agents.") && path.contains(".budget");
+    if is_budget || OF_THE_PROCESS.iter().any(|part| is_at_or_below(path, part)) {
         return Effect::ProcessRestart;
     }
     let within = match path.strip_prefix("channels.discord.accounts.") {

@@ -81,6 +81,7 @@ pub use schema::{
     server::{AuthHeader, Azure, Server, Transcription},
     session::{DmScope, Session},
     speech::{ElevenLabsTts, EspeakTts, OpenAiTts, Speech, Synthesizer, Transcriber},
+    spending::{Budget, ResponseCache, SpikeAlert},
     streaming::{
         BreakPreference, ChunkMode, Coalesce, CommandText, PreviewChunk, ProgressLabel, Streaming,
         StreamingMode,

@@ -4,9 +4,9 @@
 use std::{collections::BTreeMap, path::Path, time::Duration};
 
 use clawvoice_config::{
-    AccessGroup, Activity, AgentRole, AllowBots, AutoThreadName, BindingKind, Config, ConfigErrors,
-    Effect, PeerKind, ProgressLabel, QueueMode, Sender, Status, VisibleReplies, declarations,
-    explain, parse,
+    AccessGroup, Activity, AgentRole, AllowBots, AutoThreadName, BindingKind, Budget, Config,
+    ConfigErrors, Effect, PeerKind, ProgressLabel, QueueMode, Sender, Status, VisibleReplies,
+    declarations, explain, parse,
 };
 use secrecy::ExposeSecret;
 
@@ -368,4 +368,40 @@ fn the_schema_describes_what_is_read() {
     let account = &of("accounts")["additionalProperties"];
     assert_eq!(account["properties"]["historyLimit"], of("historyLimit").clone());
     assert_eq!(schema["properties"]["agents"].get("additionalProperties"), None);
+}
+
+#[test]
+fn a_budget_is_inherited_key_by_key() {
+    let text = "{ agents: { defaults: { budget: { dailyUsd: 5, warnAt: 0.5, perUserDailyUsd: 1 } },
+        list: [{ id: 'main' }, { id: 'ops', budget: { dailyUsd: 20, perChannelDailyUsd: 2 } }] } }";
+    let config = taken(text);
+    let budgets: Vec<_> = config.agents.all.iter().map(|agent| agent.budget).collect();
+    let (five, one) = (Some(5.0), Some(1.0));
+    let main = Budget { daily: five, warn_at: 0.5, per_user: one, per_channel: None };
+    let ops = Budget { daily: Some(20.0), per_channel: Some(2.0), ..main };
+    assert_eq!(budgets, [main, ops]);
+    let none = Budget { daily: None, warn_at: 0.8, per_user: None, per_channel: None };
+    assert_eq!(taken("{}").agent.budget, none);
+    let errors = read("{ agents: { list: [{ id: 'x', budget: { dailyUSD: 5 } }] } }", &[]);
+    let words = errors.expect_err("it was taken").to_string();
+    assert!(words.contains("did you mean `dailyUsd`?"), "{words}");
+}
+
+#[test]
+fn another_budget_waits_for_the_next_start() {
+    for (old, new) in [
+        ("{}", "{ agents: { defaults: { budget: { dailyUsd: 5 } } } }"),
+        ("{}", "{ agents: { defaults: { spikeAlert: { factor: 9 } } } }"),
+        ("{}", "{ agents: { defaults: { responseCache: { enabled: true } } } }"),
+        (
+            "{ agents: { list: [{ id: 'a', budget: { dailyUsd: 5 } }] } }",
+            "{ agents: { list: [{ id: 'a', budget: { dailyUsd: 6 } }] } }",
+        ),
+    ] {
+        let changes = Config::changes(&taken(old), &taken(new));
+        // The list that the agent stands in changes with it.
+        let own = changes.iter().filter(|change| change.path != "agents.list");
+        let effects: Vec<Effect> = own.map(|change| change.effect).collect();
+        assert_eq!(effects, [Effect::ProcessRestart], "{changes:?}");
+    }
 }

@@ -7,8 +7,8 @@
 //!
 //! [`access`] is who may talk to the agent where, and who may command it; [`mail`] what came in and
 //! what goes out. Of the agent, [`agent`] is what may be asked of it and the order of its runs,
-//! [`brain`] how models are spoken to, [`tools`] what it can do, [`history`] what it remembers, and
-//! [`shell`] the tasks, connections and files behind them.
+//! [`brain`] how models are spoken to, [`tools`] what it can do, [`history`] what it remembers,
+//! [`spending`] what it costs, and [`shell`] the tasks, connections and files behind them.
 //!
 //! Does not: know twilight, songbird or a speech provider.
 
@@ -25,6 +25,7 @@ mod lookup;
 pub mod mail;
 pub mod pairing;
 pub mod shell;
+pub mod spending;
 mod stage;
 mod time;
 pub mod timeline;

@@ -15,4 +15,5 @@ pub(crate) mod pairing;
 pub(crate) mod ports;
 pub(crate) mod security;
 pub(crate) mod timeline;
+pub(crate) mod usage;
 pub(crate) mod version;

@@ -2,10 +2,12 @@
 
 use std::collections::BTreeMap;
 
+use clawvoice_session::shell::spending::{SpendingMonitor, SpendingStatus};
 use clawvoice_text::shell::{
     desk::{TextMonitor, TextStatus},
     gateway::{GatewayMonitor, GatewayStatus, ShardStatus},
 };
+use jiff::Timestamp;
 use serde::Serialize;
 
 use super::GatewayHealth;
@@ -54,6 +56,8 @@ pub(crate) struct Health {
     pub(crate) gateway: GatewayHealth,
     /// One by one.
     pub(crate) accounts: Vec<AccountHealth>,
+    /// What is spent.
+    pub(crate) spending: SpendingStatus,
 }
 
 impl AccountMonitor {
@@ -65,10 +69,11 @@ impl AccountMonitor {
 }
 
 impl Health {
-    /// As the accounts are now.
-    pub(crate) fn of(monitors: &[AccountMonitor]) -> Self {
+    /// As the accounts and what is spent are now.
+    pub(crate) fn of(monitors: &[AccountMonitor], spending: &SpendingMonitor) -> Self {
         let accounts = monitors.iter().map(AccountHealth::of).collect();
-        Self { gateway: GatewayHealth::of(&whole(monitors)), accounts }
+        let gateway = GatewayHealth::of(&whole(monitors));
+        Self { gateway, accounts, spending: spending.snapshot(Timestamp::now()) }
     }
 }
 
@@ -130,7 +135,8 @@ mod tests {
 
     #[test]
     fn an_account_that_has_not_begun_is_not_connected() {
-        let health = Health::of(&[AccountMonitor::new("a"), AccountMonitor::new("b")]);
+        let accounts = [AccountMonitor::new("a"), AccountMonitor::new("b")];
+        let health = Health::of(&accounts, &SpendingMonitor::default());
         let ids: Vec<&str> = health.accounts.iter().map(|account| account.id.as_str()).collect();
         assert_eq!(ids, ["a", "b"]);
         assert!(!health.gateway.connected && !health.accounts[0].gateway.connected);

@@ -1,7 +1,11 @@
 //! Prometheus' text format, version 0.0.4.
 
-use std::{fmt::Write as _, time::Duration};
+use std::{
+    fmt::{Display, Write as _},
+    time::Duration,
+};
 
+use clawvoice_session::{agent::Usage, shell::spending::SpendingStatus};
 use clawvoice_text::inbound::DropReason;
 use clawvoice_voice::board::Totals;
 
@@ -42,15 +46,16 @@ pub(super) fn text(totals: &Totals, health: &Health, uptime: Duration) -> String
     page.counter("frames_undecryptable_total", "Frames no key opened.", flow.undecryptable);
     page.counter("frames_sent_total", "Frames of the agent.", flow.sent);
     of_text(&mut page, health);
+    of_spending(&mut page, &health.spending);
     page.text
 }
 
 /// All accounts together.
 fn of_text(page: &mut Page, health: &Health) {
     let texts = || health.accounts.iter().map(|account| &account.text);
-    let answered = texts().map(|text| text.answered).sum();
+    let answered: u64 = texts().map(|text| text.answered).sum();
     page.counter("text_answered_total", "Turns in text that were answered.", answered);
-    let failed = texts().map(|text| text.failed).sum();
+    let failed: u64 = texts().map(|text| text.failed).sum();
     page.counter("text_failed_total", "Turns in text that failed.", failed);
     let dropped = |reason: &DropReason| {
         let code = reason.code();
@@ -58,6 +63,27 @@ fn of_text(page: &mut Page, health: &Health) {
     };
     let dropped = DropReason::ALL.iter().map(dropped);
     page.counters("text_dropped_total", "Messages that became no turn.", "reason", dropped);
+}
+
+/// Turns of the agents, by the configured prices.
+fn of_spending(page: &mut Page, spending: &SpendingStatus) {
+    let Usage { input, cached, output } = spending.usage;
+    let tokens = [("input", input), ("cached", cached), ("output", output)];
+    page.counters("tokens_total", "Tokens; cached ones are input, too.", "kind", tokens);
+    let cost = dollars(spending.nano_dollars);
+    page.counter("cost_usd_total", "What they cost.", cost);
+    let days = || spending.today.iter().map(|(agent, day)| (agent.as_str(), day));
+    let spent = days().map(|(agent, day)| (agent, dollars(day.spent)));
+    page.gauges("cost_today_usd", "What an agent has spent since midnight UTC.", "agent", spent);
+    let budgets = days().filter_map(|(agent, day)| Some((agent, dollars(day.budget?))));
+    page.gauges("cost_budget_usd", "What it may spend in a day.", "agent", budgets);
+    page.counter("budget_refused_total", "Turns refused for want of budget.", spending.refused);
+    let hits = spending.from_cache;
+    page.counter("response_cache_hits_total", "Turns answered without asking a model.", hits);
+}
+
+fn dollars(nano_dollars: i64) -> f64 {
+    nano_dollars as f64 / 1e9
 }
 
 fn flag(is_set: bool) -> f64 {
@@ -75,20 +101,41 @@ impl Page {
         let _ = writeln!(self.text, "clawvoice_{name} {value}");
     }
 
-    fn counter(&mut self, name: &str, help: &str, value: u64) {
+    fn counter(&mut self, name: &str, help: &str, value: impl Display) {
         self.family(name, "counter", help);
         let _ = writeln!(self.text, "clawvoice_{name} {value}");
     }
 
     /// One family with a label; values of a label need no escapes here.
-    fn counters(
+    fn counters<'l>(
         &mut self,
         name: &str,
         help: &str,
         label: &str,
-        values: impl Iterator<Item = (&'static str, u64)>,
+        values: impl IntoIterator<Item = (&'l str, u64)>,
     ) {
         self.family(name, "counter", help);
+        self.labelled(name, label, values);
+    }
+
+    /// The same of gauges.
+    fn gauges<'l>(
+        &mut self,
+        name: &str,
+        help: &str,
+        label: &str,
+        values: impl IntoIterator<Item = (&'l str, f64)>,
+    ) {
+        self.family(name, "gauge", help);
+        self.labelled(name, label, values);
+    }
+
+    fn labelled<'l, V: Display>(
+        &mut self,
+        name: &str,
+        label: &str,
+        values: impl IntoIterator<Item = (&'l str, V)>,
+    ) {
         for (of, value) in values {
             let _ = writeln!(self.text, "clawvoice_{name}{{{label}=\"{of}\"}} {value}");
         }
@@ -103,6 +150,8 @@ impl Page {
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeMap;
+
+    use clawvoice_session::shell::spending::AgentDay;
 
     use super::{
         super::{AccountHealth, GatewayHealth, accounts::TextHealth},
@@ -121,6 +170,16 @@ mod tests {
         };
         let health = Health {
             gateway: GatewayHealth { latency_ms: Some(41.5), ..GatewayHealth::default() },
+            spending: SpendingStatus {
+                usage: Usage { input: 30, cached: 10, output: 4 },
+                nano_dollars: 1_250_000_000,
+                refused: 3,
+                from_cache: 2,
+                today: BTreeMap::from([
+                    ("main".to_owned(), AgentDay { spent: 2_000_000_000, budget: None }),
+                    ("ops".to_owned(), AgentDay { spent: 1, budget: Some(5_000_000_000) }),
+                ]),
+            },
             accounts: vec![text(&[("no-mention", 3)], 2), text(&[("no-mention", 1)], 5)],
         };
         let totals = Totals { joins: 7, ..Totals::default() };
@@ -139,6 +198,8 @@ mod tests {
         }
         let reasons = kinds.remove("clawvoice_text_dropped_total");
         assert_eq!(reasons, Some(DropReason::ALL.len()));
+        assert_eq!(kinds.remove("clawvoice_tokens_total"), Some(3));
+        assert_eq!(kinds.remove("clawvoice_cost_today_usd"), Some(2));
         assert!(kinds.values().all(|values| *values == 1), "{kinds:?}");
         for value in [
             "clawvoice_up_seconds 1.5",
@@ -148,6 +209,12 @@ mod tests {
             "clawvoice_text_answered_total 7",
             "clawvoice_text_failed_total 0",
             "clawvoice_text_dropped_total{reason=\"no-mention\"} 4",
+            "clawvoice_tokens_total{kind=\"cached\"} 10",
+            "clawvoice_cost_usd_total 1.25",
+            "clawvoice_cost_today_usd{agent=\"main\"} 2",
+            "clawvoice_cost_budget_usd{agent=\"ops\"} 5",
+            "clawvoice_budget_refused_total 3",
+            "clawvoice_response_cache_hits_total 2",
             "clawvoice_text_dropped_total{reason=\"stale-ambient-backlog\"} 0",
         ] {
             assert!(text.lines().any(|line| line == value), "{value}\n{text}");

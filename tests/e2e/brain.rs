@@ -84,6 +84,11 @@ impl Served {
         Self { base, model, hung_up }
     }
 
+    /// How often it was asked so far.
+    pub(crate) fn asked(&self) -> usize {
+        *self.model.count.borrow()
+    }
+
     /// The request of this number, from 0.
     pub(crate) async fn request(&self, number: usize) -> Value {
         let mut count = self.model.count.subscribe();

@@ -9,7 +9,13 @@ use crate::{
     describe::Kind,
     error::Problem,
     field::Field,
-    schema::{declare::words, path, session::object, streaming::PreviewChunk},
+    schema::{
+        declare::words,
+        path,
+        session::object,
+        spending::{Budget, ResponseCache, SpikeAlert},
+        streaming::PreviewChunk,
+    },
 };
 
 /// Id of the agent when `agents` names none.
@@ -33,6 +39,8 @@ pub struct Agent {
     pub mention_patterns: Option<Vec<String>>,
     /// `groupChat.historyLimit`.
     pub history_limit: Option<u32>,
+    /// `budget`, key by key over `agents.defaults.budget`.
+    pub budget: Budget,
     /// `typingMode`, else `agents.defaults.typingMode`.
     pub typing: Option<TypingMode>,
     /// `humanDelay`, as it is written.
@@ -65,7 +73,7 @@ words! {
     }
 }
 
-/// Every agent, and `agents.defaults` as far as it is about text.
+/// Every agent, and `agents.defaults` as far as it is about all of them.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Agents {
     /// In the order of the file; without any, `main`.
@@ -82,6 +90,10 @@ pub struct Agents {
     pub timestamp: bool,
     /// `envelopeElapsed`. Default on.
     pub elapsed: bool,
+    /// `spikeAlert`.
+    pub spike_alert: SpikeAlert,
+    /// `responseCache`.
+    pub response_cache: ResponseCache,
 }
 
 /// `agents.defaults`, as far as agents have the same keys.
@@ -89,6 +101,7 @@ struct Common {
     models: Option<Vec<String>>,
     workspace: Option<PathBuf>,
     typing: Option<TypingMode>,
+    budget: Budget,
 }
 
 struct Entry {
@@ -105,6 +118,7 @@ pub(crate) fn read(section: &Section<'_, '_>) -> (Agents, Agent) {
         models: models(&defaults),
         workspace: workspace(&defaults),
         typing: defaults.word("typingMode"),
+        budget: Budget::of_defaults(&defaults),
     };
     for field in section.list("list").unwrap_or_default() {
         let item = field.section();
@@ -137,6 +151,8 @@ fn of_all(defaults: &Section<'_, '_>, all: Vec<Agent>) -> Agents {
         timezone: defaults.or("envelopeTimezone", zone, "local".to_owned()),
         timestamp: defaults.word_or("envelopeTimestamp", Switch::On) == Switch::On,
         elapsed: defaults.word_or("envelopeElapsed", Switch::On) == Switch::On,
+        spike_alert: defaults.block("spikeAlert"),
+        response_cache: defaults.block("responseCache"),
     }
 }
 
@@ -162,6 +178,7 @@ fn entry(id: String, item: &Section<'_, '_>, common: &Common) -> Entry {
         emoji: identity.text("emoji"),
         mention_patterns: group.texts("mentionPatterns"),
         history_limit: group.whole("historyLimit", 0, 10_000),
+        budget: Budget::of_agent(item, common.budget),
         typing: item.word("typingMode").or(common.typing),
         human_delay: object(item, "humanDelay"),
         runtime: object(item, "runtime"),

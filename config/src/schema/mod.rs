@@ -24,6 +24,7 @@ pub(crate) mod secrets;
 pub(crate) mod server;
 pub(crate) mod session;
 pub(crate) mod speech;
+pub(crate) mod spending;
 pub(crate) mod streaming;
 pub(crate) mod voice;
 

@@ -5,7 +5,7 @@ use std::fmt;
 use async_trait::async_trait;
 use tokio::sync::mpsc;
 
-use crate::{SessionKey, UserId, history::Spent};
+use crate::{ChannelId, SessionKey, UserId, history::Spent};
 
 /// Names one run. Chosen by the asker, who alone gives it a meaning.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -73,6 +73,8 @@ pub struct Ask {
     pub tools: ToolScope,
     /// `provider/model` instead of the agent's own.
     pub model: Option<String>,
+    /// The channel or thread it is held in, for what it costs.
+    pub channel: Option<ChannelId>,
     /// Where the words come from, as in `discord-voice`.
     pub surface: &'static str,
     /// What it answers, in words of the asker's that name it for good, as the ids of messages do.
@@ -114,13 +116,15 @@ pub enum AgentEvent {
     Cancelled,
     /// The run failed, in words for an operator.
     Failed(String),
+    /// The run was refused before a model was asked, in a sentence for the person.
+    Refused(String),
 }
 
 impl AgentEvent {
     /// Whether nothing comes after it.
     #[must_use]
     pub const fn is_last(&self) -> bool {
-        matches!(self, Self::Answered { .. } | Self::Cancelled | Self::Failed(_))
+        matches!(self, Self::Answered { .. } | Self::Cancelled | Self::Failed(_) | Self::Refused(_))
     }
 }
 
@@ -186,6 +190,15 @@ pub enum ControlOutcome {
 #[error("{0}")]
 pub struct NotWritten(pub String);
 
+/// What was spent since midnight UTC, in billionths of a US dollar.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct SpentToday {
+    /// In the session.
+    pub session: i64,
+    /// By its agent, in all sessions.
+    pub agent: i64,
+}
+
 /// An agent.
 #[async_trait]
 pub trait Agent: Send + Sync {
@@ -218,6 +231,13 @@ pub trait Agent: Send + Sync {
 
     /// What the session has cost since it began; `None`: the agent keeps no count.
     async fn spent(&self, session: &SessionKey) -> Option<Spent> {
+        let _ = session;
+        None
+    }
+
+    /// What was spent since midnight UTC, in the session and by its agent; `None`: the agent keeps
+    /// no count.
+    async fn spent_today(&self, session: &SessionKey) -> Option<SpentToday> {
         let _ = session;
         None
     }

@@ -16,7 +16,7 @@ pub struct ModelRequest {
 }
 
 /// Who wrote a user message.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Speaker {
     /// The user.
     pub user: UserId,
@@ -25,7 +25,7 @@ pub struct Speaker {
 }
 
 /// One message of the conversation.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Message {
     /// Somebody's words.
     User {
@@ -80,7 +80,7 @@ pub struct ToolSpec {
 }
 
 /// A model's wish to call a tool.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct ToolCall {
     /// What the answer refers to.
     pub id: String,

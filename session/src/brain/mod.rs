@@ -8,6 +8,7 @@
 //! [`crate::tools`]).
 
 pub mod assembly;
+pub mod cache;
 pub mod completions;
 pub mod echo;
 pub mod failure;

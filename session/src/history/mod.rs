@@ -12,8 +12,9 @@ pub use session::{Route, SessionFacts, SessionStatus};
 pub use window::Window;
 
 use crate::{
-    Generation,
+    ChannelId, Generation,
     agent::{AskedBy, Usage},
+    spending::{self, Charge},
 };
 
 /// How an exchange ended.
@@ -61,6 +62,17 @@ pub struct Spent {
     pub nano_dollars: i64,
 }
 
+impl Spent {
+    /// Adds another one's numbers.
+    pub fn add(&mut self, other: &Self) {
+        self.usage.input += other.usage.input;
+        self.usage.cached += other.usage.cached;
+        self.usage.output += other.usage.output;
+        self.estimated |= other.estimated;
+        self.nano_dollars += other.nano_dollars;
+    }
+}
+
 /// A message and what was answered.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Exchange {
@@ -76,8 +88,10 @@ pub struct Exchange {
     pub outcome: Outcome,
     /// `provider/model` that answered.
     pub model: Option<String>,
-    /// What it cost.
-    pub spent: Spent,
+    /// What it cost, by the models that were asked.
+    pub charges: Vec<Charge>,
+    /// The channel or thread it was held in.
+    pub channel: Option<ChannelId>,
     /// When it was over.
     pub at: Timestamp,
     /// The generation of the session in which it began; `None`: the present one. A reset begins
@@ -85,6 +99,14 @@ pub struct Exchange {
     pub generation: Option<Generation>,
     /// What it answers, as in [`crate::agent::Ask::origin`].
     pub origin: Option<String>,
+}
+
+impl Exchange {
+    /// What it cost.
+    #[must_use]
+    pub fn spent(&self) -> Spent {
+        spending::total(&self.charges)
+    }
 }
 
 /// A message found in a session's history.

@@ -116,7 +116,7 @@ mod tests {
     use jiff::Timestamp;
     use proptest::prelude::*;
 
-    use super::{super::Spent, *};
+    use super::*;
     use crate::{UserId, agent::AskedBy};
 
     fn exchange(said: &str, answered: &str, outcome: Outcome) -> Exchange {
@@ -127,7 +127,8 @@ mod tests {
             answered: answered.into(),
             outcome,
             model: None,
-            spent: Spent::default(),
+            charges: Vec::new(),
+            channel: None,
             at: Timestamp::UNIX_EPOCH,
             generation: None,
             origin: None,

@@ -25,6 +25,8 @@ pub struct Retention {
     pub sessions_for: Duration,
     /// Sessions in use; beyond it those that were used least recently are put away. Default 5,000.
     pub sessions: u32,
+    /// What was spent, by the hour. Default 400 d.
+    pub spending_for: Duration,
 }
 
 impl Default for Retention {
@@ -38,6 +40,7 @@ impl Default for Retention {
             refused_for: 7 * DAY,
             sessions_for: 30 * DAY,
             sessions: 5_000,
+            spending_for: 400 * DAY,
         }
     }
 }
@@ -53,6 +56,8 @@ pub struct Swept {
     pub events: u64,
     /// Sessions, which are put away and not deleted.
     pub sessions: u64,
+    /// Sums of what was spent.
+    pub spending: u64,
     /// There is more to clear away: one sweep does not hold up others for long.
     pub more: bool,
 }

@@ -1,7 +1,7 @@
 //! The agent itself: sessions with their queues, each run a task.
 
 use std::{
-    collections::{BTreeMap, HashMap, VecDeque},
+    collections::{BTreeMap, HashMap},
     path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
@@ -16,18 +16,23 @@ use tokio::{
 
 use super::{
     brain::{Brain, Patience, Provider},
+    heard::Answers,
+    known_answers::KnownAnswers,
     profile::Profiles,
-    run::{Run, RunEnd, RunLine, RunWith},
+    run::{Run, RunEnd, RunFailure, RunLine, RunWith},
+    spending::{SpendingMonitor, SpendingRules},
     store::{Store, StoreError},
 };
 use crate::{
     SessionKey,
     agent::{
         Agent, AgentEvent, Ask, AskedBy, Control, ControlOutcome, NotWritten, RunActivity, RunId,
-        RunReport,
+        RunReport, SpentToday,
         queue::{AfterAnswer, Dropped, QueueOutput, RunQueue, Ticket},
     },
+    brain::cache::CacheRule,
     history::{Exchange, Outcome, Spent},
+    spending::{self, Day},
     tools::{
         Tool, Tools,
         clock::CurrentTime,
@@ -37,10 +42,6 @@ use crate::{
 
 /// How long runs may take to end when the agent closes.
 const CLOSING: Duration = Duration::from_secs(5);
-
-/// Runs of which it is known where their answers are written, so that they can be cut to what was
-/// heard of them; an older one stays as it is.
-const AMENDABLE: usize = 256;
 
 /// The surface of turns that [`Agent::note`] writes.
 const NOTED: &str = "noted";
@@ -81,6 +82,12 @@ pub struct AgentSettings {
     pub history_tokens: u64,
     /// Bounds of a run.
     pub limits: RunLimits,
+    /// How long answers are given again; `None`: a model is asked every time.
+    pub cache: Option<CacheRule>,
+    /// What may be spent, and what of it is worth a warning.
+    pub spending_rules: SpendingRules,
+    /// Where it is told what is spent.
+    pub spending: SpendingMonitor,
     /// Tools besides the built-in ones (`current_time`, `memory_search`, `memory_get`).
     pub tools: Vec<SharedTool>,
 }
@@ -117,6 +124,8 @@ struct Shared {
     profiles: Profiles,
     limits: RunLimits,
     brain: Brain,
+    known: Option<KnownAnswers>,
+    spending: SpendingMonitor,
     store: Arc<Store>,
     tools: Tools,
     /// Sessions with something to do. Held for moments only, never across an await.
@@ -134,47 +143,6 @@ struct Session {
     queue: RunQueue<Asked>,
     /// Stops the active run.
     stop: Option<oneshot::Sender<()>>,
-}
-
-/// Whose answer stands where, and what is known of answers that are not written yet.
-#[derive(Debug, Default)]
-struct Answers {
-    written: VecDeque<(SessionKey, RunId, i64)>,
-    heard: VecDeque<(SessionKey, RunId, String)>,
-}
-
-impl Answers {
-    /// Of a run's answer only `text` was heard; gives where it is written, or keeps the text until
-    /// it is.
-    fn heard(&mut self, session: &SessionKey, run: RunId, text: &str) -> Option<i64> {
-        // Askers may choose the same number; the last one is meant.
-        let written =
-            self.written.iter().rev().find(|(of, number, _)| of == session && *number == run);
-        if let Some((_, _, exchange)) = written {
-            return Some(*exchange);
-        }
-        if self.heard.len() == AMENDABLE {
-            self.heard.pop_front();
-        }
-        self.heard.push_back((session.clone(), run, text.to_owned()));
-        None
-    }
-
-    /// What was heard of a run's answer, if that was told before it is written.
-    fn take_heard(&mut self, session: &SessionKey, run: RunId) -> Option<String> {
-        let known =
-            self.heard.iter().position(|(of, number, _)| of == session && *number == run)?;
-        self.heard.remove(known).map(|(_, _, text)| text)
-    }
-
-    /// A run's answer is written; gives what was told of it meanwhile.
-    fn note(&mut self, session: &SessionKey, run: RunId, exchange: i64) -> Option<String> {
-        if self.written.len() == AMENDABLE {
-            self.written.pop_front();
-        }
-        self.written.push_back((session.clone(), run, exchange));
-        self.take_heard(session, run)
-    }
 }
 
 #[derive(Debug)]
@@ -203,6 +171,11 @@ impl RunningAgent {
     /// When the store or an HTTP client cannot be had.
     pub async fn start(settings: AgentSettings) -> Result<Arc<Self>, StartFailure> {
         let store = Arc::new(open(&settings.store, settings.history_tokens).await?);
+        let now = Timestamp::now();
+        let rules = settings.spending_rules;
+        if let Err(error) = settings.spending.begin(rules, &store, now).await {
+            tracing::warn!("what was spent today is not known: {error}");
+        }
         let mut tools = Tools::default();
         tools.add(Arc::new(CurrentTime));
         tools.add(Arc::new(MemorySearch(Arc::clone(&store))));
@@ -215,6 +188,8 @@ impl RunningAgent {
                 profiles: settings.profiles,
                 limits: settings.limits,
                 brain: Brain::new(settings.providers, settings.patience)?,
+                known: settings.cache.map(KnownAnswers::new),
+                spending: settings.spending,
                 store,
                 tools,
                 sessions: Mutex::default(),
@@ -289,6 +264,13 @@ impl Agent for RunningAgent {
         status.map(|status| status.spent).ok()
     }
 
+    async fn spent_today(&self, session: &SessionKey) -> Option<SpentToday> {
+        let now = Timestamp::now();
+        let of_session = self.shared.store.cost_of_day(session, Day::of(now)).await.ok()?;
+        let agent = self.shared.spending.today(now, session.agent());
+        Some(SpentToday { session: of_session, agent })
+    }
+
     async fn note(&self, session: &SessionKey, by: AskedBy, said: String, answered: String) {
         if said.is_empty() && answered.is_empty() {
             return;
@@ -300,7 +282,8 @@ impl Agent for RunningAgent {
             answered,
             outcome: Outcome::Noted,
             model: None,
-            spent: Spent::default(),
+            charges: Vec::new(),
+            channel: None,
             at: Timestamp::now(),
             generation: None,
             origin: None,
@@ -413,6 +396,8 @@ async fn run(place: Place, asked: Asked, stopped: oneshot::Receiver<()>) {
     let mut run = Run::new(asked.ask, asked.reports);
     let with = RunWith {
         brain: &shared.brain,
+        known: shared.known.as_ref(),
+        spending: &shared.spending,
         store: &shared.store,
         tools: &shared.tools,
         limits: shared.limits,
@@ -429,13 +414,17 @@ async fn run(place: Place, asked: Asked, stopped: oneshot::Receiver<()>) {
     let (outcome, failed) = match ended {
         Ok(Ok(RunEnd::Answered)) => (Outcome::Answered, None),
         Ok(Ok(RunEnd::Stopped)) => (Outcome::Cancelled, None),
-        Ok(Err(failure)) => (Outcome::Failed, Some(failure.to_string())),
-        Err(_) => (Outcome::Failed, Some(format!("not done within {} s", deadline.as_secs_f32()))),
+        Ok(Err(failure)) => (Outcome::Failed, Some(told(&run, failure))),
+        Err(_) => {
+            let words = format!("not done within {} s", deadline.as_secs_f32());
+            (Outcome::Failed, Some(AgentEvent::Failed(words)))
+        }
     };
-    let spent = run.settle(&shared.brain);
+    let spent = spending::total(run.settle(&shared.brain));
+    shared.spending.spend(Timestamp::now(), &run.spender(), run.charges());
     // Written before it is told, so that what was told is remembered after a crash.
     if !run.is_repeated() {
-        write(&shared, &run, outcome, spent).await;
+        write(&shared, &run, outcome).await;
     }
     tracing::info!(
         session = %run.ask().session,
@@ -448,7 +437,7 @@ async fn run(place: Place, asked: Asked, stopped: oneshot::Receiver<()>) {
         "run over"
     );
     let last = match (outcome, failed) {
-        (_, Some(words)) => AgentEvent::Failed(words),
+        (_, Some(failed)) => failed,
         (Outcome::Cancelled, None) => AgentEvent::Cancelled,
         (_, None) => AgentEvent::Answered { text: run.text().to_owned(), usage: spent.usage },
     };
@@ -456,7 +445,18 @@ async fn run(place: Place, asked: Asked, stopped: oneshot::Receiver<()>) {
     drop(place);
 }
 
-async fn write(shared: &Shared, run: &Run, outcome: Outcome, spent: Spent) {
+/// What the asker is told of a run that failed.
+fn told(run: &Run, failure: RunFailure) -> AgentEvent {
+    match failure {
+        RunFailure::OverBudget(over) => {
+            tracing::info!(session = %run.ask().session, user = %run.ask().by.user, "refused: {over}");
+            AgentEvent::Refused(over.told().to_owned())
+        }
+        failure => AgentEvent::Failed(failure.to_string()),
+    }
+}
+
+async fn write(shared: &Shared, run: &Run, outcome: Outcome) {
     let (session, number) = (&run.ask().session, run.ask().run);
     let heard = shared.answers().take_heard(session, number);
     let exchange = Exchange {
@@ -466,7 +466,8 @@ async fn write(shared: &Shared, run: &Run, outcome: Outcome, spent: Spent) {
         answered: heard.unwrap_or_else(|| run.text().to_owned()),
         outcome,
         model: run.model().map(ToString::to_string),
-        spent,
+        charges: run.charges().to_vec(),
+        channel: run.ask().channel,
         at: Timestamp::now(),
         generation: run.generation(),
         origin: run.ask().origin.clone(),

@@ -120,11 +120,14 @@ impl Brain {
         Ok(Self { client: http::client(patience)?, providers, patience })
     }
 
-    /// What a model costs.
+    /// What a model costs; `None`: nobody has said so.
     #[must_use]
-    pub fn price(&self, model: &ModelRef) -> Price {
-        let provider = self.providers.get(&model.provider);
-        provider.and_then(|p| p.prices.get(&model.model)).copied().unwrap_or_default()
+    pub fn price(&self, model: &ModelRef) -> Option<Price> {
+        let provider = self.providers.get(&model.provider)?;
+        match &provider.kind {
+            ProviderKind::Echo { .. } => Some(Price::default()),
+            ProviderKind::Http(_) => provider.prices.get(&model.model).copied(),
+        }
     }
 
     /// Asks the models of `chain` in turn until one begins to answer. Each is asked again while its

@@ -8,8 +8,11 @@
 
 pub mod agent;
 pub mod brain;
+mod heard;
 mod http;
+mod known_answers;
 pub mod profile;
 mod run;
+pub mod spending;
 pub mod store;
 pub mod workspace;

@@ -2,11 +2,14 @@
 
 use std::time::Duration;
 
+use jiff::Timestamp;
 use tokio::{sync::mpsc, task::JoinSet, time::timeout};
 
 use super::{
     agent::RunLimits,
     brain::{Brain, BrainFailure, ModelRef},
+    known_answers::KnownAnswers,
+    spending::SpendingMonitor,
     store::Store,
 };
 use crate::{
@@ -14,9 +17,10 @@ use crate::{
     agent::{AgentEvent, Ask, RunActivity, RunReport, Usage, queue::AfterAnswer},
     brain::{
         Ending, Message, ModelAnswer, ModelEvent, ModelFailure, ModelRequest, Speaker, ToolCall,
-        message::estimated_tokens,
+        cache::CacheKey, message::estimated_tokens,
     },
     history::{Outcome, Spent},
+    spending::{Charge, OverBudget, Spender},
     tools::{Prepared, ToolContext, ToolError, Tools, error_output},
 };
 
@@ -35,6 +39,8 @@ pub(super) enum RunFailure {
     Model(ModelRef, ModelFailure),
     #[error("{0}: the endpoint filtered the answer")]
     Filtered(ModelRef),
+    #[error("{0}")]
+    OverBudget(#[from] OverBudget),
     #[error("{0}")]
     BadModel(#[from] super::brain::ModelRefError),
 }
@@ -57,6 +63,8 @@ pub(super) trait RunLine: Send + Sync {
 /// What a run works with.
 pub(super) struct RunWith<'r> {
     pub(super) brain: &'r Brain,
+    pub(super) known: Option<&'r KnownAnswers>,
+    pub(super) spending: &'r SpendingMonitor,
     pub(super) store: &'r Store,
     pub(super) tools: &'r Tools,
     pub(super) limits: RunLimits,
@@ -72,7 +80,7 @@ pub(super) struct Run {
     added: Vec<String>,
     text: String,
     model: Option<ModelRef>,
-    spent: Spent,
+    charges: Vec<Charge>,
     /// The call that is out: who was asked, the tokens it was sent, and where its text begins.
     open_call: Option<(ModelRef, u64, usize)>,
     /// The generation of the session whose history the model was shown.
@@ -89,7 +97,7 @@ impl Run {
             added: Vec::new(),
             text: String::new(),
             model: None,
-            spent: Spent::default(),
+            charges: Vec::new(),
             open_call: None,
             generation: None,
             is_repeated: false,
@@ -108,6 +116,19 @@ impl Run {
         self.model.as_ref()
     }
 
+    pub(super) fn charges(&self) -> &[Charge] {
+        &self.charges
+    }
+
+    /// On whose account it is.
+    pub(super) fn spender(&self) -> Spender {
+        Spender {
+            agent: self.ask.session.agent().to_owned(),
+            user: Some(self.ask.by.user),
+            channel: self.ask.channel,
+        }
+    }
+
     pub(super) fn generation(&self) -> Option<Generation> {
         self.generation
     }
@@ -123,14 +144,14 @@ impl Run {
         parts.join("\n")
     }
 
-    /// What it cost. A call that was dropped is guessed: what it wrote was paid for.
-    pub(super) fn settle(&mut self, brain: &Brain) -> Spent {
+    /// What it cost, by model. A call that was dropped is guessed: what it wrote was paid for.
+    pub(super) fn settle(&mut self, brain: &Brain) -> &[Charge] {
         if let Some((model, input, from)) = self.open_call.take() {
             let written = self.text.get(from..).unwrap_or_default();
             let usage = Usage { input, cached: 0, output: estimated_tokens(written) };
             self.pay(brain, &model, usage, true);
         }
-        self.spent
+        &self.charges
     }
 
     /// Tells the asker; a reader that is gone is no reason to stop.
@@ -148,8 +169,13 @@ impl Run {
         if let Some(end) = self.repeat(with, line).await {
             return Ok(end);
         }
+        with.spending.judge(Timestamp::now(), &self.spender())?;
         let chain = self.chain(with.own_models)?;
         let mut request = self.first_request(with).await;
+        let key = self.key(with, &chain, &request);
+        if let Some(end) = self.recall(with, line, &chain, key.as_ref()).await {
+            return Ok(end);
+        }
         let mut rounds = 0;
         loop {
             for words in line.take_words() {
@@ -173,9 +199,17 @@ impl Run {
                 continue;
             }
             usable(&model, answer.ending, answer.calls.is_empty())?;
+            let is_whole = answer.ending == Ending::Whole && rounds == 0 && self.added.is_empty();
             match line.answered() {
                 AfterAnswer::GoOn => {}
-                AfterAnswer::Over => return Ok(RunEnd::Answered),
+                AfterAnswer::Over => {
+                    if let Some((known, key)) = with.known.zip(key).filter(|_| is_whole)
+                        && chain.first() == Some(&model)
+                    {
+                        known.keep(key, &self.text);
+                    }
+                    return Ok(RunEnd::Answered);
+                }
                 AfterAnswer::Stopped => return Ok(RunEnd::Stopped),
             }
         }
@@ -202,6 +236,46 @@ impl Run {
                 if !text.is_empty() {
                     self.say(text).await;
                 }
+                Some(RunEnd::Answered)
+            }
+        }
+    }
+
+    /// What the answer to a request is kept by, and found again.
+    fn key(
+        &self,
+        with: &RunWith<'_>,
+        chain: &[ModelRef],
+        request: &ModelRequest,
+    ) -> Option<CacheKey> {
+        let (_, model) = with.known.zip(chain.first())?;
+        let ask = &self.ask;
+        Some(CacheKey::of(&ask.session, ask.by.user, &model.to_string(), request))
+    }
+
+    /// Tells the answer that is still known, if there is one.
+    async fn recall(
+        &mut self,
+        with: &RunWith<'_>,
+        line: &dyn RunLine,
+        chain: &[ModelRef],
+        key: Option<&CacheKey>,
+    ) -> Option<RunEnd> {
+        let answer = with.known?.find(key?)?;
+        let model = chain.first()?;
+        match line.answered() {
+            // Words came meanwhile that the answer does not know.
+            AfterAnswer::GoOn => None,
+            AfterAnswer::Stopped => Some(RunEnd::Stopped),
+            AfterAnswer::Over => {
+                self.model = Some(model.clone());
+                self.charges.push(Charge {
+                    model: model.to_string(),
+                    spent: Spent::default(),
+                    is_priced: true,
+                    is_from_cache: true,
+                });
+                self.say(answer).await;
                 Some(RunEnd::Answered)
             }
         }
@@ -295,12 +369,18 @@ impl Run {
     }
 
     fn pay(&mut self, brain: &Brain, model: &ModelRef, usage: Usage, estimated: bool) {
-        let spent = &mut self.spent;
-        spent.usage.input += usage.input;
-        spent.usage.cached += usage.cached;
-        spent.usage.output += usage.output;
-        spent.estimated |= estimated;
-        spent.nano_dollars += brain.price(model).nano_dollars(usage);
+        let (name, price) = (model.to_string(), brain.price(model));
+        let nano_dollars = price.map_or(0, |price| price.nano_dollars(usage));
+        let spent = Spent { usage, estimated, nano_dollars };
+        match self.charges.iter_mut().find(|charge| charge.model == name) {
+            Some(charge) => charge.spent.add(&spent),
+            None => self.charges.push(Charge {
+                model: name,
+                spent,
+                is_priced: price.is_some(),
+                is_from_cache: false,
+            }),
+        }
     }
 
     /// Carries out the calls of one answer side by side. Every call gets a result, in the order of

@@ -10,6 +10,7 @@ use clawvoice_session::{
         agent::{AgentSettings, RunLimits, RunningAgent, SharedTool},
         brain::{Endpoint as Address, Patience, Provider, ProviderKind},
         profile::{AgentProfile, Profiles},
+        spending::{SpendingMonitor, SpendingRules},
     },
     tools::Tool,
 };
@@ -41,6 +42,7 @@ pub(crate) fn ask(run: u64, message: &str) -> Ask {
         instructions: Some("Speak.".into()),
         tools: ToolScope::OfSpeaker,
         model: None,
+        channel: Some(ChannelId::new(42)),
         surface: "discord-voice",
         origin: None,
     }
@@ -71,6 +73,9 @@ pub(crate) fn settings(folder: &Path, own: &[(&str, &str)], api: Api) -> AgentSe
         store: folder.join("sessions.sqlite"),
         history_tokens: 1_000,
         limits: RunLimits::default(),
+        cache: None,
+        spending_rules: SpendingRules::default(),
+        spending: SpendingMonitor::default(),
         tools: Vec::new(),
     }
 }
@@ -85,7 +90,7 @@ pub(crate) fn echo(folder: &Path, think: Duration) -> AgentSettings {
 
 /// An agent whose only model is at `endpoint`.
 pub(crate) struct Bench {
-    _folder: tempfile::TempDir,
+    pub(crate) folder: tempfile::TempDir,
     pub(crate) endpoint: Endpoint,
     pub(crate) agent: Arc<RunningAgent>,
     pub(crate) asker: Asker,
@@ -156,7 +161,7 @@ impl Bench {
             settings(folder.path(), &[(&endpoint.base_url(), "m")], Api::Completions);
         change(&mut settings);
         let agent = RunningAgent::start(settings).await.unwrap();
-        Self { _folder: folder, endpoint, agent, asker: Asker::new() }
+        Self { folder, endpoint, agent, asker: Asker::new() }
     }
 
     pub(crate) async fn with_tool(tool: impl Tool + 'static) -> Self {

@@ -8,8 +8,10 @@ mod endpoint;
 
 mod again;
 mod answers;
+mod cache;
 mod control;
 mod failures;
 mod memory;
 mod pairing;
+mod spending;
 mod tools;

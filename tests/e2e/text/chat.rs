@@ -45,6 +45,17 @@ pub(crate) fn model(served: &Served) -> String {
     )
 }
 
+/// The same, at a price: US dollars for a million tokens, read or written. `defaults` are further
+/// keys of `agents.defaults`.
+pub(crate) fn priced(served: &Served, price: f64, defaults: &str) -> String {
+    let base = &served.base;
+    format!(
+        "models: {{ providers: {{ test: {{ baseUrl: '{base}', apiKey: 'k', models: [ \
+         {{ id: 'think-1', cost: {{ input: {price}, output: {price} }} }} ] }} }} }}, \
+         agents: {{ defaults: {{ model: 'test/think-1', {defaults} }} }},"
+    )
+}
+
 /// A scene, and everything that is told of messages in it.
 pub(crate) struct Chat {
     pub(crate) scene: Scene,

@@ -2,6 +2,7 @@
 
 mod admission;
 mod agents;
+mod budget;
 mod chat;
 mod choice;
 mod cli;

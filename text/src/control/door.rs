@@ -3,7 +3,10 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
-use clawvoice_session::{ChannelId, SessionKey, agent::Usage};
+use clawvoice_session::{
+    ChannelId, SessionKey,
+    agent::{SpentToday, Usage},
+};
 
 use crate::routing::binding::{Bind, BindingRecord, BoundPlace};
 
@@ -36,6 +39,8 @@ pub struct SessionFacts {
     pub usage: Usage,
     /// Billionths of a US dollar, since then; `None`: the model's price is not known.
     pub nano_dollars: Option<i64>,
+    /// What was spent since midnight UTC; `None`: it is not counted.
+    pub today: Option<SpentToday>,
     /// When somebody last wrote, in milliseconds since 1970; `None`: nobody has.
     pub last_activity: Option<u64>,
     /// How long the program has run.

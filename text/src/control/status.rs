@@ -2,6 +2,8 @@
 
 use std::{fmt::Write as _, time::Duration};
 
+use clawvoice_session::{agent::SpentToday, spending::Dollars};
+
 use super::{
     ControlContext, SessionFacts,
     words::{age, grouped, quoted},
@@ -21,7 +23,7 @@ pub(super) fn status(
     });
     let mut text = format!(
         "clawvoice {} · up {}\nAgent: {}\nSession: `{}`\nModel: {}{chosen}\nQueue: {running}, {} \
-         waiting\nTokens: {} in ({} cached), {} out · {}\nLast activity: {last}",
+         waiting\nTokens: {} in ({} cached), {} out · {}{}\nLast activity: {last}",
         facts.version,
         age(facts.uptime),
         quoted(&context.route.agent),
@@ -32,6 +34,7 @@ pub(super) fn status(
         grouped(facts.usage.cached),
         grouped(facts.usage.output),
         cost(facts.nano_dollars),
+        today(facts.today),
     );
     if let Some(bound) = bound {
         let _ = write!(text, "\nBound to: {}", quoted(bound.name()));
@@ -39,10 +42,16 @@ pub(super) fn status(
     text
 }
 
-/// In dollars, to a hundredth of a cent.
-fn cost(nano_dollars: Option<i64>) -> String {
-    match nano_dollars.map(|nano| nano.max(0) / 100_000) {
-        Some(units) => format!("${}.{:04}", units / 10_000, units % 10_000),
-        None => "cost not known".to_owned(),
+/// A line of its own, if anything has cost anything today.
+fn today(spent: Option<SpentToday>) -> String {
+    match spent.filter(|spent| spent.agent > 0) {
+        Some(SpentToday { session, agent }) => {
+            format!("\nToday (UTC): {} here, {} by the agent", Dollars(session), Dollars(agent))
+        }
+        None => String::new(),
     }
+}
+
+fn cost(nano_dollars: Option<i64>) -> String {
+    nano_dollars.map_or("cost not known".to_owned(), |nano| Dollars(nano).to_string())
 }

@@ -123,6 +123,7 @@ impl BatchConversation {
             instructions: Some(spoken_answer(settings.instructions.as_deref())),
             tools: ToolScope::OfSpeaker,
             model: settings.model.clone(),
+            channel: Some(settings.channel),
             surface: SURFACE,
             origin: None,
         };
@@ -150,7 +151,8 @@ impl BatchConversation {
             AgentEvent::Text(piece) => self.hear_piece(now, &piece),
             AgentEvent::Answered { text, .. } => self.end_turn(now, &text),
             AgentEvent::Cancelled => self.cancelled(now, report.run),
-            AgentEvent::Failed(why) => self.failed(now, report.run, &why),
+            AgentEvent::Failed(why) => self.failed(now, report.run, &why, APOLOGY),
+            AgentEvent::Refused(told) => self.failed(now, report.run, &told, &told),
         }
         self.advance_turns(now);
         self.settle(now);
@@ -205,14 +207,15 @@ impl BatchConversation {
         self.drop_answer(now, Of::Run(run), StopReason::ActiveRunControl);
     }
 
-    fn failed(&mut self, now: SessionTime, run: RunId, why: &str) {
+    /// `told` is said, unless something was said already.
+    fn failed(&mut self, now: SessionTime, run: RunId, why: &str, told: &str) {
         let (place, route) = (self.settings.place(), self.settings.route());
         let record = timeline::batch::agent_turn_failed(now, place, route, Some(why));
         self.line(record);
         let rest = self.turn.take().map(|mut turn| turn.text.finish()).unwrap_or_default();
         self.say(now, Of::Run(run), rest);
         if self.close_answer(Of::Run(run)).is_empty() {
-            self.say_notice(now, APOLOGY);
+            self.say_notice(now, told);
         }
     }
 
@@ -225,7 +228,7 @@ impl BatchConversation {
         {
             let session = self.settings.session.clone();
             self.outputs.push_back(Output::Agent(AgentRequest::Cancel { session, run }));
-            self.failed(now, run, "nothing was heard of the run for 15 minutes");
+            self.failed(now, run, "nothing was heard of the run for 15 minutes", APOLOGY);
         }
         self.advance_turns(now);
     }

@@ -108,7 +108,11 @@ impl Conversation {
             AgentEvent::Cancelled => Ending::Cancelled,
             AgentEvent::Failed(why) => {
                 self.note_failure(now, report.run, &why);
-                Ending::Failed
+                Ending::Failed(FALLBACK.to_owned())
+            }
+            AgentEvent::Refused(told) => {
+                self.note_failure(now, report.run, &told);
+                Ending::Failed(told)
             }
         };
         if let Some(delivery) = self.consults.finish(now, report.run, ending.clone()) {
@@ -282,6 +286,7 @@ impl Conversation {
             instructions,
             tools,
             model: self.settings.agent_model.clone(),
+            channel: Some(self.settings.channel),
             surface: SURFACE,
             origin: None,
         };
@@ -338,10 +343,10 @@ impl Conversation {
         let text = match ending {
             Ending::Answer(text) if text.is_empty() => return,
             Ending::Answer(text) => text.clone(),
-            Ending::Failed => FALLBACK.to_owned(),
+            Ending::Failed(told) => told.clone(),
             Ending::Cancelled => return,
         };
-        if *ending != Ending::Failed {
+        if !matches!(ending, Ending::Failed(_)) {
             let elapsed = duration_ms(now.since(delivery.began));
             let route = self.settings.route();
             self.line(timeline::forced_consult_answer(now, elapsed, route, &text));

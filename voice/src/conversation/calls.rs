@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::{
     Conversation,
-    agent::{FALLBACK, SPOKEN_STYLE},
+    agent::SPOKEN_STYLE,
     consult::{Call, Ending, Verdict},
     lane::Create,
     settings::ToolPolicy,
@@ -209,6 +209,6 @@ pub(super) fn result_of(ending: &Ending) -> Value {
             "status": "cancelled",
             "message": "the request was cancelled; say nothing about it",
         }),
-        Ending::Failed => json!({ "error": FALLBACK }),
+        Ending::Failed(told) => json!({ "error": told }),
     }
 }

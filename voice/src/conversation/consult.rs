@@ -39,7 +39,8 @@ pub(super) struct Call {
 pub(super) enum Ending {
     Answer(String),
     Cancelled,
-    Failed,
+    /// With what is said instead of an answer.
+    Failed(String),
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -524,7 +525,7 @@ mod tests {
         }
         assert!(consults.start(MS(0), ANN, false, "one more".into()).is_none());
         let run = consults.entries[3].run;
-        consults.finish(MS(1), run, Ending::Failed);
+        consults.finish(MS(1), run, Ending::Failed("sorry".into()));
         assert!(consults.start(MS(1), ANN, false, "one more".into()).is_some());
     }
 

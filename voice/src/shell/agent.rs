@@ -179,6 +179,7 @@ mod tests {
             instructions: None,
             tools: ToolScope::None,
             model: None,
+            channel: None,
             surface: "discord-voice",
             origin: None,
         });

@@ -6,7 +6,8 @@
 //! commit means that the death of the machine may cost the last moments, never the file.
 //!
 //! Beside it, in the same file and each with a connection of its own: [`Mailbox`], what came in
-//! and what goes out, and [`Pairings`], who was let in.
+//! and what goes out, [`Pairings`], who was let in, and [`Spendings`], what it all
+//! cost.
 
 mod columns;
 mod conversations;
@@ -15,6 +16,7 @@ mod inherit;
 mod mailbox;
 mod pairing;
 mod search;
+mod spending;
 mod task;
 mod turns;
 
@@ -29,9 +31,11 @@ use tokio::{
 use crate::{
     SessionKey, UserId,
     history::{Exchange, Found, Outcome, SessionStatus, Spent, Window},
+    spending::{Day, Hour, Spender},
 };
 pub use mailbox::Mailbox;
 pub use pairing::{NotApproved, Pairings};
+pub use spending::Spendings;
 use task::Command;
 
 /// Commands that may wait for the store's task; the next one waits in its caller.
@@ -230,6 +234,34 @@ impl Store {
     /// When it cannot be read.
     pub async fn spent_in(&self, session: &SessionKey) -> Result<Spent, StoreError> {
         self.ask(|reply| Command::SpentIn { session: session.clone(), reply }).await?
+    }
+
+    /// What the session has cost in a day, in billionths of a US dollar.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be read.
+    pub async fn cost_of_day(&self, session: &SessionKey, day: Day) -> Result<i64, StoreError> {
+        self.ask(|reply| Command::CostOfDay { session: session.clone(), day, reply }).await?
+    }
+
+    /// What was spent in a day, and on whose account, in billionths of a US dollar.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be read.
+    pub async fn spent_on(&self, day: Day) -> Result<Vec<(Spender, i64)>, StoreError> {
+        self.ask(|reply| Command::SpentOn { day, reply }).await?
+    }
+
+    /// What every hour has cost from one on, in its order, in billionths of a US dollar. Hours in
+    /// which nothing was spent are left out.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be read.
+    pub async fn spent_by_hour(&self, since: Hour) -> Result<Vec<(Hour, i64)>, StoreError> {
+        self.ask(|reply| Command::SpentByHour { since, reply }).await?
     }
 
     /// What answering the user has cost so far, in all sessions.

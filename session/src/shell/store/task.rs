@@ -9,6 +9,7 @@ use super::{StoreError, conversations, database::Database, turns::Stamp};
 use crate::{
     SessionKey, UserId,
     history::{Exchange, Found, Outcome, SessionStatus, Spent, Window},
+    spending::{Day, Hour, Spender},
 };
 
 /// Sessions whose window is kept in memory; beyond it the one longest unused is forgotten.
@@ -27,6 +28,9 @@ pub(super) enum Command {
     Search { session: SessionKey, query: String, most: u32, reply: Reply<Vec<Found>> },
     Message { session: SessionKey, id: i64, reply: Reply<Option<Found>> },
     SpentIn { session: SessionKey, reply: Reply<Spent> },
+    CostOfDay { session: SessionKey, day: Day, reply: Reply<i64> },
+    SpentOn { day: Day, reply: Reply<Vec<(Spender, i64)>> },
+    SpentByHour { since: Hour, reply: Reply<Vec<(Hour, i64)>> },
     SpentBy { user: UserId, reply: Reply<Spent> },
     AnswerTo { session: SessionKey, origin: String, reply: Reply<Option<(String, Outcome)>> },
     Status { session: SessionKey, reply: Reply<SessionStatus> },
@@ -79,6 +83,15 @@ pub(super) async fn run(
             }
             Command::SpentIn { session, reply } => {
                 let _ = reply.send(database.spent_in(&session).await);
+            }
+            Command::CostOfDay { session, day, reply } => {
+                let _ = reply.send(database.cost_of_day(&session, day).await);
+            }
+            Command::SpentOn { day, reply } => {
+                let _ = reply.send(database.spent_on(day).await);
+            }
+            Command::SpentByHour { since, reply } => {
+                let _ = reply.send(database.spent_by_hour(since).await);
             }
             Command::SpentBy { user, reply } => {
                 let _ = reply.send(database.spent_by(user).await);

@@ -7,6 +7,7 @@ use super::{
     StoreError,
     columns::{id, kept, timestamp},
     database::Database,
+    spending,
 };
 use crate::{
     Generation, SessionKey, UserId,
@@ -37,6 +38,7 @@ impl Database {
         let mut transaction = self.connection().begin().await?;
         for (session, exchange) in exchanges {
             numbers.push(write(&mut transaction, session, exchange).await?);
+            spending::add(&mut transaction, session, exchange).await?;
         }
         transaction.commit().await?;
         Ok(numbers)
@@ -192,7 +194,7 @@ async fn write(
     let mut first: Option<i64> = None;
     for (role, text) in [("user", &exchange.said), ("assistant", &exchange.answered)] {
         let answers = role == "assistant";
-        let spent = if answers { exchange.spent } else { Spent::default() };
+        let spent = if answers { exchange.spent() } else { Spent::default() };
         // What was paid for is written down even if nothing came of it.
         if text.is_empty() && spent == Spent::default() {
             continue;
@@ -243,14 +245,16 @@ fn exchange(row: &SqliteRow) -> Result<Exchange, StoreError> {
         answered: row.try_get("answered")?,
         outcome: Outcome::from_word(&outcome).unwrap_or(Outcome::Answered),
         model: None,
-        spent: Spent::default(),
+        charges: Vec::new(),
+        channel: None,
         at: timestamp(row, "at_us")?,
         generation: None,
         origin: None,
     })
 }
 
-fn spent(row: &SqliteRow) -> Result<Spent, StoreError> {
+/// The five sums that such a statement begins with.
+pub(super) fn spent(row: &SqliteRow) -> Result<Spent, StoreError> {
     let number = |index: usize| -> Result<i64, sqlx::Error> {
         Ok(row.try_get::<Option<i64>, _>(index)?.unwrap_or(0))
     };

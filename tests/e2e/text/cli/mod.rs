@@ -4,6 +4,7 @@ mod messages;
 mod refusals;
 mod send;
 mod status;
+mod usage;
 
 use std::path::PathBuf;
 

@@ -41,6 +41,7 @@ async fn status() {
          Model: `openai/gpt-5.5` (chosen here)\n\
          Queue: 1 running, 2 waiting\n\
          Tokens: 12,345 in (2,000 cached), 678 out · $0.0123\n\
+         Today (UTC): $0.0045 here, $1.5000 by the agent\n\
          Last activity: 5m ago"
     );
     door.facts = SessionFacts { model: "echo/echo".to_owned(), ..SessionFacts::default() };

@@ -3,7 +3,10 @@
 use std::{sync::Mutex, time::Duration};
 
 use async_trait::async_trait;
-use clawvoice_session::{ChannelId, SessionKey, UserId, agent::Usage};
+use clawvoice_session::{
+    ChannelId, SessionKey, UserId,
+    agent::{SpentToday, Usage},
+};
 
 use crate::{
     control::*,
@@ -34,6 +37,7 @@ impl Default for FakeDoor {
             waiting: 2,
             usage: Usage { input: 12_345, cached: 2_000, output: 678 },
             nano_dollars: Some(12_345_678),
+            today: Some(SpentToday { session: 4_500_000, agent: 1_500_000_000 }),
             last_activity: Some(NOW - 300_000),
             uptime: Duration::from_secs(7_500),
             version: "0.1.0".to_owned(),

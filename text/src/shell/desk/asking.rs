@@ -54,6 +54,7 @@ pub(super) async fn ask(
         instructions: Some(envelope.system),
         tools: ToolScope::OfSpeaker,
         model: model.map(str::to_owned),
+        channel: Some(last.channel),
         surface: "discord",
         origin: Some(turn.to_owned()),
     }

@@ -65,6 +65,7 @@ impl ControlDoor for Door {
             self.ask(|reply| Request::Depth(session.clone(), reply)).await?;
         let facts = self.around.mailbox.facts(session).await.map_err(failed)?;
         let spent = self.around.agent.spent(session).await;
+        let today = self.around.agent.spent_today(session).await;
         let agent = self.rules.agent(session.agent());
         let own = || agent.models.first().cloned().unwrap_or_else(|| "echo/echo".to_owned());
         Ok(SessionFacts {
@@ -74,6 +75,7 @@ impl ControlDoor for Door {
             waiting,
             usage: spent.map(|spent| spent.usage).unwrap_or_default(),
             nano_dollars: spent.map(|spent| spent.nano_dollars).filter(|cost| *cost > 0),
+            today,
             last_activity: facts.active.and_then(|at| u64::try_from(at.as_millisecond()).ok()),
             uptime: self.began.elapsed(),
             version: env!("CARGO_PKG_VERSION").to_owned(),

@@ -34,8 +34,11 @@ const REPORTS: usize = 256;
 /// The desk is told no more often that a turn goes on.
 const SIGN_EVERY: Duration = Duration::from_secs(1);
 
+/// Before what is told instead of an answer.
+const WARNING: &str = "⚠️";
+
 /// What people are told when a turn fails; why is in the log.
-const FAILED: &str = "⚠️ Something went wrong while answering. Please try again.";
+const FAILED: &str = "Something went wrong while answering. Please try again.";
 
 /// What came of something that was done beside the run.
 enum CallEnd {
@@ -181,7 +184,9 @@ impl<'t> Running<'t> {
             }
             AgentEvent::Answered { text, .. } => self.answered(&text),
             AgentEvent::Cancelled if self.around.is_closing() => self.leave(),
-            AgentEvent::Failed(_) if self.around.is_closing() => self.leave(),
+            AgentEvent::Failed(_) | AgentEvent::Refused(_) if self.around.is_closing() => {
+                self.leave();
+            }
             AgentEvent::Cancelled => {
                 self.end = Some(TurnEnd::Cancelled);
                 self.typing.handle_over();
@@ -195,6 +200,7 @@ impl<'t> Running<'t> {
                 }));
             }
             AgentEvent::Failed(why) => self.failed(&why),
+            AgentEvent::Refused(told) => self.end_with(format!("{WARNING} {told}")),
         }
     }
 
@@ -226,8 +232,12 @@ impl<'t> Running<'t> {
 
     fn failed(&mut self, why: &str) {
         tracing::warn!(session = %self.asked.session(), "a turn failed: {why}");
+        self.end_with(format!("{WARNING} {FAILED}"));
+    }
+
+    /// Nothing is answered; this is told instead.
+    fn end_with(&mut self, text: String) {
         self.end = Some(TurnEnd::Failed);
-        let text = FAILED.to_owned();
         self.preview
             .handle_final(now(), FinalAnswer { text, is_error: true, ..FinalAnswer::default() });
     }

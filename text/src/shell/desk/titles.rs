@@ -27,6 +27,7 @@ pub(super) async fn ask(around: &Around, asked: &Asked, request: &TitleRequest) 
         instructions: Some(request.instructions.clone()),
         tools: ToolScope::None,
         model: None,
+        channel: Some(asked.channel),
         surface: "discord",
         origin: None,
     };
@@ -45,7 +46,7 @@ async fn answer(reports: &mut mpsc::Receiver<RunReport>) -> Option<String> {
     while let Some(report) = reports.recv().await {
         match report.event {
             AgentEvent::Answered { text, .. } => return Some(text),
-            AgentEvent::Failed(why) => {
+            AgentEvent::Failed(why) | AgentEvent::Refused(why) => {
                 tracing::info!("a thread keeps its first name: {why}");
                 return None;
             }

@@ -173,6 +173,15 @@ fn a_failed_run_is_told_to_the_room() {
 }
 
 #[test]
+fn a_refused_run_is_told_in_its_own_words() {
+    let mut room = Room::new(settings());
+    room.say(ADA, "What time is it?");
+    room.report(room.asks[0].run, AgentEvent::Refused("My budget is used up.".into()));
+    assert_eq!(room.texts(), ["My budget is used up."]);
+    assert_eq!(room.count("agent turn failed"), 1);
+}
+
+#[test]
 fn an_answer_is_read_out_up_to_its_sixtieth_sentence() {
     let mut room = Room::new(settings());
     room.say(ADA, "Recite.");

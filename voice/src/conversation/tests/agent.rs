@@ -167,6 +167,15 @@ fn voice_scenario_30_a_failed_agent_is_told_once() {
 }
 
 #[test]
+fn a_refused_turn_is_told_in_its_own_words() {
+    let mut room = asked();
+    room.agent(0, AgentEvent::Refused("My budget is used up.".into()));
+    room.run(5_000);
+    assert_eq!(room.told_to_say(), ["My budget is used up."]);
+    assert!(room.journal_has("realtime forced agent consult failed"));
+}
+
+#[test]
 fn voice_scenario_31_policies_decide_the_tools() {
     let mut reading = proxy();
     reading.tool_policy = ToolPolicy::SafeReadOnly;

@@ -5,10 +5,11 @@ use std::time::Duration;
 use jiff::Timestamp;
 use sqlx::{SqliteConnection, sqlite::SqliteArguments};
 
-use super::super::StoreError;
+use super::super::{StoreError, spending};
 use crate::{
     UserId,
     mail::{Forgotten, Retention, Swept, Target},
+    spending::Hour,
 };
 
 /// Rows of one kind that a sweep takes at most: it holds the file's only write lock meanwhile.
@@ -72,7 +73,13 @@ pub(super) async fn sweep(
     let old = before(now, keep.sessions_for);
     let mut sessions = sweep.run(by_age.bind(at).bind(old).bind(MOST)).await?;
     sessions += sweep.run(by_number.bind(at).bind(keep.sessions).bind(MOST)).await?;
-    Ok(Swept { messages, parts, events, sessions, more: sweep.more })
+    let old = Hour::of(Timestamp::from_microsecond(before(now, keep.spending_for)).unwrap_or(now));
+    let by_age = sqlx::query(
+        "DELETE FROM spending WHERE rowid IN ( \
+             SELECT rowid FROM spending WHERE hour < ? ORDER BY hour LIMIT ?)",
+    );
+    let spending = sweep.run(by_age.bind(old.number()).bind(MOST)).await?;
+    Ok(Swept { messages, parts, events, sessions, spending, more: sweep.more })
 }
 
 struct Sweep<'c> {
@@ -116,6 +123,7 @@ pub(super) async fn forget(
         let statement = sqlx::query(statement).bind(&text).bind(&private);
         *count = statement.execute(&mut *connection).await?.rows_affected();
     }
+    spending::forget(connection, &text).await?;
     let [messages, parts, turns, events] = deleted;
     Ok(Forgotten { messages, parts, turns, events })
 }

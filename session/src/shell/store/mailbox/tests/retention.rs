@@ -5,7 +5,8 @@ use crate::{
     agent::AskedBy,
     history::{self, Exchange, Spent},
     mail::{Forgotten, Retention, Swept},
-    shell::store::Store,
+    shell::store::{Spendings, Store},
+    spending::{Charge, Day, UsageBy},
 };
 
 /// Keeps everything.
@@ -20,6 +21,7 @@ fn all() -> Retention {
         refused_for: ever,
         sessions_for: ever,
         sessions: 1_000_000,
+        spending_for: ever,
     }
 }
 
@@ -30,8 +32,14 @@ fn exchange(by: UserId, said: &str, at: Timestamp) -> Exchange {
         said: said.into(),
         answered: "Yes.".into(),
         outcome: history::Outcome::Answered,
-        model: None,
-        spent: Spent::default(),
+        model: Some("p/m".into()),
+        charges: vec![Charge {
+            model: "p/m".into(),
+            spent: Spent { nano_dollars: 7, ..Spent::default() },
+            is_priced: true,
+            is_from_cache: false,
+        }],
+        channel: None,
         at,
         generation: None,
         origin: None,
@@ -161,5 +169,28 @@ async fn a_user_is_forgotten_everywhere() {
     assert_eq!(store.window(&session()).await.unwrap().messages().len(), 2, "nor in memory");
     assert_eq!(store.search(&session(), "secret", 9).await.unwrap(), []);
     assert_eq!(bench.mailbox.forget_user(ADA).await.unwrap(), Forgotten::default());
+    // Another one is forgotten who spent something in the same hour: what was paid stays paid.
+    bench.mailbox.forget_user(ben).await.unwrap();
+    let mut spendings = Spendings::open(&bench.path()).await.unwrap();
+    let users = spendings.by(UsageBy::User, Day::new(0)).await.unwrap();
+    let users: Vec<_> = users.iter().map(|row| (&*row.of, row.turns, row.spent)).collect();
+    assert_eq!(users, [("", 2, Spent { nano_dollars: 14, ..Spent::default() })]);
+    spendings.close().await;
+    store.close().await;
+}
+
+#[tokio::test]
+async fn sums_of_what_was_spent_have_their_time() {
+    let bench = Bench::start().await;
+    let store = Store::open(&bench.path(), 1_000).await.unwrap();
+    let hour = 3_600;
+    for hours in [0, 1, 2] {
+        store.record(&session(), exchange(ADA, "hi", at(hours * hour))).await.unwrap();
+    }
+    let keep = Retention { spending_for: Duration::from_secs(3_600), ..all() };
+    for (now, spending) in [(hour, 0), (2 * hour, 1), (3 * hour - 1, 0), (3 * hour, 1)] {
+        let swept = bench.mailbox.sweep(at(now), &keep).await.unwrap();
+        assert_eq!(swept, Swept { spending, ..Swept::default() }, "{now}");
+    }
     store.close().await;
 }

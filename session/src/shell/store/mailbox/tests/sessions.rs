@@ -6,6 +6,7 @@ use crate::{
     history::{self, Exchange, Route, SessionFacts, Spent},
     mail::{Event, EventKind},
     shell::store::Store,
+    spending::Charge,
 };
 
 #[tokio::test]
@@ -48,7 +49,13 @@ fn exchange(said: &str, answered: &str) -> Exchange {
         answered: answered.into(),
         outcome: history::Outcome::Answered,
         model: Some("p/m".into()),
-        spent: Spent { nano_dollars: 7, ..Spent::default() },
+        charges: vec![Charge {
+            model: "p/m".into(),
+            spent: Spent { nano_dollars: 7, ..Spent::default() },
+            is_priced: true,
+            is_from_cache: false,
+        }],
+        channel: None,
         at: at(5),
         generation: None,
         origin: Some(format!("origin of {said}")),
