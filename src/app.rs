@@ -19,6 +19,7 @@ use crate::{
     agent,
     bot::{Bot, Running, Shared, of_account},
     health::{self, AccountMonitor, Bound, Door, Health, Watch},
+    keeping::Keeping,
     printer::Failure,
     supervisor,
     text::TextStore,
@@ -64,6 +65,7 @@ pub(crate) async fn run(
     let _ = records.try_send(process_started(clock));
     let agent = agent::start(&config).await?;
     let text = TextStore::open(&config, options.config.clone()).await?;
+    let keeping = Keeping::start(&config, text.mailbox().clone());
     let shared = Shared {
         clock,
         watch: watch.clone(),
@@ -92,7 +94,7 @@ pub(crate) async fn run(
     if outcome.is_ok() {
         let voice = bots.first().map(|(bot, _)| bot.voice.clone());
         let alive = voice.map(|voice| tokio::spawn(supervisor::run(watch, voice)));
-        outcome = serve(config, &mut bots, &mut reloads, shutdown).await;
+        outcome = serve(config, &mut bots, &keeping, &mut reloads, shutdown).await;
         supervisor::stopping();
         tracing::info!("stopping: leaving voice, closing connections");
         if let Some(alive) = alive {
@@ -106,6 +108,7 @@ pub(crate) async fn run(
             outcome = ended.map_err(|failure| in_words(&failure));
         }
     }
+    keeping.stop().await;
     agent.close().await;
     text.close().await;
     let _ = writer.await;
@@ -116,6 +119,7 @@ pub(crate) async fn run(
 async fn serve(
     mut config: Config,
     bots: &mut Vec<(Bot, Running)>,
+    keeping: &Keeping,
     reloads: &mut mpsc::Receiver<Config>,
     shutdown: impl Future<Output = ()> + Send + 'static,
 ) -> Result<(), Failure> {
@@ -126,6 +130,7 @@ async fn serve(
             () = &mut shutdown => return Ok(()),
             Some(new) = reloads.recv() => {
                 reload(&config, &new, bots).await;
+                keeping.reload(&new);
                 config = new;
             }
             (ended, index, _) = select_all(running) => {

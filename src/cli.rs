@@ -6,7 +6,7 @@ pub(crate) mod message;
 use std::{net::SocketAddr, path::PathBuf, process::ExitCode};
 
 use clap::{CommandFactory as _, Parser, Subcommand, ValueEnum};
-use clawvoice_session::ChannelId;
+use clawvoice_session::{ChannelId, UserId};
 
 use crate::{commands, printer::Exit};
 
@@ -59,6 +59,14 @@ enum Command {
     /// Strangers who wrote in private and wait to be let in.
     #[command(subcommand)]
     Pairing(PairingCommand),
+    /// Delete what is kept of a user: their messages, what they were answered, files, pairing, and
+    /// what the log says of them.
+    ///
+    /// Works beside a running clawvoice. What is said in voice is kept by no recording; their ids in
+    /// those stay, and so do the names of conversations.
+    ///
+    /// Exit codes: 0 deleted, 1 something you can fix.
+    Forget(ForgetArgs),
     /// Look for what is wider open than it need be.
     #[command(subcommand)]
     Security(SecurityCommand),
@@ -120,6 +128,23 @@ pub(crate) struct ApproveArgs {
     /// Tell them, in private.
     #[arg(long)]
     pub(crate) notify: bool,
+    /// The configuration.
+    #[arg(long, value_name = "FILE", env = "CLAWVOICE_CONFIG")]
+    pub(crate) config: Option<PathBuf>,
+}
+
+/// Arguments of `clawvoice forget`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct ForgetArgs {
+    /// The user's id.
+    #[arg(value_name = "USER")]
+    pub(crate) user: UserId,
+    /// It is meant: nothing brings it back.
+    #[arg(long)]
+    pub(crate) yes: bool,
+    /// One JSON document.
+    #[arg(long)]
+    pub(crate) json: bool,
     /// The configuration.
     #[arg(long, value_name = "FILE", env = "CLAWVOICE_CONFIG")]
     pub(crate) config: Option<PathBuf>,
@@ -343,6 +368,7 @@ pub(crate) fn run() -> ExitCode {
         Command::Doctor(args) => commands::doctor::run(&args),
         Command::Channels(command) => commands::channels::run(&command),
         Command::Pairing(command) => commands::pairing::run(&command),
+        Command::Forget(args) => commands::forget::run(&args),
         Command::Security(SecurityCommand::Audit(args)) => commands::security::run(&args),
         Command::Logs(args) => commands::logs::run(&args),
         Command::Ports(args) => commands::ports::run(&args),

@@ -12,6 +12,7 @@ mod connection;
 mod conversation;
 mod health;
 mod invite;
+mod keeping;
 mod log_file;
 mod printer;
 mod provider;

@@ -58,6 +58,11 @@ impl TextStore {
         Ok(Self { mailbox, pairings, file, router: SharedRouter::default() })
     }
 
+    /// What came in and goes out.
+    pub(crate) const fn mailbox(&self) -> &Mailbox {
+        &self.mailbox
+    }
+
     /// Writes what waits and closes the file.
     pub(crate) async fn close(&self) {
         self.mailbox.close().await;
@@ -76,6 +81,11 @@ pub(crate) struct TextEnds {
     pub(crate) slash: SlashDoor,
 }
 
+/// Where files are that people send.
+pub(crate) fn media_folder(config: &Config) -> PathBuf {
+    config.session_store.parent().map(Path::to_owned).unwrap_or_default().join("media")
+}
+
 /// Starts text of an account.
 pub(crate) fn start(
     account: &str,
@@ -86,14 +96,10 @@ pub(crate) fn start(
     speech: Option<Arc<SpeechClients>>,
     monitor: TextMonitor,
 ) -> (Text, TextEnds) {
-    let state = config.borrow().session_store.parent().map(Path::to_owned).unwrap_or_default();
+    let media_folder = media_folder(&config.borrow());
     let (feed, intake) = text_feed();
     let (slash, requests) = desk::text_requests();
-    let settings = TextSettings {
-        account: account.to_owned(),
-        media_folder: state.join("media"),
-        pluralkit_url: None,
-    };
+    let settings = TextSettings { account: account.to_owned(), media_folder, pluralkit_url: None };
     let doors = TextDoors {
         intake,
         config,

@@ -70,6 +70,7 @@ pub use schema::{
     gateway::{Gateway, Health},
     guilds::{AutoThreadName, Guild, GuildChannel, ReactionNotifications, ToolLists, slug},
     id::{BaseUrl, DiscordId},
+    maintenance::{DiskBudget, Maintenance, MaintenanceMode},
     messages::{Messages, QueueDrop, QueueMode, UnmentionedInbound, VisibleReplies},
     models::{ModelApi, ModelCost, ModelFacts, ModelProvider},
     people::{Sender, user_ids},

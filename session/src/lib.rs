@@ -15,6 +15,7 @@
 pub mod access;
 pub mod agent;
 pub mod brain;
+pub mod budget;
 mod directory;
 mod gateway;
 mod generation;

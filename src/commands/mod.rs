@@ -6,6 +6,7 @@ pub(crate) mod completions;
 pub(crate) mod config;
 pub(crate) mod demo;
 pub(crate) mod doctor;
+pub(crate) mod forget;
 pub(crate) mod gateway;
 pub(crate) mod init;
 pub(crate) mod logs;

@@ -9,6 +9,7 @@ mod delivery;
 mod events;
 mod focus;
 mod hostile;
+mod keeping;
 mod media;
 mod sessions;
 mod shared;
