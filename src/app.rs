@@ -9,7 +9,11 @@ use std::{
 };
 
 use clawvoice_config::{Account, Config, Disabled, Effect};
-use clawvoice_session::timeline::{Level, Record};
+use clawvoice_session::{
+    audit::auditor,
+    shell::audit::RunningAudit,
+    timeline::{Level, Record},
+};
 use clawvoice_text::shell::gateway::GatewayFailure;
 use clawvoice_voice::shell::clock::SessionClock;
 use futures_util::future::select_all;
@@ -18,6 +22,7 @@ use tokio::{sync::mpsc, task::JoinHandle};
 use crate::{
     agent,
     bot::{Bot, Running, Shared, of_account},
+    credentials::Uses,
     health::{self, AccountMonitor, Bound, Door, Health, Watch},
     keeping::Keeping,
     printer::Failure,
@@ -55,21 +60,24 @@ pub(crate) async fn run(
     let accounts = enabled(&config)?;
     let monitors: Vec<AccountMonitor> =
         accounts.iter().map(|account| AccountMonitor::new(&account.id)).collect();
+    let (auditor, reports) = auditor();
     let watch = Watch::new(clock, {
-        let monitors = monitors.clone();
-        move || Health::of(&monitors)
+        let (monitors, counts) = (monitors.clone(), Arc::clone(auditor.counts()));
+        move || Health::of(&monitors, &counts)
     });
     let address = options.health.or_else(|| health::address(&config));
     let _health = serve_health(address, &watch).await;
     let (records, writer) = start_timeline(options.timeline, watch.clone())?;
     let _ = records.try_send(process_started(clock));
-    let agent = agent::start(&config).await?;
+    let agent = agent::start(&config, Uses::of(&auditor, &config, "")).await?;
     let text = TextStore::open(&config, options.config.clone()).await?;
+    let audit = RunningAudit::start(text.mailbox().clone(), auditor.clone(), reports).await;
     let keeping = Keeping::start(&config, text.mailbox().clone());
     let shared = Shared {
         clock,
         watch: watch.clone(),
         agent: Arc::clone(&agent) as _,
+        auditor: auditor.clone(),
         text: text.clone(),
         records,
     };
@@ -94,7 +102,17 @@ pub(crate) async fn run(
     if outcome.is_ok() {
         let voice = bots.first().map(|(bot, _)| bot.voice.clone());
         let alive = voice.map(|voice| tokio::spawn(supervisor::run(watch, voice)));
-        outcome = serve(config, &mut bots, &keeping, &mut reloads, shutdown).await;
+        outcome = serve(
+            config,
+            &mut bots,
+            &|new: &Config| {
+                agent::reload(&agent, new, Uses::of(&auditor, new, ""));
+                keeping.reload(new);
+            },
+            &mut reloads,
+            shutdown,
+        )
+        .await;
         supervisor::stopping();
         tracing::info!("stopping: leaving voice, closing connections");
         if let Some(alive) = alive {
@@ -110,16 +128,18 @@ pub(crate) async fn run(
     }
     keeping.stop().await;
     agent.close().await;
+    audit.stop().await;
     text.close().await;
     let _ = writer.await;
     outcome
 }
 
-/// Keeps the bots running until the end is wanted, or the last of them is refused for good.
+/// Keeps the bots running until the end is wanted, or the last of them is refused for good. `also`
+/// goes by a new configuration beside them.
 async fn serve(
     mut config: Config,
     bots: &mut Vec<(Bot, Running)>,
-    keeping: &Keeping,
+    also: &(impl Fn(&Config) + Sync),
     reloads: &mut mpsc::Receiver<Config>,
     shutdown: impl Future<Output = ()> + Send + 'static,
 ) -> Result<(), Failure> {
@@ -130,7 +150,7 @@ async fn serve(
             () = &mut shutdown => return Ok(()),
             Some(new) = reloads.recv() => {
                 reload(&config, &new, bots).await;
-                keeping.reload(&new);
+                also(&new);
                 config = new;
             }
             (ended, index, _) = select_all(running) => {

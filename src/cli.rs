@@ -157,6 +157,12 @@ pub(crate) enum SecurityCommand {
     ///
     /// Exit codes: 0 nothing is critical, 1 something is.
     Audit(AuditArgs),
+    /// Which tokens and keys there are, what each was used for, and how it was taken.
+    ///
+    /// Shows no value: each goes by its path and by the beginning of its SHA-256.
+    ///
+    /// Exit codes: 0 shown, 1 something you can fix.
+    Secrets(AuditArgs),
 }
 
 /// Arguments of `clawvoice security audit`.
@@ -370,6 +376,7 @@ pub(crate) fn run() -> ExitCode {
         Command::Pairing(command) => commands::pairing::run(&command),
         Command::Forget(args) => commands::forget::run(&args),
         Command::Security(SecurityCommand::Audit(args)) => commands::security::run(&args),
+        Command::Security(SecurityCommand::Secrets(args)) => commands::secrets::run(&args),
         Command::Logs(args) => commands::logs::run(&args),
         Command::Ports(args) => commands::ports::run(&args),
         Command::Completions { shell } => commands::completions::run(shell, Cli::command()),

@@ -10,6 +10,7 @@ mod cli;
 mod commands;
 mod connection;
 mod conversation;
+mod credentials;
 mod health;
 mod invite;
 mod keeping;

@@ -12,6 +12,7 @@ use clawvoice_config::{
 };
 use clawvoice_session::{
     agent::Agent,
+    audit::Credential,
     shell::store::{Mailbox, Pairings, StoreError},
 };
 use clawvoice_text::shell::{
@@ -95,6 +96,7 @@ pub(crate) fn start(
     store: &TextStore,
     speech: Option<Arc<SpeechClients>>,
     monitor: TextMonitor,
+    pluralkit: Option<Credential>,
 ) -> (Text, TextEnds) {
     let media_folder = media_folder(&config.borrow());
     let (feed, intake) = text_feed();
@@ -112,6 +114,7 @@ pub(crate) fn start(
         requests,
         router: store.router.clone(),
         monitor,
+        pluralkit,
     };
     let (stop, stopped) = oneshot::channel();
     let task = tokio::spawn(desk::run(settings, doors, async {

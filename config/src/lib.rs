@@ -33,6 +33,7 @@ mod origin;
 mod redact;
 mod schema;
 mod secret;
+mod secret_id;
 mod span;
 mod typed;
 mod vault;
@@ -88,5 +89,6 @@ pub use schema::{
     },
     voice::{AgentSession, AutoJoin, SessionTarget, TimelineFiles, Voice, VoiceChannel, VoiceMode},
 };
+pub use secret_id::SecretId;
 pub use span::Position;
 pub use walk::ExecRefs;

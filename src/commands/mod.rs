@@ -14,6 +14,7 @@ pub(crate) mod message;
 pub(crate) mod once;
 pub(crate) mod pairing;
 pub(crate) mod ports;
+pub(crate) mod secrets;
 pub(crate) mod security;
 pub(crate) mod timeline;
 pub(crate) mod version;

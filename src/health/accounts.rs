@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use clawvoice_session::audit::{Answer, UseCounts};
 use clawvoice_text::shell::{
     desk::{TextMonitor, TextStatus},
     gateway::{GatewayMonitor, GatewayStatus, ShardStatus},
@@ -54,6 +55,29 @@ pub(crate) struct Health {
     pub(crate) gateway: GatewayHealth,
     /// One by one.
     pub(crate) accounts: Vec<AccountHealth>,
+    /// How credentials are used.
+    pub(crate) credentials: CredentialHealth,
+}
+
+/// How credentials are used, since the process began.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct CredentialHealth {
+    /// Uses, by how they went.
+    pub(crate) uses: [(&'static str, u64); 3],
+    /// Uses that nobody could be told of.
+    pub(crate) dropped: u64,
+    /// What was warned of.
+    pub(crate) anomalies: u64,
+}
+
+impl CredentialHealth {
+    fn of(counts: &UseCounts) -> Self {
+        Self {
+            uses: Answer::ALL.map(|answer| (answer.word(), counts.uses(answer))),
+            dropped: counts.dropped(),
+            anomalies: counts.anomalies(),
+        }
+    }
 }
 
 impl AccountMonitor {
@@ -66,9 +90,10 @@ impl AccountMonitor {
 
 impl Health {
     /// As the accounts are now.
-    pub(crate) fn of(monitors: &[AccountMonitor]) -> Self {
+    pub(crate) fn of(monitors: &[AccountMonitor], counts: &UseCounts) -> Self {
         let accounts = monitors.iter().map(AccountHealth::of).collect();
-        Self { gateway: GatewayHealth::of(&whole(monitors)), accounts }
+        let credentials = CredentialHealth::of(counts);
+        Self { gateway: GatewayHealth::of(&whole(monitors)), accounts, credentials }
     }
 }
 
@@ -130,7 +155,10 @@ mod tests {
 
     #[test]
     fn an_account_that_has_not_begun_is_not_connected() {
-        let health = Health::of(&[AccountMonitor::new("a"), AccountMonitor::new("b")]);
+        let health = Health::of(
+            &[AccountMonitor::new("a"), AccountMonitor::new("b")],
+            &UseCounts::default(),
+        );
         let ids: Vec<&str> = health.accounts.iter().map(|account| account.id.as_str()).collect();
         assert_eq!(ids, ["a", "b"]);
         assert!(!health.gateway.connected && !health.accounts[0].gateway.connected);

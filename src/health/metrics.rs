@@ -42,6 +42,15 @@ pub(super) fn text(totals: &Totals, health: &Health, uptime: Duration) -> String
     page.counter("frames_undecryptable_total", "Frames no key opened.", flow.undecryptable);
     page.counter("frames_sent_total", "Frames of the agent.", flow.sent);
     of_text(&mut page, health);
+    let credentials = &health.credentials;
+    page.counters(
+        "credential_uses_total",
+        "Uses of tokens and keys, by how they were taken.",
+        "answer",
+        credentials.uses.iter().copied().filter(|(answer, _)| !answer.is_empty()),
+    );
+    page.counter("credential_anomalies_total", "Strange uses of one.", credentials.anomalies);
+    page.counter("credential_reports_dropped_total", "Uses not noted.", credentials.dropped);
     page.text
 }
 
@@ -105,7 +114,10 @@ mod tests {
     use std::collections::BTreeMap;
 
     use super::{
-        super::{AccountHealth, GatewayHealth, accounts::TextHealth},
+        super::{
+            AccountHealth, GatewayHealth,
+            accounts::{CredentialHealth, TextHealth},
+        },
         *,
     };
 
@@ -122,6 +134,11 @@ mod tests {
         let health = Health {
             gateway: GatewayHealth { latency_ms: Some(41.5), ..GatewayHealth::default() },
             accounts: vec![text(&[("no-mention", 3)], 2), text(&[("no-mention", 1)], 5)],
+            credentials: CredentialHealth {
+                uses: [("ok", 9), ("refused", 1), ("unknown", 0)],
+                dropped: 2,
+                anomalies: 1,
+            },
         };
         let totals = Totals { joins: 7, ..Totals::default() };
         let text = super::text(&totals, &health, Duration::from_millis(1_500));
@@ -139,6 +156,7 @@ mod tests {
         }
         let reasons = kinds.remove("clawvoice_text_dropped_total");
         assert_eq!(reasons, Some(DropReason::ALL.len()));
+        assert_eq!(kinds.remove("clawvoice_credential_uses_total"), Some(3));
         assert!(kinds.values().all(|values| *values == 1), "{kinds:?}");
         for value in [
             "clawvoice_up_seconds 1.5",
@@ -146,6 +164,9 @@ mod tests {
             "clawvoice_gateway_connected 0",
             "clawvoice_joins_total 7",
             "clawvoice_text_answered_total 7",
+            "clawvoice_credential_uses_total{answer=\"refused\"} 1",
+            "clawvoice_credential_anomalies_total 1",
+            "clawvoice_credential_reports_dropped_total 2",
             "clawvoice_text_failed_total 0",
             "clawvoice_text_dropped_total{reason=\"no-mention\"} 4",
             "clawvoice_text_dropped_total{reason=\"stale-ambient-backlog\"} 0",

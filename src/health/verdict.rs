@@ -82,7 +82,7 @@ pub(crate) struct Verdict {
 
 impl Verdict {
     pub(crate) fn of(health: Health, board: &BoardView) -> Self {
-        let Health { gateway, accounts } = health;
+        let Health { gateway, accounts, .. } = health;
         let mut problems = Vec::new();
         if !gateway.connected {
             problems.push(match gateway.last_close {

@@ -5,6 +5,7 @@ mod agents;
 mod chat;
 mod choice;
 mod cli;
+mod credentials;
 mod delivery;
 mod events;
 mod focus;

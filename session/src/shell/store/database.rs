@@ -25,6 +25,7 @@ const STEPS: &[(i64, &str, &str)] = &[
     (1, "sessions", include_str!("../../../migrations/0001_sessions.sql")),
     (2, "pairing", include_str!("../../../migrations/0002_pairing.sql")),
     (3, "mailbox", include_str!("../../../migrations/0003_mailbox.sql")),
+    (5, "keeping", include_str!("../../../migrations/0005_keeping.sql")),
 ];
 
 impl<'s> MigrationSource<'s> for Steps {

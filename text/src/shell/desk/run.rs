@@ -149,7 +149,7 @@ impl Desk {
         let finder = Finder {
             account: account.clone(),
             rest: rest.clone(),
-            plural: PluralKit::new(base, plural.token.as_ref()),
+            plural: PluralKit::new(base, plural.token.as_ref()).audited(doors.pluralkit),
             audiences: Audiences::new(rest.clone()),
             pairings,
             media: Arc::new(media),

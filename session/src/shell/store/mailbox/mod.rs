@@ -3,6 +3,7 @@
 
 mod bindings;
 mod budget;
+mod credentials;
 mod events;
 mod inbox;
 mod outbox;
