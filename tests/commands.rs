@@ -307,7 +307,7 @@ fn a_compressed_recording_is_shown_as_the_plain_one() {
     let user = User::with("{ channels: { discord: {} } }");
     let folder = user.home.path().join(".clawvoice/state/timeline");
     fs::create_dir_all(&folder).expect("the folder is made");
-    let fixture = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/timeline/barge-in.jsonl");
+    let fixture = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/timeline/interrupted.jsonl");
     let plain = fs::read(&fixture).expect("the recording is there");
     let gzip = Command::new("gzip").arg("-c").arg(&fixture).output().expect("gzip runs");
     fs::write(folder.join("call.jsonl.gz"), gzip.stdout).expect("it is written");

@@ -110,14 +110,14 @@ fn a_purpose_that_it_never_had_is_told_when_it_is_used_for_it() {
     for _ in 0..2 {
         ledger.handle(at(7), used(KEY, Purpose::Speech, Answer::Ok));
     }
-    let told = told(&mut ledger);
-    assert_eq!(told.len(), 3, "{told:?}");
-    assert!(told[2].starts_with("warn the credential s (ba7816bf) is used for speech, for which"));
+    let lines = told(&mut ledger);
+    assert_eq!(lines.len(), 3, "{lines:?}");
+    assert!(lines[2].starts_with("warn the credential s (ba7816bf) is used for speech, for which"));
     // The next process knows it.
     let known = [known(Purpose::Model, at(0), None), known(Purpose::Speech, at(0), None)];
     let mut next = Ledger::new(known);
     next.handle(at(5), used(KEY, Purpose::Speech, Answer::Ok));
-    assert!(super::tests::told(&mut next).iter().all(|line| !line.starts_with("warn")));
+    assert!(told(&mut next).iter().all(|line| !line.starts_with("warn")));
 }
 
 #[test]
