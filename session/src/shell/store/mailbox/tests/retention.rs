@@ -177,7 +177,7 @@ async fn a_user_is_forgotten_everywhere() {
     pairings.approve(ACCOUNT, &code, at(4)).await.unwrap();
     assert_eq!(
         bench.mailbox.forget_user(ADA).await.unwrap(),
-        Forgotten { messages: 2, parts: 2, turns: 2, events: 3, pairings: 2, bindings: 1 }
+        Forgotten { messages: 2, parts: 2, turns: 2, events: 4, pairings: 2, bindings: 1 }
     );
     assert!(!pairings.is_paired(ACCOUNT, ADA).await.unwrap());
     let waiting = pairings.pending(at(4)).await.unwrap();
