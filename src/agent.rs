@@ -7,6 +7,7 @@ use std::{collections::BTreeMap, sync::Arc};
 use clawvoice_config::{Agent, Config, ModelApi, ModelCost, ModelProvider};
 use clawvoice_session::{
     agent_id,
+    audit::Purpose,
     brain::{Api, Price},
     shell::{
         agent::{AgentSettings, RunLimits, RunningAgent},
@@ -17,7 +18,7 @@ use clawvoice_session::{
     },
 };
 
-use crate::printer::Failure;
+use crate::{credentials::Uses, printer::Failure};
 
 /// How much of a session's history the model is shown, in tokens, if its context has room for
 /// twice as much.
@@ -29,9 +30,10 @@ const OPENAI: &str = "openai";
 /// Starts the agent, or tells what it lacks. What it spends it tells `spending`.
 pub(crate) async fn start(
     config: &Config,
+    uses: Uses<'_>,
     spending: SpendingMonitor,
 ) -> Result<Arc<RunningAgent>, Failure> {
-    let settings = AgentSettings { spending, ..settings(config)? };
+    let settings = AgentSettings { spending, ..settings(config, uses)? };
     spending::warn_unpriced(config, &settings);
     let models = names(&settings.profiles);
     tracing::info!(models = models.join(", "), store = %settings.store.display(), "agent starts");
@@ -41,9 +43,20 @@ pub(crate) async fn start(
     })
 }
 
+/// The agent goes by the models, keys and prices of another configuration from its next request on.
+/// Who its agents are stays as it is; a configuration that cannot be used changes nothing.
+pub(crate) fn reload(agent: &RunningAgent, config: &Config, uses: Uses<'_>) {
+    match settings(config, uses) {
+        Ok(settings) => agent.set_providers(settings.providers),
+        Err(failure) => {
+            tracing::error!("the models before stay in force: {}", failure.message);
+        }
+    }
+}
+
 /// The models that would be asked, if all of them can be.
 pub(crate) fn check(config: &Config) -> Result<Vec<String>, Failure> {
-    Ok(names(&settings(config)?.profiles))
+    Ok(names(&settings(config, Uses::untold(config))?.profiles))
 }
 
 /// Each model once.
@@ -57,7 +70,7 @@ fn names(profiles: &Profiles) -> Vec<String> {
     names
 }
 
-fn settings(config: &Config) -> Result<AgentSettings, Failure> {
+fn settings(config: &Config, uses: Uses<'_>) -> Result<AgentSettings, Failure> {
     let default = profile(&config.agent)?;
     let mut others = BTreeMap::new();
     for agent in config.agents.all.iter().filter(|agent| agent.id != config.agent.id) {
@@ -68,7 +81,7 @@ fn settings(config: &Config) -> Result<AgentSettings, Failure> {
     // Everybody who may be asked is checked now, and not when somebody first speaks.
     let mut providers = BTreeMap::new();
     for model in profiles.models().chain(&pinned) {
-        let provider = provider(config, model)?;
+        let provider = provider(config, model, uses)?;
         providers.insert(model.provider.clone(), provider);
     }
     Ok(AgentSettings {
@@ -106,7 +119,7 @@ fn parse(name: &str) -> Result<ModelRef, Failure> {
     name.parse().map_err(|error| Failure::user(format_args!("a model's name: {error}")))
 }
 
-fn provider(config: &Config, model: &ModelRef) -> Result<Provider, Failure> {
+fn provider(config: &Config, model: &ModelRef, uses: Uses<'_>) -> Result<Provider, Failure> {
     let id = &model.provider;
     let Some(provider) = config.model_providers.get(id) else {
         return Err(Failure::user(format_args!(
@@ -117,7 +130,10 @@ fn provider(config: &Config, model: &ModelRef) -> Result<Provider, Failure> {
     let kind = if id == ECHO {
         ProviderKind::Echo { think: provider.think }
     } else {
-        ProviderKind::Http(endpoint(id, model, provider)?)
+        let mut endpoint = endpoint(id, model, provider)?;
+        let part = format!("models.providers.{id}.");
+        endpoint.credential = uses.declare(&part, endpoint.api_key.as_ref(), Purpose::Model);
+        ProviderKind::Http(endpoint)
     };
     let prices = provider.models.iter().filter_map(|(name, facts)| {
         let ModelCost { input, output, cache_read } = facts.cost?;
@@ -154,7 +170,7 @@ fn endpoint(id: &str, model: &ModelRef, provider: &ModelProvider) -> Result<Endp
             provider.api_key_variable
         )));
     }
-    Ok(Endpoint { base_url, api_key: provider.api_key.clone(), api })
+    Ok(Endpoint { base_url, api_key: provider.api_key.clone(), api, credential: None })
 }
 
 /// Half of the smallest context among the models, as far as it is known.
@@ -178,14 +194,18 @@ mod tests {
         clawvoice_config::parse(text, Path::new("/etc/claw.json5"), &variables).unwrap()
     }
 
+    fn read(config: &Config) -> Result<AgentSettings, Failure> {
+        settings(config, Uses::untold(config))
+    }
+
     fn refusal(text: &str) -> String {
-        settings(&config(text, &[])).expect_err("it was taken").message
+        read(&config(text, &[])).expect_err("it was taken").message
     }
 
     #[test]
     fn without_a_model_it_echoes() {
         let text = "{ models: { providers: { echo: { thinkMs: 700 } } } }";
-        let settings = settings(&config(text, &[])).unwrap();
+        let settings = read(&config(text, &[])).unwrap();
         assert_eq!(settings.profiles.default.models, ["echo".parse().unwrap()]);
         let Some(ProviderKind::Echo { think }) = settings.providers.get(ECHO).map(|p| &p.kind)
         else {
@@ -213,7 +233,7 @@ mod tests {
                 { id: 'Ops.EU', name: 'Ops', model: 'r/large' } ] },
             channels: { modelByChannel: { discord: { '5': 's/pin' } } },
             models: { providers: { r: { baseUrl: 'http://r' }, s: { baseUrl: 'http://s' } } } }";
-        let settings = settings(&config(text, &[])).unwrap();
+        let settings = read(&config(text, &[])).unwrap();
         let Profiles { default, others } = &settings.profiles;
         assert!(default.system_prompt.starts_with("You are Molty, "), "{default:?}");
         assert_eq!(default.models, ["r/m".parse().unwrap()]);
@@ -253,7 +273,7 @@ mod tests {
             models: { providers: { r: { baseUrl: 'http://h', models: [
                 { id: 'small', contextWindow: 8000, cost: { input: 2, output: 8 } },
                 { id: 'big', contextWindow: 1000000 } ] } } } }";
-        let settings = settings(&config(text, &[])).unwrap();
+        let settings = read(&config(text, &[])).unwrap();
         assert_eq!(settings.history_tokens, 4_000);
         let price = settings.providers["r"].prices["small"];
         assert_eq!(price, Price { input: 2.0, cached: 2.0, output: 8.0 });

@@ -10,7 +10,8 @@ use std::{
 
 use clawvoice_config::{Account, Config, Disabled, Effect};
 use clawvoice_session::{
-    shell::spending::SpendingMonitor,
+    audit::auditor,
+    shell::{audit::RunningAudit, spending::SpendingMonitor},
     timeline::{Level, Record},
 };
 use clawvoice_text::shell::gateway::GatewayFailure;
@@ -21,7 +22,9 @@ use tokio::{sync::mpsc, task::JoinHandle};
 use crate::{
     agent,
     bot::{Bot, Running, Shared, of_account},
+    credentials::Uses,
     health::{self, AccountMonitor, Bound, Door, Health, Watch},
+    keeping::Keeping,
     printer::Failure,
     supervisor,
     text::TextStore,
@@ -58,20 +61,25 @@ pub(crate) async fn run(
     let monitors: Vec<AccountMonitor> =
         accounts.iter().map(|account| AccountMonitor::new(&account.id)).collect();
     let spending = SpendingMonitor::default();
+    let (auditor, reports) = auditor();
     let watch = Watch::new(clock, {
         let (monitors, spending) = (monitors.clone(), spending.clone());
-        move || Health::of(&monitors, &spending)
+        let counts = Arc::clone(auditor.counts());
+        move || Health::of(&monitors, &spending, &counts)
     });
     let address = options.health.or_else(|| health::address(&config));
     let _health = serve_health(address, &watch).await;
     let (records, writer) = start_timeline(options.timeline, watch.clone())?;
     let _ = records.try_send(process_started(clock));
-    let agent = agent::start(&config, spending).await?;
+    let agent = agent::start(&config, Uses::of(&auditor, &config, ""), spending).await?;
     let text = TextStore::open(&config, options.config.clone()).await?;
+    let audit = RunningAudit::start(text.mailbox().clone(), auditor.clone(), reports).await;
+    let keeping = Keeping::start(&config, text.mailbox().clone());
     let shared = Shared {
         clock,
         watch: watch.clone(),
         agent: Arc::clone(&agent) as _,
+        auditor: auditor.clone(),
         text: text.clone(),
         records,
     };
@@ -96,7 +104,17 @@ pub(crate) async fn run(
     if outcome.is_ok() {
         let voice = bots.first().map(|(bot, _)| bot.voice.clone());
         let alive = voice.map(|voice| tokio::spawn(supervisor::run(watch, voice)));
-        outcome = serve(config, &mut bots, &mut reloads, shutdown).await;
+        outcome = serve(
+            config,
+            &mut bots,
+            &|new: &Config| {
+                agent::reload(&agent, new, Uses::of(&auditor, new, ""));
+                keeping.reload(new);
+            },
+            &mut reloads,
+            shutdown,
+        )
+        .await;
         supervisor::stopping();
         tracing::info!("stopping: leaving voice, closing connections");
         if let Some(alive) = alive {
@@ -110,16 +128,20 @@ pub(crate) async fn run(
             outcome = ended.map_err(|failure| in_words(&failure));
         }
     }
+    keeping.stop().await;
     agent.close().await;
+    audit.stop().await;
     text.close().await;
     let _ = writer.await;
     outcome
 }
 
-/// Keeps the bots running until the end is wanted, or the last of them is refused for good.
+/// Keeps the bots running until the end is wanted, or the last of them is refused for good. `also`
+/// goes by a new configuration beside them.
 async fn serve(
     mut config: Config,
     bots: &mut Vec<(Bot, Running)>,
+    also: &(impl Fn(&Config) + Sync),
     reloads: &mut mpsc::Receiver<Config>,
     shutdown: impl Future<Output = ()> + Send + 'static,
 ) -> Result<(), Failure> {
@@ -130,6 +152,7 @@ async fn serve(
             () = &mut shutdown => return Ok(()),
             Some(new) = reloads.recv() => {
                 reload(&config, &new, bots).await;
+                also(&new);
                 config = new;
             }
             (ended, index, _) = select_all(running) => {

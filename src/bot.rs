@@ -4,7 +4,11 @@ use std::{sync::Arc, time::Duration};
 
 use clawvoice_config::{Account, Config};
 use clawvoice_session::{
-    ChannelId, GuildId, UserId, access::Policy, agent::Agent, timeline::Record,
+    ChannelId, GuildId, UserId,
+    access::Policy,
+    agent::Agent,
+    audit::{Auditor, Purpose},
+    timeline::Record,
 };
 use clawvoice_text::control::ControlRules;
 use clawvoice_text::shell::{
@@ -22,7 +26,7 @@ use clawvoice_voice::{
         clock::SessionClock,
         presence::{self, PresenceChannels, PresenceHandle},
         recorder::Recordings,
-        session::{SessionTemplate, Sessions},
+        session::{ProviderEndpoint, SessionTemplate, Sessions},
         speech::SpeechClients,
     },
 };
@@ -34,6 +38,7 @@ use tokio::{
 
 use crate::{
     connection, conversation,
+    credentials::Uses,
     health::Watch,
     printer::Failure,
     provider::{self, RunningProvider},
@@ -55,6 +60,7 @@ pub(crate) struct Shared {
     pub(crate) clock: SessionClock,
     pub(crate) watch: Watch,
     pub(crate) agent: Arc<dyn Agent>,
+    pub(crate) auditor: Auditor,
     pub(crate) text: TextStore,
     pub(crate) records: mpsc::Sender<Record>,
 }
@@ -68,6 +74,9 @@ pub(crate) struct Bot {
     presence: JoinHandle<()>,
     text: Text,
     provider: Option<RunningProvider>,
+    endpoint: watch::Sender<ProviderEndpoint>,
+    speech: Option<Arc<SpeechClients>>,
+    auditor: Auditor,
     can_talk: bool,
     live: watch::Sender<Arc<Config>>,
     policy: watch::Sender<Arc<Policy>>,
@@ -94,9 +103,12 @@ impl Bot {
         monitor: GatewayMonitor,
         text_monitor: TextMonitor,
     ) -> Result<(Self, Running), Failure> {
-        let rest = rest(config)?;
+        let uses = Uses::of(&shared.auditor, config, id);
+        let token = config.discord.token.as_ref();
+        let rest = rest(config)?.audited(uses.declare("token", token, Purpose::Rest));
         let settings = gateway_settings(config, rest.clone())?;
-        let (provider, speech) = (provider::start(config).await?, speech::start(config).await?);
+        let (provider, speech) =
+            (provider::start(config, uses).await?, speech::start(config, uses).await?);
         let can_talk = provider.is_some() || speech.is_some();
         let live = watch::Sender::new(Arc::new(config.clone()));
         let policy = watch::Sender::new(Arc::new(Policy::of(config, &config.discord)));
@@ -114,21 +126,30 @@ impl Bot {
             stage: Some(Arc::new(StageRequests::new(rest.clone()))),
             lookups: Some(Arc::new(Lookups::new(rest.clone()))),
         };
+        let endpoint = provider.as_ref().map(|provider| provider.endpoint.clone());
+        let endpoint = watch::Sender::new(endpoint.unwrap_or_default());
+        let reached = (provider.as_ref(), endpoint.subscribe());
         let (voice, presence) =
-            start_voice(config, provider.as_ref(), speech.clone(), shared, live.subscribe(), ends);
+            start_voice(config, reached, speech.clone(), shared, live.subscribe(), ends);
         let control = config.discord.voice.enabled.then(|| Arc::new(voice.clone()) as _);
         let mut channels = GatewayChannels::new(voice_events, voice_requests, control);
         channels.monitor = monitor;
         channels.policy = policy.subscribe();
         channels.presence = Some(look.subscribe());
+        channels.credential = uses.declare("token", token, Purpose::Gateway);
         let (text, ends) = text::start(
             id,
             live.subscribe(),
             rest,
             Arc::clone(&shared.agent),
             &shared.text,
-            speech,
+            speech.clone(),
             text_monitor,
+            uses.declare(
+                "pluralkit.token",
+                config.discord.connection.pluralkit.token.as_ref(),
+                Purpose::PluralKit,
+            ),
         );
         channels.text = Some(ends.feed);
         channels.slash = Some(ends.slash);
@@ -144,6 +165,9 @@ impl Bot {
             presence,
             text,
             provider,
+            endpoint,
+            speech,
+            auditor: shared.auditor.clone(),
             can_talk,
             live,
             policy,
@@ -156,6 +180,11 @@ impl Bot {
 
     /// Goes by another configuration from now on, as far as that can be without a new connection.
     pub(crate) async fn reload(&self, config: &Config) {
+        let uses = Uses::of(&self.auditor, config, &self.id);
+        self.endpoint.send_modify(|endpoint| provider::renew(endpoint, config, uses));
+        if let Some(speech) = &self.speech {
+            speech::reload(speech, config, uses);
+        }
         self.policy.send_replace(Arc::new(Policy::of(config, &config.discord)));
         self.live.send_replace(Arc::new(config.clone()));
         let settings = connection::presence(&config.discord);
@@ -204,7 +233,7 @@ async fn follow_health(look: Arc<watch::Sender<PresenceInput>>, watch: Watch) {
 
 fn start_voice(
     config: &Config,
-    provider: Option<&RunningProvider>,
+    (provider, endpoint): (Option<&RunningProvider>, watch::Receiver<ProviderEndpoint>),
     speech: Option<Arc<SpeechClients>>,
     shared: &Shared,
     live: watch::Receiver<Arc<Config>>,
@@ -223,7 +252,7 @@ fn start_voice(
         reconnect_grace: voice.reconnect_grace,
         tls: None,
         connect_timeout: voice.connect_timeout,
-        provider: provider.map(|provider| provider.endpoint.clone()).unwrap_or_default(),
+        provider: endpoint,
         recordings: voice
             .timeline
             .as_ref()

@@ -6,7 +6,7 @@ pub(crate) mod message;
 use std::{net::SocketAddr, path::PathBuf, process::ExitCode};
 
 use clap::{CommandFactory as _, Parser, Subcommand, ValueEnum};
-use clawvoice_session::{ChannelId, spending::UsageBy};
+use clawvoice_session::{ChannelId, UserId, spending::UsageBy};
 
 use crate::{commands, printer::Exit};
 
@@ -66,6 +66,14 @@ enum Command {
     ///
     /// Exit codes: 0 shown, 1 the store cannot be read.
     Usage(UsageArgs),
+    /// Delete what is kept of a user: their messages, what they were answered, files, pairing, and
+    /// what the log says of them.
+    ///
+    /// Works beside a running clawvoice. What is said in voice is kept by no recording; their ids in
+    /// those stay, and so do the names of conversations.
+    ///
+    /// Exit codes: 0 deleted, 1 something you can fix.
+    Forget(ForgetArgs),
     /// Look for what is wider open than it need be.
     #[command(subcommand)]
     Security(SecurityCommand),
@@ -174,6 +182,23 @@ impl From<By> for UsageBy {
     }
 }
 
+/// Arguments of `clawvoice forget`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct ForgetArgs {
+    /// The user's id.
+    #[arg(value_name = "USER")]
+    pub(crate) user: UserId,
+    /// It is meant: nothing brings it back.
+    #[arg(long)]
+    pub(crate) yes: bool,
+    /// One JSON document.
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// The configuration.
+    #[arg(long, value_name = "FILE", env = "CLAWVOICE_CONFIG")]
+    pub(crate) config: Option<PathBuf>,
+}
+
 /// What `clawvoice security` can do.
 #[derive(Debug, Subcommand)]
 pub(crate) enum SecurityCommand {
@@ -181,6 +206,12 @@ pub(crate) enum SecurityCommand {
     ///
     /// Exit codes: 0 nothing is critical, 1 something is.
     Audit(AuditArgs),
+    /// Which tokens and keys there are, what each was used for, and how it was taken.
+    ///
+    /// Shows no value: each goes by its path and by the beginning of its SHA-256.
+    ///
+    /// Exit codes: 0 shown, 1 something you can fix.
+    Secrets(AuditArgs),
 }
 
 /// Arguments of `clawvoice security audit`.
@@ -393,7 +424,9 @@ pub(crate) fn run() -> ExitCode {
         Command::Channels(command) => commands::channels::run(&command),
         Command::Pairing(command) => commands::pairing::run(&command),
         Command::Usage(args) => commands::usage::run(&args),
+        Command::Forget(args) => commands::forget::run(&args),
         Command::Security(SecurityCommand::Audit(args)) => commands::security::run(&args),
+        Command::Security(SecurityCommand::Secrets(args)) => commands::secrets::run(&args),
         Command::Logs(args) => commands::logs::run(&args),
         Command::Ports(args) => commands::ports::run(&args),
         Command::Completions { shell } => commands::completions::run(shell, Cli::command()),

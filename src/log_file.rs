@@ -4,7 +4,10 @@ use std::{
     fs::{self, File, OpenOptions},
     io::{self, Write},
     path::{Path, PathBuf},
+    time::SystemTime,
 };
+
+use clawvoice_session::budget::{Class, KeptFile};
 
 /// A file is put aside when it is this long.
 const MAX_BYTES: u64 = 10 << 20;
@@ -14,6 +17,22 @@ const KEPT: u32 = 3;
 /// Where the log is: `~/.clawvoice/state/logs/clawvoice.log`; `None` without a home folder.
 pub(crate) fn path() -> Option<PathBuf> {
     std::env::home_dir().map(|home| home.join(".clawvoice/state/logs/clawvoice.log"))
+}
+
+/// The log's files, for the budget of the disk; `path` is the one that is written to.
+pub(crate) fn kept(path: &Path, now: SystemTime) -> io::Result<Vec<KeptFile>> {
+    let mut kept = Vec::new();
+    for number in 0..=KEPT {
+        let path = if number == 0 { path.to_owned() } else { numbered(path, number) };
+        let about = match fs::metadata(&path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+            about => about?,
+        };
+        let age = now.duration_since(about.modified()?).unwrap_or_default();
+        let (class, in_use) = (Class::Log, number == 0);
+        kept.push(KeptFile { path, class, bytes: about.len(), age, in_use });
+    }
+    Ok(kept)
 }
 
 /// A log file that puts itself aside when it is full: `clawvoice.log.1` is the newest of those.
@@ -103,6 +122,9 @@ mod tests {
             assert_eq!(read(&numbered(&path, number)), format!("line {} x\n", 5 - number));
         }
         assert!(!numbered(&path, KEPT + 1).exists());
+        let kept = kept(&path, SystemTime::now()).unwrap();
+        let told: Vec<_> = kept.iter().map(|it| (it.bytes, it.in_use)).collect();
+        assert_eq!(told, [(9, true), (9, false), (9, false), (9, false)]);
         drop(log);
         LogFile::with(&path, 100).unwrap().write_all(b"more\n").unwrap();
         assert_eq!(read(&path), "line 5 x\nmore\n", "it goes on where it ended");

@@ -7,6 +7,7 @@ use std::time::Duration;
 use clawvoice_config::{
     Config, LocalBehaviour as Configured, SelectedProvider, Transcription, VoiceMode,
 };
+use clawvoice_session::audit::Purpose;
 use clawvoice_voice::{
     realtime::Profile,
     shell::{
@@ -15,7 +16,7 @@ use clawvoice_voice::{
     },
 };
 
-use crate::printer::Failure;
+use crate::{credentials::Uses, printer::Failure};
 
 /// The model asked for when the configuration names none.
 const DEFAULT_MODEL: &str = "gpt-realtime-2.1";
@@ -45,7 +46,10 @@ pub(crate) struct RunningProvider {
 
 /// Starts or finds the selected provider; `None` if the configuration has no voice, or a mode
 /// without a realtime provider.
-pub(crate) async fn start(config: &Config) -> Result<Option<RunningProvider>, Failure> {
+pub(crate) async fn start(
+    config: &Config,
+    uses: Uses<'_>,
+) -> Result<Option<RunningProvider>, Failure> {
     let voice = &config.discord.voice;
     if !voice.enabled {
         return Ok(None);
@@ -62,7 +66,7 @@ pub(crate) async fn start(config: &Config) -> Result<Option<RunningProvider>, Fa
             let local = start_local(selected).await?;
             (server::local(selected, &local), Some(local))
         }
-        None => (server::remote(selected)?, None),
+        None => (remote(selected, uses)?, None),
     };
     Ok(Some(RunningProvider {
         id: selected.id.clone(),
@@ -78,6 +82,27 @@ pub(crate) async fn start(config: &Config) -> Result<Option<RunningProvider>, Fa
         session_limit: remote.session_limit,
         local,
     }))
+}
+
+/// The next connection shows the key that the configuration has now. A server elsewhere, or another
+/// model, is for the next start.
+pub(crate) fn renew(endpoint: &mut ProviderEndpoint, config: &Config, uses: Uses<'_>) {
+    let Some(selected) = &config.discord.voice.realtime.selected else { return };
+    if selected.settings.local.is_none()
+        && let Ok(remote) = remote(selected, uses)
+        && remote.endpoint.url == endpoint.url
+    {
+        *endpoint = remote.endpoint;
+    }
+}
+
+/// A server somewhere else.
+fn remote(selected: &SelectedProvider, uses: Uses<'_>) -> Result<server::Remote, Failure> {
+    let mut remote = server::remote(selected)?;
+    let part = format!("voice.realtime.providers.{}.", selected.id);
+    let key = selected.settings.api_key.as_ref();
+    remote.endpoint.credential = uses.declare(&part, key, Purpose::Realtime);
+    Ok(remote)
 }
 
 async fn start_local(selected: &SelectedProvider) -> Result<LocalProvider, Failure> {

@@ -2,13 +2,14 @@
 
 use std::{process::Stdio, sync::Arc, time::Duration};
 
-use clawvoice_config::{Config, ElevenLabsTts, OpenAiTts, Synthesizer, Transcriber};
+use clawvoice_config::{Config, ElevenLabsTts, OpenAiTts, Speech, Synthesizer, Transcriber};
+use clawvoice_session::audit::Purpose;
 use clawvoice_voice::shell::speech::{
-    ElevenLabsSettings, EspeakSettings, OpenAiSpeechSettings, SpeechClients, SynthesizerSettings,
-    TranscriberSettings,
+    ElevenLabsSettings, EspeakSettings, OpenAiSpeechSettings, SpeechClients, SpeechCredentials,
+    SpeechSettings, SynthesizerSettings, TranscriberSettings,
 };
 
-use crate::printer::Failure;
+use crate::{credentials::Uses, printer::Failure};
 
 const OPENAI_BASE_URL: &str = "https://api.openai.com/v1";
 const ELEVENLABS_BASE_URL: &str = "https://api.elevenlabs.io";
@@ -17,15 +18,53 @@ const ELEVENLABS_BASE_URL: &str = "https://api.elevenlabs.io";
 const PROBE: Duration = Duration::from_secs(10);
 
 /// The clients of mode `stt-tts`; `None` in every other.
-pub(crate) async fn start(config: &Config) -> Result<Option<Arc<SpeechClients>>, Failure> {
+pub(crate) async fn start(
+    config: &Config,
+    uses: Uses<'_>,
+) -> Result<Option<Arc<SpeechClients>>, Failure> {
     let Some(speech) = &config.speech else { return Ok(None) };
-    let transcriber = transcriber(&speech.transcriber)?;
-    let synthesizer = synthesizer(&speech.synthesizer)?;
-    if let SynthesizerSettings::Espeak(espeak) = &synthesizer {
+    let settings = settings(speech, uses)?;
+    if let SynthesizerSettings::Espeak(espeak) = &settings.synthesizer {
         probe(espeak).await?;
     }
-    let clients = SpeechClients::new(transcriber, synthesizer).map_err(Failure::unexpected)?;
+    let clients = SpeechClients::of(settings).map_err(Failure::unexpected)?;
     Ok(Some(Arc::new(clients)))
+}
+
+/// The clients go by another configuration from their next request on; one that cannot be used
+/// changes nothing.
+pub(crate) fn reload(clients: &SpeechClients, config: &Config, uses: Uses<'_>) {
+    match config.speech.as_ref().map(|speech| settings(speech, uses)) {
+        Some(Ok(settings)) => clients.set(settings),
+        Some(Err(failure)) => {
+            tracing::error!("speech goes on as before: {}", failure.message);
+        }
+        None => {}
+    }
+}
+
+fn settings(speech: &Speech, uses: Uses<'_>) -> Result<SpeechSettings, Failure> {
+    let transcriber = transcriber(&speech.transcriber)?;
+    let synthesizer = synthesizer(&speech.synthesizer)?;
+    let credentials = credentials(&transcriber, &synthesizer, uses);
+    Ok(SpeechSettings { transcriber, synthesizer, credentials })
+}
+
+fn credentials(
+    transcriber: &TranscriberSettings,
+    synthesizer: &SynthesizerSettings,
+    uses: Uses<'_>,
+) -> SpeechCredentials {
+    let (part, voice) = match synthesizer {
+        SynthesizerSettings::OpenAi(settings) => ("tts.openai.", settings.api_key.as_ref()),
+        SynthesizerSettings::ElevenLabs(settings) => ("tts.elevenlabs.", Some(&settings.api_key)),
+        SynthesizerSettings::Espeak(_) => ("tts.", None),
+    };
+    let ear = transcriber.api_key.as_ref();
+    SpeechCredentials {
+        transcriber: uses.declare("tools.media.audio", ear, Purpose::Transcription),
+        synthesizer: uses.declare(part, voice, Purpose::Speech),
+    }
 }
 
 fn transcriber(wanted: &Transcriber) -> Result<TranscriberSettings, Failure> {
@@ -155,8 +194,12 @@ mod tests {
             .unwrap_or_else(|errors| panic!("{errors}"))
     }
 
+    async fn begin(config: &Config) -> Result<Option<Arc<SpeechClients>>, Failure> {
+        start(config, Uses::untold(config)).await
+    }
+
     async fn complaint(rest: &str, variables: &[(&str, &str)]) -> String {
-        start(&config(rest, variables)).await.unwrap_err().message
+        begin(&config(rest, variables)).await.unwrap_err().message
     }
 
     #[tokio::test]
@@ -192,10 +235,10 @@ mod tests {
     async fn servers_on_this_machine_need_no_key_and_other_modes_nothing() {
         let local = "tools: { media: { audio: { baseUrl: 'http://127.0.0.1:9/v1' } } }, \
                      messages: { tts: { openai: { baseUrl: 'http://127.0.0.1:9/v1' } } }";
-        assert!(start(&config(local, &[])).await.unwrap().is_some());
+        assert!(begin(&config(local, &[])).await.unwrap().is_some());
         let env: BTreeMap<String, String> = BTreeMap::new();
         let text = "{ channels: { discord: { token: 'a.b.c', voice: {} } } }";
         let bidi = clawvoice_config::parse(text, Path::new("/c"), &env).unwrap();
-        assert!(start(&bidi).await.unwrap().is_none());
+        assert!(begin(&bidi).await.unwrap().is_none());
     }
 }

@@ -12,6 +12,7 @@ use clawvoice_config::{
 };
 use clawvoice_session::{
     agent::Agent,
+    audit::Credential,
     shell::store::{Mailbox, Pairings, StoreError},
 };
 use clawvoice_text::shell::{
@@ -58,6 +59,11 @@ impl TextStore {
         Ok(Self { mailbox, pairings, file, router: SharedRouter::default() })
     }
 
+    /// What came in and goes out.
+    pub(crate) const fn mailbox(&self) -> &Mailbox {
+        &self.mailbox
+    }
+
     /// Writes what waits and closes the file.
     pub(crate) async fn close(&self) {
         self.mailbox.close().await;
@@ -76,6 +82,11 @@ pub(crate) struct TextEnds {
     pub(crate) slash: SlashDoor,
 }
 
+/// Where files are that people send.
+pub(crate) fn media_folder(config: &Config) -> PathBuf {
+    config.session_store.parent().map(Path::to_owned).unwrap_or_default().join("media")
+}
+
 /// Starts text of an account.
 pub(crate) fn start(
     account: &str,
@@ -85,15 +96,12 @@ pub(crate) fn start(
     store: &TextStore,
     speech: Option<Arc<SpeechClients>>,
     monitor: TextMonitor,
+    pluralkit: Option<Credential>,
 ) -> (Text, TextEnds) {
-    let state = config.borrow().session_store.parent().map(Path::to_owned).unwrap_or_default();
+    let media_folder = media_folder(&config.borrow());
     let (feed, intake) = text_feed();
     let (slash, requests) = desk::text_requests();
-    let settings = TextSettings {
-        account: account.to_owned(),
-        media_folder: state.join("media"),
-        pluralkit_url: None,
-    };
+    let settings = TextSettings { account: account.to_owned(), media_folder, pluralkit_url: None };
     let doors = TextDoors {
         intake,
         config,
@@ -106,6 +114,7 @@ pub(crate) fn start(
         requests,
         router: store.router.clone(),
         monitor,
+        pluralkit,
     };
     let (stop, stopped) = oneshot::channel();
     let task = tokio::spawn(desk::run(settings, doors, async {

@@ -287,3 +287,40 @@ fn a_patch_is_tried_first_and_then_applied() {
     let err = user.pipes(&["config", "patch", "--stdin", "--allow-exec"], patch).failed();
     assert!(err.contains("--dry-run"), "{err}");
 }
+
+#[test]
+fn a_user_is_not_forgotten_by_mistake() {
+    let user = User::with("{ channels: { discord: {} } }");
+    let asked = user.runs(&["forget", "42"]);
+    assert_eq!(asked.code, Some(1));
+    assert!(asked.err.contains("keeps of user 42, for good"), "{}", asked.err);
+    assert!(asked.err.contains("--yes"), "{}", asked.err);
+    assert!(!user.home.path().join(".clawvoice/state").exists());
+    let done = user.runs(&["forget", "42", "--yes"]);
+    assert_eq!(done.code, Some(0), "{}", done.err);
+    assert!(done.out.starts_with("of user 42 was deleted:\n       0  messages"), "{}", done.out);
+    assert_eq!(user.runs(&["forget", "ada", "--yes"]).code, Some(1));
+}
+
+#[test]
+fn a_compressed_recording_is_shown_as_the_plain_one() {
+    let user = User::with("{ channels: { discord: {} } }");
+    let folder = user.home.path().join(".clawvoice/state/timeline");
+    fs::create_dir_all(&folder).expect("the folder is made");
+    let fixture = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/timeline/interrupted.jsonl");
+    let plain = fs::read(&fixture).expect("the recording is there");
+    let gzip = Command::new("gzip").arg("-c").arg(&fixture).output().expect("gzip runs");
+    fs::write(folder.join("call.jsonl.gz"), gzip.stdout).expect("it is written");
+    fs::write(folder.join("same.jsonl"), plain).expect("it is written");
+    let listed = user.runs(&["timeline"]);
+    assert_eq!(listed.code, Some(0), "{}", listed.err);
+    assert!(listed.out.contains("call") && !listed.out.contains(".gz"), "{}", listed.out);
+    let (plain, compressed) =
+        (user.runs(&["timeline", "same", "--json"]), user.runs(&["timeline", "call", "--json"]));
+    assert_eq!(plain.code, Some(0), "{}", plain.err);
+    assert_eq!((plain.out, compressed.code), (compressed.out, Some(0)), "{}", compressed.err);
+    fs::write(folder.join("cut.jsonl.gz"), [0x1f, 0x8b, 8, 0]).expect("it is written");
+    let cut = user.runs(&["timeline", "cut"]);
+    assert_eq!(cut.code, Some(1));
+    assert!(cut.err.contains("cut.jsonl.gz cannot be read"), "{}", cut.err);
+}

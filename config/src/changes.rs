@@ -42,7 +42,6 @@ const OF_THE_CONNECTION: &[&str] = &[
     "voice.enabled",
     "voice.mode",
     "voice.realtime",
-    "voice.tts",
     "voice.daveEncryption",
 ];
 
@@ -91,6 +90,8 @@ fn effect(path: &str) -> Effect {
     };
     let restarts = |key: &str| OF_THE_CONNECTION.iter().any(|part| is_at_or_below(key, part));
     match within {
+        // The next connection shows the new one.
+        Some(key) if key.starts_with("voice.realtime.") && key.ends_with(".apiKey") => Effect::Live,
         Some(key) if restarts(key) => Effect::AccountRestart,
         // An account that comes or goes.
         None if path.starts_with("channels.discord.accounts") => Effect::AccountRestart,

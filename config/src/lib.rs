@@ -33,6 +33,7 @@ mod origin;
 mod redact;
 mod schema;
 mod secret;
+mod secret_id;
 mod span;
 mod typed;
 mod vault;
@@ -70,6 +71,7 @@ pub use schema::{
     gateway::{Gateway, Health},
     guilds::{AutoThreadName, Guild, GuildChannel, ReactionNotifications, ToolLists, slug},
     id::{BaseUrl, DiscordId},
+    maintenance::{DiskBudget, Maintenance, MaintenanceMode},
     messages::{Messages, QueueDrop, QueueMode, UnmentionedInbound, VisibleReplies},
     models::{ModelApi, ModelCost, ModelFacts, ModelProvider},
     people::{Sender, user_ids},
@@ -88,5 +90,6 @@ pub use schema::{
     },
     voice::{AgentSession, AutoJoin, SessionTarget, TimelineFiles, Voice, VoiceChannel, VoiceMode},
 };
+pub use secret_id::SecretId;
 pub use span::Position;
 pub use walk::ExecRefs;

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, fmt};
 
 use serde_json::Value;
 
-use crate::span::Position;
+use crate::{secret_id::SecretId, span::Position};
 
 /// Where a value came from.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,6 +33,8 @@ pub struct Origin {
     pub source: Source,
     /// Tells two secrets apart without telling either.
     pub(crate) fingerprint: Option<u64>,
+    /// What it is called, if it is a secret.
+    pub secret: Option<SecretId>,
 }
 
 /// Of a secret, valid in this process only.
@@ -65,6 +67,7 @@ impl Origins {
     pub(crate) fn fingerprint(&mut self, path: &str, secret: &str) {
         if let Some(origin) = self.by_path.get_mut(path) {
             origin.fingerprint = Some(fingerprint(secret));
+            origin.secret = Some(SecretId::of_text(secret));
         }
     }
 
@@ -78,6 +81,13 @@ impl Origins {
     #[must_use]
     pub fn at(&self, path: &str) -> Option<&Origin> {
         self.by_path.get(path)
+    }
+
+    /// Every secret there is a value of, by path. An account has those that it inherits, too.
+    pub fn secrets(&self) -> impl Iterator<Item = (&str, &SecretId)> {
+        self.by_path
+            .iter()
+            .filter_map(|(path, origin)| Some((path.as_str(), origin.secret.as_ref()?)))
     }
 
     /// The values at and below a path, in the order of their paths. `""` is the whole.

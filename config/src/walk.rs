@@ -156,7 +156,9 @@ impl<'s> Walk<'s> {
     /// `path` stands in the file, or has its value from elsewhere.
     pub(crate) fn note(&self, path: &str, value: serde_json::Value, source: Source) {
         if !self.describing {
-            self.origins.borrow_mut().note(path, Origin { value, source, fingerprint: None });
+            self.origins
+                .borrow_mut()
+                .note(path, Origin { value, source, fingerprint: None, secret: None });
         }
     }
 

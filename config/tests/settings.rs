@@ -5,8 +5,8 @@ use std::{collections::BTreeMap, path::Path, time::Duration};
 
 use clawvoice_config::{
     AccessGroup, Activity, AgentRole, AllowBots, AutoThreadName, BindingKind, Budget, Config,
-    ConfigErrors, Effect, PeerKind, ProgressLabel, QueueMode, Sender, Status, VisibleReplies,
-    declarations, explain, parse,
+    ConfigErrors, DiskBudget, Effect, MaintenanceMode, PeerKind, ProgressLabel, QueueMode, Sender,
+    Status, VisibleReplies, declarations, explain, parse,
 };
 use secrecy::ExposeSecret;
 
@@ -403,5 +403,55 @@ fn another_budget_waits_for_the_next_start() {
         let own = changes.iter().filter(|change| change.path != "agents.list");
         let effects: Vec<Effect> = own.map(|change| change.effect).collect();
         assert_eq!(effects, [Effect::ProcessRestart], "{changes:?}");
+    }
+}
+
+#[test]
+fn how_much_is_kept_is_written_as_in_openclaw() {
+    let kept = |body: &str| {
+        taken(&format!(
+            "{{ channels: {{ discord: {{ token: 'a' }} }}, session: {{ maintenance: {{ {body} }} }} }}"
+        ))
+        .session
+        .maintenance
+    };
+    let gib = 1u64 << 30;
+    let disk = |max, high_water| Some(DiskBudget { max, high_water });
+    for (body, expected) in [
+        ("", disk(10 * gib, 8 * gib)),
+        ("maxDiskBytes: '500mb'", disk(500 << 20, 400 << 20)),
+        ("maxDiskBytes: '1.5 GB', highWaterBytes: '1gb'", disk(gib + gib / 2, gib)),
+        ("maxDiskBytes: 1000", disk(1_000, 800)),
+        ("maxDiskBytes: '1000', highWaterBytes: 0", disk(1_000, 800)),
+        ("maxDiskBytes: '2k'", disk(2_048, 1_638)),
+        ("maxDiskBytes: false", None),
+        ("maxDiskBytes: '0'", None),
+    ] {
+        assert_eq!(kept(body).disk, expected, "{body}");
+    }
+    for (body, hours) in
+        [("", 720), ("pruneAfter: '12h'", 12), ("pruneAfter: 2", 48), ("pruneAfter: '1w'", 168)]
+    {
+        assert_eq!(kept(body).prune_after, Duration::from_secs(hours * 3_600), "{body}");
+    }
+    assert_eq!(kept("mode: 'warn', rotateBytes: '1mb'").mode, MaintenanceMode::Warn);
+    let refused = |body: &str| {
+        let text = format!(
+            "{{ channels: {{ discord: {{ token: 'a' }} }}, session: {{ maintenance: {{ {body} }} }} }}"
+        );
+        read(&text, &[]).expect_err(body).to_string()
+    };
+    for (body, told) in [
+        ("maxDiskBytes: '1gb', highWaterBytes: '2gb'", "more than `maxDiskBytes`"),
+        ("maxDiskBytes: '-1gb'", "not a size"),
+        ("maxDiskBytes: '1xb'", "not a size"),
+        ("maxDiskBytes: 'gb'", "not a size"),
+        ("maxDiskBytes: []", "expected a size"),
+        ("pruneAfter: '0d'", "not a time"),
+        ("pruneAfter: '1e3d'", "not a time"),
+        ("pruneAfter: '99999999d'", "not a time"),
+    ] {
+        let errors = refused(body);
+        assert!(errors.contains(told), "{body}\n{errors}");
     }
 }

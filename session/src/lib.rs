@@ -6,7 +6,8 @@
 //! ```
 //!
 //! [`access`] is who may talk to the agent where, and who may command it; [`mail`] what came in and
-//! what goes out. Of the agent, [`agent`] is what may be asked of it and the order of its runs,
+//! what goes out; [`budget`] what is deleted when that is too much; [`audit`] what credentials are
+//! used for. Of the agent, [`agent`] is what may be asked of it and the order of its runs,
 //! [`brain`] how models are spoken to, [`tools`] what it can do, [`history`] what it remembers,
 //! [`spending`] what it costs, and [`shell`] the tasks, connections and files behind them.
 //!
@@ -14,7 +15,9 @@
 
 pub mod access;
 pub mod agent;
+pub mod audit;
 pub mod brain;
+pub mod budget;
 mod directory;
 mod gateway;
 mod generation;

@@ -93,6 +93,7 @@ mod tests {
 
     use super::*;
     use crate::agent::settings;
+    use crate::credentials::Uses;
 
     fn parsed(agents: &str) -> Config {
         let text = format!(
@@ -140,7 +141,7 @@ mod tests {
     fn a_model_that_no_budget_holds_back_is_named() {
         let named = |agents: &str| -> Vec<String> {
             let config = parsed(agents);
-            let settings = settings(&config).unwrap();
+            let settings = settings(&config, Uses::untold(&config)).unwrap();
             unpriced(&config, &settings).iter().map(ToString::to_string).collect()
         };
         let two = "list: [{ id: 'a', model: 'r/dear' }, { id: 'b', model: 'r/cheap'";

@@ -2,8 +2,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    fs::File,
-    io::{self, BufReader, Read as _, Write as _},
+    io::{self, Read as _, Write as _},
     path::{Component, Path, PathBuf},
     time::SystemTime,
 };
@@ -11,6 +10,7 @@ use std::{
 use clawvoice_voice::{
     recording::{Replay, replay},
     review::{MAX_FILE_BYTES, Review, document, html, perfetto, terminal},
+    shell::cold::{self, recording_files, recording_name},
 };
 use serde_json::{Value, json};
 
@@ -58,8 +58,8 @@ fn take_again(path: &Path, json: bool) -> Result<(), Failure> {
         Failure::user(format_args!("{}: {error}", path.display()))
             .hint("sessions are recorded in ~/.clawvoice/state/timeline")
     };
-    let file = File::open(path).map_err(|error| unusable(&error))?;
-    let outcome = replay(BufReader::new(file)).map_err(|error| unusable(&error))?;
+    let file = cold::open(path).map_err(|error| unusable(&error))?;
+    let outcome = replay(file).map_err(|error| unusable(&error))?;
     show(&if json { as_json(&outcome) } else { in_words(&outcome) })?;
     if outcome.is_identical() {
         return Ok(());
@@ -112,7 +112,8 @@ fn recordings(asked: Option<&Path>) -> Result<PathBuf, Failure> {
     Ok(home.join(".clawvoice/state/timeline"))
 }
 
-/// The file that a name stands for: itself, or a recording of the folder, with or without `.jsonl`.
+/// The file that a name stands for: itself, or a recording of the folder, with or without its
+/// ending.
 fn find(name: &Path, folder: &Path) -> Result<PathBuf, Failure> {
     if name.exists() {
         return Ok(name.to_owned());
@@ -121,13 +122,11 @@ fn find(name: &Path, folder: &Path) -> Result<PathBuf, Failure> {
     if name.components().all(|part| matches!(part, Component::Normal(_)))
         && name.components().count() == 1
     {
-        let plain = folder.join(name);
-        let mut with_ending = plain.clone().into_os_string();
-        with_ending.push(".jsonl");
-        for path in [plain, with_ending.into()] {
-            if path.is_file() {
-                return Ok(path);
-            }
+        let text = name.to_string_lossy();
+        let files = recording_files(&text).map(|file| folder.join(file));
+        let mut paths = std::iter::once(folder.join(name)).chain(files);
+        if let Some(path) = paths.find(|path| path.is_file()) {
+            return Ok(path);
         }
     }
     Err(Failure::user(format_args!(
@@ -145,7 +144,7 @@ fn read(path: &Path) -> Result<Vec<u8>, Failure> {
     let mut bytes = Vec::new();
     // One byte more than is used, so that the reader sees that there is more.
     let limit = MAX_FILE_BYTES as u64 + 1;
-    File::open(path)
+    cold::open(path)
         .map_err(unreadable)?
         .take(limit)
         .read_to_end(&mut bytes)
@@ -161,7 +160,7 @@ fn list(folder: &Path) -> Result<(), Failure> {
                 let entry = entry.ok()?;
                 let about = entry.metadata().ok().filter(std::fs::Metadata::is_file)?;
                 let name = entry.file_name().to_string_lossy().into_owned();
-                let name = name.strip_suffix(".jsonl")?.to_owned();
+                let name = recording_name(&name)?.to_owned();
                 Some((about.modified().unwrap_or(SystemTime::UNIX_EPOCH), name, about.len()))
             })
             .collect(),

@@ -2,7 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use clawvoice_session::shell::spending::{SpendingMonitor, SpendingStatus};
+use clawvoice_session::{
+    audit::{Answer, UseCounts},
+    shell::spending::{SpendingMonitor, SpendingStatus},
+};
 use clawvoice_text::shell::{
     desk::{TextMonitor, TextStatus},
     gateway::{GatewayMonitor, GatewayStatus, ShardStatus},
@@ -58,6 +61,29 @@ pub(crate) struct Health {
     pub(crate) accounts: Vec<AccountHealth>,
     /// What is spent.
     pub(crate) spending: SpendingStatus,
+    /// How credentials are used.
+    pub(crate) credentials: CredentialHealth,
+}
+
+/// How credentials are used, since the process began.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct CredentialHealth {
+    /// Uses, by how they went.
+    pub(crate) uses: [(&'static str, u64); 3],
+    /// Uses that nobody could be told of.
+    pub(crate) dropped: u64,
+    /// What was warned of.
+    pub(crate) anomalies: u64,
+}
+
+impl CredentialHealth {
+    fn of(counts: &UseCounts) -> Self {
+        Self {
+            uses: Answer::ALL.map(|answer| (answer.word(), counts.uses(answer))),
+            dropped: counts.dropped(),
+            anomalies: counts.anomalies(),
+        }
+    }
 }
 
 impl AccountMonitor {
@@ -69,11 +95,18 @@ impl AccountMonitor {
 }
 
 impl Health {
-    /// As the accounts and what is spent are now.
-    pub(crate) fn of(monitors: &[AccountMonitor], spending: &SpendingMonitor) -> Self {
-        let accounts = monitors.iter().map(AccountHealth::of).collect();
-        let gateway = GatewayHealth::of(&whole(monitors));
-        Self { gateway, accounts, spending: spending.snapshot(Timestamp::now()) }
+    /// As the accounts, what is spent, and the uses of credentials are now.
+    pub(crate) fn of(
+        monitors: &[AccountMonitor],
+        spending: &SpendingMonitor,
+        counts: &UseCounts,
+    ) -> Self {
+        Self {
+            gateway: GatewayHealth::of(&whole(monitors)),
+            accounts: monitors.iter().map(AccountHealth::of).collect(),
+            spending: spending.snapshot(Timestamp::now()),
+            credentials: CredentialHealth::of(counts),
+        }
     }
 }
 
@@ -136,7 +169,7 @@ mod tests {
     #[test]
     fn an_account_that_has_not_begun_is_not_connected() {
         let accounts = [AccountMonitor::new("a"), AccountMonitor::new("b")];
-        let health = Health::of(&accounts, &SpendingMonitor::default());
+        let health = Health::of(&accounts, &SpendingMonitor::default(), &UseCounts::default());
         let ids: Vec<&str> = health.accounts.iter().map(|account| account.id.as_str()).collect();
         assert_eq!(ids, ["a", "b"]);
         assert!(!health.gateway.connected && !health.accounts[0].gateway.connected);

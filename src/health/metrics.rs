@@ -9,7 +9,7 @@ use clawvoice_session::{agent::Usage, shell::spending::SpendingStatus};
 use clawvoice_text::inbound::DropReason;
 use clawvoice_voice::board::Totals;
 
-use super::Health;
+use super::{Health, accounts::CredentialHealth};
 
 /// Everything there is to scrape.
 pub(super) fn text(totals: &Totals, health: &Health, uptime: Duration) -> String {
@@ -47,6 +47,7 @@ pub(super) fn text(totals: &Totals, health: &Health, uptime: Duration) -> String
     page.counter("frames_sent_total", "Frames of the agent.", flow.sent);
     of_text(&mut page, health);
     of_spending(&mut page, &health.spending);
+    of_credentials(&mut page, &health.credentials);
     page.text
 }
 
@@ -63,6 +64,18 @@ fn of_text(page: &mut Page, health: &Health) {
     };
     let dropped = DropReason::ALL.iter().map(dropped);
     page.counters("text_dropped_total", "Messages that became no turn.", "reason", dropped);
+}
+
+/// How tokens and keys are used.
+fn of_credentials(page: &mut Page, credentials: &CredentialHealth) {
+    page.counters(
+        "credential_uses_total",
+        "Uses of tokens and keys, by how they were taken.",
+        "answer",
+        credentials.uses.iter().copied().filter(|(answer, _)| !answer.is_empty()),
+    );
+    page.counter("credential_anomalies_total", "Strange uses of one.", credentials.anomalies);
+    page.counter("credential_reports_dropped_total", "Uses not noted.", credentials.dropped);
 }
 
 /// Turns of the agents, by the configured prices.
@@ -154,7 +167,10 @@ mod tests {
     use clawvoice_session::shell::spending::AgentDay;
 
     use super::{
-        super::{AccountHealth, GatewayHealth, accounts::TextHealth},
+        super::{
+            AccountHealth, GatewayHealth,
+            accounts::{CredentialHealth, TextHealth},
+        },
         *,
     };
 
@@ -181,6 +197,11 @@ mod tests {
                 ]),
             },
             accounts: vec![text(&[("no-mention", 3)], 2), text(&[("no-mention", 1)], 5)],
+            credentials: CredentialHealth {
+                uses: [("ok", 9), ("refused", 1), ("unknown", 0)],
+                dropped: 2,
+                anomalies: 1,
+            },
         };
         let totals = Totals { joins: 7, ..Totals::default() };
         let text = super::text(&totals, &health, Duration::from_millis(1_500));
@@ -200,6 +221,7 @@ mod tests {
         assert_eq!(reasons, Some(DropReason::ALL.len()));
         assert_eq!(kinds.remove("clawvoice_tokens_total"), Some(3));
         assert_eq!(kinds.remove("clawvoice_cost_today_usd"), Some(2));
+        assert_eq!(kinds.remove("clawvoice_credential_uses_total"), Some(3));
         assert!(kinds.values().all(|values| *values == 1), "{kinds:?}");
         for value in [
             "clawvoice_up_seconds 1.5",
@@ -207,6 +229,9 @@ mod tests {
             "clawvoice_gateway_connected 0",
             "clawvoice_joins_total 7",
             "clawvoice_text_answered_total 7",
+            "clawvoice_credential_uses_total{answer=\"refused\"} 1",
+            "clawvoice_credential_anomalies_total 1",
+            "clawvoice_credential_reports_dropped_total 2",
             "clawvoice_text_failed_total 0",
             "clawvoice_text_dropped_total{reason=\"no-mention\"} 4",
             "clawvoice_tokens_total{kind=\"cached\"} 10",

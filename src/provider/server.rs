@@ -52,6 +52,7 @@ pub(super) fn local(selected: &SelectedProvider, local: &LocalProvider) -> Remot
         endpoint: ProviderEndpoint {
             url: realtime_url(base, &model),
             headers: auth(AuthHeader::Authorization, Some(local.api_key())),
+            credential: None,
         },
         model,
         profile: Profile::OpenAi(openai::Profile::default()),
@@ -91,6 +92,7 @@ pub(super) fn remote(selected: &SelectedProvider) -> Result<Remote, Failure> {
         endpoint: ProviderEndpoint {
             url: realtime_url(&base_url, &model),
             headers: auth(header, settings.api_key.as_ref()),
+            credential: None,
         },
         profile: openai_profile(id, settings, false, id != OPENAI),
         model,
@@ -118,7 +120,7 @@ fn at_google(id: &str, settings: &Provider) -> Result<Remote, Failure> {
     };
     Ok(Remote {
         model,
-        endpoint: ProviderEndpoint { url, headers },
+        endpoint: ProviderEndpoint { url, headers, credential: None },
         profile: Profile::Gemini(gemini::Profile { temperature: settings.server.temperature }),
         session_limit: settings.server.session_limit.unwrap_or(GEMINI_SESSION_LIMIT),
     })
@@ -151,7 +153,8 @@ fn on_azure(azure: &Azure, settings: &Provider, model: &str) -> ProviderEndpoint
         None => format!("{base}/openai/v1/realtime?model={deployment}"),
     };
     let header = settings.server.auth_header.unwrap_or(AuthHeader::ApiKey);
-    ProviderEndpoint { url, headers: auth(header, settings.api_key.as_ref()) }
+    let headers = auth(header, settings.api_key.as_ref());
+    ProviderEndpoint { url, headers, credential: None }
 }
 
 /// `<base>/realtime?model=<model>`.

@@ -11,6 +11,7 @@ use axum::{
     response::{IntoResponse as _, Response},
     routing::get,
 };
+use clawvoice_session::UserId;
 use clawvoice_text::{
     media::sniff::MediaKind,
     message::Attachment,
@@ -102,7 +103,7 @@ impl Scene {
     }
 
     async fn fetch(&self, path: &str, kind: &str) -> Result<SavedFile, Unavailable> {
-        let fetched = self.files.fetch(&[self.attachment(path, kind)]).await;
+        let fetched = self.files.fetch(UserId::new(7), &[self.attachment(path, kind)]).await;
         match <[Fetched; 1]>::try_from(fetched).unwrap() {
             [Fetched::Saved(saved)] => Ok(saved),
             [Fetched::Unavailable(reason)] => Err(reason),
@@ -148,7 +149,7 @@ async fn an_address_inside_is_refused_directly_and_by_redirect() {
     assert_eq!(circle, Err(Unavailable::Unreachable("it moves on and on".to_owned())));
     for url in ["http://127.0.0.1:1/a", "http://localhost/a", "https://[::1]/a", ""] {
         let attachment = Attachment { url: url.to_owned(), ..scene.attachment("/a", "") };
-        let fetched = scene.files.fetch(&[attachment]).await;
+        let fetched = scene.files.fetch(UserId::new(7), &[attachment]).await;
         assert_eq!(fetched, [Fetched::Unavailable(Unavailable::NotAllowed)], "{url}");
     }
     assert_eq!(scene.fetch("/gone", "").await, Err(Unavailable::Status(404)));
@@ -162,7 +163,7 @@ async fn what_is_too_large_is_cut_off_whatever_it_claims() {
     assert_eq!(scene.fetch("/large", "").await, too_large);
     assert_eq!(scene.fetch("/endless", "").await, too_large);
     let claimed = Attachment { size: MAX + 1, ..scene.attachment("/cat.png", "") };
-    let fetched = scene.files.fetch(&[claimed]).await;
+    let fetched = scene.files.fetch(UserId::new(7), &[claimed]).await;
     assert_eq!(fetched, [Fetched::Unavailable(Unavailable::TooLarge(MAX))]);
     assert_eq!(scene.left(), 0);
 }
@@ -193,7 +194,7 @@ async fn each_file_of_a_message_has_its_own_end() {
     let scene = scene().await;
     let paths = ["/gone", "/cat.png", "/hello.txt", "/cat.png"];
     let attachments = paths.map(|path| scene.attachment(path, "text/plain"));
-    let fetched = scene.files.fetch(&attachments).await;
+    let fetched = scene.files.fetch(UserId::new(7), &attachments).await;
     let [
         Fetched::Unavailable(gone),
         Fetched::Saved(cat),
@@ -206,6 +207,6 @@ async fn each_file_of_a_message_has_its_own_end() {
     assert_eq!((gone, more), (&Unavailable::Status(404), &Unavailable::TooMany));
     assert_eq!(cat.path.parent(), hello.path.parent());
     assert_eq!(hello.path.file_name().unwrap(), "3-_hello.txt");
-    assert_eq!(scene.files.fetch(&[]).await, []);
+    assert_eq!(scene.files.fetch(UserId::new(7), &[]).await, []);
     assert_eq!(scene.left(), 1);
 }

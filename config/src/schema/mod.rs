@@ -15,6 +15,7 @@ pub(crate) mod features;
 pub(crate) mod gateway;
 pub(crate) mod guilds;
 pub(crate) mod id;
+pub(crate) mod maintenance;
 pub(crate) mod messages;
 pub(crate) mod models;
 pub(crate) mod people;

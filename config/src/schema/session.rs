@@ -8,7 +8,12 @@ use serde_json::Value;
 use crate::{
     cursor::Section,
     describe::Kind,
-    schema::{declare::words, home, path},
+    schema::{
+        declare::words,
+        home,
+        maintenance::{self, Maintenance},
+        path,
+    },
 };
 
 words! {
@@ -49,7 +54,7 @@ pub struct Session {
     /// id, as in OpenClaw.
     pub store: PathBuf,
     /// `maintenance`.
-    pub maintenance: Option<Value>,
+    pub maintenance: Maintenance,
     /// `sendPolicy`.
     pub send_policy: Option<Value>,
 }
@@ -67,7 +72,7 @@ pub(crate) fn read(section: &Section<'_, '_>, agent: &str) -> Session {
         reset_by_channel: object(&section.section("resetByChannel"), "discord"),
         reset_triggers: section.texts("resetTriggers"),
         store: store(section, agent),
-        maintenance: object(section, "maintenance"),
+        maintenance: maintenance::read(&section.section("maintenance")),
         send_policy: object(section, "sendPolicy"),
     };
     section.leave_alone(&["threadBindings"]);

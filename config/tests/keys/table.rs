@@ -342,7 +342,19 @@ pub(crate) fn of_the_file() -> Vec<Key> {
         key("session.resetByChannel.discord", Either(json!({}), json!([])), unset()),
         key("session.resetTriggers", Texts, unset()),
         key("session.store", Text, json!(".clawvoice/state/sessions.sqlite")),
-        key("session.maintenance", Either(json!({}), json!(1)), unset()),
+        key("session.maintenance.mode", Words(&["enforce", "warn"]), json!("enforce")),
+        key("session.maintenance.pruneAfter", Either(json!("12h"), json!("soon")), json!("30d")),
+        key("session.maintenance.maxEntries", Whole(1, 1_000_000), json!(5_000)),
+        key(
+            "session.maintenance.maxDiskBytes",
+            Either(json!("1.5gb"), json!("much")),
+            json!("10gb"),
+        ),
+        key(
+            "session.maintenance.highWaterBytes",
+            Either(json!(1_000_000), json!(true)),
+            json!(8_589_934_592u64),
+        ),
         key("session.sendPolicy", Either(json!({ "default": "deny" }), json!("deny")), unset()),
         key(
             "agents.defaults.typingMode",

@@ -26,10 +26,12 @@ pub enum EventKind {
     Pairing,
     /// A thread was bound to a session, or no longer is.
     Binding,
+    /// A credential was used: for the first time, with another outcome, or so often in an hour.
+    Credential,
 }
 
 impl EventKind {
-    const ALL: [Self; 9] = [
+    const ALL: [Self; 10] = [
         Self::Received,
         Self::Dropped,
         Self::TurnStarted,
@@ -39,6 +41,7 @@ impl EventKind {
         Self::ConfigChanged,
         Self::Pairing,
         Self::Binding,
+        Self::Credential,
     ];
 
     /// Its word in the store.
@@ -54,6 +57,7 @@ impl EventKind {
             Self::ConfigChanged => "config-changed",
             Self::Pairing => "pairing",
             Self::Binding => "binding",
+            Self::Credential => "credential",
         }
     }
 

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use clawvoice_config::{Maintenance, MaintenanceMode};
+
 const DAY: Duration = Duration::from_secs(86_400);
 
 /// How long things are kept.
@@ -27,6 +29,22 @@ pub struct Retention {
     pub sessions: u32,
     /// What was spent, by the hour. Default 400 d.
     pub spending_for: Duration,
+}
+
+impl Retention {
+    /// With what the file says of conversations. In mode `warn` none is put away.
+    #[must_use]
+    pub fn of(maintenance: &Maintenance) -> Self {
+        let mut keep = Self::default();
+        match maintenance.mode {
+            MaintenanceMode::Enforce => {
+                (keep.sessions_for, keep.sessions) =
+                    (maintenance.prune_after, maintenance.max_entries);
+            }
+            MaintenanceMode::Warn => (keep.sessions_for, keep.sessions) = (Duration::MAX, u32::MAX),
+        }
+        keep
+    }
 }
 
 impl Default for Retention {
@@ -71,6 +89,10 @@ pub struct Forgotten {
     pub parts: u64,
     /// What they said and were answered, a row each.
     pub turns: u64,
-    /// Events about them.
+    /// Events about them, and of what was said with them in private.
     pub events: u64,
+    /// Requests to be let in, and approvals.
+    pub pairings: u64,
+    /// What their direct messages are bound to.
+    pub bindings: u64,
 }

@@ -206,6 +206,11 @@ impl RunningAgent {
         &self.shared.store
     }
 
+    /// Has the models of these providers asked from the next request on.
+    pub fn set_providers(&self, providers: BTreeMap<String, Provider>) {
+        self.shared.brain.set_providers(providers);
+    }
+
     /// Stops all runs, tells their askers, and closes the store. What is asked afterwards is
     /// refused.
     pub async fn close(&self) {

@@ -1,6 +1,12 @@
 //! The models an agent can ask, in the order in which they are asked.
 
-use std::{collections::BTreeMap, fmt, str::FromStr, time::Duration};
+use std::{
+    collections::BTreeMap,
+    fmt,
+    str::FromStr,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
 use reqwest::Client;
 use tokio::time::sleep;
@@ -103,7 +109,8 @@ fn told(failures: &[(ModelRef, ModelFailure)]) -> String {
 #[derive(Debug)]
 pub struct Brain {
     client: Client,
-    providers: BTreeMap<String, Provider>,
+    /// Held for moments only: whoever asks takes them along.
+    providers: Mutex<Arc<BTreeMap<String, Provider>>>,
     patience: Patience,
 }
 
@@ -117,13 +124,24 @@ impl Brain {
         providers: BTreeMap<String, Provider>,
         patience: Patience,
     ) -> Result<Self, reqwest::Error> {
+        let providers = Mutex::new(Arc::new(providers));
         Ok(Self { client: http::client(patience)?, providers, patience })
+    }
+
+    /// Asks these from the next request on, as with another key. What runs goes on.
+    pub fn set_providers(&self, providers: BTreeMap<String, Provider>) {
+        *self.providers.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(providers);
+    }
+
+    fn providers(&self) -> Arc<BTreeMap<String, Provider>> {
+        Arc::clone(&self.providers.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// What a model costs; `None`: nobody has said so.
     #[must_use]
     pub fn price(&self, model: &ModelRef) -> Option<Price> {
-        let provider = self.providers.get(&model.provider)?;
+        let providers = self.providers();
+        let provider = providers.get(&model.provider)?;
         match &provider.kind {
             ProviderKind::Echo { .. } => Some(Price::default()),
             ProviderKind::Http(_) => provider.prices.get(&model.model).copied(),
@@ -143,9 +161,9 @@ impl Brain {
         request: &ModelRequest,
     ) -> Result<OpenAnswer, BrainFailure> {
         let mut failures = Vec::new();
+        let providers = self.providers();
         for model in chain {
-            let provider = self
-                .providers
+            let provider = providers
                 .get(&model.provider)
                 .ok_or_else(|| BrainFailure::UnknownProvider(model.provider.clone()))?;
             match self.open_one(model, provider, request).await {

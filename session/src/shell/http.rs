@@ -7,8 +7,12 @@ use reqwest::{Client, Response, header::HeaderMap};
 use secrecy::{ExposeSecret as _, SecretString};
 use tokio::time::{Instant, timeout, timeout_at};
 
-use crate::brain::{
-    Api, Assembly, ModelEvent, ModelFailure, ModelRequest, completions, responses, sse::SseParser,
+use crate::{
+    audit::{Answer, Credential},
+    brain::{
+        Api, Assembly, ModelEvent, ModelFailure, ModelRequest, completions, responses,
+        sse::SseParser,
+    },
 };
 
 /// The most of a refusal's body that is read, in bytes.
@@ -26,6 +30,8 @@ pub struct Endpoint {
     pub api_key: Option<SecretString>,
     /// Its protocol.
     pub api: Api,
+    /// Is told how the key was taken.
+    pub credential: Option<Credential>,
 }
 
 /// How long an endpoint may take.
@@ -94,8 +100,12 @@ impl HttpAnswer {
             post = post.bearer_auth(key.expose_secret());
         }
         let deadline = Instant::now() + patience.first_byte;
-        let response = timeout_at(deadline, post.send())
-            .await
+        let sent = timeout_at(deadline, post.send()).await;
+        if let Some(credential) = &endpoint.credential {
+            let status = sent.as_ref().ok().and_then(|sent| sent.as_ref().ok());
+            credential.used(Answer::of_status(status.map(|it| it.status().as_u16())));
+        }
+        let response = sent
             .map_err(|_| ModelFailure::Silent(patience.first_byte))?
             .map_err(|error| unreachable(&error))?;
         if !response.status().is_success() {

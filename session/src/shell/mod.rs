@@ -7,6 +7,7 @@
 )]
 
 pub mod agent;
+pub mod audit;
 pub mod brain;
 mod heard;
 mod http;

@@ -56,6 +56,7 @@ pub(crate) fn settings(folder: &Path, own: &[(&str, &str)], api: Api) -> AgentSe
         let kind = ProviderKind::Http(Address {
             base_url: (*base_url).to_owned(),
             api_key: Some(KEY.to_owned().into()),
+            credential: None,
             api,
         });
         let price = Price { input: 2.0, cached: 1.0, output: 8.0 };

@@ -11,6 +11,7 @@ use clawvoice_config::Config;
 use clawvoice_session::shell::store::{Store, StoreError};
 
 use super::finding::Finding;
+use crate::keeping::{Mib, Places};
 
 /// Less free space than this is soon used up by recordings and logs.
 const LITTLE_SPACE: u64 = 200 << 20;
@@ -36,6 +37,7 @@ pub(super) async fn check(config: &Config, health: Option<SocketAddr>) -> Vec<Fi
     if let Some(folder) = folders.first() {
         findings.extend(space(folder));
     }
+    findings.extend(budget_of(config, &Places::of(config)));
     findings.push(store(&config.session_store).await);
     findings.push(udp());
     if let Some(address) = health {
@@ -97,6 +99,26 @@ fn space(folder: &Path) -> Option<Finding> {
 #[cfg(not(unix))]
 fn space(_: &Path) -> Option<Finding> {
     None
+}
+
+/// What is kept, held against what it may take.
+fn budget_of(config: &Config, places: &Places) -> Option<Finding> {
+    const ID: &str = "state.budget";
+    let budget = config.session.maintenance.disk?;
+    let bytes = match places.bytes() {
+        Ok(bytes) => bytes,
+        Err(error) => {
+            return Some(Finding::warn(ID, format!("what is kept is not known: {error}")));
+        }
+    };
+    let what = format!("what is kept takes {} of {}", Mib(bytes), Mib(budget.max));
+    Some(if bytes <= budget.max {
+        Finding::ok(ID, what)
+    } else {
+        Finding::warn(ID, what).fix(
+            "a running clawvoice deletes the oldest once an hour (session.maintenance.mode              \"enforce\"); raise session.maintenance.maxDiskBytes if that does not help",
+        )
+    })
 }
 
 async fn store(path: &Path) -> Finding {
@@ -171,6 +193,33 @@ mod tests {
         let [bad] = &writable(&file.join("state"))[..] else { panic!("one finding") };
         assert_eq!(bad.level, Level::Error);
         assert!(bad.what.contains("file cannot be written to"), "{}", bad.what);
+    }
+
+    #[test]
+    fn what_is_kept_is_held_against_its_budget() {
+        let folder = tempfile::tempdir().unwrap();
+        let state = folder.path().join("state");
+        std::fs::create_dir_all(state.join("timeline")).unwrap();
+        for (file, length) in [("s.sqlite", 900), ("s.sqlite-wal", 50), ("timeline/a.jsonl", 70)] {
+            std::fs::write(state.join(file), vec![b'x'; length]).unwrap();
+        }
+        std::fs::write(state.join("timeline/notes.txt"), "not ours").unwrap();
+        let found = |budget: &str| {
+            let text = format!(
+                "{{ channels: {{ discord: {{ token: 'a.b.c', voice: {{ timeline: {{ folder: '{state}/timeline' }} }} }} }}, \
+                 session: {{ store: '{state}/s.sqlite', maintenance: {{ maxDiskBytes: {budget} }} }} }}",
+                state = state.display()
+            );
+            let nothing: std::collections::BTreeMap<String, String> = Default::default();
+            let path = folder.path().join("c.json5");
+            let config = clawvoice_config::parse(&text, &path, &nothing).unwrap();
+            let mut places = Places::of(&config);
+            places.without_log();
+            (places.bytes().unwrap(), budget_of(&config, &places).map(|it| it.level))
+        };
+        assert_eq!(found("1020"), (1_020, Some(Level::Ok)));
+        assert_eq!(found("1019"), (1_020, Some(Level::Warn)));
+        assert_eq!(found("false"), (1_020, None));
     }
 
     #[tokio::test]

@@ -9,7 +9,7 @@ use clawvoice_voice::shell::{
 };
 
 use super::finding::{Finding, Level};
-use crate::{agent, provider, speech};
+use crate::{agent, credentials::Uses, provider, speech};
 
 /// For DNS, TCP, TLS and the upgrade together.
 const CONNECT: Duration = Duration::from_secs(10);
@@ -25,7 +25,7 @@ pub(super) async fn check(config: &Config) -> Vec<Finding> {
         return findings;
     }
     if voice.mode == VoiceMode::SttTts {
-        findings.push(match speech::start(config).await {
+        findings.push(match speech::start(config, Uses::untold(config)).await {
             Ok(_) => Finding::ok("voice.speech", "transcriber and synthesizer are configured"),
             Err(failure) => of(failure, "voice.speech"),
         });
@@ -44,7 +44,7 @@ fn models(config: &Config) -> Finding {
 
 async fn realtime(config: &Config) -> Finding {
     const ID: &str = "voice.provider";
-    let running = match provider::start(config).await {
+    let running = match provider::start(config, Uses::untold(config)).await {
         Ok(Some(running)) => running,
         Ok(None) => return Finding::ok(ID, "no realtime provider is needed"),
         Err(failure) => return of(failure, ID),

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use clawvoice_session::UserId;
+
 /// The files of one message.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Kept {
@@ -13,9 +15,18 @@ pub(crate) struct Kept {
     pub(crate) bytes: u64,
 }
 
-/// Whether a folder's name is one that was given here: 32 hexadecimal digits. Others are left alone.
+/// Whether a folder's name is one that was given here: 32 hexadecimal digits, and who wrote the
+/// message, as in `0f…-42`. Others are left alone.
 pub(crate) fn is_ours(name: &str) -> bool {
-    name.len() == 32 && name.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
+    let (number, author) = name.split_once('-').map_or((name, None), |(n, a)| (n, Some(a)));
+    number.len() == 32
+        && number.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
+        && author.is_none_or(|author| author.parse::<UserId>().is_ok())
+}
+
+/// Whether it holds the files of that user's message.
+pub(crate) fn is_of(name: &str, user: UserId) -> bool {
+    is_ours(name) && name.split_once('-').is_some_and(|(_, it)| it.parse() == Ok(user))
 }
 
 /// What has been there too long, and the oldest of what is too much.
@@ -58,8 +69,22 @@ mod tests {
     #[test]
     fn foreign_folders_are_left_alone() {
         assert!(is_ours("0123456789abcdef0123456789abcdef"));
-        for foreign in ["", "photos", "0123456789ABCDEF0123456789ABCDEF", "..", "0123"] {
+        assert!(is_ours("0123456789abcdef0123456789abcdef-42"));
+        for foreign in [
+            "",
+            "photos",
+            "0123456789ABCDEF0123456789ABCDEF",
+            "..",
+            "0123",
+            "0123456789abcdef0123456789abcdef-",
+            "0123456789abcdef0123456789abcdef-ada",
+            "0123456789abcdef0123456789abcdef-4-2",
+        ] {
             assert!(!is_ours(foreign), "{foreign}");
         }
+        let is_of = |name, user| is_of(name, UserId::new(user));
+        assert!(is_of("0123456789abcdef0123456789abcdef-42", 42));
+        assert!(!is_of("0123456789abcdef0123456789abcdef-42", 2));
+        assert!(!is_of("0123456789abcdef0123456789abcdef", 42));
     }
 }

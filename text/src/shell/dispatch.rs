@@ -14,6 +14,7 @@ use std::{
 use clawvoice_session::{
     Directory, GuildId, SessionTime, UserId, VoiceControl, VoiceGatewayEvent, VoiceStateRequest,
     access::Policy,
+    audit::{Answer, Credential},
 };
 use serde_json::json;
 use tokio::{
@@ -65,6 +66,7 @@ pub(super) struct Surroundings {
     pub(super) events: mpsc::Sender<VoiceGatewayEvent>,
     pub(super) routes: Routes,
     pub(super) monitor: GatewayMonitor,
+    pub(super) credential: Option<Credential>,
 }
 
 /// What handles events, across websockets and connections.
@@ -311,6 +313,11 @@ impl Dispatcher {
     fn handle(&mut self, arrival: Arrival) {
         self.around.monitor.taken();
         self.keeper.note();
+        if let (Arrival::Ready { .. } | Arrival::Resumed { .. }, Some(credential)) =
+            (&arrival, &self.around.credential)
+        {
+            credential.used(Answer::Ok);
+        }
         match arrival {
             Arrival::Ready { shard, session, text } => self.ready(shard, session, text),
             Arrival::Resumed { shard, sequence } => self.resumed(shard, sequence),

@@ -7,7 +7,11 @@ use std::{
     time::Duration,
 };
 
-use clawvoice_session::{VoiceControl, VoiceGatewayEvent, VoiceStateRequest, access::Policy};
+use clawvoice_session::{
+    VoiceControl, VoiceGatewayEvent, VoiceStateRequest,
+    access::Policy,
+    audit::{Answer, Credential},
+};
 use secrecy::SecretString;
 use tokio::sync::{mpsc, watch};
 use twilight_gateway::Intents;
@@ -108,6 +112,8 @@ pub struct GatewayChannels {
     pub text: Option<TextFeed>,
     /// What answers the commands that are text's.
     pub slash: Option<SlashDoor>,
+    /// Is told how the token is taken.
+    pub credential: Option<Credential>,
 }
 
 impl GatewayChannels {
@@ -129,6 +135,7 @@ impl GatewayChannels {
             policy,
             text: None,
             slash: None,
+            credential: None,
         }
     }
 }
@@ -217,6 +224,7 @@ pub async fn run_until(
         policy,
         text,
         slash,
+        credential,
     } = channels;
     let (keep_wanted, mut wanted) = match presence {
         Some(wanted) => (None, wanted),
@@ -250,8 +258,16 @@ pub async fn run_until(
         .as_ref()
         .map(|file| Persistence { path: file.path().to_owned(), intents: intents.bits() });
     let rest_of = Arc::clone(&rest);
-    let around =
-        Surroundings { rest: rest_of, voice, policy, slash, events: voice_events, routes, monitor };
+    let around = Surroundings {
+        rest: rest_of,
+        voice,
+        policy,
+        slash,
+        events: voice_events,
+        routes,
+        monitor,
+        credential: credential.clone(),
+    };
     let sessions = saved.as_ref().map(|saved| saved.sessions.clone()).unwrap_or_default();
     let mut dispatcher = Dispatcher::new(
         around,
@@ -270,6 +286,9 @@ pub async fn run_until(
     let how = match served {
         Ok(how) => how,
         Err(failure) => {
+            if let (GatewayFailure::TokenRefused, Some(credential)) = (&failure, &credential) {
+                credential.used(Answer::Refused);
+            }
             if let Some(file) = &file {
                 file.remove();
             }

@@ -77,6 +77,11 @@ impl Prepared {
         self.method.as_str()
     }
 
+    /// Whether the bot's token goes with it.
+    pub(super) fn with_token(&self) -> bool {
+        self.with_token
+    }
+
     /// Below `/api/v10`, with its query.
     pub(super) fn path(&self) -> &str {
         &self.path

@@ -8,7 +8,10 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use clawvoice_session::SessionTime;
+use clawvoice_session::{
+    SessionTime, UserId,
+    budget::{Class, KeptFile},
+};
 use futures_util::future::join_all;
 use reqwest::{Client, Response, header::LOCATION, redirect};
 use tokio::{fs::File, io::AsyncWriteExt as _, time::timeout};
@@ -18,7 +21,7 @@ pub use crate::media::{Fetched, MediaSettings, SavedFile, Unavailable};
 use crate::{
     media::{
         name::file_name,
-        retention::{Kept, is_ours, outdated},
+        retention::{Kept, is_of, is_ours, outdated},
         sniff::{MAX_TEXT, sniff},
         source::{Source, Sources},
     },
@@ -73,15 +76,16 @@ impl MediaFiles {
         Self { folder, settings, sources, discord: guarded, own, swept: Mutex::default() }
     }
 
-    /// Fetches attachments, beside each other; what became of each, in their order.
-    pub async fn fetch(&self, attachments: &[Attachment]) -> Vec<Fetched> {
+    /// Fetches attachments of a user's message, beside each other; what became of each, in their
+    /// order.
+    pub async fn fetch(&self, author: UserId, attachments: &[Attachment]) -> Vec<Fetched> {
         if attachments.is_empty() {
             return Vec::new();
         }
         if self.is_sweep_due() {
             self.sweep().await;
         }
-        let folder = match new_folder(&self.folder) {
+        let folder = match new_folder(&self.folder, author) {
             Ok(folder) => folder,
             Err(error) => {
                 tracing::warn!("{} cannot take files: {error}", self.folder.display());
@@ -225,9 +229,9 @@ fn not_saved(error: &io::Error) -> Unavailable {
 }
 
 /// A folder for one message, for its owner alone.
-fn new_folder(parent: &Path) -> io::Result<PathBuf> {
+fn new_folder(parent: &Path, author: UserId) -> io::Result<PathBuf> {
     let name: String = rand::random::<[u8; 16]>().iter().map(|b| format!("{b:02x}")).collect();
-    let folder = parent.join(name);
+    let folder = parent.join(format!("{name}-{author}"));
     let mut builder = fs::DirBuilder::new();
     builder.recursive(true);
     #[cfg(unix)]
@@ -245,7 +249,51 @@ async fn create(path: &Path) -> io::Result<File> {
     options.open(path).await
 }
 
-fn sweep(folder: &Path, now: SystemTime, keep: Duration, most: u64) -> io::Result<()> {
+/// Deletes the files of all messages of a user; gives of how many. `folder` is the one that
+/// [`MediaFiles`] keeps them below.
+///
+/// # Errors
+///
+/// When something of them stays.
+pub fn forget(folder: &Path, user: UserId) -> io::Result<u64> {
+    let entries = match fs::read_dir(folder) {
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(0),
+        entries => entries?,
+    };
+    let mut deleted = 0;
+    for entry in entries {
+        let entry = entry?;
+        let is_theirs = entry.file_name().to_str().is_some_and(|name| is_of(name, user));
+        if is_theirs && entry.file_type()?.is_dir() {
+            fs::remove_dir_all(entry.path())?;
+            deleted += 1;
+        }
+    }
+    Ok(deleted)
+}
+
+/// The files of every message below `folder`, for the budget of the disk. A folder that is not there
+/// has none.
+///
+/// # Errors
+///
+/// When it cannot be read.
+pub fn kept(folder: &Path, now: SystemTime) -> io::Result<Vec<KeptFile>> {
+    let all = match all(folder, now) {
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
+        all => all?,
+    };
+    let files = all.into_iter().map(|Kept { name, age, bytes }| KeptFile {
+        path: folder.join(name),
+        class: Class::Media,
+        bytes,
+        age,
+        in_use: false,
+    });
+    Ok(files.collect())
+}
+
+fn all(folder: &Path, now: SystemTime) -> io::Result<Vec<Kept>> {
     let mut all = Vec::new();
     for entry in fs::read_dir(folder)? {
         let entry = entry?;
@@ -256,6 +304,11 @@ fn sweep(folder: &Path, now: SystemTime, keep: Duration, most: u64) -> io::Resul
             all.push(Kept { name, age, bytes: size(&entry.path()).unwrap_or(0) });
         }
     }
+    Ok(all)
+}
+
+fn sweep(folder: &Path, now: SystemTime, keep: Duration, most: u64) -> io::Result<()> {
+    let all = all(folder, now)?;
     for name in outdated(all, keep, most) {
         fs::remove_dir_all(folder.join(name))?;
     }
@@ -275,7 +328,8 @@ mod tests {
     #[test]
     fn old_files_go_and_what_is_not_ours_stays() {
         let folder = tempfile::tempdir().unwrap();
-        let (old, young) = (new_folder(folder.path()).unwrap(), new_folder(folder.path()).unwrap());
+        let new = |author| new_folder(folder.path(), UserId::new(author)).unwrap();
+        let (old, young) = (new(1), new(1));
         let foreign = folder.path().join("photos");
         fs::create_dir(&foreign).unwrap();
         for place in [&old, &young, &foreign] {
@@ -289,9 +343,27 @@ mod tests {
         ago(&young, 60);
         ago(&foreign, 99_999);
         let hour = Duration::from_secs(3600);
+        let mut listed = kept(folder.path(), now).unwrap();
+        listed.sort_by_key(|it| it.age);
+        let expected = [&young, &old].map(|it| (it.clone(), Class::Media, 5));
+        let listed: Vec<_> = listed.into_iter().map(|it| (it.path, it.class, it.bytes)).collect();
+        assert_eq!(listed, expected);
+        assert_eq!(kept(&folder.path().join("none"), now).unwrap(), []);
         sweep(folder.path(), now, hour, 10).unwrap();
         assert!(!old.exists() && young.join("1-a.png").exists() && foreign.exists());
         sweep(folder.path(), now, hour, 4).unwrap();
         assert!(!young.exists() && foreign.join("1-a.png").exists());
+    }
+
+    #[test]
+    fn the_files_of_a_user_go_and_those_of_others_stay() {
+        let folder = tempfile::tempdir().unwrap();
+        let new = |author| new_folder(folder.path(), UserId::new(author)).unwrap();
+        let (ada, again, ben) = (new(4), new(4), new(42));
+        fs::write(ada.join("1-a.png"), b"12345").unwrap();
+        assert_eq!(forget(folder.path(), UserId::new(4)).unwrap(), 2);
+        assert!(!ada.exists() && !again.exists() && ben.exists());
+        assert_eq!(forget(folder.path(), UserId::new(4)).unwrap(), 0);
+        assert_eq!(forget(&folder.path().join("none"), UserId::new(4)).unwrap(), 0);
     }
 }

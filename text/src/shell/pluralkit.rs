@@ -5,7 +5,10 @@ use std::{
     time::Duration,
 };
 
-use clawvoice_session::MessageId;
+use clawvoice_session::{
+    MessageId,
+    audit::{Answer, Credential},
+};
 use reqwest::{
     Client, StatusCode,
     header::{AUTHORIZATION, HeaderValue},
@@ -50,6 +53,7 @@ pub struct PluralKit {
     client: Result<Client, String>,
     base: String,
     authorization: Option<HeaderValue>,
+    credential: Option<Credential>,
     patience: Duration,
     memory: Mutex<Memory<MessageId, PluralKitAnswer>>,
 }
@@ -76,7 +80,13 @@ impl PluralKit {
         });
         let memory = Mutex::new(Memory::new(MAX_KEPT));
         let base = base.trim_end_matches('/').to_owned();
-        Self { client, base, authorization, patience, memory }
+        Self { client, base, authorization, credential: None, patience, memory }
+    }
+
+    /// The same, and this is told how the token is taken.
+    #[must_use]
+    pub fn audited(self, credential: Option<Credential>) -> Self {
+        Self { credential, ..self }
     }
 
     /// Who is behind a message; asked once for each, unless the answer fails.
@@ -107,7 +117,13 @@ impl PluralKit {
         if let Some(authorization) = &self.authorization {
             request = request.header(AUTHORIZATION, authorization.clone());
         }
-        let mut response = request.send().await.map_err(|error| in_words(&error))?;
+        let sent = request.send().await;
+        if let Some(credential) = self.credential.as_ref().filter(|_| self.authorization.is_some())
+        {
+            let status = sent.as_ref().ok().map(|answer| answer.status().as_u16());
+            credential.used(Answer::of_status(status));
+        }
+        let mut response = sent.map_err(|error| in_words(&error))?;
         match response.status() {
             StatusCode::NOT_FOUND => return Ok(None),
             status if !status.is_success() => {

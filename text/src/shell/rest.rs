@@ -7,11 +7,14 @@
 
 use std::{
     fmt,
-    sync::{Arc, Mutex},
+    sync::{Arc, Mutex, OnceLock},
 };
 
 use bytes::Bytes;
-use clawvoice_session::{ChannelId, UserId};
+use clawvoice_session::{
+    ChannelId, UserId,
+    audit::{Answer, Credential},
+};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -72,6 +75,16 @@ impl DiscordRest {
         Some(Self { rest, direct, base })
     }
 
+    /// Tells from now on how the token is taken; only the first one is told.
+    #[must_use]
+    pub fn audited(self, credential: Option<Credential>) -> Self {
+        if let Some(credential) = credential {
+            // A second one would be of the same token.
+            let _ = self.rest.credential.set(credential);
+        }
+        self
+    }
+
     /// Whether Discord is spoken to without TLS, as one on this machine is.
     #[must_use]
     pub fn is_plain(&self) -> bool {
@@ -111,6 +124,7 @@ pub(super) struct Rest {
     client: Client,
     transport: Transport,
     queue: Queue,
+    credential: OnceLock<Credential>,
 }
 
 impl Rest {
@@ -130,6 +144,7 @@ impl Rest {
             client: Client::builder().token(token.expose_secret().to_owned()).build(),
             transport: Transport::new(token, base, proxy, settings),
             queue: Queue::new(settings.clone()),
+            credential: OnceLock::new(),
         }
     }
 
@@ -217,6 +232,15 @@ impl Rest {
         self.call_at_most(what, request, Some(1)).await
     }
 
+    /// Of Discord's answers 401 alone is about the token; 403 is about a permission.
+    fn note(&self, status: Option<u16>) {
+        let Some(credential) = self.credential.get() else { return };
+        credential.used(match status {
+            Some(403) => Answer::Ok,
+            status => Answer::of_status(status),
+        });
+    }
+
     async fn call_at_most(
         &self,
         what: &'static str,
@@ -234,6 +258,9 @@ impl Rest {
         let mut perhaps_done = false;
         while place.turn().await {
             let outcome = self.transport.attempt(&prepared).await;
+            if prepared.with_token() {
+                self.note(outcome.answer.as_ref().ok().map(|(status, _)| *status));
+            }
             let next = place.ended(&outcome.attempt, &outcome.limits);
             let failure = match outcome.answer {
                 Ok((200..300, body)) => return Ok(body),

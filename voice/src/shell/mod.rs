@@ -2,6 +2,7 @@
 
 pub(crate) mod agent;
 pub mod clock;
+pub mod cold;
 pub mod local_provider;
 pub mod presence;
 pub mod recorder;

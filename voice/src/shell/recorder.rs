@@ -13,6 +13,7 @@ use std::{
     },
 };
 
+use super::cold::is_recording;
 use crate::recording::{Header, Line};
 
 /// Lines that may wait for the disk: some minutes' worth. What comes on top is dropped and counted.
@@ -48,7 +49,11 @@ impl Recordings {
     fn create(&self, header: &Header) -> io::Result<BufWriter<File>> {
         fs::create_dir_all(&self.folder)?;
         remove_oldest(&self.folder, self.keep.saturating_sub(1))?;
-        let mut file = BufWriter::new(self.create_file(&header.session)?);
+        let file = self.create_file(&header.session)?;
+        // Who clears recordings away knows by it that this one is not closed. A disk without locks
+        // has none in use, and those are a day old before they are touched.
+        let _ = file.try_lock();
+        let mut file = BufWriter::new(file);
         serde_json::to_writer(&mut file, header)?;
         file.write_all(b"\n")?;
         Ok(file)
@@ -82,7 +87,7 @@ fn remove_oldest(folder: &Path, keep: usize) -> io::Result<()> {
     let mut paths: Vec<PathBuf> = Vec::new();
     for entry in fs::read_dir(folder)? {
         let path = entry?.path();
-        if path.extension().is_some_and(|extension| extension == EXTENSION) {
+        if is_recording(&path) {
             paths.push(path);
         }
     }
@@ -209,5 +214,9 @@ mod tests {
             drop(recordings.create(&header(name)).unwrap());
         }
         assert_eq!(names(folder.path()), ["20260102.jsonl", "20260103.jsonl", "notes.txt"]);
+        fs::rename(folder.path().join("20260102.jsonl"), folder.path().join("20260102.jsonl.gz"))
+            .unwrap();
+        drop(recordings.create(&header("20260104")).unwrap());
+        assert_eq!(names(folder.path()), ["20260103.jsonl", "20260104.jsonl", "notes.txt"]);
     }
 }

@@ -10,11 +10,18 @@ use std::{
     time::Duration,
 };
 
-use clawvoice_session::{Generation, SessionTime, agent::Agent};
+use clawvoice_session::{
+    Generation, SessionTime,
+    agent::Agent,
+    audit::{Answer, Credential},
+};
 use rustls::ClientConfig;
 use secrecy::SecretString;
 use tokio::{
-    sync::mpsc::{self, error::TrySendError},
+    sync::{
+        mpsc::{self, error::TrySendError},
+        watch,
+    },
     task::JoinSet,
 };
 
@@ -77,6 +84,20 @@ pub struct ProviderEndpoint {
     pub url: String,
     /// Headers of the upgrade, credentials among them.
     pub headers: Vec<(String, SecretString)>,
+    /// Is told how the key among them is taken.
+    pub credential: Option<Credential>,
+}
+
+impl ProviderEndpoint {
+    /// Tells how the key was taken, if this says so.
+    fn note(&self, event: &SocketIn) {
+        let Some(credential) = &self.credential else { return };
+        match event {
+            SocketIn::Opened => credential.used(Answer::Ok),
+            SocketIn::Failed { status, .. } => credential.used(Answer::of_status(*status)),
+            SocketIn::Text(_) | SocketIn::Binary(_) | SocketIn::Closed { .. } => {}
+        }
+    }
 }
 
 /// What every session of this process has in common.
@@ -93,8 +114,8 @@ pub struct SessionTemplate {
     pub tls: Option<Arc<ClientConfig>>,
     /// For opening a websocket.
     pub connect_timeout: Duration,
-    /// The realtime provider.
-    pub provider: ProviderEndpoint,
+    /// The realtime provider, as the next connection finds it.
+    pub provider: watch::Receiver<ProviderEndpoint>,
     /// Who is asked.
     pub agent: Arc<dyn Agent>,
     /// Where sessions are recorded; `None`: nowhere.
@@ -372,6 +393,7 @@ impl Task {
     }
 
     fn handle_provider(&mut self, now: SessionTime, lane: Lane, event: &SocketIn) {
+        self.template.provider.borrow().note(event);
         match event {
             SocketIn::Opened => self.session.handle_provider(now, lane, ProviderEvent::Opened),
             SocketIn::Text(text) => {
@@ -470,7 +492,7 @@ impl Task {
     }
 
     fn provider_request(&self) -> SocketRequest {
-        let provider = self.template.provider.clone();
+        let provider = self.template.provider.borrow().clone();
         SocketRequest {
             url: provider.url,
             headers: provider.headers,

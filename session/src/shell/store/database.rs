@@ -7,7 +7,7 @@ use sqlx::{
     ConnectOptions as _, Connection as _, Row as _, SqliteConnection,
     error::BoxDynError,
     migrate::{MigrateError, Migration, MigrationSource, MigrationType, Migrator},
-    sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous},
+    sqlite::{SqliteAutoVacuum, SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous},
 };
 
 use super::StoreError;
@@ -26,6 +26,7 @@ const STEPS: &[(i64, &str, &str)] = &[
     (2, "pairing", include_str!("../../../migrations/0002_pairing.sql")),
     (3, "mailbox", include_str!("../../../migrations/0003_mailbox.sql")),
     (4, "spending", include_str!("../../../migrations/0004_spending.sql")),
+    (5, "keeping", include_str!("../../../migrations/0005_keeping.sql")),
 ];
 
 impl<'s> MigrationSource<'s> for Steps {
@@ -38,7 +39,12 @@ impl<'s> MigrationSource<'s> for Steps {
 }
 
 fn options() -> SqliteConnectOptions {
-    SqliteConnectOptions::new().foreign_keys(true).disable_statement_logging()
+    SqliteConnectOptions::new()
+        .foreign_keys(true)
+        // What is deleted is overwritten: without it words stay where nothing uses them any more.
+        // Source: SQLite, "PRAGMA secure_delete".
+        .pragma("secure_delete", "ON")
+        .disable_statement_logging()
 }
 
 fn not_opened(path: &Path, error: &sqlx::Error) -> StoreError {
@@ -63,6 +69,8 @@ impl Database {
         create(path)?;
         let options = options()
             .filename(path)
+            // Of a new file only; one that is there goes on keeping free pages for itself.
+            .auto_vacuum(SqliteAutoVacuum::Incremental)
             .journal_mode(SqliteJournalMode::Wal)
             .synchronous(SqliteSynchronous::Normal)
             .busy_timeout(BUSY);

@@ -1,5 +1,6 @@
 //! Commands beside the running agent, on the wire.
 
+mod forget;
 mod messages;
 mod refusals;
 mod send;

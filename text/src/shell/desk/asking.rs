@@ -77,7 +77,8 @@ async fn parent_model(around: &Around, asked: &Asked) -> Option<String> {
 async fn words(plan: &TurnPlan) -> (String, Vec<String>) {
     let mut notes = Vec::new();
     for asked in &plan.questions {
-        let fetched = plan.finder.media.fetch(&asked.message.attachments).await;
+        let fetched =
+            plan.finder.media.fetch(asked.message.author.id, &asked.message.attachments).await;
         notes.extend(fetched.iter().filter_map(Fetched::line));
         notes.extend(unavailable_line(&fetched));
     }

@@ -57,6 +57,7 @@ use clawvoice_config::Config;
 use clawvoice_session::{
     ChannelId, SessionKey, SessionTime, UserId,
     agent::Agent,
+    audit::Credential,
     mail::Received,
     shell::store::{Mailbox, Pairings},
 };
@@ -126,6 +127,8 @@ pub struct TextDoors {
     pub router: SharedRouter,
     /// Where text writes how it is doing.
     pub monitor: TextMonitor,
+    /// Is told how PluralKit takes its token.
+    pub pluralkit: Option<Credential>,
 }
 
 /// How text of an account is doing. Cloning gives another handle to the same.

@@ -117,7 +117,7 @@ impl Finder {
     pub(super) async fn transcript(&self, message: &Message) -> Option<String> {
         let transcriber = self.transcriber.as_ref()?;
         let audio = message.attachments.iter().find(|file| crate::media::note::is_audio(file))?;
-        let fetched = self.media.fetch(std::slice::from_ref(audio)).await;
+        let fetched = self.media.fetch(message.author.id, std::slice::from_ref(audio)).await;
         let file = fetched.into_iter().find_map(crate::media::Fetched::saved)?;
         transcriber.transcribe(&file.path).await
     }

@@ -149,7 +149,7 @@ impl Desk {
         let finder = Finder {
             account: account.clone(),
             rest: rest.clone(),
-            plural: PluralKit::new(base, plural.token.as_ref()),
+            plural: PluralKit::new(base, plural.token.as_ref()).audited(doors.pluralkit),
             audiences: Audiences::new(rest.clone()),
             pairings,
             media: Arc::new(media),
@@ -235,9 +235,9 @@ impl Desk {
     /// Clears away what is old, in the background.
     fn sweep(&mut self) {
         let (mailbox, media) = (self.around.mailbox.clone(), Arc::clone(&self.finder.media));
+        let keep = Retention::of(&self.rules.config.session.maintenance);
         self.jobs.spawn(async move {
             media.sweep().await;
-            let keep = Retention::default();
             loop {
                 match mailbox.sweep(Timestamp::now(), &keep).await {
                     Ok(swept) if swept.more => {}

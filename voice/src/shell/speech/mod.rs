@@ -4,7 +4,11 @@
 //! connection or kills its program. What comes back carries the work's name, and the session drops
 //! what it does not wait for any more.
 
-#![allow(clippy::disallowed_methods, reason = "the shell is where tasks and timeouts are")]
+#![allow(
+    clippy::disallowed_methods,
+    clippy::disallowed_types,
+    reason = "the shell is where tasks, timeouts and locks are"
+)]
 
 mod espeak;
 mod synthesizer;
@@ -13,9 +17,13 @@ mod transcriber;
 #[cfg(test)]
 mod tests;
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
 use bytes::Bytes;
+use clawvoice_session::audit::{Answer, Credential};
 use tokio::{
     sync::mpsc,
     task::{AbortHandle, JoinSet},
@@ -46,8 +54,28 @@ pub struct SpeechUnusable(#[source] reqwest::Error);
 #[derive(Debug)]
 pub struct SpeechClients {
     http: reqwest::Client,
-    transcriber: TranscriberSettings,
-    synthesizer: SynthesizerSettings,
+    /// Held for moments only: each request takes them along.
+    settings: Mutex<Arc<SpeechSettings>>,
+}
+
+/// Who transcribes and who synthesizes.
+#[derive(Clone, Debug)]
+pub struct SpeechSettings {
+    /// Who transcribes.
+    pub transcriber: TranscriberSettings,
+    /// Who synthesizes.
+    pub synthesizer: SynthesizerSettings,
+    /// Who is told how the keys are taken.
+    pub credentials: SpeechCredentials,
+}
+
+/// Who is told how the keys are taken.
+#[derive(Clone, Debug, Default)]
+pub struct SpeechCredentials {
+    /// Of the transcriber's.
+    pub transcriber: Option<Credential>,
+    /// Of the synthesizer's.
+    pub synthesizer: Option<Credential>,
 }
 
 impl SpeechClients {
@@ -60,37 +88,77 @@ impl SpeechClients {
         transcriber: TranscriberSettings,
         synthesizer: SynthesizerSettings,
     ) -> Result<Self, SpeechUnusable> {
+        let credentials = SpeechCredentials::default();
+        Self::of(SpeechSettings { transcriber, synthesizer, credentials })
+    }
+
+    /// The same, and somebody is told how the keys are taken.
+    ///
+    /// # Errors
+    ///
+    /// If this machine can make no HTTP client.
+    pub fn of(settings: SpeechSettings) -> Result<Self, SpeechUnusable> {
         let http = reqwest::Client::builder()
             .connect_timeout(CONNECT)
             // A redirect would take the key along.
             .redirect(reqwest::redirect::Policy::none())
             .build()
             .map_err(SpeechUnusable)?;
-        Ok(Self { http, transcriber, synthesizer })
+        Ok(Self { http, settings: Mutex::new(Arc::new(settings)) })
+    }
+
+    /// Goes by these from the next request on, as with another key.
+    pub fn set(&self, settings: SpeechSettings) {
+        *self.settings.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(settings);
+    }
+
+    fn settings(&self) -> Arc<SpeechSettings> {
+        Arc::clone(&self.settings.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     async fn transcribe(&self, wav: Bytes) -> Result<String, SpeechFailure> {
-        transcriber::transcribe(&self.http, &self.transcriber, "segment.wav", wav).await
+        self.words("segment.wav", wav).await
     }
 
     /// The words of a recording in any form that the transcriber takes; by the end of its name it
     /// knows which. `None`: it cannot tell, and the log says why.
     pub async fn words_of(&self, name: &str, recording: Bytes) -> Option<String> {
-        let words = transcriber::transcribe(&self.http, &self.transcriber, name, recording).await;
+        let words = self.words(name, recording).await;
         words.inspect_err(|failure| tracing::warn!("a recording has no words: {failure}")).ok()
     }
 
+    async fn words(&self, name: &str, recording: Bytes) -> Result<String, SpeechFailure> {
+        let settings = self.settings();
+        let credential = settings.credentials.transcriber.as_ref();
+        let wanted = &settings.transcriber;
+        transcriber::transcribe(&self.http, wanted, credential, name, recording).await
+    }
+
     async fn synthesize(&self, text: &str, sink: &Sink) -> Result<(), SpeechFailure> {
-        match &self.synthesizer {
+        let settings = self.settings();
+        let credential = settings.credentials.synthesizer.as_ref();
+        match &settings.synthesizer {
             SynthesizerSettings::OpenAi(settings) => {
-                synthesizer::open_ai(&self.http, settings, text, sink).await
+                synthesizer::open_ai(&self.http, settings, credential, text, sink).await
             }
             SynthesizerSettings::ElevenLabs(settings) => {
-                synthesizer::eleven_labs(&self.http, settings, text, sink).await
+                synthesizer::eleven_labs(&self.http, settings, credential, text, sink).await
             }
             SynthesizerSettings::Espeak(settings) => espeak::synthesize(settings, text, sink).await,
         }
     }
+}
+
+/// Tells how a request's key was taken.
+fn told(
+    credential: Option<&Credential>,
+    sent: reqwest::Result<reqwest::Response>,
+) -> reqwest::Result<reqwest::Response> {
+    if let Some(credential) = credential {
+        let status = sent.as_ref().ok().map(|answer| answer.status().as_u16());
+        credential.used(Answer::of_status(status));
+    }
+    sent
 }
 
 /// What comes back.

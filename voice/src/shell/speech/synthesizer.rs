@@ -3,12 +3,13 @@
 
 use std::time::Duration;
 
+use clawvoice_session::audit::{Answer, Credential};
 use reqwest::RequestBuilder;
 use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::{Value, json};
 use tokio::time::timeout;
 
-use super::{EspeakSettings, Sink, body, unreached};
+use super::{EspeakSettings, Sink, body, told, unreached};
 use crate::batch::{
     SpeechFailure,
     pcm::{PcmStream, UnusableAudio},
@@ -70,6 +71,7 @@ pub struct ElevenLabsSettings {
 pub(super) async fn open_ai(
     http: &reqwest::Client,
     settings: &OpenAiSpeechSettings,
+    credential: Option<&Credential>,
     text: &str,
     sink: &Sink,
 ) -> Result<(), SpeechFailure> {
@@ -91,12 +93,13 @@ pub(super) async fn open_ai(
         Some(key) => request.bearer_auth(key.expose_secret()),
         None => request,
     };
-    stream(request, sink).await
+    stream(request, credential, sink).await
 }
 
 pub(super) async fn eleven_labs(
     http: &reqwest::Client,
     settings: &ElevenLabsSettings,
+    credential: Option<&Credential>,
     text: &str,
     sink: &Sink,
 ) -> Result<(), SpeechFailure> {
@@ -114,13 +117,21 @@ pub(super) async fn eleven_labs(
         transient: false,
     })?;
     key.set_sensitive(true);
-    stream(http.post(url).header("xi-api-key", key).json(&wanted), sink).await
+    stream(http.post(url).header("xi-api-key", key).json(&wanted), credential, sink).await
 }
 
 /// Sends a request and passes its answer on.
-async fn stream(request: RequestBuilder, sink: &Sink) -> Result<(), SpeechFailure> {
+async fn stream(
+    request: RequestBuilder,
+    credential: Option<&Credential>,
+    sink: &Sink,
+) -> Result<(), SpeechFailure> {
     let late = |_| SpeechFailure { message: "the provider took too long".into(), transient: true };
-    let mut response = timeout(FIRST, request.send()).await.map_err(late)?.map_err(unreached)?;
+    let sent = timeout(FIRST, request.send()).await;
+    if let (Err(_), Some(credential)) = (&sent, credential) {
+        credential.used(Answer::Unknown);
+    }
+    let mut response = told(credential, sent.map_err(late)?).map_err(unreached)?;
     let status = response.status();
     if !status.is_success() {
         let answer = timeout(NEXT, body(response, MAX_REFUSAL)).await.map_err(late)??;

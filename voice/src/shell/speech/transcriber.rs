@@ -3,13 +3,14 @@
 use std::time::Duration;
 
 use bytes::Bytes;
+use clawvoice_session::audit::Credential;
 use reqwest::{
     header::CONTENT_TYPE,
     multipart::{Form, Part},
 };
 use secrecy::{ExposeSecret as _, SecretString};
 
-use super::{body, unreached};
+use super::{body, told, unreached};
 use crate::batch::{
     SpeechFailure,
     transcript::{read_refusal, read_transcript},
@@ -40,6 +41,7 @@ pub struct TranscriberSettings {
 pub(super) async fn transcribe(
     http: &reqwest::Client,
     settings: &TranscriberSettings,
+    credential: Option<&Credential>,
     name: &str,
     audio: Bytes,
 ) -> Result<String, SpeechFailure> {
@@ -64,7 +66,7 @@ pub(super) async fn transcribe(
     if let Some(key) = &settings.api_key {
         request = request.bearer_auth(key.expose_secret());
     }
-    let response = request.send().await.map_err(unreached)?;
+    let response = told(credential, request.send().await).map_err(unreached)?;
     let status = response.status();
     let kind = response.headers().get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
     let kind = kind.unwrap_or_default().to_owned();

@@ -2,6 +2,8 @@
 //! to be known of sessions and threads after a restart.
 
 mod bindings;
+mod budget;
+mod credentials;
 mod events;
 mod inbox;
 mod outbox;
@@ -270,8 +272,9 @@ impl Mailbox {
         .await
     }
 
-    /// Deletes what a user wrote, what they were answered, and what was logged about them, in all
-    /// sessions and accounts. Whether they were let in is for whoever let them in.
+    /// Deletes what a user wrote, what they were answered, what was logged about them, and that they
+    /// were let in, in all sessions and accounts. A store on the same file takes notice. The names
+    /// of their sessions stay.
     ///
     /// # Errors
     ///

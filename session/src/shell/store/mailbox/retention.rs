@@ -113,17 +113,29 @@ pub(super) async fn forget(
     .bind(&text)
     .execute(&mut *connection)
     .await?;
-    let mut deleted = [0; 4];
+    let mut deleted = [0; 7];
     for (count, statement) in deleted.iter_mut().zip([
         "DELETE FROM inbox WHERE author = ?1",
         "DELETE FROM outbox WHERE asker = ?1 OR target = ?2",
         "DELETE FROM turns WHERE speaker = ?1",
-        "DELETE FROM events WHERE user = ?1 OR conversation = ?2",
+        // Keys of sessions end in `:direct:<id>` and `:slash:<id>`.
+        "DELETE FROM events WHERE user = ?1 OR conversation = ?2 \
+             OR conversation LIKE '%:direct:' || ?1 OR conversation LIKE '%:slash:' || ?1",
+        "DELETE FROM pairing_requests WHERE user = ?1",
+        "DELETE FROM paired WHERE user = ?1",
+        "DELETE FROM thread_bindings WHERE thread = ?2",
     ]) {
         let statement = sqlx::query(statement).bind(&text).bind(&private);
         *count = statement.execute(&mut *connection).await?.rows_affected();
     }
     spending::forget(connection, &text).await?;
-    let [messages, parts, turns, events] = deleted;
-    Ok(Forgotten { messages, parts, turns, events })
+    let [messages, parts, turns, events, asked, paired, bindings] = deleted;
+    if turns > 0 {
+        // The index keeps the words of deleted rows until its parts are merged. Source: SQLite,
+        // "FTS5", the 'optimize' command.
+        sqlx::query("INSERT INTO turns_text (turns_text) VALUES ('optimize')")
+            .execute(&mut *connection)
+            .await?;
+    }
+    Ok(Forgotten { messages, parts, turns, events, pairings: asked + paired, bindings })
 }

@@ -1,11 +1,14 @@
 use std::time::Duration;
 
+use rand::{SeedableRng as _, rngs::StdRng};
+use serde_json::json;
+
 use super::*;
 use crate::{
     agent::AskedBy,
     history::{self, Exchange, Spent},
-    mail::{Forgotten, Retention, Swept},
-    shell::store::{Spendings, Store},
+    mail::{Event, EventKind, Forgotten, Retention, Swept},
+    shell::store::{Pairings, Spendings, Store},
     spending::{Charge, Day, UsageBy},
 };
 
@@ -158,10 +161,40 @@ async fn a_user_is_forgotten_everywhere() {
     let to_ben = Finished { asker: Some(ben), ..finished(&[], "b") };
     let private = NewPart { to: Target::User(ADA), ..part(1, "y") };
     bench.mailbox.answer(to_ben, vec![part(0, "z"), private]).await.unwrap();
+    let private = Event {
+        account: ACCOUNT.to_owned(),
+        conversation: format!("agent:main:discord:direct:{ADA}"),
+        user: None,
+        kind: EventKind::TurnStarted,
+        detail: json!({}),
+    };
+    let bens =
+        Event { conversation: format!("agent:main:discord:direct:{ben}"), ..private.clone() };
+    for event in [private, bens.clone()] {
+        bench.mailbox.event(event).await.unwrap();
+    }
+    for user in [ADA, ben] {
+        bench.mailbox.save_binding(ACCOUNT, Target::User(user), "{}".to_owned()).await.unwrap();
+    }
+    let mut pairings = Pairings::open(&bench.path()).await.unwrap();
+    let mut rng = StdRng::seed_from_u64(1);
+    for (account, user, secs) in [(ACCOUNT, ADA, 1), ("other", ADA, 2), (ACCOUNT, ben, 3)] {
+        pairings.ask(account, user, at(secs), &mut rng).await.unwrap();
+    }
+    let code = pairings.pending(at(3)).await.unwrap()[0].code.clone();
+    pairings.approve(ACCOUNT, &code, at(4)).await.unwrap();
     assert_eq!(
         bench.mailbox.forget_user(ADA).await.unwrap(),
-        Forgotten { messages: 2, parts: 2, turns: 2, events: 2 }
+        Forgotten { messages: 2, parts: 2, turns: 2, events: 4, pairings: 2, bindings: 1 }
     );
+    assert!(!pairings.is_paired(ACCOUNT, ADA).await.unwrap());
+    let waiting = pairings.pending(at(4)).await.unwrap();
+    assert_eq!(waiting.iter().map(|it| it.user).collect::<Vec<_>>(), [ben]);
+    pairings.close().await;
+    let bound = bench.mailbox.bindings(ACCOUNT).await.unwrap();
+    assert_eq!(bound, [(Target::User(ben), "{}".to_owned())]);
+    let told = bench.mailbox.events(ACCOUNT, &bens.conversation, 0, 9).await.unwrap();
+    assert_eq!(told.len(), 1, "another's stays");
     assert_eq!(bench.open().await, [2]);
     let left = bench.mailbox.undelivered(ACCOUNT).await.unwrap();
     assert_eq!(left.iter().map(|part| part.message.body.as_str()).collect::<Vec<_>>(), ["z"]);
@@ -193,4 +226,45 @@ async fn sums_of_what_was_spent_have_their_time() {
         assert_eq!(swept, Swept { spending, ..Swept::default() }, "{now}");
     }
     store.close().await;
+    bench.mailbox.close().await;
+    let bytes = std::fs::read(bench.path()).unwrap();
+    let holds = |word: &[u8]| bytes.windows(word.len()).any(|it| it.eq_ignore_ascii_case(word));
+    assert!(!holds(b"secret") && holds(b"mine"), "nor in what the file no longer uses");
+}
+
+#[tokio::test]
+async fn what_was_put_away_can_be_deleted_and_its_room_is_given_back() {
+    let bench = Bench::start().await;
+    let store = Store::open(&bench.path(), 100_000).await.unwrap();
+    let key = |number| SessionKey::channel("main", ChannelId::new(number));
+    let said = "swordfish ".repeat(2_000);
+    for (number, secs) in [(1, 10), (2, 20), (3, 30), (4, 900)] {
+        store.record(&key(number), exchange(ADA, &said, at(secs))).await.unwrap();
+    }
+    let keep = Retention { sessions_for: Duration::from_secs(500), ..all() };
+    bench.mailbox.sweep(at(600), &keep).await.unwrap();
+    let away = bench.mailbox.put_away(at(700), 9).await.unwrap();
+    let ages: Vec<u64> = away.iter().map(|it| it.age.as_secs()).collect();
+    assert_eq!(ages, [100, 100, 100]);
+    // The words twice, and two lines.
+    assert!(away.iter().all(|it| (40_000..42_000).contains(&it.bytes)), "{away:?}");
+    assert_eq!(bench.mailbox.put_away(at(700), 2).await.unwrap(), away[..2]);
+    // Somebody speaks again while it is chosen.
+    bench.mailbox.note_route(&key(2), ACCOUNT, CHANNEL).await.unwrap();
+    let before = bench.mailbox.live_bytes().await.unwrap();
+    let ids = away.iter().map(|it| it.id).collect();
+    assert_eq!(bench.mailbox.delete_put_away(ids).await.unwrap(), 2);
+    let after = bench.mailbox.live_bytes().await.unwrap();
+    assert!(after + 20_000 < before, "{before} {after}");
+    let found = async |number| store.search(&key(number), "swordfish", 9).await.unwrap().len();
+    for (number, left) in [(1, 0), (2, 1), (3, 0), (4, 1)] {
+        assert_eq!(found(number).await, left, "{number}");
+    }
+    assert_eq!(bench.mailbox.put_away(at(700), 9).await.unwrap(), []);
+    store.record(&key(1), exchange(ADA, "anew", at(950))).await.unwrap();
+    assert_eq!(store.window(&key(1)).await.unwrap().messages().len(), 2);
+    store.close().await;
+    bench.mailbox.close().await;
+    let on_disk = std::fs::metadata(bench.path()).unwrap().len();
+    assert!(on_disk < before, "the file has become smaller: {before} {on_disk}");
 }
