@@ -1,8 +1,9 @@
 //! The door: what may be asked of an agent, and what it answers.
 
-use std::fmt;
+use std::{fmt, sync::Arc};
 
 use async_trait::async_trait;
+use clawvoice_config::ToolLists;
 use tokio::sync::mpsc;
 
 use crate::{SessionKey, UserId, history::Spent};
@@ -53,6 +54,22 @@ pub enum ToolScope {
     None,
 }
 
+/// Which tools a turn may use, and of these which its place lets the speaker use.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ToolGrant {
+    /// What kind of turn it is.
+    pub scope: ToolScope,
+    /// `tools` or `toolsBySender` of the place, each of which must let a tool be used. Empty:
+    /// nothing is said there.
+    pub lists: Vec<Arc<ToolLists>>,
+}
+
+impl From<ToolScope> for ToolGrant {
+    fn from(scope: ToolScope) -> Self {
+        Self { scope, lists: Vec::new() }
+    }
+}
+
 /// One turn for the agent.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Ask {
@@ -70,7 +87,7 @@ pub struct Ask {
     /// More system prompt for this turn: where it is held, how to answer.
     pub instructions: Option<String>,
     /// The tools it may use.
-    pub tools: ToolScope,
+    pub tools: ToolGrant,
     /// `provider/model` instead of the agent's own.
     pub model: Option<String>,
     /// Where the words come from, as in `discord-voice`.

@@ -8,5 +8,5 @@ pub mod queue;
 
 pub use door::{
     Agent, AgentEvent, Ask, AskedBy, Control, ControlOutcome, ControlRefusal, RunActivity, RunId,
-    RunReport, ToolScope, Usage,
+    RunReport, ToolGrant, ToolScope, Usage,
 };

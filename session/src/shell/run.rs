@@ -246,7 +246,7 @@ impl Run {
             }
             system.push_str(instructions);
         }
-        let tools = with.tools.offered(self.ask.tools, &self.ask.by);
+        let tools = with.tools.offered(&self.ask.tools, &self.ask.by);
         ModelRequest { system, messages, tools }
     }
 
@@ -321,7 +321,7 @@ impl Run {
         for (index, call) in calls.iter().enumerate() {
             let context =
                 ToolContext { session: self.ask.session.clone(), by: self.ask.by.clone() };
-            let prepared = with.tools.prepare(self.ask.tools, &self.ask.by, call);
+            let prepared = with.tools.prepare(&self.ask.tools, &self.ask.by, call);
             let deadline = with.limits.tool_deadline;
             running.spawn(async move {
                 let outcome = match prepared {

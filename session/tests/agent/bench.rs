@@ -39,7 +39,7 @@ pub(crate) fn ask(run: u64, message: &str) -> Ask {
         message: message.into(),
         context: None,
         instructions: Some("Speak.".into()),
-        tools: ToolScope::OfSpeaker,
+        tools: ToolScope::OfSpeaker.into(),
         model: None,
         surface: "discord-voice",
         origin: None,

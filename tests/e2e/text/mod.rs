@@ -13,3 +13,4 @@ mod media;
 mod sessions;
 mod shared;
 mod threads;
+mod tools;

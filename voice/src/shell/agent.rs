@@ -177,7 +177,7 @@ mod tests {
             message: "why".into(),
             context: None,
             instructions: None,
-            tools: ToolScope::None,
+            tools: ToolScope::None.into(),
             model: None,
             surface: "discord-voice",
             origin: None,

@@ -2,7 +2,7 @@
 
 use clawvoice_session::{
     SessionKey,
-    agent::{Ask, ToolScope},
+    agent::{Ask, ToolGrant, ToolScope},
     history::SessionFacts,
 };
 use jiff::{Timestamp, tz::TimeZone};
@@ -52,7 +52,10 @@ pub(super) async fn ask(
         message: envelope.message,
         context: Some(envelope.context),
         instructions: Some(envelope.system),
-        tools: ToolScope::OfSpeaker,
+        tools: ToolGrant {
+            scope: ToolScope::OfSpeaker,
+            lists: last.admitted.tools.iter().cloned().collect(),
+        },
         model: model.map(str::to_owned),
         surface: "discord",
         origin: Some(turn.to_owned()),

@@ -25,7 +25,7 @@ pub(super) async fn ask(around: &Around, asked: &Asked, request: &TitleRequest) 
         message: request.message.clone(),
         context: None,
         instructions: Some(request.instructions.clone()),
-        tools: ToolScope::None,
+        tools: ToolScope::None.into(),
         model: None,
         surface: "discord",
         origin: None,
