@@ -407,7 +407,7 @@ fn model_providers() {
         local: { baseUrl: 'http://127.0.0.1:11434/v1/', headers: {}, models: [
             { id: 'llama', name: 'Llama', contextWindow: 8192, input: ['text'],
               cost: { input: 1.5, output: 6, cacheRead: 0.5, cacheWrite: 9 } },
-            { id: 'free' },
+            { id: 'free', input: ['text', 'image'] },
         ] },
         'my-router': { baseUrl: 'https://r/v1', apiKey: '${ROUTER}', api: 'openai-responses' },
         claude: { baseUrl: 'https://c', api: 'anthropic-messages' },
@@ -421,6 +421,7 @@ fn model_providers() {
     assert_eq!(of("local").api, Some(ModelApi::Completions));
     let llama = of("local").models["llama"];
     assert_eq!(llama.context_window, Some(8192));
+    assert!(!llama.images && of("local").models["free"].images);
     assert_eq!(llama.cost, Some(ModelCost { input: 1.5, output: 6.0, cache_read: 0.5 }));
     assert_eq!(of("local").models["free"].cost, None);
     assert_eq!((key("local").as_deref(), key("my-router").as_deref()), (Some("lk"), Some("rk")));

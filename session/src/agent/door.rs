@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use clawvoice_config::ToolLists;
 use tokio::sync::mpsc;
 
-use crate::{SessionKey, UserId, history::Spent};
+use crate::{SessionKey, UserId, brain::Image, history::Spent};
 
 /// Names one run. Chosen by the asker, who alone gives it a meaning.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -84,6 +84,8 @@ pub struct Ask {
     /// What the user's words stand in: told before them, as a user's words too, in this turn only.
     /// It is never written down.
     pub context: Option<String>,
+    /// Pictures that came with the message, for models that take them; in this turn only, too.
+    pub images: Vec<Image>,
     /// More system prompt for this turn: where it is held, how to answer.
     pub instructions: Option<String>,
     /// The tools it may use.

@@ -1,6 +1,12 @@
 //! The models an agent can ask, in the order in which they are asked.
 
-use std::{collections::BTreeMap, fmt, str::FromStr, time::Duration};
+use std::{
+    borrow::Cow,
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+    str::FromStr,
+    time::Duration,
+};
 
 use reqwest::Client;
 use tokio::time::sleep;
@@ -67,6 +73,8 @@ pub struct Provider {
     pub kind: ProviderKind,
     /// The prices of its models; a model that is not here counts as free.
     pub prices: BTreeMap<String, Price>,
+    /// Those of its models that are shown pictures.
+    pub seeing: BTreeSet<String>,
 }
 
 /// What a provider is.
@@ -145,7 +153,11 @@ impl Brain {
                 .providers
                 .get(&model.provider)
                 .ok_or_else(|| BrainFailure::UnknownProvider(model.provider.clone()))?;
-            match self.open_one(model, provider, request).await {
+            let request = match provider.seeing.contains(&model.model) {
+                true => Cow::Borrowed(request),
+                false => request.without_images(),
+            };
+            match self.open_one(model, provider, &request).await {
                 Ok(answer) => return Ok(answer),
                 Err(failure) => {
                     tracing::warn!(model = %model, "the model does not answer: {failure}");

@@ -14,7 +14,7 @@ use crate::{
     agent::{AgentEvent, Ask, RunActivity, RunReport, Usage, queue::AfterAnswer},
     brain::{
         Ending, Message, ModelAnswer, ModelEvent, ModelFailure, ModelRequest, Speaker, ToolCall,
-        message::estimated_tokens,
+        message::{IMAGE_TOKENS, estimated_tokens},
     },
     history::{Outcome, Spent},
     tools::{Prepared, ToolContext, ToolError, Tools, error_output},
@@ -236,6 +236,9 @@ impl Run {
         if let Some(context) = &self.ask.context {
             messages.push(Message::Context(context.clone()));
         }
+        if !self.ask.images.is_empty() {
+            messages.push(Message::Images(self.ask.images.clone()));
+        }
         let by = &self.ask.by;
         let by = Some(Speaker { user: by.user, label: by.label.clone() });
         messages.push(Message::User { by, text: self.ask.message.clone() });
@@ -383,6 +386,9 @@ fn tokens_of(request: &ModelRequest) -> u64 {
     let of = |message: &Message| match message {
         Message::User { text, .. } | Message::Context(text) => estimated_tokens(text),
         Message::Tool { output, .. } => estimated_tokens(output),
+        Message::Images(images) => {
+            u64::try_from(images.len()).unwrap_or(u64::MAX).saturating_mul(IMAGE_TOKENS)
+        }
         Message::Assistant { text, calls } => {
             let calls =
                 calls.iter().map(|c| estimated_tokens(&c.name) + estimated_tokens(&c.arguments));

@@ -10,6 +10,9 @@ use tokio::net::TcpListener;
 use super::chat::{Chat, OPEN, model};
 use crate::brain::{Reply, Served};
 
+/// A picture of one dot, as PNG.
+const DOT: &str = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mP8z8BQDwAEhQGAhKmMIQAAAABJRU5ErkJggg==";
+
 /// A file is fetched, and a short text in it is told.
 #[tokio::test]
 async fn a_file_reaches_the_model() {
@@ -52,5 +55,40 @@ async fn a_file_of_another_host_is_not_fetched() {
     chat.bot("I cannot see it.").await;
     let asked = std::pin::pin!(inside.accept());
     assert!(futures_util::poll!(asked).is_pending());
+    agent.stop().await;
+}
+
+/// A picture is shown to a model that takes pictures, in the turn it came in; afterwards only the
+/// line about it is left. A model that takes none reads the line alone.
+#[tokio::test]
+async fn a_picture_is_shown_to_a_model_that_sees() {
+    let served = Served::new(&[Reply::Text(&["A dot."]), Reply::Text(&["It was red."])]).await;
+    let sees = model(&served).replace(
+        "apiKey: 'k'",
+        "apiKey: 'k', models: [{ id: 'think-1', input: ['text', 'image'] }]",
+    );
+    let chat = Chat::new().await;
+    let mut agent = chat.agent(OPEN, &sees).await;
+    let file = json!({ "name": "dot.png", "content_type": "image/png", "base64": DOT });
+    let body = json!({ "channel_id": GENERAL.to_string(), "content": "look", "files": [file] });
+    chat.sends(ADA, &body).await;
+    chat.bot("A dot.").await;
+    chat.writes(ADA, GENERAL, "which colour was it?").await;
+    chat.bot("It was red.").await;
+    let first = served.request(0).await.to_string();
+    let url = format!("data:image/png;base64,{DOT}");
+    assert_eq!(first.matches(&url).count(), 1, "{first}");
+    assert!(first.contains("dot.png (image"), "{first}");
+    let second = served.request(1).await.to_string();
+    assert!(second.contains("dot.png (image") && !second.contains("base64"), "{second}");
+    agent.stop().await;
+
+    let blind = Served::new(&[Reply::Text(&["I read a line."])]).await;
+    let chat = Chat::new().await;
+    let mut agent = chat.agent(OPEN, &model(&blind)).await;
+    chat.sends(ADA, &body).await;
+    chat.bot("I read a line.").await;
+    let request = blind.request(0).await.to_string();
+    assert!(request.contains("dot.png (image") && !request.contains("base64"), "{request}");
     agent.stop().await;
 }

@@ -47,6 +47,15 @@ pub struct MediaFiles {
     swept: Mutex<Swept>,
 }
 
+/// How long a file may take.
+#[derive(Clone, Copy, Debug)]
+struct Pace {
+    /// Without anything coming.
+    idle: Duration,
+    /// In all.
+    total: Duration,
+}
+
 /// When old files were looked for, and what has come since.
 #[derive(Debug, Default)]
 struct Swept {
@@ -75,6 +84,17 @@ impl MediaFiles {
 
     /// Fetches attachments, beside each other; what became of each, in their order.
     pub async fn fetch(&self, attachments: &[Attachment]) -> Vec<Fetched> {
+        self.fetch_within(attachments, self.settings.idle, self.settings.total).await
+    }
+
+    /// The same, if they come in time: nothing may come for `idle`, each may take `total`.
+    pub async fn fetch_within(
+        &self,
+        attachments: &[Attachment],
+        idle: Duration,
+        total: Duration,
+    ) -> Vec<Fetched> {
+        let pace = Pace { idle, total };
         if attachments.is_empty() {
             return Vec::new();
         }
@@ -90,7 +110,7 @@ impl MediaFiles {
             }
         };
         let all = attachments.iter().enumerate();
-        let fetched = join_all(all.map(|(n, one)| self.fetch_one(&folder, n, one))).await;
+        let fetched = join_all(all.map(|(n, one)| self.fetch_one(&folder, n, one, pace))).await;
         // It stays only if there is something in it.
         let _ = tokio::fs::remove_dir(&folder).await;
         fetched
@@ -122,7 +142,13 @@ impl MediaFiles {
         due
     }
 
-    async fn fetch_one(&self, folder: &Path, n: usize, attachment: &Attachment) -> Fetched {
+    async fn fetch_one(
+        &self,
+        folder: &Path,
+        n: usize,
+        attachment: &Attachment,
+        pace: Pace,
+    ) -> Fetched {
         let path = folder.join(file_name(n, &attachment.filename));
         let limits = &self.settings;
         let saved = if n >= limits.max_files {
@@ -130,8 +156,8 @@ impl MediaFiles {
         } else if attachment.size > limits.max_bytes {
             Err(Unavailable::TooLarge(limits.max_bytes))
         } else {
-            let saved = timeout(limits.total, self.save(path.clone(), attachment)).await;
-            saved.unwrap_or(Err(Unavailable::Slow(limits.total)))
+            let saved = timeout(pace.total, self.save(path.clone(), attachment, pace.idle)).await;
+            saved.unwrap_or(Err(Unavailable::Slow(pace.total)))
         };
         match saved {
             Ok(saved) => {
@@ -148,18 +174,23 @@ impl MediaFiles {
         }
     }
 
-    async fn save(&self, path: PathBuf, attachment: &Attachment) -> Result<SavedFile, Unavailable> {
+    async fn save(
+        &self,
+        path: PathBuf,
+        attachment: &Attachment,
+        idle: Duration,
+    ) -> Result<SavedFile, Unavailable> {
         let limits = &self.settings;
         let too_large = || Unavailable::TooLarge(limits.max_bytes);
-        let mut response = self.ask(&attachment.url).await?;
+        let mut response = self.ask(&attachment.url, idle).await?;
         if response.content_length().is_some_and(|bytes| bytes > limits.max_bytes) {
             return Err(too_large());
         }
         let mut file = create(&path).await.map_err(|error| not_saved(&error))?;
         let (mut bytes, mut head) = (0u64, Vec::new());
         loop {
-            let piece = timeout(limits.idle, response.chunk()).await;
-            let piece = piece.map_err(|_| Unavailable::Stalled(limits.idle))?;
+            let piece = timeout(idle, response.chunk()).await;
+            let piece = piece.map_err(|_| Unavailable::Stalled(idle))?;
             let Some(piece) = piece.map_err(unreachable)? else { break };
             bytes = bytes.saturating_add(u64::try_from(piece.len()).unwrap_or(u64::MAX));
             if bytes > limits.max_bytes {
@@ -176,10 +207,10 @@ impl MediaFiles {
     }
 
     /// Asks for a file, and follows where it has moved to.
-    async fn ask(&self, address: &str) -> Result<Response, Unavailable> {
+    async fn ask(&self, address: &str, idle: Duration) -> Result<Response, Unavailable> {
         let mut source = self.sources.check(address)?;
         for _ in 0..=MAX_REDIRECTS {
-            let response = self.ask_at(&source).await?;
+            let response = self.ask_at(&source, idle).await?;
             let status = response.status();
             if status.is_success() {
                 return Ok(response);
@@ -194,10 +225,9 @@ impl MediaFiles {
         Err(Unavailable::Unreachable("it moves on and on".to_owned()))
     }
 
-    async fn ask_at(&self, source: &Source) -> Result<Response, Unavailable> {
+    async fn ask_at(&self, source: &Source, idle: Duration) -> Result<Response, Unavailable> {
         let client = if source.own { &self.own } else { &self.discord };
         let client = client.as_ref().map_err(|words| Unavailable::Unreachable(words.clone()))?;
-        let idle = self.settings.idle;
         let asked = timeout(idle, client.get(source.url.clone()).send()).await;
         asked.map_err(|_| Unavailable::Stalled(idle))?.map_err(unreachable)
     }

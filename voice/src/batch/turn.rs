@@ -126,6 +126,7 @@ impl BatchConversation {
             },
             by: by.clone(),
             context: None,
+            images: Vec::new(),
             instructions: Some(spoken_answer(settings.instructions.as_deref())),
             model: settings.model.clone(),
             surface: SURFACE,

@@ -282,6 +282,7 @@ impl Conversation {
             by: AskedBy { user: consult.user, label: label.clone(), owner: consult.owner },
             message,
             context: None,
+            images: Vec::new(),
             instructions,
             tools,
             model: self.settings.agent_model.clone(),

@@ -176,6 +176,7 @@ mod tests {
             by: AskedBy { user: UserId::new(1), label: "Ada".into(), owner: false },
             message: "why".into(),
             context: None,
+            images: Vec::new(),
             instructions: None,
             tools: ToolScope::None.into(),
             model: None,

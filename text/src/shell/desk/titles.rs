@@ -24,6 +24,7 @@ pub(super) async fn ask(around: &Around, asked: &Asked, request: &TitleRequest) 
         by: asked.by(),
         message: request.message.clone(),
         context: None,
+        images: Vec::new(),
         instructions: Some(request.instructions.clone()),
         tools: ToolScope::None.into(),
         model: None,
