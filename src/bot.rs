@@ -115,7 +115,7 @@ impl Bot {
             lookups: Some(Arc::new(Lookups::new(rest.clone()))),
         };
         let (voice, presence) =
-            start_voice(config, provider.as_ref(), speech.clone(), shared, live.subscribe(), ends);
+            start_voice(config, provider.as_ref(), speech, shared, live.subscribe(), ends);
         let control = config.discord.voice.enabled.then(|| Arc::new(voice.clone()) as _);
         let mut channels = GatewayChannels::new(voice_events, voice_requests, control);
         channels.monitor = monitor;
@@ -127,7 +127,7 @@ impl Bot {
             rest,
             Arc::clone(&shared.agent),
             &shared.text,
-            speech,
+            speech::notes(config),
             text_monitor,
         );
         channels.text = Some(ends.feed);

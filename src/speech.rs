@@ -4,8 +4,8 @@ use std::{process::Stdio, sync::Arc, time::Duration};
 
 use clawvoice_config::{Config, ElevenLabsTts, OpenAiTts, Synthesizer, Transcriber};
 use clawvoice_voice::shell::speech::{
-    ElevenLabsSettings, EspeakSettings, OpenAiSpeechSettings, SpeechClients, SynthesizerSettings,
-    TranscriberSettings,
+    ElevenLabsSettings, EspeakSettings, OpenAiSpeechSettings, Recordings, SpeechClients,
+    SynthesizerSettings, TranscriberSettings,
 };
 
 use crate::printer::Failure;
@@ -26,6 +26,18 @@ pub(crate) async fn start(config: &Config) -> Result<Option<Arc<SpeechClients>>,
     }
     let clients = SpeechClients::new(transcriber, synthesizer).map_err(Failure::unexpected)?;
     Ok(Some(Arc::new(clients)))
+}
+
+/// The transcriber of voice notes in text. One that cannot be used is no reason not to start: notes
+/// are then files like any other.
+pub(crate) fn notes(config: &Config) -> Option<Arc<Recordings>> {
+    let wanted = config.voice_notes.as_ref()?;
+    let made = transcriber(wanted)
+        .and_then(|settings| Recordings::new(settings).map(Arc::new).map_err(Failure::unexpected));
+    made.inspect_err(|failure| {
+        tracing::warn!("voice notes are not understood: {}", failure.message);
+    })
+    .ok()
 }
 
 fn transcriber(wanted: &Transcriber) -> Result<TranscriberSettings, Failure> {
@@ -186,6 +198,13 @@ mod tests {
         assert!(complaint(other, &[]).await.contains("\"groq\", of which no address is known"));
         let unknown = format!("{local}, messages: {{ tts: {{ provider: 'microsoft' }} }}");
         assert!(complaint(&unknown, &[]).await.contains("\"microsoft\" is none of openai"));
+    }
+
+    #[test]
+    fn notes_without_a_key_are_no_reason_not_to_start() {
+        assert!(notes(&config("", &[])).is_none());
+        let local = "tools: { media: { audio: { baseUrl: 'http://127.0.0.1:9/v1' } } }";
+        assert!(notes(&config(local, &[])).is_some());
     }
 
     #[tokio::test]

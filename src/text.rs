@@ -14,14 +14,18 @@ use clawvoice_session::{
     agent::Agent,
     shell::store::{Mailbox, Pairings, StoreError},
 };
-use clawvoice_text::shell::{
-    desk::{
-        self, ConfigFile, SharedRouter, SlashDoor, TextDoors, TextMonitor, TextSettings, Transcribe,
+use clawvoice_text::{
+    delivery::outgoing_file::MEDIA_FOLDER,
+    shell::{
+        desk::{
+            self, ConfigFile, SharedRouter, SlashDoor, TextDoors, TextMonitor, TextSettings,
+            Transcribe,
+        },
+        feed::{TextFeed, text_feed},
+        rest::DiscordRest,
     },
-    feed::{TextFeed, text_feed},
-    rest::DiscordRest,
 };
-use clawvoice_voice::shell::speech::SpeechClients;
+use clawvoice_voice::shell::speech::Recordings;
 use tokio::{
     sync::{Mutex, oneshot, watch},
     task::JoinHandle,
@@ -83,7 +87,7 @@ pub(crate) fn start(
     rest: DiscordRest,
     agent: Arc<dyn Agent>,
     store: &TextStore,
-    speech: Option<Arc<SpeechClients>>,
+    notes: Option<Arc<Recordings>>,
     monitor: TextMonitor,
 ) -> (Text, TextEnds) {
     let state = config.borrow().session_store.parent().map(Path::to_owned).unwrap_or_default();
@@ -91,7 +95,7 @@ pub(crate) fn start(
     let (slash, requests) = desk::text_requests();
     let settings = TextSettings {
         account: account.to_owned(),
-        media_folder: state.join("media"),
+        media_folder: state.join(MEDIA_FOLDER),
         pluralkit_url: None,
     };
     let doors = TextDoors {
@@ -101,7 +105,7 @@ pub(crate) fn start(
         agent,
         mailbox: store.mailbox.clone(),
         pairings: Arc::clone(&store.pairings),
-        transcriber: speech.map(|speech| Arc::new(VoiceNotes(speech)) as _),
+        transcriber: notes.map(|notes| Arc::new(VoiceNotes(notes)) as _),
         file: store.file.clone(),
         requests,
         router: store.router.clone(),
@@ -126,8 +130,8 @@ impl Text {
     }
 }
 
-/// Voice notes, understood by the transcriber of voice.
-struct VoiceNotes(Arc<SpeechClients>);
+/// Voice notes, understood by the transcriber that is configured.
+struct VoiceNotes(Arc<Recordings>);
 
 #[async_trait]
 impl Transcribe for VoiceNotes {

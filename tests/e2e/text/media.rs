@@ -1,5 +1,6 @@
 //! Files that come with messages.
 
+use axum::{Json, Router, body::Bytes, routing::post};
 use localcord::world::{
     Message,
     default::{ADA, GENERAL},
@@ -7,7 +8,7 @@ use localcord::world::{
 use serde_json::json;
 use tokio::net::TcpListener;
 
-use super::chat::{Chat, OPEN, model};
+use super::chat::{Chat, OPEN, QUIET, model};
 use crate::brain::{Reply, Served};
 
 /// A picture of one dot, as PNG.
@@ -90,5 +91,44 @@ async fn a_picture_is_shown_to_a_model_that_sees() {
     chat.bot("I read a line.").await;
     let request = blind.request(0).await.to_string();
     assert!(request.contains("dot.png (image") && !request.contains("base64"), "{request}");
+    agent.stop().await;
+}
+
+/// The beginning of a recording, as Ogg.
+const NOTE: &str = "T2dnUwACAAAAAAAAAAA=";
+
+/// A transcriber that hears the same in everything; gives the keys of the file that name it.
+async fn transcriber() -> String {
+    let hears = || async { Json(json!({ "text": "Claw, what should I wear?" })) };
+    let path = "/v1/audio/transcriptions";
+    let router = Router::new().route(path, post(move |_: Bytes| hears()));
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move { axum::serve(listener, router).await });
+    format!(
+        "tools: {{ media: {{ audio: {{ models: ['own/w'], baseUrl: 'http://{address}/v1' }} }} }},"
+    )
+}
+
+/// Scenario 36, on the wire, without any voice: a voice note that names the bot is to it; one that
+/// comes with words is told beside them.
+#[tokio::test]
+async fn a_voice_note_is_heard() {
+    let served = Served::new(&[Reply::Text(&["A jacket."]), Reply::Text(&["A scarf."])]).await;
+    let chat = Chat::new().await;
+    let rest = format!("{} {}", model(&served), transcriber().await);
+    let config = chat.config_with(QUIET, &rest, "groupChat: { mentionPatterns: ['claw'] }");
+    let mut agent = chat.start(&config).await;
+    let file = json!({ "name": "voice-message.ogg", "content_type": "audio/ogg", "base64": NOTE });
+    let body = |content: &str| json!({ "channel_id": GENERAL.to_string(), "content": content, "files": [file] });
+    chat.sends(ADA, &body("")).await;
+    chat.bot("A jacket.").await;
+    let request = served.request(0).await.to_string();
+    assert_eq!(request.matches("Claw, what should I wear?").count(), 1, "{request}");
+    chat.sends(ADA, &body("claw, listen")).await;
+    chat.bot("A scarf.").await;
+    let asked = crate::brain::messages(&served.request(1).await).pop().unwrap().1;
+    assert!(asked.contains("claw, listen"), "{asked}");
+    assert!(asked.contains("[the recording says] Claw, what should I wear?"), "{asked}");
     agent.stop().await;
 }

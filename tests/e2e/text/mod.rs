@@ -10,6 +10,7 @@ mod events;
 mod focus;
 mod hostile;
 mod media;
+mod outgoing;
 mod sessions;
 mod shared;
 mod threads;

@@ -40,6 +40,7 @@ pub struct MediaFiles {
     folder: PathBuf,
     settings: MediaSettings,
     sources: Sources,
+    proxied: bool,
     /// For Discord's own hosts: a name that leads into this network is none.
     discord: Result<Client, String>,
     /// For the Discord that was configured, wherever it is.
@@ -47,13 +48,15 @@ pub struct MediaFiles {
     swept: Mutex<Swept>,
 }
 
-/// How long a file may take.
+/// How a file is fetched.
 #[derive(Clone, Copy, Debug)]
-struct Pace {
-    /// Without anything coming.
+struct Terms {
+    /// How long nothing may come.
     idle: Duration,
-    /// In all.
+    /// How long it may take in all.
     total: Duration,
+    /// Whether it may come from anywhere in the public net.
+    public: bool,
 }
 
 /// When old files were looked for, and what has come since.
@@ -79,7 +82,8 @@ impl MediaFiles {
         });
         let own = client(None).and_then(|builder| builder.build().map_err(|e| in_words(&e)));
         let sources = Sources::new(discord.own_origin().as_deref());
-        Self { folder, settings, sources, discord: guarded, own, swept: Mutex::default() }
+        let proxied = proxy.is_some();
+        Self { folder, settings, sources, proxied, discord: guarded, own, swept: Mutex::default() }
     }
 
     /// Fetches attachments, beside each other; what became of each, in their order.
@@ -94,7 +98,34 @@ impl MediaFiles {
         idle: Duration,
         total: Duration,
     ) -> Vec<Fetched> {
-        let pace = Pace { idle, total };
+        self.fetch_by(attachments, Terms { idle, total, public: false }).await
+    }
+
+    /// Fetches a file that the agent wants to send, from Discord's hosts or the public net.
+    ///
+    /// # Errors
+    ///
+    /// Why it is not there.
+    pub async fn fetch_public(&self, address: &str) -> Result<SavedFile, Unavailable> {
+        let path = address.split(['?', '#']).next().unwrap_or_default();
+        let filename = path.rsplit('/').next().unwrap_or_default().to_owned();
+        let url = address.to_owned();
+        let file = Attachment { filename, content_type: None, size: 0, url, duration_secs: None };
+        let terms = Terms {
+            idle: self.settings.idle,
+            total: self.settings.total,
+            // A proxy looks names up itself: nobody could say where it goes.
+            public: !self.proxied,
+        };
+        let fetched = self.fetch_by(&[file], terms).await.into_iter().next();
+        match fetched {
+            Some(Fetched::Saved(file)) => Ok(file),
+            Some(Fetched::Unavailable(reason)) => Err(reason),
+            None => Err(Unavailable::NotAllowed),
+        }
+    }
+
+    async fn fetch_by(&self, attachments: &[Attachment], terms: Terms) -> Vec<Fetched> {
         if attachments.is_empty() {
             return Vec::new();
         }
@@ -110,7 +141,7 @@ impl MediaFiles {
             }
         };
         let all = attachments.iter().enumerate();
-        let fetched = join_all(all.map(|(n, one)| self.fetch_one(&folder, n, one, pace))).await;
+        let fetched = join_all(all.map(|(n, one)| self.fetch_one(&folder, n, one, terms))).await;
         // It stays only if there is something in it.
         let _ = tokio::fs::remove_dir(&folder).await;
         fetched
@@ -147,7 +178,7 @@ impl MediaFiles {
         folder: &Path,
         n: usize,
         attachment: &Attachment,
-        pace: Pace,
+        terms: Terms,
     ) -> Fetched {
         let path = folder.join(file_name(n, &attachment.filename));
         let limits = &self.settings;
@@ -156,8 +187,8 @@ impl MediaFiles {
         } else if attachment.size > limits.max_bytes {
             Err(Unavailable::TooLarge(limits.max_bytes))
         } else {
-            let saved = timeout(pace.total, self.save(path.clone(), attachment, pace.idle)).await;
-            saved.unwrap_or(Err(Unavailable::Slow(pace.total)))
+            let saved = timeout(terms.total, self.save(path.clone(), attachment, terms)).await;
+            saved.unwrap_or(Err(Unavailable::Slow(terms.total)))
         };
         match saved {
             Ok(saved) => {
@@ -178,11 +209,11 @@ impl MediaFiles {
         &self,
         path: PathBuf,
         attachment: &Attachment,
-        idle: Duration,
+        terms: Terms,
     ) -> Result<SavedFile, Unavailable> {
-        let limits = &self.settings;
+        let (limits, idle) = (&self.settings, terms.idle);
         let too_large = || Unavailable::TooLarge(limits.max_bytes);
-        let mut response = self.ask(&attachment.url, idle).await?;
+        let mut response = self.ask(&attachment.url, terms).await?;
         if response.content_length().is_some_and(|bytes| bytes > limits.max_bytes) {
             return Err(too_large());
         }
@@ -207,10 +238,14 @@ impl MediaFiles {
     }
 
     /// Asks for a file, and follows where it has moved to.
-    async fn ask(&self, address: &str, idle: Duration) -> Result<Response, Unavailable> {
-        let mut source = self.sources.check(address)?;
+    async fn ask(&self, address: &str, terms: Terms) -> Result<Response, Unavailable> {
+        let check = |address: &str| match terms.public {
+            true => self.sources.check_public(address),
+            false => self.sources.check(address),
+        };
+        let mut source = check(address)?;
         for _ in 0..=MAX_REDIRECTS {
-            let response = self.ask_at(&source, idle).await?;
+            let response = self.ask_at(&source, terms.idle).await?;
             let status = response.status();
             if status.is_success() {
                 return Ok(response);
@@ -220,7 +255,7 @@ impl MediaFiles {
                 return Err(Unavailable::Status(status.as_u16()));
             };
             let next = source.url.join(location).map_err(|_| Unavailable::NotAllowed)?;
-            source = self.sources.check(next.as_str())?;
+            source = check(next.as_str())?;
         }
         Err(Unavailable::Unreachable("it moves on and on".to_owned()))
     }

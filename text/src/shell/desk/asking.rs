@@ -21,6 +21,11 @@ use crate::{
     },
 };
 
+/// How an agent with a workspace sends files.
+const SENDING_FILES: &str = "To send a file of your workspace along with your answer, write its path \
+                             on a line of its own, as in MEDIA:./chart.png. The line itself is not \
+                             sent.";
+
 /// What the agent is asked.
 pub(super) async fn ask(
     plan: &TurnPlan,
@@ -59,6 +64,10 @@ pub(super) async fn ask(
         true => pictures(plan, &said.files).await,
         false => Vec::new(),
     };
+    let instructions = match plan.rules.agent(&last.route.agent).workspace {
+        Some(_) => format!("{}\n\n{SENDING_FILES}", envelope.system),
+        None => envelope.system,
+    };
     Ask {
         run: plan.run,
         session: last.session().clone(),
@@ -66,7 +75,7 @@ pub(super) async fn ask(
         message: envelope.message,
         context: Some(envelope.context),
         images,
-        instructions: Some(envelope.system),
+        instructions: Some(instructions),
         tools: ToolGrant {
             scope: ToolScope::OfSpeaker,
             lists: last.admitted.tools.iter().cloned().collect(),
@@ -98,14 +107,26 @@ struct Said {
 }
 
 async fn said(plan: &TurnPlan) -> Said {
-    let (mut notes, mut files) = (Vec::new(), Vec::new());
+    let (mut words, mut notes, mut files) = (Vec::new(), Vec::new(), Vec::new());
     for asked in &plan.questions {
         let fetched = plan.finder.media.fetch(&asked.message.attachments).await;
         notes.extend(fetched.iter().filter_map(Fetched::line));
         notes.extend(unavailable_line(&fetched));
-        files.extend(fetched.into_iter().filter_map(Fetched::saved));
+        let saved: Vec<SavedFile> = fetched.into_iter().filter_map(Fetched::saved).collect();
+        // Where a voice note may be a mention its words are known already.
+        let heard = match &asked.transcript {
+            Some(_) => None,
+            None => plan.finder.heard(&saved).await,
+        };
+        match heard {
+            Some(heard) if asked.admitted.text.is_empty() => words.push(heard),
+            heard => {
+                words.push(asked.words());
+                notes.extend(heard.map(|heard| format!("[the recording says] {heard}")));
+            }
+        }
+        files.extend(saved);
     }
-    let words: Vec<String> = plan.questions.iter().map(|asked| asked.words()).collect();
     Said { words: words.join("\n"), notes, files }
 }
 

@@ -32,6 +32,7 @@ mod door;
 mod hooks;
 mod intake;
 mod needs;
+mod outgoing_media;
 mod post;
 mod question;
 mod reactions;

@@ -19,7 +19,7 @@ use super::{
     turn::{TurnEnd, TurnPlan},
 };
 use crate::{
-    delivery::may_become_silent,
+    delivery::{may_become_silent, media_lines},
     envelope::{Marker, strip, strip_partial},
     feedback::{
         AckRules, CallFailed, FinalAnswer, Gate, Preview, PreviewOutput, StatusEnd, StatusOutput,
@@ -78,7 +78,7 @@ impl<'t> Running<'t> {
         let delivery = &config.discord.delivery;
         let agent = plan.rules.agent(&asked.route.agent);
         let addressed = asked.addressed();
-        let gate = Gate { may_become_silent, shown };
+        let gate = Gate { may_become_silent, shown, sent };
         let ack = AckRules::new(delivery, &config.messages, agent);
         let every = config.agents.typing_interval;
         let pick = usize::try_from(asked.message.id.get() >> 22).unwrap_or(0);
@@ -100,6 +100,7 @@ impl<'t> Running<'t> {
                 Arc::clone(asked),
                 plan.bound,
                 finished,
+                Arc::clone(&plan.finder.media),
             ))),
             calls: FuturesUnordered::new(),
             end: None,
@@ -220,8 +221,9 @@ impl<'t> Running<'t> {
             shown: self.asked.message.id,
         });
         let explicit_reply = text.contains("[[reply_to");
-        self.preview
-            .handle_final(now(), FinalAnswer { text, explicit_reply, ..FinalAnswer::default() });
+        let has_media = !media_lines::take(&text).1.is_empty();
+        let answer = FinalAnswer { text, explicit_reply, has_media, ..FinalAnswer::default() };
+        self.preview.handle_final(now(), answer);
     }
 
     fn failed(&mut self, why: &str) {
@@ -354,6 +356,11 @@ const UNKNOWN_MESSAGE: u64 = 10_008;
 
 /// What of a growing answer may be seen. A copied envelope has the labels of any process.
 fn shown(text: &str) -> String {
+    media_lines::hide(&sent(text))
+}
+
+/// What of a piece of an answer is sent for good.
+fn sent(text: &str) -> String {
     strip_partial(text, &Marker::new([0; 16]))
 }
 

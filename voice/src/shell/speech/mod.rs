@@ -60,24 +60,11 @@ impl SpeechClients {
         transcriber: TranscriberSettings,
         synthesizer: SynthesizerSettings,
     ) -> Result<Self, SpeechUnusable> {
-        let http = reqwest::Client::builder()
-            .connect_timeout(CONNECT)
-            // A redirect would take the key along.
-            .redirect(reqwest::redirect::Policy::none())
-            .build()
-            .map_err(SpeechUnusable)?;
-        Ok(Self { http, transcriber, synthesizer })
+        Ok(Self { http: client()?, transcriber, synthesizer })
     }
 
     async fn transcribe(&self, wav: Bytes) -> Result<String, SpeechFailure> {
         transcriber::transcribe(&self.http, &self.transcriber, "segment.wav", wav).await
-    }
-
-    /// The words of a recording in any form that the transcriber takes; by the end of its name it
-    /// knows which. `None`: it cannot tell, and the log says why.
-    pub async fn words_of(&self, name: &str, recording: Bytes) -> Option<String> {
-        let words = transcriber::transcribe(&self.http, &self.transcriber, name, recording).await;
-        words.inspect_err(|failure| tracing::warn!("a recording has no words: {failure}")).ok()
     }
 
     async fn synthesize(&self, text: &str, sink: &Sink) -> Result<(), SpeechFailure> {
@@ -91,6 +78,40 @@ impl SpeechClients {
             SynthesizerSettings::Espeak(settings) => espeak::synthesize(settings, text, sink).await,
         }
     }
+}
+
+/// A transcriber of recordings, without anything that speaks.
+#[derive(Debug)]
+pub struct Recordings {
+    http: reqwest::Client,
+    transcriber: TranscriberSettings,
+}
+
+impl Recordings {
+    /// With these settings. Connects to nothing yet.
+    ///
+    /// # Errors
+    ///
+    /// If this machine can make no HTTP client.
+    pub fn new(transcriber: TranscriberSettings) -> Result<Self, SpeechUnusable> {
+        Ok(Self { http: client()?, transcriber })
+    }
+
+    /// The words of a recording in any form that the transcriber takes; by the end of its name it
+    /// knows which. `None`: it cannot tell, and the log says why.
+    pub async fn words_of(&self, name: &str, recording: Bytes) -> Option<String> {
+        let words = transcriber::transcribe(&self.http, &self.transcriber, name, recording).await;
+        words.inspect_err(|failure| tracing::warn!("a recording has no words: {failure}")).ok()
+    }
+}
+
+fn client() -> Result<reqwest::Client, SpeechUnusable> {
+    reqwest::Client::builder()
+        .connect_timeout(CONNECT)
+        // A redirect would take the key along.
+        .redirect(reqwest::redirect::Policy::none())
+        .build()
+        .map_err(SpeechUnusable)
 }
 
 /// What comes back.
