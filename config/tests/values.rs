@@ -3,8 +3,8 @@
 use std::{collections::BTreeMap, path::Path, time::Duration};
 
 use clawvoice_config::{
-    AgentSession, AuthHeader, Azure, Config, ConsultPolicy, LocalBehaviour, ModelApi, ModelCost,
-    SessionTarget, ToolPolicy, Transcription, VoiceMode, load, parse,
+    AgentSession, AuthHeader, Azure, Config, ConsultPolicy, HumanDelay, LocalBehaviour, ModelApi,
+    ModelCost, SessionTarget, ToolPolicy, Transcription, VoiceMode, load, parse,
 };
 use proptest::prelude::*;
 use secrecy::ExposeSecret;
@@ -471,4 +471,25 @@ fn documented_owners_are_the_admitted_where_that_is_asked_for() {
     assert_eq!(owns("", "allowFrom: ['user:2', 'ada', '*', 3]"), [false, true, true]);
     assert_eq!(owns("", "dm: { allowFrom: ['1'] }"), [true, false, false]);
     assert_eq!(owns("", "allowFrom: ['2'], dm: { allowFrom: ['1'] }"), [false, true, false]);
+}
+
+#[test]
+fn a_pause_between_messages_is_the_agents_or_that_of_all() {
+    let of = |own: &str| {
+        let text = format!(
+            "{{ agents: {{ defaults: {{ humanDelay: {{ mode: 'natural' }} }}, \
+             list: [{{ id: 'main', {own} }}] }} }}"
+        );
+        let HumanDelay { min, max } = taken(&text, &[]).agent.human_delay;
+        (min.as_millis(), max.as_millis())
+    };
+    for (own, pause) in [
+        ("", (800, 2_500)),
+        ("humanDelay: { mode: 'off' }", (0, 0)),
+        ("humanDelay: { mode: 'custom', minMs: 10, maxMs: 20 }", (10, 20)),
+        ("humanDelay: { mode: 'custom', minMs: 3000 }", (3_000, 3_000)),
+        ("humanDelay: { mode: 'natural', minMs: 10 }", (800, 2_500)),
+    ] {
+        assert_eq!(of(own), pause, "{own}");
+    }
 }

@@ -235,7 +235,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::{super::sse::SseParser, *};
-    use crate::brain::ToolSpec;
+    use crate::brain::{Image, ToolSpec};
 
     fn read(pieces: &[&[u8]]) -> Result<Vec<ModelEvent>, ModelFailure> {
         let mut parser = SseParser::default();

@@ -239,7 +239,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::brain::ToolSpec;
+    use crate::brain::{Image, ToolSpec};
 
     fn read(events: &[Value]) -> Result<Vec<ModelEvent>, ModelFailure> {
         let mut assembly = ResponsesAssembly::default();

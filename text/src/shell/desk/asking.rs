@@ -26,6 +26,11 @@ const SENDING_FILES: &str = "To send a file of your workspace along with your an
                              on a line of its own, as in MEDIA:./chart.png. The line itself is not \
                              sent.";
 
+/// What is told of something that nobody asked the agent (`unmentionedInbound: "room_event"`).
+const NOBODY_ASKED: &str = "Nobody has asked you anything: this is what people say to each other \
+                            where you listen. Your answer is not sent; it stays in your memory of \
+                            this conversation.";
+
 /// What the agent is asked.
 pub(super) async fn ask(
     plan: &TurnPlan,
@@ -64,10 +69,16 @@ pub(super) async fn ask(
         true => pictures(plan, &said.files).await,
         false => Vec::new(),
     };
-    let instructions = match plan.rules.agent(&last.route.agent).workspace {
-        Some(_) => format!("{}\n\n{SENDING_FILES}", envelope.system),
-        None => envelope.system,
+    let mut instructions = envelope.system;
+    let has_files = plan.rules.agent(&last.route.agent).workspace.is_some();
+    let more = match plan.questions.iter().all(|asked| asked.admitted.ambient) {
+        true => Some(NOBODY_ASKED),
+        false => has_files.then_some(SENDING_FILES),
     };
+    if let Some(more) = more {
+        instructions.push_str("\n\n");
+        instructions.push_str(more);
+    }
     Ask {
         run: plan.run,
         session: last.session().clone(),
