@@ -33,6 +33,12 @@ impl Room {
         !self.users.is_empty() || !self.roles.is_empty()
     }
 
+    /// Whether some may talk here because of their roles.
+    #[must_use]
+    pub fn admits_by_role(&self) -> bool {
+        !self.roles.is_empty()
+    }
+
     /// `users`.
     #[must_use]
     pub fn users(&self) -> &People {

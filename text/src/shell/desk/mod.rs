@@ -31,6 +31,7 @@ mod decide;
 mod door;
 mod hooks;
 mod intake;
+mod members;
 mod needs;
 mod outgoing_media;
 mod post;
