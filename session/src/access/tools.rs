@@ -171,8 +171,8 @@ mod tests {
             let pattern = parts.join("*");
             let text = parts.join("ba");
             prop_assert!(matches_pattern(&pattern, &text));
-            let other = format!("{text}c");
-            prop_assert!(!matches_pattern(&pattern, &other));
+            let (closed, other) = (format!("{pattern}c"), format!("{text}d"));
+            prop_assert!(!matches_pattern(&closed, &other));
         }
     }
 
