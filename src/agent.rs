@@ -139,7 +139,9 @@ fn provider(config: &Config, model: &ModelRef, uses: Uses<'_>) -> Result<Provide
         let ModelCost { input, output, cache_read } = facts.cost?;
         Some((name.clone(), Price { input, cached: cache_read, output }))
     });
-    Ok(Provider { kind, prices: prices.collect() })
+    let seeing = provider.models.iter().filter(|(_, facts)| facts.images);
+    let seeing = seeing.map(|(name, _)| name.clone()).collect();
+    Ok(Provider { kind, prices: prices.collect(), seeing })
 }
 
 fn endpoint(id: &str, model: &ModelRef, provider: &ModelProvider) -> Result<Endpoint, Failure> {
@@ -275,6 +277,7 @@ mod tests {
                 { id: 'big', contextWindow: 1000000 } ] } } } }";
         let settings = read(&config(text, &[])).unwrap();
         assert_eq!(settings.history_tokens, 4_000);
+        assert!(settings.providers["r"].seeing.is_empty());
         let price = settings.providers["r"].prices["small"];
         assert_eq!(price, Price { input: 2.0, cached: 2.0, output: 8.0 });
     }

@@ -27,7 +27,7 @@ use clawvoice_voice::{
         presence::{self, PresenceChannels, PresenceHandle},
         recorder::Recordings,
         session::{ProviderEndpoint, SessionTemplate, Sessions},
-        speech::SpeechClients,
+        speech::{NoteTranscriber, SpeechClients},
     },
 };
 use secrecy::{ExposeSecret as _, SecretString};
@@ -76,6 +76,7 @@ pub(crate) struct Bot {
     provider: Option<RunningProvider>,
     endpoint: watch::Sender<ProviderEndpoint>,
     speech: Option<Arc<SpeechClients>>,
+    notes: Option<Arc<NoteTranscriber>>,
     auditor: Auditor,
     can_talk: bool,
     live: watch::Sender<Arc<Config>>,
@@ -109,6 +110,7 @@ impl Bot {
         let settings = gateway_settings(config, rest.clone())?;
         let (provider, speech) =
             (provider::start(config, uses).await?, speech::start(config, uses).await?);
+        let notes = speech::notes(config, uses);
         let can_talk = provider.is_some() || speech.is_some();
         let live = watch::Sender::new(Arc::new(config.clone()));
         let policy = watch::Sender::new(Arc::new(Policy::of(config, &config.discord)));
@@ -143,7 +145,7 @@ impl Bot {
             rest,
             Arc::clone(&shared.agent),
             &shared.text,
-            speech.clone(),
+            notes.clone(),
             text_monitor,
             uses.declare(
                 "pluralkit.token",
@@ -167,6 +169,7 @@ impl Bot {
             provider,
             endpoint,
             speech,
+            notes,
             auditor: shared.auditor.clone(),
             can_talk,
             live,
@@ -184,6 +187,9 @@ impl Bot {
         self.endpoint.send_modify(|endpoint| provider::renew(endpoint, config, uses));
         if let Some(speech) = &self.speech {
             speech::reload(speech, config, uses);
+        }
+        if let Some(notes) = &self.notes {
+            speech::reload_notes(notes, config, uses);
         }
         self.policy.send_replace(Arc::new(Policy::of(config, &config.discord)));
         self.live.send_replace(Arc::new(config.clone()));

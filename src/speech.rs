@@ -3,10 +3,10 @@
 use std::{process::Stdio, sync::Arc, time::Duration};
 
 use clawvoice_config::{Config, ElevenLabsTts, OpenAiTts, Speech, Synthesizer, Transcriber};
-use clawvoice_session::audit::Purpose;
+use clawvoice_session::audit::{Credential, Purpose};
 use clawvoice_voice::shell::speech::{
-    ElevenLabsSettings, EspeakSettings, OpenAiSpeechSettings, SpeechClients, SpeechCredentials,
-    SpeechSettings, SynthesizerSettings, TranscriberSettings,
+    ElevenLabsSettings, EspeakSettings, NoteTranscriber, OpenAiSpeechSettings, SpeechClients,
+    SpeechCredentials, SpeechSettings, SynthesizerSettings, TranscriberSettings,
 };
 
 use crate::{credentials::Uses, printer::Failure};
@@ -65,6 +65,42 @@ fn credentials(
         transcriber: uses.declare("tools.media.audio", ear, Purpose::Transcription),
         synthesizer: uses.declare(part, voice, Purpose::Speech),
     }
+}
+
+/// The transcriber of voice notes in text. One that cannot be used is no reason not to start: notes
+/// are then files like any other.
+pub(crate) fn notes(config: &Config, uses: Uses<'_>) -> Option<Arc<NoteTranscriber>> {
+    let made = ear_of_notes(config, uses)?.and_then(|(settings, credential)| {
+        NoteTranscriber::new(settings, credential).map(Arc::new).map_err(Failure::unexpected)
+    });
+    made.inspect_err(|failure| {
+        tracing::warn!("voice notes are not understood: {}", failure.message);
+    })
+    .ok()
+}
+
+/// The transcriber of voice notes goes by another configuration from its next request on; one that
+/// cannot be used changes nothing.
+pub(crate) fn reload_notes(notes: &NoteTranscriber, config: &Config, uses: Uses<'_>) {
+    match ear_of_notes(config, uses) {
+        Some(Ok((settings, credential))) => notes.set(settings, credential),
+        Some(Err(failure)) => {
+            tracing::error!("voice notes are transcribed as before: {}", failure.message);
+        }
+        None => {}
+    }
+}
+
+fn ear_of_notes(
+    config: &Config,
+    uses: Uses<'_>,
+) -> Option<Result<(TranscriberSettings, Option<Credential>), Failure>> {
+    let settings = transcriber(config.voice_notes.as_ref()?);
+    Some(settings.map(|settings| {
+        let key = settings.api_key.as_ref();
+        let credential = uses.declare("tools.media.audio", key, Purpose::Transcription);
+        (settings, credential)
+    }))
 }
 
 fn transcriber(wanted: &Transcriber) -> Result<TranscriberSettings, Failure> {
@@ -229,6 +265,15 @@ mod tests {
         assert!(complaint(other, &[]).await.contains("\"groq\", of which no address is known"));
         let unknown = format!("{local}, messages: {{ tts: {{ provider: 'microsoft' }} }}");
         assert!(complaint(&unknown, &[]).await.contains("\"microsoft\" is none of openai"));
+    }
+
+    #[test]
+    fn notes_without_a_key_are_no_reason_not_to_start() {
+        let none = config("", &[]);
+        assert!(notes(&none, Uses::untold(&none)).is_none());
+        let local = "tools: { media: { audio: { baseUrl: 'http://127.0.0.1:9/v1' } } }";
+        let local = config(local, &[]);
+        assert!(notes(&local, Uses::untold(&local)).is_some());
     }
 
     #[tokio::test]

@@ -15,14 +15,18 @@ use clawvoice_session::{
     audit::Credential,
     shell::store::{Mailbox, Pairings, StoreError},
 };
-use clawvoice_text::shell::{
-    desk::{
-        self, ConfigFile, SharedRouter, SlashDoor, TextDoors, TextMonitor, TextSettings, Transcribe,
+use clawvoice_text::{
+    delivery::outgoing_file::MEDIA_FOLDER,
+    shell::{
+        desk::{
+            self, ConfigFile, SharedRouter, SlashDoor, TextDoors, TextMonitor, TextSettings,
+            Transcribe,
+        },
+        feed::{TextFeed, text_feed},
+        rest::DiscordRest,
     },
-    feed::{TextFeed, text_feed},
-    rest::DiscordRest,
 };
-use clawvoice_voice::shell::speech::SpeechClients;
+use clawvoice_voice::shell::speech::NoteTranscriber;
 use tokio::{
     sync::{Mutex, oneshot, watch},
     task::JoinHandle,
@@ -84,7 +88,7 @@ pub(crate) struct TextEnds {
 
 /// Where files are that people send.
 pub(crate) fn media_folder(config: &Config) -> PathBuf {
-    config.session_store.parent().map(Path::to_owned).unwrap_or_default().join("media")
+    config.session_store.parent().map(Path::to_owned).unwrap_or_default().join(MEDIA_FOLDER)
 }
 
 /// Starts text of an account.
@@ -94,7 +98,7 @@ pub(crate) fn start(
     rest: DiscordRest,
     agent: Arc<dyn Agent>,
     store: &TextStore,
-    speech: Option<Arc<SpeechClients>>,
+    notes: Option<Arc<NoteTranscriber>>,
     monitor: TextMonitor,
     pluralkit: Option<Credential>,
 ) -> (Text, TextEnds) {
@@ -109,7 +113,7 @@ pub(crate) fn start(
         agent,
         mailbox: store.mailbox.clone(),
         pairings: Arc::clone(&store.pairings),
-        transcriber: speech.map(|speech| Arc::new(VoiceNotes(speech)) as _),
+        transcriber: notes.map(|notes| Arc::new(VoiceNotes(notes)) as _),
         file: store.file.clone(),
         requests,
         router: store.router.clone(),
@@ -135,8 +139,8 @@ impl Text {
     }
 }
 
-/// Voice notes, understood by the transcriber of voice.
-struct VoiceNotes(Arc<SpeechClients>);
+/// Voice notes, understood by the transcriber that is configured.
+struct VoiceNotes(Arc<NoteTranscriber>);
 
 #[async_trait]
 impl Transcribe for VoiceNotes {

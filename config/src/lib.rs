@@ -56,7 +56,7 @@ pub use schema::{
         MentionPatterns, PatternMode,
     },
     accounts::{Account, Disabled},
-    agents::{Agent, Agents, Switch, TypingMode},
+    agents::{Agent, Agents, HumanDelay, HumanDelayMode, Switch, TypingMode},
     answering::{AgentPost, AgentRole, AgentRouting, IntentFilter, RouterStrategy},
     commands::{CommandRules, Commands},
     connection::{Activity, AutoPresence, Connection, EventQueue, PluralKit, Reconnect, Status},
@@ -81,7 +81,7 @@ pub use schema::{
     },
     routing::{AccessGroup, Binding, BindingKind, PeerKind},
     server::{AuthHeader, Azure, Server, Transcription},
-    session::{DmScope, Session},
+    session::{DmScope, GroupScope, Session},
     speech::{ElevenLabsTts, EspeakTts, OpenAiTts, Speech, Synthesizer, Transcriber},
     spending::{Budget, ResponseCache, SpikeAlert},
     streaming::{

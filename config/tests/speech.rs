@@ -115,3 +115,26 @@ fn other_modes_do_not_read_these_blocks() {
     let errors = parse(&text, Path::new("/c"), &BTreeMap::new()).unwrap_err();
     assert!(errors.to_string().contains("messages.tts.openai.apiKey"), "{errors}");
 }
+
+/// Voice notes in text have their transcriber in every mode, if one is named.
+#[test]
+fn voice_notes_need_no_mode() {
+    let audio = "tools: { media: { audio: { models: ['own/w'], baseUrl: 'http://a/v1' } } }";
+    let off = "tools: { media: { audio: { enabled: false, baseUrl: 'http://a/v1' } } }";
+    for (mode, rest, expected) in [
+        ("bidi", audio, Some("w")),
+        ("stt-tts", audio, Some("w")),
+        ("stt-tts", "", Some("gpt-4o-mini-transcribe")),
+        ("bidi", "", None),
+        ("bidi", off, None),
+        ("stt-tts", off, None),
+    ] {
+        let text = format!(
+            "{{ channels: {{ discord: {{ token: 'a.b.c', voice: {{ mode: '{mode}' }} }} }}, {rest} }}"
+        );
+        let env = BTreeMap::from([("OPENAI_API_KEY".to_owned(), "sk-1".to_owned())]);
+        let config = parse(&text, Path::new("/etc/claw.json5"), &env).unwrap();
+        let model = config.voice_notes.map(|notes| notes.model);
+        assert_eq!(model.as_deref(), expected, "{mode} {rest}");
+    }
+}

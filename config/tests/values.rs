@@ -3,8 +3,8 @@
 use std::{collections::BTreeMap, path::Path, time::Duration};
 
 use clawvoice_config::{
-    AgentSession, AuthHeader, Azure, Config, ConsultPolicy, LocalBehaviour, ModelApi, ModelCost,
-    SessionTarget, ToolPolicy, Transcription, VoiceMode, load, parse,
+    AgentSession, AuthHeader, Azure, Config, ConsultPolicy, HumanDelay, LocalBehaviour, ModelApi,
+    ModelCost, SessionTarget, ToolPolicy, Transcription, VoiceMode, load, parse,
 };
 use proptest::prelude::*;
 use secrecy::ExposeSecret;
@@ -407,7 +407,7 @@ fn model_providers() {
         local: { baseUrl: 'http://127.0.0.1:11434/v1/', headers: {}, models: [
             { id: 'llama', name: 'Llama', contextWindow: 8192, input: ['text'],
               cost: { input: 1.5, output: 6, cacheRead: 0.5, cacheWrite: 9 } },
-            { id: 'free' },
+            { id: 'free', input: ['text', 'image'] },
         ] },
         'my-router': { baseUrl: 'https://r/v1', apiKey: '${ROUTER}', api: 'openai-responses' },
         claude: { baseUrl: 'https://c', api: 'anthropic-messages' },
@@ -421,6 +421,7 @@ fn model_providers() {
     assert_eq!(of("local").api, Some(ModelApi::Completions));
     let llama = of("local").models["llama"];
     assert_eq!(llama.context_window, Some(8192));
+    assert!(!llama.images && of("local").models["free"].images);
     assert_eq!(llama.cost, Some(ModelCost { input: 1.5, output: 6.0, cache_read: 0.5 }));
     assert_eq!(of("local").models["free"].cost, None);
     assert_eq!((key("local").as_deref(), key("my-router").as_deref()), (Some("lk"), Some("rk")));
@@ -470,4 +471,25 @@ fn documented_owners_are_the_admitted_where_that_is_asked_for() {
     assert_eq!(owns("", "allowFrom: ['user:2', 'ada', '*', 3]"), [false, true, true]);
     assert_eq!(owns("", "dm: { allowFrom: ['1'] }"), [true, false, false]);
     assert_eq!(owns("", "allowFrom: ['2'], dm: { allowFrom: ['1'] }"), [false, true, false]);
+}
+
+#[test]
+fn a_pause_between_messages_is_the_agents_or_that_of_all() {
+    let of = |own: &str| {
+        let text = format!(
+            "{{ agents: {{ defaults: {{ humanDelay: {{ mode: 'natural' }} }}, \
+             list: [{{ id: 'main', {own} }}] }} }}"
+        );
+        let HumanDelay { min, max } = taken(&text, &[]).agent.human_delay;
+        (min.as_millis(), max.as_millis())
+    };
+    for (own, pause) in [
+        ("", (800, 2_500)),
+        ("humanDelay: { mode: 'off' }", (0, 0)),
+        ("humanDelay: { mode: 'custom', minMs: 10, maxMs: 20 }", (10, 20)),
+        ("humanDelay: { mode: 'custom', minMs: 3000 }", (3_000, 3_000)),
+        ("humanDelay: { mode: 'natural', minMs: 10 }", (800, 2_500)),
+    ] {
+        assert_eq!(of(own), pause, "{own}");
+    }
 }

@@ -10,6 +10,7 @@ use clawvoice_session::UserId;
 use clawvoice_text::delivery::{
     Handles, KnownHandles,
     chunk::{ChunkLimits, chunk},
+    media_lines,
     prepare::{TextSettings, prepare},
 };
 
@@ -27,6 +28,9 @@ libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
         assert!(message.encode_utf16().count() <= longest, "{message:?}");
         assert!(!message.trim().is_empty(), "an empty message");
     }
+    let (kept, sources) = media_lines::take(&text);
+    assert!(kept.len() <= text.len() && sources.len() <= text.lines().count(), "{sources:?}");
+    assert!(media_lines::hide(&text).len() <= kept.len(), "more is shown than sent");
     let mut known = KnownHandles::default();
     known.put(UserId::new(7), "ada");
     let tables = [MarkdownTables::Off, MarkdownTables::Bullets, MarkdownTables::Code];

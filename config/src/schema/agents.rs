@@ -1,6 +1,6 @@
 //! `agents`: which agent answers on Discord, and what it thinks with. Other keys are left alone.
 
-use std::path::PathBuf;
+use std::{path::PathBuf, time::Duration};
 
 use serde_json::Value;
 
@@ -43,8 +43,9 @@ pub struct Agent {
     pub budget: Budget,
     /// `typingMode`, else `agents.defaults.typingMode`.
     pub typing: Option<TypingMode>,
-    /// `humanDelay`, as it is written.
-    pub human_delay: Option<Value>,
+    /// `humanDelay` of the agent, else `agents.defaults.humanDelay`: the pause between the messages
+    /// of an answer that is sent in pieces.
+    pub human_delay: HumanDelay,
     /// `runtime`, as it is written.
     pub runtime: Option<Value>,
 }
@@ -64,6 +65,27 @@ words! {
 }
 
 words! {
+    /// `humanDelay.mode`.
+    HumanDelayMode {
+        /// No pause.
+        Off = "off",
+        /// 800 to 2,500 ms.
+        Natural = "natural",
+        /// `minMs` to `maxMs`.
+        Custom = "custom",
+    }
+}
+
+/// `humanDelay`: a pause of any length between these; none at all if both are zero.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct HumanDelay {
+    /// `minMs` with mode `custom`, default 800 ms, as with `natural`.
+    pub min: Duration,
+    /// `maxMs` with mode `custom`, default 2,500 ms, as with `natural`; no less than [`Self::min`].
+    pub max: Duration,
+}
+
+words! {
     /// `agents.defaults.envelopeTimestamp` and `envelopeElapsed`.
     Switch {
         /// Shown.
@@ -79,7 +101,7 @@ pub struct Agents {
     /// In the order of the file; without any, `main`.
     pub all: Vec<Agent>,
     /// `typingIntervalSeconds`. Default 6.
-    pub typing_interval: std::time::Duration,
+    pub typing_interval: Duration,
     /// `blockStreamingDefault`. Default off.
     pub block_streaming: bool,
     /// `blockStreamingChunk`.
@@ -102,6 +124,7 @@ struct Common {
     workspace: Option<PathBuf>,
     typing: Option<TypingMode>,
     budget: Budget,
+    human_delay: Option<HumanDelay>,
 }
 
 struct Entry {
@@ -119,6 +142,7 @@ pub(crate) fn read(section: &Section<'_, '_>) -> (Agents, Agent) {
         workspace: workspace(&defaults),
         typing: defaults.word("typingMode"),
         budget: Budget::of_defaults(&defaults),
+        human_delay: human_delay(&defaults),
     };
     for field in section.list("list").unwrap_or_default() {
         let item = field.section();
@@ -180,10 +204,26 @@ fn entry(id: String, item: &Section<'_, '_>, common: &Common) -> Entry {
         history_limit: group.whole("historyLimit", 0, 10_000),
         budget: Budget::of_agent(item, common.budget),
         typing: item.word("typingMode").or(common.typing),
-        human_delay: object(item, "humanDelay"),
+        human_delay: human_delay(item).or(common.human_delay).unwrap_or_default(),
         runtime: object(item, "runtime"),
     };
     Entry { agent, is_default: item.bool_or("default", false) }
+}
+
+/// `None`: it is not written.
+fn human_delay(section: &Section<'_, '_>) -> Option<HumanDelay> {
+    let delay = section.section("humanDelay");
+    let mode = delay.word_or("mode", HumanDelayMode::Off);
+    let [min, max] = [("minMs", 800), ("maxMs", 2_500)]
+        .map(|(key, default)| delay.millis_or(key, 0, 60_000, default));
+    delay.finish();
+    let natural = [800, 2_500].map(Duration::from_millis);
+    let [min, max] = match mode {
+        HumanDelayMode::Off => [Duration::ZERO; 2],
+        HumanDelayMode::Natural => natural,
+        HumanDelayMode::Custom => [min, max.max(min)],
+    };
+    delay.is_present().then_some(HumanDelay { min, max })
 }
 
 /// `model: "provider/model"`, or `{ primary, fallbacks }`.

@@ -39,16 +39,20 @@ words! {
 }
 
 block! {
-    /// `tools`: what the agent may use; `deny` goes first.
+    /// `tools`: what the agent may use, by name, with `*` for any run of letters, or as a group
+    /// (`group:memory`); `deny` goes first.
     ToolLists {
-        /// Only these.
+        /// Only these; an empty list is none. Default all.
         allow: Option<Vec<String>> = texts("allow"),
-        /// These too.
+        /// These besides `allow`.
         also_allow: Option<Vec<String>> = texts("alsoAllow"),
         /// Never these.
         deny: Option<Vec<String>> = texts("deny"),
     }
 }
+
+// Names only: equality is total.
+impl Eq for ToolLists {}
 
 /// `guilds.<id | slug | "*">`.
 #[derive(Clone, Debug, PartialEq)]
@@ -67,7 +71,7 @@ pub struct Guild {
     pub roles: Option<Vec<DiscordId>>,
     /// `tools`.
     pub tools: Option<ToolLists>,
-    /// `toolsBySender`, by id or `*`.
+    /// `toolsBySender`, by id or `*`: for them in place of `tools`.
     pub tools_by_sender: BTreeMap<String, ToolLists>,
     /// `reactionNotifications`. Default `own`.
     pub reaction_notifications: ReactionNotifications,
@@ -90,7 +94,7 @@ pub struct GuildChannel {
     pub roles: Option<Vec<DiscordId>>,
     /// `tools`.
     pub tools: Option<ToolLists>,
-    /// `toolsBySender`, by id or `*`.
+    /// `toolsBySender`, by id or `*`: for them in place of `tools`.
     pub tools_by_sender: BTreeMap<String, ToolLists>,
     /// `skills`: only these; an empty list is none. Default all.
     pub skills: Option<Vec<String>>,

@@ -71,6 +71,9 @@ pub struct Config {
     pub default_account: String,
     /// The default account's; see [`accounts::Account::speech`].
     pub speech: Option<speech::Speech>,
+    /// Who transcribes voice notes in text: `tools.media.audio`, if it is written or an account is
+    /// in mode `stt-tts`, and not switched off.
+    pub voice_notes: Option<speech::Transcriber>,
     /// What a person should know though the file was taken. To be logged once.
     pub warnings: Vec<Warning>,
     /// Where ids are written as numbers. They are understood as long as they are small enough to be
@@ -153,7 +156,13 @@ pub(crate) fn read(root: &Section<'_, '_>) -> Config {
     let gateway = gateway::read(&root.section("gateway"), &ids);
     let section = channels.section("discord");
     let (accounts, default) = accounts::read(root, &section, &above);
+    let known = accounts.iter().find_map(|account| account.speech.as_ref());
+    let voice_notes = match known {
+        Some(speech) => Some(speech.transcriber.clone()),
+        None => speech::of_notes(root),
+    };
     Config {
+        voice_notes: voice_notes.filter(|transcriber| transcriber.notes),
         model_providers: models::read(&root.section("models")),
         session_store: session.store.clone(),
         session,

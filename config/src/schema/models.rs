@@ -15,6 +15,9 @@ use crate::{
 /// Id of the provider that is known without a block.
 const OPENAI: &str = "openai";
 
+/// Words of `input`, and whether they name pictures.
+const INPUTS: &[(&str, bool)] = &[("text", false), ("image", true)];
+
 /// Id of the provider inside this process: it answers with what it was asked.
 const ECHO: &str = "echo";
 
@@ -57,6 +60,8 @@ pub struct ModelFacts {
     pub context_window: Option<u32>,
     /// `cost`.
     pub cost: Option<ModelCost>,
+    /// Whether `input` names `image`: then it is shown pictures. Default `["text"]`.
+    pub images: bool,
 }
 
 /// `cost`: US dollars for a million tokens.
@@ -159,7 +164,16 @@ fn model(section: &Section<'_, '_>) -> Option<(String, ModelFacts)> {
         }
     });
     let context_window = section.whole("contextWindow", 1, u32::MAX);
-    Some((id?, ModelFacts { context_window, cost }))
+    let images = takes_images(section);
+    Some((id?, ModelFacts { context_window, cost, images }))
+}
+
+/// `input`: what a model takes; words it always does.
+fn takes_images(section: &Section<'_, '_>) -> bool {
+    let inputs = section.list("input").unwrap_or_default();
+    // All are read, so that a wrong one is told wherever it stands.
+    let read: Vec<bool> = inputs.iter().filter_map(|input| input.choice(INPUTS)).collect();
+    read.contains(&true)
 }
 
 fn base_url(field: &Field<'_, '_>) -> Option<String> {

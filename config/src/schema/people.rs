@@ -32,6 +32,18 @@ impl Sender {
         }
     }
 
+    /// Whom a key of `toolsBySender` names: as an entry of a list, with `id:` or `name:` before it
+    /// or without.
+    #[must_use]
+    pub fn keyed(text: &str) -> Self {
+        let text = text.trim();
+        match text.split_once(':') {
+            Some(("id", id)) => Self::parse(id),
+            Some(("name" | "username", name)) => Self::Name(name.trim().to_owned()),
+            _ => Self::parse(text),
+        }
+    }
+
     fn parse(text: &str) -> Self {
         let text = text.trim();
         if text == "*" {
@@ -159,6 +171,22 @@ mod tests {
             ("0", Sender::Name("0".to_owned())),
         ] {
             assert_eq!(Sender::parse(text), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn keys_name_people_too() {
+        let user = Sender::User(parse_id("5").unwrap());
+        for (text, expected) in [
+            ("*", Sender::Anyone),
+            ("5", user.clone()),
+            ("id:5", user.clone()),
+            (" user:5 ", user),
+            ("pk:abcde", Sender::PluralKit("abcde".to_owned())),
+            ("name:5", Sender::Name("5".to_owned())),
+            ("username:ada", Sender::Name("ada".to_owned())),
+        ] {
+            assert_eq!(Sender::keyed(text), expected, "{text}");
         }
     }
 }

@@ -30,13 +30,23 @@ words! {
     }
 }
 
+words! {
+    /// `session.groupScope`: who shares a conversation in groups, channels and threads.
+    GroupScope {
+        /// Everybody, with direct messages of scope `main`: the agent's main conversation.
+        Main = "main",
+        /// Those of the same group, channel or thread.
+        PerGroup = "per-group",
+    }
+}
+
 /// `session`. What is `Value` here is checked to be of its form and kept as it is written.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Session {
     /// `dmScope`. Default `main`.
     pub dm_scope: DmScope,
     /// `groupScope`. Default `per-group`.
-    pub group_scope: String,
+    pub group_scope: GroupScope,
     /// `identityLinks`: the people (`discord:<id>`) behind a name.
     pub identity_links: BTreeMap<String, Vec<String>>,
     /// `mainKey`. Default `main`.
@@ -60,11 +70,10 @@ pub struct Session {
 }
 
 pub(crate) fn read(section: &Section<'_, '_>, agent: &str) -> Session {
-    let group_scope = section.text("groupScope");
     let main_key = section.text("mainKey");
     let session = Session {
         dm_scope: section.word_or("dmScope", DmScope::Main),
-        group_scope: section.or("groupScope", group_scope, "per-group".to_owned()),
+        group_scope: section.word_or("groupScope", GroupScope::PerGroup),
         identity_links: links(&section.section("identityLinks")),
         main_key: section.or("mainKey", main_key, "main".to_owned()),
         reset: object(section, "reset"),

@@ -38,6 +38,8 @@ pub struct Speech {
 /// Who transcribes: any server with OpenAI's `/audio/transcriptions`.
 #[derive(Clone, Debug)]
 pub struct Transcriber {
+    /// `enabled`: whether voice notes in text are transcribed. Default on.
+    pub notes: bool,
     /// The first half of a reference such as `openai/gpt-4o-mini-transcribe`. Default `openai`.
     pub provider: String,
     /// The other half. Default `gpt-4o-mini-transcribe`.
@@ -119,6 +121,13 @@ pub(crate) fn of<'w, 't>(root: &Section<'w, 't>, voice_tts: &Section<'w, 't>) ->
     }
 }
 
+/// Who transcribes voice notes where no account is in mode `stt-tts`: `tools.media.audio`, if it is
+/// written.
+pub(crate) fn of_notes(root: &Section<'_, '_>) -> Option<Transcriber> {
+    let audio = within(root, &["tools", "media", "audio"]);
+    audio.is_present().then(|| transcriber(&audio))
+}
+
 /// The object at the end of a path. What of it is no object is absent here: others complain of it.
 fn within<'w, 't>(root: &Section<'w, 't>, path: &[&'static str]) -> Section<'w, 't> {
     let mut here = root.same();
@@ -130,7 +139,7 @@ fn within<'w, 't>(root: &Section<'w, 't>, path: &[&'static str]) -> Section<'w, 
 }
 
 fn transcriber(audio: &Section<'_, '_>) -> Transcriber {
-    audio.warn_near(&["models", "baseUrl", "apiKey", "language", "prompt"]);
+    audio.warn_near(&["enabled", "models", "baseUrl", "apiKey", "language", "prompt"]);
     let models = audio.list("models").unwrap_or_default();
     let chosen = models.iter().find_map(entry).or_else(|| {
         let model = audio.field("model")?;
@@ -143,6 +152,7 @@ fn transcriber(audio: &Section<'_, '_>) -> Transcriber {
     let provider = chosen.provider.unwrap_or_else(|| OPENAI.to_owned());
     let is_vendor = provider == OPENAI && chosen.base_url.is_none();
     Transcriber {
+        notes: audio.bool_or("enabled", true),
         model: chosen.model.unwrap_or_else(|| DEFAULT_STT_MODEL.to_owned()),
         api_key: chosen
             .api_key

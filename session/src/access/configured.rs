@@ -13,6 +13,7 @@ use super::{
     command::CommandRules,
     people::People,
     rules::{AccessRules, ChannelAccess, GroupPolicy, GuildAccess},
+    tools::ToolRules,
 };
 use crate::{RoleId, UserId};
 
@@ -57,6 +58,7 @@ fn guild(guild: &Guild, groups: &BTreeMap<String, AccessGroup>) -> GuildAccess {
         require_mention: guild.require_mention,
         ignore_other_mentions: guild.ignore_other_mentions,
         ignore_broadcast_mentions: guild.ignore_broadcast_mentions,
+        tools: Arc::new(ToolRules::new(guild.tools.as_ref(), &guild.tools_by_sender, groups)),
         channels: channels.map(|(key, it)| (key, channel(it, groups))).collect(),
     }
 }
@@ -69,6 +71,7 @@ fn channel(channel: &GuildChannel, groups: &BTreeMap<String, AccessGroup>) -> Ch
         require_mention: channel.require_mention,
         ignore_other_mentions: channel.ignore_other_mentions,
         auto_thread: channel.auto_thread,
+        tools: Arc::new(ToolRules::new(channel.tools.as_ref(), &channel.tools_by_sender, groups)),
     }
 }
 
@@ -128,6 +131,37 @@ mod tests {
         assert!(access.room(&place(6)).unwrap().admits(&anybody));
         let other = Place { channel_name: "secret", ..place(9) };
         assert_eq!(access.room(&other).err(), Some(Refusal::ChannelNotAllowlisted));
+    }
+
+    /// The channel's lists go before the guild's, and people's own before everybody's.
+    #[test]
+    fn which_tools_for_whom() {
+        let guilds = "guilds: { '*': {
+            tools: { allow: ['guild'] }, toolsBySender: { '31': { allow: ['guild-31'] } },
+            channels: {
+                5: {},
+                6: { tools: { allow: ['channel'] } },
+                7: { toolsBySender: { 'accessGroup:crew': { allow: ['crew'] } } },
+            } } }";
+        let groups =
+            "accessGroups: { crew: { type: 'message.senders', members: { discord: ['32'] } } }";
+        let (access, _) = rules(guilds, groups);
+        for (channel, user, expected) in [
+            (5, 31, "guild-31"),
+            (5, 32, "guild"),
+            (6, 31, "channel"),
+            (7, 31, "guild-31"),
+            (7, 32, "crew"),
+            (7, 33, "guild"),
+        ] {
+            let room = access.room(&place(channel)).unwrap();
+            let lists = room.tools(&Member::by_id(UserId::new(user)).into()).unwrap();
+            let only = lists.allow.clone().unwrap();
+            assert_eq!(only, [expected], "{channel} {user}");
+        }
+        let (access, _) = rules("guilds: { '*': {} }", "");
+        let room = access.room(&place(5)).unwrap();
+        assert_eq!(room.tools(&Member::by_id(UserId::new(31)).into()), None);
     }
 
     #[test]

@@ -16,10 +16,13 @@ mod policy;
 mod refusal;
 mod room;
 mod rules;
+mod tools;
 
+pub use clawvoice_config::ToolLists;
 pub use command::{CommandForm, CommandRefusal, CommandRules};
 pub use people::{Audience, Member, People, Who};
 pub use policy::Policy;
 pub use refusal::Refusal;
 pub use room::Room;
 pub use rules::{AccessRules, ChannelAccess, Found, GroupPolicy, GuildAccess, Parent, Place};
+pub use tools::{ToolRules, lets_use};

@@ -2,7 +2,12 @@
 
 use std::{collections::HashSet, sync::Arc};
 
-use super::people::{Member, People, Who};
+use clawvoice_config::ToolLists;
+
+use super::{
+    people::{Member, People, Who},
+    tools::ToolRules,
+};
 use crate::RoleId;
 
 /// Who may talk to the agent in a place where it listens. By default everybody. Cheap to clone.
@@ -10,6 +15,8 @@ use crate::RoleId;
 pub struct Room {
     pub(super) users: Arc<People>,
     pub(super) roles: Arc<HashSet<RoleId>>,
+    /// The channel's, then the guild's.
+    pub(super) tools: Vec<Arc<ToolRules>>,
     pub(super) match_names: bool,
 }
 
@@ -24,6 +31,12 @@ impl Room {
     #[must_use]
     pub fn is_restricted(&self) -> bool {
         !self.users.is_empty() || !self.roles.is_empty()
+    }
+
+    /// Whether some may talk here because of their roles.
+    #[must_use]
+    pub fn admits_by_role(&self) -> bool {
+        !self.roles.is_empty()
     }
 
     /// `users`.
@@ -51,5 +64,23 @@ impl Room {
         !self.is_restricted()
             || self.users.lists(who, self.match_names)
             || who.member.roles.iter().any(|role| self.roles.contains(role))
+    }
+
+    /// Which tools may be used for somebody here: by the channel's `toolsBySender`, else its
+    /// `tools`, else the guild's, likewise. `None`: nothing is said of it.
+    #[must_use]
+    pub fn tools(&self, who: &Who<'_>) -> Option<Arc<ToolLists>> {
+        self.tools.iter().find_map(|rules| rules.of(who, self.match_names)).cloned()
+    }
+
+    /// Which tools may be used here for somebody who may be anybody; `None`: as above.
+    #[must_use]
+    pub fn tools_of_others(&self) -> Option<Arc<ToolLists>> {
+        self.tools.iter().find_map(|rules| rules.of_others()).cloned()
+    }
+
+    /// Those for whom there are lists of tools of their own here.
+    pub fn tool_people(&self) -> impl Iterator<Item = &People> {
+        self.tools.iter().flat_map(|rules| rules.people())
     }
 }

@@ -4,7 +4,7 @@ use std::{collections::HashSet, sync::Arc};
 
 use clawvoice_config::{Entries, Named};
 
-use super::{people::People, refusal::Refusal, room::Room};
+use super::{people::People, refusal::Refusal, room::Room, tools::ToolRules};
 use crate::{ChannelId, GuildId, RoleId};
 
 /// `groupPolicy`: which guilds are served.
@@ -32,6 +32,8 @@ pub struct GuildAccess {
     pub ignore_other_mentions: bool,
     /// `ignoreBroadcastMentions`.
     pub ignore_broadcast_mentions: bool,
+    /// `tools` and `toolsBySender`.
+    pub tools: Arc<ToolRules>,
     /// `channels`, by id, slug or `*`; with at least one, it is an allowlist.
     pub channels: Entries<ChannelAccess>,
 }
@@ -44,6 +46,7 @@ impl Default for GuildAccess {
             require_mention: true,
             ignore_other_mentions: false,
             ignore_broadcast_mentions: false,
+            tools: Arc::default(),
             channels: Entries::default(),
         }
     }
@@ -64,6 +67,8 @@ pub struct ChannelAccess {
     pub ignore_other_mentions: Option<bool>,
     /// `autoThread`.
     pub auto_thread: bool,
+    /// `tools` and `toolsBySender`, before the guild's.
+    pub tools: Arc<ToolRules>,
 }
 
 impl Default for ChannelAccess {
@@ -75,6 +80,7 @@ impl Default for ChannelAccess {
             require_mention: None,
             ignore_other_mentions: None,
             auto_thread: false,
+            tools: Arc::default(),
         }
     }
 }
@@ -192,6 +198,12 @@ impl AccessRules {
         Ok(Room {
             users: users.or(guild.map(|guild| &guild.users)).cloned().unwrap_or_default(),
             roles: roles.or(guild.map(|guild| &guild.roles)).cloned().unwrap_or_default(),
+            tools: channel
+                .map(|it| &it.tools)
+                .into_iter()
+                .chain(guild.map(|it| &it.tools))
+                .cloned()
+                .collect(),
             match_names: self.match_names,
         })
     }

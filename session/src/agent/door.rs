@@ -1,11 +1,12 @@
 //! The door: what may be asked of an agent, and what it answers.
 
-use std::fmt;
+use std::{fmt, sync::Arc};
 
 use async_trait::async_trait;
+use clawvoice_config::ToolLists;
 use tokio::sync::mpsc;
 
-use crate::{ChannelId, SessionKey, UserId, history::Spent};
+use crate::{ChannelId, SessionKey, UserId, brain::Image, history::Spent};
 
 /// Names one run. Chosen by the asker, who alone gives it a meaning.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -53,6 +54,22 @@ pub enum ToolScope {
     None,
 }
 
+/// Which tools a turn may use, and of these which its place lets the speaker use.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ToolGrant {
+    /// What kind of turn it is.
+    pub scope: ToolScope,
+    /// `tools` or `toolsBySender` of the place, each of which must let a tool be used. Empty:
+    /// nothing is said there.
+    pub lists: Vec<Arc<ToolLists>>,
+}
+
+impl From<ToolScope> for ToolGrant {
+    fn from(scope: ToolScope) -> Self {
+        Self { scope, lists: Vec::new() }
+    }
+}
+
 /// One turn for the agent.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Ask {
@@ -67,10 +84,12 @@ pub struct Ask {
     /// What the user's words stand in: told before them, as a user's words too, in this turn only.
     /// It is never written down.
     pub context: Option<String>,
+    /// Pictures that came with the message, for models that take them; in this turn only, too.
+    pub images: Vec<Image>,
     /// More system prompt for this turn: where it is held, how to answer.
     pub instructions: Option<String>,
     /// The tools it may use.
-    pub tools: ToolScope,
+    pub tools: ToolGrant,
     /// `provider/model` instead of the agent's own.
     pub model: Option<String>,
     /// The channel or thread it is held in, for what it costs.

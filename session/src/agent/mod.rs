@@ -8,5 +8,5 @@ pub mod queue;
 
 pub use door::{
     Agent, AgentEvent, Ask, AskedBy, Control, ControlOutcome, ControlRefusal, NotWritten,
-    RunActivity, RunId, RunReport, SpentToday, ToolScope, Usage,
+    RunActivity, RunId, RunReport, SpentToday, ToolGrant, ToolScope, Usage,
 };

@@ -48,6 +48,13 @@ pub fn body(model: &str, request: &ModelRequest) -> Value {
 fn message(message: &Message) -> Value {
     match message {
         Message::Context(text) => json!({ "role": "user", "content": text }),
+        Message::Images(images) => {
+            let parts: Value = images
+                .iter()
+                .map(|image| json!({ "type": "image_url", "image_url": { "url": &*image.url } }))
+                .collect();
+            json!({ "role": "user", "content": parts })
+        }
         Message::User { by, text } => {
             json!({ "role": "user", "content": Message::user_content(by.as_ref(), text) })
         }
@@ -228,7 +235,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::{super::sse::SseParser, *};
-    use crate::brain::ToolSpec;
+    use crate::brain::{Image, ToolSpec};
 
     fn read(pieces: &[&[u8]]) -> Result<Vec<ModelEvent>, ModelFailure> {
         let mut parser = SseParser::default();
@@ -392,6 +399,19 @@ mod tests {
     fn a_refusal_is_said() {
         let stream = format!("{}{DONE}", delta(&json!({ "refusal": "No." })));
         assert_eq!(answer(&stream).text, "No.");
+    }
+
+    #[test]
+    fn pictures_go_as_data() {
+        let image = |url: &str| Image { url: url.into() };
+        let images = vec![image("data:image/png;base64,AA=="), image("data:image/gif;base64,BB==")];
+        assert_eq!(
+            message(&Message::Images(images)),
+            json!({ "role": "user", "content": [
+                { "type": "image_url", "image_url": { "url": "data:image/png;base64,AA==" } },
+                { "type": "image_url", "image_url": { "url": "data:image/gif;base64,BB==" } },
+            ] })
+        );
     }
 
     #[test]

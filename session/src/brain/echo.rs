@@ -13,11 +13,14 @@ pub fn answer(request: &ModelRequest) -> ModelAnswer {
         .messages
         .iter()
         .rev()
-        .take_while(|m| matches!(m, Message::User { .. } | Message::Context(_)));
+        .take_while(|m| !matches!(m, Message::Assistant { .. } | Message::Tool { .. }));
     let mut words: Vec<&str> = asked
         .map(|message| match message {
             Message::User { text, .. } => text.trim(),
-            Message::Context(_) | Message::Assistant { .. } | Message::Tool { .. } => "",
+            Message::Context(_)
+            | Message::Images(_)
+            | Message::Assistant { .. }
+            | Message::Tool { .. } => "",
         })
         .filter(|text| !text.is_empty())
         .collect();

@@ -1,5 +1,7 @@
 //! The words between us and a model, before and after any API's own form.
 
+use std::{borrow::Cow, fmt, sync::Arc};
+
 use serde_json::Value;
 
 use crate::{UserId, agent::Usage};
@@ -15,6 +17,19 @@ pub struct ModelRequest {
     pub tools: Vec<ToolSpec>,
 }
 
+impl ModelRequest {
+    /// The same for a model that takes words only.
+    #[must_use]
+    pub fn without_images(&self) -> Cow<'_, Self> {
+        if !self.messages.iter().any(|message| matches!(message, Message::Images(_))) {
+            return Cow::Borrowed(self);
+        }
+        let mut request = self.clone();
+        request.messages.retain(|message| !matches!(message, Message::Images(_)));
+        Cow::Owned(request)
+    }
+}
+
 /// Who wrote a user message.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Speaker {
@@ -23,6 +38,22 @@ pub struct Speaker {
     /// What people call them: untrusted text.
     pub label: String,
 }
+
+/// A picture, as models are shown it.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct Image {
+    /// A `data:` address with all of it, as in `data:image/png;base64,…`.
+    pub url: Arc<str>,
+}
+
+impl fmt::Debug for Image {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Image({} bytes)", self.url.len())
+    }
+}
+
+/// What a model is charged for a picture, about, in tokens. Source: OpenAI, "Images and vision".
+pub const IMAGE_TOKENS: u64 = 1_000;
 
 /// One message of the conversation.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -36,6 +67,9 @@ pub enum Message {
     },
     /// What the words that follow stand in: a user's, as untrusted as they are.
     Context(String),
+    /// Pictures that belong to the words that follow: a user's, too. Models that take none are not
+    /// shown them.
+    Images(Vec<Image>),
     /// The model's.
     Assistant {
         /// What it said.
@@ -156,6 +190,20 @@ mod tests {
         assert_eq!(content(" \u{7} "), "[user 7]: hi");
         assert_eq!(content(&"x".repeat(200)).len(), 100 + "[, user 7]: hi".len());
         assert_eq!(Message::user_content(None, "hi"), "hi");
+    }
+
+    #[test]
+    fn a_model_of_words_is_shown_no_pictures() {
+        let words = Message::User { by: None, text: "hi".into() };
+        let image = Image { url: "data:image/png;base64,AA==".into() };
+        let mut request = ModelRequest {
+            system: String::new(),
+            messages: vec![Message::Images(vec![image]), words.clone()],
+            tools: Vec::new(),
+        };
+        assert_eq!(request.without_images().messages, [words]);
+        request.messages.remove(0);
+        assert!(matches!(request.without_images(), Cow::Borrowed(_)));
     }
 
     #[test]

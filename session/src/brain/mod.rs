@@ -20,7 +20,7 @@ pub mod sse;
 pub use assembly::Assembly;
 pub use failure::{ModelFailure, RetryPlan};
 pub use message::{
-    Ending, Message, ModelAnswer, ModelEvent, ModelRequest, Speaker, ToolCall, ToolSpec,
+    Ending, Image, Message, ModelAnswer, ModelEvent, ModelRequest, Speaker, ToolCall, ToolSpec,
 };
 pub use price::Price;
 

@@ -49,6 +49,15 @@ pub fn body(model: &str, request: &ModelRequest) -> Value {
 fn items(message: &Message) -> Vec<Value> {
     match message {
         Message::Context(text) => vec![json!({ "role": "user", "content": text })],
+        Message::Images(images) => {
+            let parts: Value = images
+                .iter()
+                .map(|image| {
+                    json!({ "type": "input_image", "image_url": &*image.url, "detail": "auto" })
+                })
+                .collect();
+            vec![json!({ "role": "user", "content": parts })]
+        }
         Message::User { by, text } => {
             vec![json!({ "role": "user", "content": Message::user_content(by.as_ref(), text) })]
         }
@@ -230,7 +239,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::brain::ToolSpec;
+    use crate::brain::{Image, ToolSpec};
 
     fn read(events: &[Value]) -> Result<Vec<ModelEvent>, ModelFailure> {
         let mut assembly = ResponsesAssembly::default();
@@ -372,6 +381,17 @@ mod tests {
         };
         assembly.handle_event(&event).unwrap();
         assert_eq!(assembly.poll_event(), Some(ModelEvent::Text("hi".into())));
+    }
+
+    #[test]
+    fn pictures_go_as_data() {
+        let image = Image { url: "data:image/png;base64,AA==".into() };
+        assert_eq!(
+            items(&Message::Images(vec![image])),
+            [json!({ "role": "user", "content": [{
+                "type": "input_image", "image_url": "data:image/png;base64,AA==", "detail": "auto",
+            }] })]
+        );
     }
 
     #[test]

@@ -141,6 +141,7 @@ mod tests {
             | Message::Context(text)
             | Message::Assistant { text, .. } => text,
             Message::Tool { output, .. } => output,
+            Message::Images(_) => panic!("history holds words only"),
         };
         window.messages().into_iter().map(text).collect()
     }

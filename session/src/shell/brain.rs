@@ -1,7 +1,8 @@
 //! The models an agent can ask, in the order in which they are asked.
 
 use std::{
-    collections::BTreeMap,
+    borrow::Cow,
+    collections::{BTreeMap, BTreeSet},
     fmt,
     str::FromStr,
     sync::{Arc, Mutex, PoisonError},
@@ -73,6 +74,8 @@ pub struct Provider {
     pub kind: ProviderKind,
     /// The prices of its models; a model that is not here counts as free.
     pub prices: BTreeMap<String, Price>,
+    /// Those of its models that are shown pictures.
+    pub seeing: BTreeSet<String>,
 }
 
 /// What a provider is.
@@ -166,7 +169,11 @@ impl Brain {
             let provider = providers
                 .get(&model.provider)
                 .ok_or_else(|| BrainFailure::UnknownProvider(model.provider.clone()))?;
-            match self.open_one(model, provider, request).await {
+            let request = match provider.seeing.contains(&model.model) {
+                true => Cow::Borrowed(request),
+                false => request.without_images(),
+            };
+            match self.open_one(model, provider, &request).await {
                 Ok(answer) => return Ok(answer),
                 Err(failure) => {
                     tracing::warn!(model = %model, "the model does not answer: {failure}");

@@ -17,7 +17,8 @@ use crate::{
     agent::{AgentEvent, Ask, RunActivity, RunReport, Usage, queue::AfterAnswer},
     brain::{
         Ending, Message, ModelAnswer, ModelEvent, ModelFailure, ModelRequest, Speaker, ToolCall,
-        cache::CacheKey, message::estimated_tokens,
+        cache::CacheKey,
+        message::{IMAGE_TOKENS, estimated_tokens},
     },
     history::{Outcome, Spent},
     spending::{Charge, OverBudget, Spender},
@@ -310,6 +311,9 @@ impl Run {
         if let Some(context) = &self.ask.context {
             messages.push(Message::Context(context.clone()));
         }
+        if !self.ask.images.is_empty() {
+            messages.push(Message::Images(self.ask.images.clone()));
+        }
         let by = &self.ask.by;
         let by = Some(Speaker { user: by.user, label: by.label.clone() });
         messages.push(Message::User { by, text: self.ask.message.clone() });
@@ -320,7 +324,7 @@ impl Run {
             }
             system.push_str(instructions);
         }
-        let tools = with.tools.offered(self.ask.tools, &self.ask.by);
+        let tools = with.tools.offered(&self.ask.tools, &self.ask.by);
         ModelRequest { system, messages, tools }
     }
 
@@ -401,7 +405,7 @@ impl Run {
         for (index, call) in calls.iter().enumerate() {
             let context =
                 ToolContext { session: self.ask.session.clone(), by: self.ask.by.clone() };
-            let prepared = with.tools.prepare(self.ask.tools, &self.ask.by, call);
+            let prepared = with.tools.prepare(&self.ask.tools, &self.ask.by, call);
             let deadline = with.limits.tool_deadline;
             running.spawn(async move {
                 let outcome = match prepared {
@@ -463,6 +467,9 @@ fn tokens_of(request: &ModelRequest) -> u64 {
     let of = |message: &Message| match message {
         Message::User { text, .. } | Message::Context(text) => estimated_tokens(text),
         Message::Tool { output, .. } => estimated_tokens(output),
+        Message::Images(images) => {
+            u64::try_from(images.len()).unwrap_or(u64::MAX).saturating_mul(IMAGE_TOKENS)
+        }
         Message::Assistant { text, calls } => {
             let calls =
                 calls.iter().map(|c| estimated_tokens(&c.name) + estimated_tokens(&c.arguments));

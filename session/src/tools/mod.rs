@@ -16,7 +16,7 @@ pub use permission::{Access, Denied};
 
 use crate::{
     SessionKey,
-    agent::{AskedBy, ToolScope},
+    agent::{AskedBy, ToolGrant},
     brain::{ToolCall, ToolSpec},
 };
 
@@ -88,10 +88,10 @@ impl Tools {
 
     /// What the model is offered in a turn.
     #[must_use]
-    pub fn offered(&self, scope: ToolScope, by: &AskedBy) -> Vec<ToolSpec> {
+    pub fn offered(&self, grant: &ToolGrant, by: &AskedBy) -> Vec<ToolSpec> {
         self.0
             .values()
-            .filter(|tool| permission::check(tool.name(), tool.access(), scope, by).is_ok())
+            .filter(|tool| permission::check(tool.name(), tool.access(), grant, by).is_ok())
             .map(|tool| ToolSpec {
                 name: tool.name().to_owned(),
                 description: tool.description().to_owned(),
@@ -107,13 +107,13 @@ impl Tools {
     /// In words for the model: no such tool, not permitted, or the arguments are no JSON object.
     pub fn prepare(
         &self,
-        scope: ToolScope,
+        grant: &ToolGrant,
         by: &AskedBy,
         call: &ToolCall,
     ) -> Result<Prepared, ToolError> {
         let unavailable = || ToolError(format!("Tool \"{}\" not available", call.name));
         let tool = self.0.get(&call.name).ok_or_else(unavailable)?;
-        permission::check(tool.name(), tool.access(), scope, by).map_err(|_| unavailable())?;
+        permission::check(tool.name(), tool.access(), grant, by).map_err(|_| unavailable())?;
         let arguments = match call.arguments.trim() {
             "" => Map::new(),
             text => serde_json::from_str(text)
@@ -132,7 +132,7 @@ pub fn error_output(error: &ToolError) -> String {
 #[cfg(test)]
 mod tests {
     use super::{clock::CurrentTime, *};
-    use crate::UserId;
+    use crate::{UserId, agent::ToolScope};
 
     fn tools() -> Tools {
         let mut tools = Tools::default();
@@ -149,7 +149,7 @@ mod tests {
     }
 
     fn refusal(call: &ToolCall, scope: ToolScope) -> String {
-        match tools().prepare(scope, &by(), call) {
+        match tools().prepare(&scope.into(), &by(), call) {
             Ok(_) => panic!("{call:?} was permitted"),
             Err(error) => error.0,
         }
@@ -160,7 +160,7 @@ mod tests {
         for arguments in ["", "{}", " {\"a\": 1} "] {
             assert!(
                 tools()
-                    .prepare(ToolScope::OfSpeaker, &by(), &call("current_time", arguments))
+                    .prepare(&ToolScope::OfSpeaker.into(), &by(), &call("current_time", arguments))
                     .is_ok(),
                 "{arguments:?}"
             );
@@ -176,10 +176,10 @@ mod tests {
         let told = "Tool \"rm\" not available";
         assert_eq!(refusal(&call("rm", "{}"), ToolScope::OfSpeaker), told);
         for scope in [ToolScope::None, ToolScope::SafeReadOnly] {
-            assert!(tools().offered(scope, &by()).is_empty());
+            assert!(tools().offered(&scope.into(), &by()).is_empty());
             let told = refusal(&call("current_time", "{}"), scope);
             assert_eq!(told, "Tool \"current_time\" not available");
         }
-        assert_eq!(tools().offered(ToolScope::OfSpeaker, &by()).len(), 1);
+        assert_eq!(tools().offered(&ToolScope::OfSpeaker.into(), &by()).len(), 1);
     }
 }

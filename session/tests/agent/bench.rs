@@ -1,6 +1,11 @@
 //! An agent with a store of its own, and one asker.
 
-use std::{collections::BTreeMap, path::Path, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::Path,
+    sync::Arc,
+    time::Duration,
+};
 
 use clawvoice_session::{
     ChannelId, SessionKey, UserId,
@@ -39,8 +44,9 @@ pub(crate) fn ask(run: u64, message: &str) -> Ask {
         by: ada(),
         message: message.into(),
         context: None,
+        images: Vec::new(),
         instructions: Some("Speak.".into()),
-        tools: ToolScope::OfSpeaker,
+        tools: ToolScope::OfSpeaker.into(),
         model: None,
         channel: Some(ChannelId::new(42)),
         surface: "discord-voice",
@@ -61,7 +67,7 @@ pub(crate) fn settings(folder: &Path, own: &[(&str, &str)], api: Api) -> AgentSe
         });
         let price = Price { input: 2.0, cached: 1.0, output: 8.0 };
         let prices = BTreeMap::from([((*model).to_owned(), price)]);
-        providers.insert(format!("p{number}"), Provider { kind, prices });
+        providers.insert(format!("p{number}"), Provider { kind, prices, seeing: BTreeSet::new() });
         models.push(format!("p{number}/{model}").parse().unwrap());
     }
     AgentSettings {
@@ -84,7 +90,9 @@ pub(crate) fn settings(folder: &Path, own: &[(&str, &str)], api: Api) -> AgentSe
 pub(crate) fn echo(folder: &Path, think: Duration) -> AgentSettings {
     let mut settings = settings(folder, &[], Api::Completions);
     let kind = ProviderKind::Echo { think };
-    settings.providers.insert("echo".into(), Provider { kind, prices: BTreeMap::new() });
+    settings
+        .providers
+        .insert("echo".into(), Provider { kind, prices: BTreeMap::new(), seeing: BTreeSet::new() });
     settings.profiles.default.models = vec!["echo".parse().unwrap()];
     settings
 }

@@ -37,6 +37,7 @@ async fn history_survives_reopening() {
             | clawvoice_session::brain::Message::Context(text)
             | clawvoice_session::brain::Message::Assistant { text, .. } => text,
             clawvoice_session::brain::Message::Tool { output, .. } => output,
+            clawvoice_session::brain::Message::Images(_) => panic!("history holds words only"),
         })
         .collect();
     assert_eq!(texts, ["question 1", "You said: question 1", "question 2", "You said: question 2"]);

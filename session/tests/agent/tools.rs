@@ -1,8 +1,11 @@
 //! Tools: offered, called, answered, refused.
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
+use clawvoice_config::ToolLists;
 use clawvoice_session::{
-    agent::{AgentEvent, ToolScope},
+    agent::{AgentEvent, ToolGrant, ToolScope},
     tools::{Access, Tool, ToolContext, ToolError},
 };
 use serde_json::{Map, Value, json};
@@ -119,6 +122,25 @@ async fn a_stranger_gets_no_owners_tool_whatever_the_model_tries() {
 }
 
 #[tokio::test]
+async fn the_place_bounds_an_owner_too() {
+    let (mut bench, mut calls) = bench().await;
+    let deny = Some(vec!["puppet".to_owned(), "group:memory".to_owned()]);
+    let lists = Arc::new(ToolLists { allow: None, also_allow: None, deny });
+    let mut asked = ask(1, "do things");
+    asked.by = owner();
+    asked.tools = ToolGrant { scope: ToolScope::OfSpeaker, lists: vec![lists] };
+    bench.ask(asked).await;
+    let request = bench.endpoint.request().await;
+    assert_eq!(request.tools(), ["current_time"]);
+    request.call(&[("1", "puppet", "{}")]).await;
+    let request = bench.endpoint.request().await;
+    assert_eq!(outputs(&request), [r#"{"error":"Tool \"puppet\" not available"}"#]);
+    request.say("I may not.").await;
+    bench.asker.answer(1).await;
+    assert!(calls.try_recv().is_err(), "it was called");
+}
+
+#[tokio::test]
 async fn the_scope_bounds_an_owner_too() {
     let (mut bench, mut calls) = bench().await;
     for (run, scope, offered) in [
@@ -126,7 +148,7 @@ async fn the_scope_bounds_an_owner_too() {
         (2, ToolScope::SafeReadOnly, &["memory_get", "memory_search"][..]),
     ] {
         let mut asked = ask(run, "do things");
-        (asked.by, asked.tools) = (owner(), scope);
+        (asked.by, asked.tools) = (owner(), scope.into());
         bench.ask(asked).await;
         let request = bench.endpoint.request().await;
         assert_eq!(request.tools(), offered);

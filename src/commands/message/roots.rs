@@ -6,17 +6,14 @@
 use std::path::{Path, PathBuf};
 
 use clawvoice_config::Config;
-use clawvoice_text::delivery::outgoing_file::{FileRefusal, OutgoingFile, OutgoingFiles};
+use clawvoice_text::delivery::outgoing_file::{self, FileRefusal, OutgoingFile, OutgoingFiles};
 
 use crate::printer::Failure;
 
 /// The agents' workspaces, and where files that came with messages are kept.
 fn approved(config: &Config) -> Vec<PathBuf> {
-    let workspaces = config.agents.all.iter().filter_map(|agent| agent.workspace.clone());
-    let media = config.session_store.parent().map(|state| state.join("media"));
-    let mut roots: Vec<PathBuf> = workspaces.chain(media).collect();
-    roots.dedup();
-    roots
+    let workspaces = config.agents.all.iter().filter_map(|agent| agent.workspace.as_deref());
+    outgoing_file::approved(workspaces, &config.session_store)
 }
 
 /// The files, if all of them may be sent.

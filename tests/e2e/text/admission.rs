@@ -1,8 +1,10 @@
 //! Who is answered, and who is not.
 
-use localcord::world::default::{ADA, APPLICATION, BEN, CLEO, GENERAL, RANDOM};
+use localcord::world::default::{ADA, APPLICATION, BEN, CLEO, GENERAL, GUILD, RANDOM};
+use reqwest::Method;
+use serde_json::json;
 
-use super::chat::{Chat, at_bot, model};
+use super::chat::{Chat, at_bot, id, model};
 use crate::{
     brain::{Reply, Served, messages},
     scene::EVERYBODY,
@@ -102,4 +104,35 @@ async fn a_missing_intent_is_told_once() {
     chat.bot("this you can").await;
     let log = agent.stop().await;
     assert_eq!(log.matches("channels.discord.intents.messageContent").count(), 1, "{log}");
+}
+
+/// After a start, what people said before is told if they may talk now: who bears a role that
+/// admits is shown, who bore it then is not.
+#[tokio::test]
+async fn whoever_lost_a_role_is_not_read_after_a_start() {
+    let served = Served::new(&[Reply::Text(&["Bread, then."])]).await;
+    let chat = Chat::new().await;
+    let role = json!({ "name": "crew" });
+    let role = chat.control(Method::POST, &format!("/guilds/{GUILD}/roles"), &role).await;
+    let bears = async |human: u64, roles: &[serde_json::Value]| {
+        let path = format!("/guilds/{GUILD}/members/{human}");
+        chat.control(Method::PUT, &path, &json!({ "roles": roles })).await;
+    };
+    for human in [BEN, CLEO] {
+        bears(human, &[role["id"].clone()]).await;
+    }
+    chat.writes(BEN, GENERAL, "we need bread").await;
+    chat.writes(CLEO, GENERAL, "the password is swordfish").await;
+    bears(CLEO, &[]).await;
+    let keys = format!(
+        "streaming: {{ mode: 'off' }}, ackReaction: '', \
+         guilds: {{ '*': {{ users: ['{ADA}'], roles: ['{}'] }} }},",
+        id(&role)
+    );
+    let mut agent = chat.agent(&keys, &model(&served)).await;
+    chat.writes(ADA, GENERAL, &at_bot("what do we need?")).await;
+    chat.bot("Bread, then.").await;
+    let request = served.request(0).await.to_string();
+    assert!(request.contains("we need bread") && !request.contains("swordfish"), "{request}");
+    agent.stop().await;
 }

@@ -3,7 +3,8 @@
 use localcord::world::default::{ADA, BEN, BOT_USER, GENERAL, RANDOM};
 use serde_json::json;
 
-use super::chat::{Chat, OPEN, at_bot};
+use super::chat::{Chat, OPEN, at_bot, model};
+use crate::brain::{Reply, Served};
 
 /// Two bots that hear everything: each answers in its own channel, and where it is mentioned.
 #[tokio::test]
@@ -76,5 +77,27 @@ async fn a_bot_is_heard_until_it_is_too_much() {
     chat.bot("beep 2").await;
     agent.logs("bot-loop-cooldown").await;
     assert_eq!(chat.by_bot().len(), 2, "{:?}", chat.by_bot());
+    agent.stop().await;
+}
+
+/// `unmentionedInbound: "room_event"`: the agent hears what people say to each other, and nobody
+/// sees anything of it; what is said to it is answered, knowing that.
+#[tokio::test]
+async fn what_happens_in_the_room_is_heard_and_not_answered() {
+    let served = Served::new(&[Reply::Text(&["Noted."]), Reply::Text(&["At eight."])]).await;
+    let chat = Chat::new().await;
+    let keys = OPEN.replace("ackReaction: '',", "");
+    let room = "groupChat: { unmentionedInbound: 'room_event' }";
+    let config = chat.config_with(&keys, &model(&served), room);
+    let mut agent = chat.start(&config).await;
+    chat.writes(ADA, GENERAL, "we meet at eight").await;
+    let request = served.request(0).await.to_string();
+    assert!(request.contains("Nobody has asked you anything"), "{request}");
+    chat.writes(ADA, GENERAL, &at_bot("when do we meet?")).await;
+    chat.bot("At eight.").await;
+    let request = served.request(1).await.to_string();
+    assert!(request.contains("we meet at eight") && request.contains("Noted."), "{request}");
+    assert!(!request.contains("Nobody has asked you anything"), "{request}");
+    assert_eq!(chat.by_bot(), ["At eight."]);
     agent.stop().await;
 }

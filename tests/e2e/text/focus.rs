@@ -141,3 +141,28 @@ async fn a_slash_command_binds_and_so_does_one_in_private() {
     chat.bot_from(from, "I am Molty.").await;
     agent.stop().await;
 }
+
+/// Scenario 45, on the wire: nobody writes for as long as a binding lasts, here an instant, of
+/// which the next process finds that it is over. The farewell is told once, and the thread is free.
+#[tokio::test]
+async fn a_binding_ends_when_nobody_writes() {
+    const FAREWELL: &str = "⚙️ Session ended automatically after <1m of inactivity. Messages here \
+                            will no longer be routed.";
+    let molty = Served::new(&[Reply::Text(&["I am Molty."])]).await;
+    let ops = Served::new(&[Reply::Text(&["All quiet."])]).await;
+    let chat = Chat::new().await;
+    let keys = format!("{} threadBindings: {{ idleHours: 0.000001 }},", keys());
+    let config = chat.config(&keys, &two_agents(&molty, &ops, ""));
+    let mut first = chat.start(&config).await;
+    let thread = chat.focuses().await;
+    let place = Value::from(thread.to_string());
+    first.stop().await;
+    let mut second = chat.start(&config).await;
+    let is_farewell = |it: &Value| it["content"] == FAREWELL && it["channel_id"] == place;
+    let farewell = chat.event("MESSAGE_CREATE", is_farewell).await;
+    assert_eq!(farewell["author"]["id"], BOT_USER.to_string());
+    chat.writes(BEN, thread, "anybody?").await;
+    second.logs("no-mention").await;
+    second.stop().await;
+    assert_eq!(chat.all("MESSAGE_CREATE", is_farewell).len(), 1);
+}

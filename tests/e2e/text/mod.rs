@@ -13,6 +13,8 @@ mod focus;
 mod hostile;
 mod keeping;
 mod media;
+mod outgoing;
 mod sessions;
 mod shared;
 mod threads;
+mod tools;

@@ -3,7 +3,7 @@
 //! ```text
 //! text ─ prepare ─ directives ─ silent ─ traces ─ tables ─ mentions ─ prefix ─ chunk ─→ messages
 //! message ─ reply, body (forum) ─→ JSON        answer of Discord ─ failure ─→ what follows
-//! where to ─ target          files ─ outgoing_file          recordings ─ voice_message
+//! where to ─ target          files ─ media_lines, outgoing_file          recordings ─ voice_message
 //! ```
 
 pub mod body;
@@ -13,6 +13,7 @@ mod directives;
 pub mod failure;
 mod fence;
 pub mod forum;
+pub mod media_lines;
 mod mentions;
 pub mod outgoing_file;
 pub mod prefix;

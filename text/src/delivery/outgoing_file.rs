@@ -10,6 +10,9 @@ use std::{
     path::{Path, PathBuf},
 };
 
+/// The folder, beside the conversations, of files that came with messages.
+pub const MEDIA_FOLDER: &str = "media";
+
 /// Bytes of a file's name that are kept.
 const MAX_NAME: usize = 100;
 
@@ -64,6 +67,16 @@ pub struct OutgoingFiles {
     most_bytes: u64,
 }
 
+/// The folders from which files are sent: workspaces of agents, and where files that came with
+/// messages are kept, which is beside `store`, the file of `session.store`.
+#[must_use]
+pub fn approved<'w>(workspaces: impl IntoIterator<Item = &'w Path>, store: &Path) -> Vec<PathBuf> {
+    let media = store.parent().map(|state| state.join(MEDIA_FOLDER));
+    let mut roots: Vec<PathBuf> = workspaces.into_iter().map(Path::to_owned).chain(media).collect();
+    roots.dedup();
+    roots
+}
+
 impl OutgoingFiles {
     /// Folders that are not there approve nothing. `media_max_mb`: megabytes of 1024 · 1024 bytes.
     #[must_use]
@@ -83,6 +96,12 @@ impl OutgoingFiles {
         )]
         let most_bytes = bytes as u64;
         Self { roots, most_bytes }
+    }
+
+    /// The largest file, in bytes.
+    #[must_use]
+    pub const fn most_bytes(&self) -> u64 {
+        self.most_bytes
     }
 
     /// Whether the file that was asked for as `asked` may be sent.

@@ -13,7 +13,7 @@ mod typing;
 pub use ack::AckRules;
 pub use delete_queue::{DeleteQueue, LeftBehind};
 pub use emoji::Emoji;
-pub use preview::{CallFailed, FinalAnswer, Gate, Preview, PreviewOutput};
+pub use preview::{CallFailed, FinalAnswer, Gate, Pace, Preview, PreviewOutput};
 pub use status_reactions::{StatusEnd, StatusOutput, StatusReactions};
 pub use typing::TypingLease;
 

@@ -15,6 +15,7 @@ mod drafts;
 mod gate;
 mod measure;
 mod output;
+mod pace;
 mod partial;
 mod progress;
 mod sends;
@@ -38,6 +39,7 @@ use self::{
 pub use self::{
     gate::Gate,
     output::{CallFailed, FinalAnswer, PreviewOutput},
+    pace::Pace,
 };
 
 /// The most that a message holds, in UTF-16 units. Source: Discord, "Create Message".
@@ -114,6 +116,15 @@ impl Preview {
             status_shown: false,
             stage: Stage::Open,
         }
+    }
+
+    /// The same with pauses between messages that are sent while the answer is written.
+    #[must_use]
+    pub fn paced(mut self, pace: Pace) -> Self {
+        if let Mode::Sends(sends) = &mut self.mode {
+            sends.pace(pace);
+        }
+        self
     }
 
     /// The next piece of the answer.
@@ -239,7 +250,11 @@ impl Preview {
                 };
                 [free.filter(|_| behind), status, sends].into_iter().flatten().min()
             }
-            Stage::Final(_, until) if self.is_waiting() => {
+            Stage::Final(..) if !self.is_waiting() => match &self.mode {
+                Mode::Sends(sends) => sends.rests_until(),
+                _ => None,
+            },
+            Stage::Final(_, until) => {
                 // Pieces that were sent cannot be told from those that were not: no time helps.
                 (!matches!(self.mode, Mode::Sends(_))).then_some(*until)
             }
@@ -310,13 +325,16 @@ impl Preview {
             self.stage = if keep { Stage::Over } else { Stage::Deleting(None) };
             return self.poll_output(now);
         }
-        let text = match &self.mode {
+        let text = match &mut self.mode {
             Mode::Sends(sends) if sends.is_waiting() => return None,
             Mode::Sends(sends) => {
                 let rest = sends.rest_of(&answer.text);
                 if rest.trim().is_empty() && !answer.has_media {
                     self.stage = Stage::Over;
                     return Some(PreviewOutput::FinalIsSent);
+                }
+                if sends.rests(now) {
+                    return None;
                 }
                 rest
             }

@@ -3,8 +3,9 @@
 //!
 //! Source: OpenClaw, "Discord", sections "Access control", "Mentions" and "Direct messages".
 
-use std::borrow::Cow;
+use std::{borrow::Cow, sync::Arc};
 
+use clawvoice_config::ToolLists;
 use clawvoice_session::{
     UserId,
     access::{Found, Place, Room, Who},
@@ -111,7 +112,8 @@ impl Judging<'_> {
         if text::is_empty(self.message) {
             return Err(DropReason::EmptyContent.into());
         }
-        Ok(Verdict::Admit(Box::new(self.admitted(mentions, command))))
+        let tools = self.tools(room.as_ref(), who)?;
+        Ok(Verdict::Admit(Box::new(self.admitted(mentions, command, tools))))
     }
 
     /// Steps 10 and 11.
@@ -148,6 +150,16 @@ impl Judging<'_> {
         match dm::unanswered(room.users(), who, self.known) {
             Some(need) => Err(need.into()),
             None => Err(DropReason::MemberNotAllowed.into()),
+        }
+    }
+
+    /// Which tools the place lets them use.
+    fn tools(&self, room: Option<&Room>, who: &Who<'_>) -> Result<Option<Arc<ToolLists>>, Stop> {
+        let Some(room) = room else { return Ok(None) };
+        let mut people = room.tool_people();
+        match people.find_map(|people| dm::unanswered(people, who, self.known)) {
+            Some(need) => Err(need.into()),
+            None => Ok(room.tools(who)),
         }
     }
 
@@ -245,7 +257,12 @@ impl Judging<'_> {
         Stop::Drop(Dropped { reason, detail: None, remember })
     }
 
-    fn admitted(&self, mentions: Mentions, command: Option<TextCommand>) -> Admitted {
+    fn admitted(
+        &self,
+        mentions: Mentions,
+        command: Option<TextCommand>,
+        tools: Option<Arc<ToolLists>>,
+    ) -> Admitted {
         let Self { message, known, policy, plural, at, .. } = self;
         let addressed = at.surface == Surface::Direct || mentions.is_addressed();
         let is_person = !is_bot(message);
@@ -253,6 +270,7 @@ impl Judging<'_> {
             sender: Sender::of(message, *plural),
             roles: message.member.as_ref().map(|member| member.roles.clone()).unwrap_or_default(),
             owner: is_person && policy.is_owner(message.author.id),
+            tools,
             surface: at.surface,
             guild: message.guild,
             channel: message.channel,

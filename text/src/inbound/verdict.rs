@@ -1,7 +1,8 @@
 //! What becomes of a message, and what must be known for it.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, sync::Arc};
 
+use clawvoice_config::ToolLists;
 use clawvoice_session::{
     ChannelId, GuildId, MessageId, RoleId, UserId, WebhookId, access::Audience,
 };
@@ -162,6 +163,8 @@ pub struct Admitted {
     pub roles: Vec<RoleId>,
     /// Whether they own the agent.
     pub owner: bool,
+    /// Which tools the place lets them use; `None`: nothing is said of it there.
+    pub tools: Option<Arc<ToolLists>>,
     /// Where.
     pub surface: Surface,
     /// The guild.

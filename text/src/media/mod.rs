@@ -6,6 +6,7 @@
 //! sniff      what a file is, by its first bytes
 //! name       what it is called on this machine
 //! note       what is told of it in words
+//! images     which pictures a model is shown
 //! retention  which are deleted
 //! ```
 //!
@@ -16,6 +17,7 @@
 use std::{path::PathBuf, time::Duration};
 
 pub(crate) mod address;
+pub(crate) mod images;
 pub(crate) mod name;
 pub mod note;
 pub(crate) mod retention;

@@ -2,7 +2,7 @@
 
 use reqwest::Url;
 
-use super::Unavailable;
+use super::{Unavailable, address::is_public};
 
 /// Hosts below these are Discord's. Nobody else can have a name there.
 const HOSTS: [&str; 2] = [".discordapp.com", ".discordapp.net"];
@@ -26,6 +26,25 @@ impl Sources {
     /// `own`: `http(s)://host[:port]` of a Discord of one's own.
     pub(crate) fn new(own: Option<&str>) -> Self {
         Self { own: own.and_then(|origin| Url::parse(origin).ok()) }
+    }
+
+    /// Whether a file that the agent wants to send may be fetched from there: from anywhere in the
+    /// public net, by `https`.
+    pub(crate) fn check_public(&self, address: &str) -> Result<Source, Unavailable> {
+        if let Ok(source) = self.check(address) {
+            return Ok(source);
+        }
+        let url = Url::parse(address).map_err(|_| Unavailable::NotAllowed)?;
+        let is_plain = url.username().is_empty() && url.password().is_none();
+        let host = url.host_str().unwrap_or_default();
+        // A name is looked up by whoever fetches, who goes to public addresses only.
+        let literal = host.trim_start_matches('[').trim_end_matches(']').parse();
+        let is_reached = !host.is_empty() && literal.map_or(true, is_public);
+        let is_usual = url.scheme() == "https" && url.port().is_none();
+        match is_plain && is_reached && is_usual {
+            true => Ok(Source { url, own: false }),
+            false => Err(Unavailable::NotAllowed),
+        }
     }
 
     /// Whether something may be fetched from there.
@@ -86,6 +105,38 @@ mod tests {
             "",
         ] {
             assert_eq!(sources.check(bad), Err(Unavailable::NotAllowed), "{bad}");
+        }
+    }
+
+    #[test]
+    fn what_the_agent_sends_comes_from_the_public_net() {
+        let sources = Sources::new(Some("http://127.0.0.1:4000"));
+        for good in [
+            "https://example.com/a.png",
+            "https://93.184.215.14/a.png",
+            "https://[2606:2800:21f::1]/a.png",
+            "https://cdn.discordapp.com/a.png",
+            "http://127.0.0.1:4000/a.png",
+        ] {
+            assert!(sources.check_public(good).is_ok(), "{good}");
+        }
+        for bad in [
+            "http://example.com/a.png",
+            "https://example.com:8443/a.png",
+            "https://me@example.com/a.png",
+            "https://127.0.0.1/a",
+            "https://2130706433/a",
+            "https://0x7f.1/a",
+            "https://169.254.169.254/latest/meta-data",
+            "https://10.0.0.1/a",
+            "https://[::1]/a",
+            "https://[::ffff:127.0.0.1]/a",
+            "https://[fd00::1]/a",
+            "http://127.0.0.1:4001/a",
+            "file:///etc/passwd",
+            "",
+        ] {
+            assert_eq!(sources.check_public(bad), Err(Unavailable::NotAllowed), "{bad}");
         }
     }
 

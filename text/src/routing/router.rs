@@ -2,8 +2,8 @@
 
 use std::collections::HashMap;
 
-use clawvoice_config::{Config, Discord, Session, slug};
-use clawvoice_session::{DirectScope, SessionKey, agent_id};
+use clawvoice_config::{Config, Discord, GroupScope, Session, slug};
+use clawvoice_session::{ChannelId, DirectScope, SessionKey, agent_id};
 
 use super::{
     compile::{Compiled, compile},
@@ -137,12 +137,25 @@ impl Router {
     /// The session of `agent` in the place.
     #[must_use]
     pub fn key(&self, agent: &str, from: &Origin<'_>) -> SessionKey {
+        let is_shared = self.session.group_scope == GroupScope::Main;
         match from.surface {
+            Surface::Group | Surface::Channel | Surface::Thread { .. } if is_shared => {
+                SessionKey::main_as(agent, &self.session.main_key)
+            }
             Surface::Direct { user } => {
                 SessionKey::direct(agent, &self.account, user, DirectScope::of(&self.session))
             }
             Surface::Group => SessionKey::group(agent, from.channel),
             Surface::Channel | Surface::Thread { .. } => SessionKey::channel(agent, from.channel),
+        }
+    }
+
+    /// The session of `agent` in a thread that is opened for a question.
+    #[must_use]
+    pub fn thread_key(&self, agent: &str, thread: ChannelId) -> SessionKey {
+        match self.session.group_scope {
+            GroupScope::Main => SessionKey::main_as(agent, &self.session.main_key),
+            GroupScope::PerGroup => SessionKey::channel(agent, thread),
         }
     }
 

@@ -339,3 +339,19 @@ proptest! {
         prop_assert_eq!(took(&router(&bindings.join(",")), &from), expected);
     }
 }
+
+/// With `groupScope: "main"` all that is not private is the agent's main conversation, too.
+#[test]
+fn groups_may_share_the_main_conversation() {
+    let of = |session: &str| {
+        let router = router_of(&config(&format!("session: {{ {session} }}")), "default");
+        let places = [channel(5), thread(9, 5)];
+        let keys = places.map(|place| router.key("main", &place).to_string());
+        (keys, router.thread_key("main", ChannelId::new(7)).to_string())
+    };
+    let own = ["agent:main:discord:channel:5", "agent:main:discord:channel:9"].map(str::to_owned);
+    assert_eq!(of(""), (own, "agent:main:discord:channel:7".to_owned()));
+    let shared = "agent:main:home".to_owned();
+    let keys = [shared.clone(), shared.clone()];
+    assert_eq!(of("groupScope: 'main', mainKey: 'home'"), (keys, shared));
+}

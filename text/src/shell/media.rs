@@ -43,11 +43,23 @@ pub struct MediaFiles {
     folder: PathBuf,
     settings: MediaSettings,
     sources: Sources,
+    proxied: bool,
     /// For Discord's own hosts: a name that leads into this network is none.
     discord: Result<Client, String>,
     /// For the Discord that was configured, wherever it is.
     own: Result<Client, String>,
     swept: Mutex<Swept>,
+}
+
+/// How a file is fetched.
+#[derive(Clone, Copy, Debug)]
+struct Terms {
+    /// How long nothing may come.
+    idle: Duration,
+    /// How long it may take in all.
+    total: Duration,
+    /// Whether it may come from anywhere in the public net.
+    public: bool,
 }
 
 /// When old files were looked for, and what has come since.
@@ -73,12 +85,72 @@ impl MediaFiles {
         });
         let own = client(None).and_then(|builder| builder.build().map_err(|e| in_words(&e)));
         let sources = Sources::new(discord.own_origin().as_deref());
-        Self { folder, settings, sources, discord: guarded, own, swept: Mutex::default() }
+        let proxied = proxy.is_some();
+        Self { folder, settings, sources, proxied, discord: guarded, own, swept: Mutex::default() }
     }
 
     /// Fetches attachments of a user's message, beside each other; what became of each, in their
     /// order.
     pub async fn fetch(&self, author: UserId, attachments: &[Attachment]) -> Vec<Fetched> {
+        let MediaSettings { idle, total, .. } = self.settings;
+        self.fetch_by(Some(author), attachments, Terms { idle, total, public: false }).await
+    }
+
+    /// Fetches attachments of anybody's messages to be looked at once, if they come in time: nothing
+    /// may come for `idle`, each may take `total`. [`Self::discard`] is to follow.
+    pub async fn fetch_within(
+        &self,
+        attachments: &[Attachment],
+        idle: Duration,
+        total: Duration,
+    ) -> Vec<Fetched> {
+        self.fetch_by(None, attachments, Terms { idle, total, public: false }).await
+    }
+
+    /// Fetches a file that the agent wants to send, from Discord's hosts or the public net.
+    ///
+    /// # Errors
+    ///
+    /// Why it is not there.
+    pub async fn fetch_public(&self, address: &str) -> Result<SavedFile, Unavailable> {
+        let path = address.split(['?', '#']).next().unwrap_or_default();
+        let filename = path.rsplit('/').next().unwrap_or_default().to_owned();
+        let url = address.to_owned();
+        let file = Attachment { filename, content_type: None, size: 0, url, duration_secs: None };
+        let terms = Terms {
+            idle: self.settings.idle,
+            total: self.settings.total,
+            // A proxy looks names up itself: nobody could say where it goes.
+            public: !self.proxied,
+        };
+        let fetched = self.fetch_by(None, &[file], terms).await.into_iter().next();
+        match fetched {
+            Some(Fetched::Saved(file)) => Ok(file),
+            Some(Fetched::Unavailable(reason)) => Err(reason),
+            None => Err(Unavailable::NotAllowed),
+        }
+    }
+
+    /// Deletes what was fetched.
+    pub async fn discard(&self, files: &[SavedFile]) {
+        for SavedFile { path, .. } in files {
+            let deleted = tokio::fs::remove_file(path).await;
+            if let Err(error) = deleted {
+                tracing::warn!("a file that is not needed stays: {error}");
+            }
+            if let Some(folder) = path.parent() {
+                // The last one's is empty.
+                let _ = tokio::fs::remove_dir(folder).await;
+            }
+        }
+    }
+
+    async fn fetch_by(
+        &self,
+        author: Option<UserId>,
+        attachments: &[Attachment],
+        terms: Terms,
+    ) -> Vec<Fetched> {
         if attachments.is_empty() {
             return Vec::new();
         }
@@ -94,7 +166,7 @@ impl MediaFiles {
             }
         };
         let all = attachments.iter().enumerate();
-        let fetched = join_all(all.map(|(n, one)| self.fetch_one(&folder, n, one))).await;
+        let fetched = join_all(all.map(|(n, one)| self.fetch_one(&folder, n, one, terms))).await;
         // It stays only if there is something in it.
         let _ = tokio::fs::remove_dir(&folder).await;
         fetched
@@ -126,7 +198,13 @@ impl MediaFiles {
         due
     }
 
-    async fn fetch_one(&self, folder: &Path, n: usize, attachment: &Attachment) -> Fetched {
+    async fn fetch_one(
+        &self,
+        folder: &Path,
+        n: usize,
+        attachment: &Attachment,
+        terms: Terms,
+    ) -> Fetched {
         let path = folder.join(file_name(n, &attachment.filename));
         let limits = &self.settings;
         let saved = if n >= limits.max_files {
@@ -134,8 +212,8 @@ impl MediaFiles {
         } else if attachment.size > limits.max_bytes {
             Err(Unavailable::TooLarge(limits.max_bytes))
         } else {
-            let saved = timeout(limits.total, self.save(path.clone(), attachment)).await;
-            saved.unwrap_or(Err(Unavailable::Slow(limits.total)))
+            let saved = timeout(terms.total, self.save(path.clone(), attachment, terms)).await;
+            saved.unwrap_or(Err(Unavailable::Slow(terms.total)))
         };
         match saved {
             Ok(saved) => {
@@ -152,18 +230,23 @@ impl MediaFiles {
         }
     }
 
-    async fn save(&self, path: PathBuf, attachment: &Attachment) -> Result<SavedFile, Unavailable> {
-        let limits = &self.settings;
+    async fn save(
+        &self,
+        path: PathBuf,
+        attachment: &Attachment,
+        terms: Terms,
+    ) -> Result<SavedFile, Unavailable> {
+        let (limits, idle) = (&self.settings, terms.idle);
         let too_large = || Unavailable::TooLarge(limits.max_bytes);
-        let mut response = self.ask(&attachment.url).await?;
+        let mut response = self.ask(&attachment.url, terms).await?;
         if response.content_length().is_some_and(|bytes| bytes > limits.max_bytes) {
             return Err(too_large());
         }
         let mut file = create(&path).await.map_err(|error| not_saved(&error))?;
         let (mut bytes, mut head) = (0u64, Vec::new());
         loop {
-            let piece = timeout(limits.idle, response.chunk()).await;
-            let piece = piece.map_err(|_| Unavailable::Stalled(limits.idle))?;
+            let piece = timeout(idle, response.chunk()).await;
+            let piece = piece.map_err(|_| Unavailable::Stalled(idle))?;
             let Some(piece) = piece.map_err(unreachable)? else { break };
             bytes = bytes.saturating_add(u64::try_from(piece.len()).unwrap_or(u64::MAX));
             if bytes > limits.max_bytes {
@@ -180,10 +263,14 @@ impl MediaFiles {
     }
 
     /// Asks for a file, and follows where it has moved to.
-    async fn ask(&self, address: &str) -> Result<Response, Unavailable> {
-        let mut source = self.sources.check(address)?;
+    async fn ask(&self, address: &str, terms: Terms) -> Result<Response, Unavailable> {
+        let check = |address: &str| match terms.public {
+            true => self.sources.check_public(address),
+            false => self.sources.check(address),
+        };
+        let mut source = check(address)?;
         for _ in 0..=MAX_REDIRECTS {
-            let response = self.ask_at(&source).await?;
+            let response = self.ask_at(&source, terms.idle).await?;
             let status = response.status();
             if status.is_success() {
                 return Ok(response);
@@ -193,15 +280,14 @@ impl MediaFiles {
                 return Err(Unavailable::Status(status.as_u16()));
             };
             let next = source.url.join(location).map_err(|_| Unavailable::NotAllowed)?;
-            source = self.sources.check(next.as_str())?;
+            source = check(next.as_str())?;
         }
         Err(Unavailable::Unreachable("it moves on and on".to_owned()))
     }
 
-    async fn ask_at(&self, source: &Source) -> Result<Response, Unavailable> {
+    async fn ask_at(&self, source: &Source, idle: Duration) -> Result<Response, Unavailable> {
         let client = if source.own { &self.own } else { &self.discord };
         let client = client.as_ref().map_err(|words| Unavailable::Unreachable(words.clone()))?;
-        let idle = self.settings.idle;
         let asked = timeout(idle, client.get(source.url.clone()).send()).await;
         asked.map_err(|_| Unavailable::Stalled(idle))?.map_err(unreachable)
     }
@@ -229,9 +315,9 @@ fn not_saved(error: &io::Error) -> Unavailable {
 }
 
 /// A folder for one message, for its owner alone.
-fn new_folder(parent: &Path, author: UserId) -> io::Result<PathBuf> {
+fn new_folder(parent: &Path, author: Option<UserId>) -> io::Result<PathBuf> {
     let name: String = rand::random::<[u8; 16]>().iter().map(|b| format!("{b:02x}")).collect();
-    let folder = parent.join(format!("{name}-{author}"));
+    let folder = parent.join(author.map_or_else(|| name.clone(), |user| format!("{name}-{user}")));
     let mut builder = fs::DirBuilder::new();
     builder.recursive(true);
     #[cfg(unix)]
@@ -328,7 +414,7 @@ mod tests {
     #[test]
     fn old_files_go_and_what_is_not_ours_stays() {
         let folder = tempfile::tempdir().unwrap();
-        let new = |author| new_folder(folder.path(), UserId::new(author)).unwrap();
+        let new = |author| new_folder(folder.path(), Some(UserId::new(author))).unwrap();
         let (old, young) = (new(1), new(1));
         let foreign = folder.path().join("photos");
         fs::create_dir(&foreign).unwrap();
@@ -358,7 +444,7 @@ mod tests {
     #[test]
     fn the_files_of_a_user_go_and_those_of_others_stay() {
         let folder = tempfile::tempdir().unwrap();
-        let new = |author| new_folder(folder.path(), UserId::new(author)).unwrap();
+        let new = |author| new_folder(folder.path(), Some(UserId::new(author))).unwrap();
         let (ada, again, ben) = (new(4), new(4), new(42));
         fs::write(ada.join("1-a.png"), b"12345").unwrap();
         assert_eq!(forget(folder.path(), UserId::new(4)).unwrap(), 2);

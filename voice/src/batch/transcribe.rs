@@ -133,7 +133,7 @@ impl BatchConversation {
         self.outputs.push_back(Output::Transcript { user: Some(user), role, text: words });
         let owner = confirmed && self.settings.rights.owners.contains(&user);
         let by = AskedBy { user, label: self.label(user), owner };
-        self.utterances.push_back(Utterance { by, text: text.to_owned() });
+        self.utterances.push_back(Utterance { by, certain: confirmed, text: text.to_owned() });
     }
 }
 

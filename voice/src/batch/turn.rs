@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use clawvoice_session::{
     SessionTime,
-    agent::{AgentEvent, Ask, AskedBy, ControlOutcome, RunId, RunReport, ToolScope},
+    agent::{AgentEvent, Ask, AskedBy, ControlOutcome, RunId, RunReport, ToolGrant, ToolScope},
 };
 
 use super::{AgentRequest, BatchConversation, Output, speech::Of, text::SpeechText};
@@ -37,6 +37,8 @@ const MAX_ANSWER: usize = 32 * 1_024;
 #[derive(Clone, Debug)]
 pub(super) struct Utterance {
     pub(super) by: AskedBy,
+    /// Whether it is certainly theirs.
+    pub(super) certain: bool,
     pub(super) text: String,
 }
 
@@ -102,7 +104,7 @@ impl BatchConversation {
     }
 
     fn ask(&mut self, now: SessionTime, utterance: Utterance) {
-        let Utterance { by, text } = utterance;
+        let Utterance { by, certain, text } = utterance;
         let run = RunId::new(self.settings.first_run + self.stats.turns);
         let settings = &self.settings;
         let record = timeline::agent_turn_start(
@@ -118,10 +120,14 @@ impl BatchConversation {
             run,
             session: settings.session.clone(),
             message: spoken_turn(&by.label, &text),
+            tools: ToolGrant {
+                scope: ToolScope::OfSpeaker,
+                lists: settings.rights.tools(by.user, &by.label, certain),
+            },
             by: by.clone(),
             context: None,
+            images: Vec::new(),
             instructions: Some(spoken_answer(settings.instructions.as_deref())),
-            tools: ToolScope::OfSpeaker,
             model: settings.model.clone(),
             channel: Some(settings.channel),
             surface: SURFACE,

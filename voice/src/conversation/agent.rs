@@ -8,7 +8,7 @@
 
 use clawvoice_session::{
     SessionTime, UserId,
-    agent::{AgentEvent, Ask, AskedBy, ControlOutcome, RunReport, ToolScope},
+    agent::{AgentEvent, Ask, AskedBy, ControlOutcome, RunReport, ToolGrant, ToolScope},
 };
 use serde_json::json;
 
@@ -273,16 +273,20 @@ impl Conversation {
         let (place, route) = (self.settings.place(), self.settings.route());
         let record =
             timeline::agent_turn_start(now, place, route, speaker, consult.owner, model, &message);
-        let tools = match self.settings.tool_policy {
+        let scope = match self.settings.tool_policy {
             ToolPolicy::SafeReadOnly => ToolScope::SafeReadOnly,
             ToolPolicy::Owner | ToolPolicy::None => ToolScope::OfSpeaker,
         };
+        let certain = self.standings.is_certain(consult.user);
+        let lists = self.settings.rights.tools(consult.user, &label, certain);
+        let tools = ToolGrant { scope, lists };
         let ask = Ask {
             run: consult.run,
             session: self.settings.supervisor_session.clone(),
             by: AskedBy { user: consult.user, label: label.clone(), owner: consult.owner },
             message,
             context: None,
+            images: Vec::new(),
             instructions,
             tools,
             model: self.settings.agent_model.clone(),

@@ -1,10 +1,13 @@
 //! Who may talk to the agent, and who owns it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use clawvoice_session::{
     RoleId, UserId,
-    access::{Member, Room},
+    access::{Member, Room, ToolLists},
 };
 
 use crate::call::Attribution;
@@ -48,6 +51,18 @@ impl Rights {
         let Some(room) = &self.room else { return false };
         let roles = self.roles.get(&user).map(Vec::as_slice).unwrap_or_default();
         self.owners.contains(&user) || room.admits(&Member { user, roles, names: &[label] })
+    }
+
+    /// Which tools the channel lets the agent use for the user, as lists that each must let one be
+    /// used. Who is not `certain` to be the user gets nothing that others do not. Lists for whoever
+    /// can see another channel count for nobody: nobody asks Discord here.
+    #[must_use]
+    pub fn tools(&self, user: UserId, label: &str, certain: bool) -> Vec<Arc<ToolLists>> {
+        let Some(room) = &self.room else { return Vec::new() };
+        let roles = self.roles.get(&user).map(Vec::as_slice).unwrap_or_default();
+        let own = room.tools(&Member { user, roles, names: &[label] }.into());
+        let of_others = if certain { None } else { room.tools_of_others() };
+        own.into_iter().chain(of_others).collect()
     }
 }
 
@@ -94,7 +109,7 @@ impl Standings {
 mod tests {
     use clawvoice_session::{
         ChannelId, GuildId,
-        access::{AccessRules, GuildAccess, People, Place},
+        access::{AccessRules, GuildAccess, People, Place, ToolRules},
     };
 
     use super::*;
@@ -117,7 +132,7 @@ mod tests {
     #[test]
     fn a_role_admits_as_soon_as_it_is_known_and_no_longer_than_it_is_borne() {
         let crew = RoleId::new(80);
-        let roles = std::sync::Arc::new([crew].into());
+        let roles = Arc::new([crew].into());
         let guild = GuildAccess { roles, ..GuildAccess::default() };
         let guilds = [("*", guild)].into_iter().collect();
         let access = AccessRules { guilds, ..AccessRules::default() };
@@ -134,6 +149,36 @@ mod tests {
         assert!(rights.admits(BOB, "bob"));
         rights.learn_roles(BOB, Vec::new());
         assert!(!rights.admits(BOB, "bob"));
+    }
+
+    #[test]
+    fn lists_of_tools_bind_and_who_is_not_certain_gains_nothing_by_them() {
+        let lists = |tool: &str| ToolLists {
+            allow: Some(vec![tool.to_owned()]),
+            also_allow: None,
+            deny: None,
+        };
+        let by_sender = [(ANN.to_string(), lists("own"))].into();
+        let rules = ToolRules::new(Some(&lists("all")), &by_sender, &BTreeMap::new());
+        let guild = GuildAccess { tools: Arc::new(rules), ..GuildAccess::default() };
+        let access =
+            AccessRules { guilds: [("*", guild)].into_iter().collect(), ..AccessRules::default() };
+        let place = Place {
+            guild: GuildId::new(1),
+            guild_name: "",
+            channel: ChannelId::new(2),
+            channel_name: "",
+            parent: None,
+        };
+        let rights = Rights { room: access.room(&place).ok(), ..Rights::default() };
+        let tools = |user, certain| -> Vec<ToolLists> {
+            let lists = rights.tools(user, "somebody", certain);
+            lists.iter().map(|lists| (**lists).clone()).collect()
+        };
+        assert_eq!(tools(ANN, true), [lists("own")]);
+        assert_eq!(tools(ANN, false), [lists("own"), lists("all")]);
+        assert_eq!(tools(BOB, true), [lists("all")]);
+        assert!(Rights::open([ANN].into()).tools(ANN, "ann", false).is_empty());
     }
 
     #[test]

@@ -7,20 +7,19 @@ pub struct Gate {
     pub may_become_silent: fn(&str) -> bool,
     /// The text without what is never sent: envelope, directive tags, traces.
     pub shown: fn(&str) -> String,
+    /// The same of what is sent for good, in which there may be more for delivery to read.
+    pub sent: fn(&str) -> String,
 }
 
 impl Gate {
     /// What may be shown of it by now; `None`: nothing.
     pub(super) fn visible(&self, text: &str) -> Option<String> {
-        self.cleaned(text.get(..self.held_from(text)).unwrap_or_default())
+        trimmed(&(self.shown)(text.get(..self.held_from(text)).unwrap_or_default()))
     }
 
-    /// The text as it may be shown if all of it may; `None`: nothing is left. A line that is
-    /// indented stays so: it may be code.
+    /// The text as it may be sent if all of it may; `None`: nothing is left.
     pub(super) fn cleaned(&self, text: &str) -> Option<String> {
-        let shown = (self.shown)(text);
-        let shown = shown.trim_end().trim_start_matches(['\n', '\r']);
-        (!shown.is_empty()).then(|| shown.to_owned())
+        trimmed(&(self.sent)(text))
     }
 
     /// From where on it is held back, in bytes: the last paragraph may yet become silence, after
@@ -33,6 +32,12 @@ impl Gate {
     }
 }
 
+/// A line that is indented stays so: it may be code.
+fn trimmed(text: &str) -> Option<String> {
+    let text = text.trim_end().trim_start_matches(['\n', '\r']);
+    (!text.is_empty()).then(|| text.to_owned())
+}
+
 #[cfg(test)]
 pub(super) mod tests {
     use super::*;
@@ -40,6 +45,7 @@ pub(super) mod tests {
     pub(in crate::feedback::preview) const GATE: Gate = Gate {
         may_become_silent: |text| "NO_REPLY".starts_with(text),
         shown: |text| text.replace("[[reply_to_current]]", ""),
+        sent: |text| text.replace("[[reply_to_current]]", ""),
     };
 
     #[test]

@@ -10,6 +10,7 @@ use super::{
     cut::{Fence, cut, open_fence},
     gate::Gate,
     measure::utf16_len,
+    pace::Pace,
 };
 
 /// The pieces of one answer.
@@ -32,6 +33,13 @@ pub(super) struct Sends {
     /// What was sent, without white space.
     sent: String,
     failed: bool,
+    pace: Pace,
+    /// Pieces that were sent.
+    pieces: u64,
+    /// The last one is there, and how long is paused after it is not known yet.
+    just_sent: bool,
+    /// Until then nothing is sent.
+    rests_until: Option<SessionTime>,
 }
 
 impl Sends {
@@ -50,7 +58,29 @@ impl Sends {
             under_way: None,
             sent: String::new(),
             failed: false,
+            pace: Pace::default(),
+            pieces: 0,
+            just_sent: false,
+            rests_until: None,
         }
+    }
+
+    pub(super) const fn pace(&mut self, pace: Pace) {
+        self.pace = pace;
+    }
+
+    /// Whether the pause after the last piece is not over.
+    pub(super) fn rests(&mut self, now: SessionTime) -> bool {
+        if std::mem::take(&mut self.just_sent) {
+            self.rests_until = Some(now + self.pace.pause(self.pieces));
+        }
+        self.rests_until = self.rests_until.filter(|until| now < *until);
+        self.rests_until.is_some()
+    }
+
+    /// The end of the pause, once it has begun.
+    pub(super) const fn rests_until(&self) -> Option<SessionTime> {
+        self.rests_until
     }
 
     pub(super) fn text(&mut self, now: SessionTime, piece: &str) {
@@ -73,7 +103,7 @@ impl Sends {
 
     /// The next piece to send.
     pub(super) fn poll(&mut self, now: SessionTime, gate: &Gate) -> Option<String> {
-        while self.under_way.is_none() && !self.failed {
+        while self.under_way.is_none() && !self.failed && !self.rests(now) {
             let at = self.piece(now, gate)?;
             let raw: String = self.buffer.drain(..at).collect();
             self.due = self.due.saturating_sub(at);
@@ -93,6 +123,9 @@ impl Sends {
             return None;
         }
         let free = self.free(gate);
+        if self.rests_until.is_some() {
+            return self.rests_until.filter(|_| !free.is_empty());
+        }
         let waits = !free.is_empty() && (self.ended || utf16_len(free) >= self.min);
         waits.then(|| self.last_text + self.idle)
     }
@@ -108,6 +141,8 @@ impl Sends {
         if success {
             self.open = open;
             self.note(&raw);
+            self.pieces += 1;
+            self.just_sent = true;
         } else {
             self.failed = true;
         }

@@ -2,13 +2,13 @@
 
 use std::{collections::BTreeMap, path::Path};
 
-use clawvoice_session::{ChannelId, GuildId};
+use clawvoice_session::{ChannelId, GuildId, access::Audience};
 
 use super::scene::{
     ADA, BEN, GENERAL, GUILD, HELP, SECRET, Scene, THREAD, asks, message, message_by, says,
 };
 use crate::{
-    inbound::{InboundPolicy, Known, Need, Verdict, place},
+    inbound::{InboundPolicy, Known, Need, Verdict, judge, place},
     place::Channel,
 };
 
@@ -159,4 +159,30 @@ fn an_unknown_thread_and_its_parent_are_looked_up() {
     let json = r#"{"id":"501","type":0,"name":"Hall"}"#;
     scene.places.put(Channel::read(json, Some(GuildId::new(GUILD))).unwrap());
     assert_eq!(scene.outcome(&hi), "admitted");
+}
+
+/// Whom a list of tools is for by what they can see is asked, before anything is granted.
+#[test]
+fn the_tools_of_a_place_go_with_the_message() {
+    let guilds = "guilds: { '10': {
+        tools: { deny: ['exec'] },
+        toolsBySender: { '31': { allow: ['read'] }, 'accessGroup:staff': { allow: ['exec'] } },
+    } }";
+    let groups = "accessGroups: { staff: {
+        type: 'discord.channelAudience', guildId: '10', channelId: '102',
+    } }";
+    let scene = Scene::new(guilds, groups);
+    let message = asks(GENERAL, BEN, "hi");
+    let staff = Audience { guild: GuildId::new(GUILD), channel: ChannelId::new(SECRET) };
+    assert_eq!(scene.judge(&message), Verdict::Needs(Need::Audience(staff)));
+    let tools = |message, belongs| {
+        let audiences = [(staff, belongs)];
+        let known = Known { audiences: &audiences, ..scene.known() };
+        let Verdict::Admit(admitted) = judge(message, &known, &scene.policy) else { panic!() };
+        admitted.tools.unwrap()
+    };
+    let one = |name: &str| Some(vec![name.to_owned()]);
+    assert_eq!(tools(&message, false).deny, one("exec"));
+    assert_eq!(tools(&message, true).allow, one("exec"));
+    assert_eq!(tools(&asks(GENERAL, ADA, "hi"), true).allow, one("read"));
 }

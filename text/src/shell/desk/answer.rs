@@ -10,14 +10,17 @@ use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
 use super::{
+    super::media::MediaFiles,
     around::{Around, Rules},
     courier::PartEnd,
+    outgoing_media::OutgoingMedia,
     question::Asked,
 };
 use crate::{
     delivery::{
         body::{Content, NewMessage, Pings},
         chunk::ChunkLimits,
+        media_lines,
         prefix::{PrefixNames, prefix},
         prepare::{Prepared, TextSettings, prepare},
         reply::{self, Replies},
@@ -45,6 +48,7 @@ pub(super) struct Answering {
     asked: Arc<Asked>,
     bound: Option<BindingRecord>,
     finished: Finished,
+    media: OutgoingMedia,
     replies: Replies,
     /// Messages so far.
     parts: u32,
@@ -57,7 +61,14 @@ impl Answering {
         asked: Arc<Asked>,
         bound: Option<BindingRecord>,
         finished: Finished,
+        media: Arc<MediaFiles>,
     ) -> Self {
+        let media = OutgoingMedia::new(
+            media,
+            rules.agent(&asked.route.agent).workspace.as_deref(),
+            &rules.config.session_store,
+            rules.config.discord.delivery.media_max_mb,
+        );
         let replies = Replies::new(
             rules.config.discord.delivery.reply_to,
             reply::Asked {
@@ -66,7 +77,7 @@ impl Answering {
                 moved: asked.is_moved(),
             },
         );
-        Self { around, rules, asked, bound, finished, replies, parts: 0 }
+        Self { around, rules, asked, bound, finished, media, replies, parts: 0 }
     }
 
     /// The end of the turn, without another word.
@@ -81,7 +92,7 @@ impl Answering {
 
     /// A piece of the answer, for good; the turn goes on.
     pub(super) async fn send_piece(&mut self, text: &str) -> Result<MessageId, CallFailed> {
-        let parts = self.parts_of(text);
+        let parts = self.parts_of(text).await;
         let open = Finished { messages: Vec::new(), ..self.finished.clone() };
         let ends = self.around.send(open, parts).await;
         match ends.last() {
@@ -97,7 +108,7 @@ impl Answering {
         merged: Vec<(ChannelId, MessageId)>,
         failed: bool,
     ) -> Delivered {
-        let parts = self.parts_of(text);
+        let parts = self.parts_of(text).await;
         let mut finished = self.finished.clone();
         finished.messages.extend(merged);
         if failed {
@@ -113,8 +124,13 @@ impl Answering {
         }
     }
 
-    fn parts_of(&mut self, text: &str) -> Vec<NewPart> {
-        let Prepared { chunks, reply_to, is_silent, .. } = self.prepare(text);
+    async fn parts_of(&mut self, text: &str) -> Vec<NewPart> {
+        let (text, sources) = media_lines::take(text);
+        let mut files = self.media.admitted(&sources).await;
+        let Prepared { mut chunks, reply_to, is_silent, .. } = self.prepare(&text);
+        if chunks.is_empty() && !files.is_empty() {
+            chunks.push(String::new());
+        }
         if chunks.is_empty() {
             tracing::debug!(
                 session = %self.asked.session(), silent = is_silent,
@@ -123,7 +139,8 @@ impl Answering {
             return Vec::new();
         }
         self.replies.begin_text(reply_to);
-        chunks.iter().map(|chunk| self.part(chunk)).collect()
+        // The first message carries the files.
+        chunks.iter().map(|chunk| self.part(chunk, std::mem::take(&mut files))).collect()
     }
 
     fn prepare(&self, text: &str) -> Prepared {
@@ -152,7 +169,7 @@ impl Answering {
         prepare(text, &settings)
     }
 
-    fn part(&mut self, text: &str) -> NewPart {
+    fn part(&mut self, text: &str, files: Vec<String>) -> NewPart {
         let nonce = nonce(&self.finished.account, &self.finished.turn, self.parts);
         let message = NewMessage {
             content: Content {
@@ -166,7 +183,7 @@ impl Answering {
         };
         let mut body = message.body();
         let to = self.destination(&mut body);
-        let outgoing = Outgoing { to, body, files: Vec::new() };
+        let outgoing = Outgoing { to, body, files };
         let part = NewPart {
             to: Target::Channel(self.asked.channel),
             part: self.parts,

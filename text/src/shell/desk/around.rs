@@ -19,6 +19,7 @@ use super::{
     super::{clock::now, rest::DiscordRest},
     courier::{CourierDoor, PartEnd},
     hooks::Hooks,
+    members::Roles,
     post::Post,
     question::Asked,
     sent::SharedSent,
@@ -113,6 +114,8 @@ pub(super) struct Around {
     starters: Mutex<StarterCache>,
     /// What people that were met are called.
     handles: Mutex<Arc<KnownHandles>>,
+    /// Roles that were asked for.
+    pub(super) roles: Roles,
     runs: AtomicU64,
 }
 
@@ -143,6 +146,7 @@ impl Around {
             leftovers: Mutex::default(),
             starters: Mutex::default(),
             handles: Mutex::default(),
+            roles: Roles::default(),
             runs: AtomicU64::new(0),
         }
     }

@@ -220,7 +220,7 @@ impl Desk {
         let Some(first) = self.admissions.next(channel) else { return };
         let mut route = self.route(&first.message);
         if let Some(AnswerThread { id, .. }) = thread {
-            route.key = clawvoice_session::SessionKey::channel(&route.agent, id);
+            route.key = self.rules.router.thread_key(&route.agent, id);
             route.last.channel = id;
         }
         self.bindings.touch(unix_ms(), self.bound_place(&first.message));

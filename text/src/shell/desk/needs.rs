@@ -18,6 +18,7 @@ use super::{
 };
 use crate::{
     inbound::{Need, PluralMember},
+    media::{SavedFile, sniff::MediaKind},
     message::Message,
 };
 
@@ -120,5 +121,13 @@ impl Finder {
         let fetched = self.media.fetch(message.author.id, std::slice::from_ref(audio)).await;
         let file = fetched.into_iter().find_map(crate::media::Fetched::saved)?;
         transcriber.transcribe(&file.path).await
+    }
+
+    /// What the first of these files that is a sound says.
+    pub(super) async fn heard(&self, files: &[SavedFile]) -> Option<String> {
+        let transcriber = self.transcriber.as_ref()?;
+        let audio = files.iter().find(|file| file.kind == MediaKind::Audio)?;
+        let said = transcriber.transcribe(&audio.path).await?;
+        Some(said).filter(|said| !said.trim().is_empty())
     }
 }

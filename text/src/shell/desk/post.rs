@@ -15,7 +15,7 @@ use super::sent::SharedSent;
 use crate::{
     delivery::{
         failure::{self, DeliveryFailure},
-        forum,
+        forum, outgoing_file,
     },
     outbox::outgoing::{Destination, Outgoing},
 };
@@ -74,6 +74,9 @@ impl Post {
             return Ok(posted);
         }
         let files = read_files(&outgoing.files).await;
+        if files.is_empty() && !outgoing.files.is_empty() && is_wordless(&outgoing) {
+            return Err(PostFailure::Refused("none of its files can be read".to_owned()));
+        }
         match self.once(&outgoing, &files).await {
             Err(failure) if !files.is_empty() && is_too_large(&failure) => {
                 let without = without_files(&outgoing);
@@ -112,7 +115,7 @@ impl Post {
             }
             Destination::Webhook { webhook, thread } => {
                 if let Some(hook) = self.hooks.get(webhook) {
-                    match self.by_webhook(&hook, thread, body).await {
+                    match self.by_webhook(&hook, thread, body, files).await {
                         // Only what surely was not done is done in another way.
                         Err(failure) if failure.is_perhaps_done() => return Err(failure),
                         Ok(posted) => return Ok(posted),
@@ -137,11 +140,12 @@ impl Post {
         hook: &Webhook,
         thread: ChannelId,
         body: &serde_json::Value,
+        files: &[OutgoingFile],
     ) -> Result<Posted, RestFailure> {
         // Its echo may come before Discord's answer.
         self.sent.webhook(hook.id);
         let body = for_webhook(body);
-        let created = self.rest.execute_webhook(hook, Some(thread), &body, &[]).await?;
+        let created = self.rest.execute_webhook(hook, Some(thread), &body, files).await?;
         Ok(Posted { channel: created.channel, message: created.id })
     }
 
@@ -202,6 +206,11 @@ fn for_bot(body: &serde_json::Value) -> serde_json::Value {
     body
 }
 
+/// Whether there is no word in it.
+fn is_wordless(outgoing: &Outgoing) -> bool {
+    outgoing.body.get("content").and_then(|it| it.as_str()).is_some_and(str::is_empty)
+}
+
 /// What cannot be read is not sent; the text is.
 async fn read_files(paths: &[String]) -> Vec<OutgoingFile> {
     let mut files = Vec::new();
@@ -209,7 +218,7 @@ async fn read_files(paths: &[String]) -> Vec<OutgoingFile> {
         match tokio::fs::read(path).await {
             Ok(bytes) => {
                 let name = std::path::Path::new(path).file_name().unwrap_or_default();
-                let name = name.to_string_lossy().into_owned();
+                let name = outgoing_file::file_name(&name.to_string_lossy());
                 files.push(OutgoingFile { name, bytes: Bytes::from(bytes), description: None });
             }
             Err(error) => tracing::warn!("a file is not sent: {path}: {error}"),

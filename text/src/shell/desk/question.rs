@@ -97,6 +97,9 @@ impl Queued for Question {
     fn joins(&self, later: &Self) -> bool {
         self.0.user() == later.0.user()
             && self.0.admitted.owner == later.0.admitted.owner
+            && self.0.admitted.tools == later.0.admitted.tools
             && self.0.channel == later.0.channel
+            // What happens in the room is answered to nobody; a question is.
+            && self.0.admitted.ambient == later.0.admitted.ambient
     }
 }

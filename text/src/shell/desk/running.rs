@@ -2,6 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
+use clawvoice_config::{Streaming, StreamingMode, TypingMode};
 use clawvoice_session::{
     ChannelId, MessageId, SessionTime,
     agent::{AgentEvent, Ask, RunId, RunReport},
@@ -19,11 +20,11 @@ use super::{
     turn::{TurnEnd, TurnPlan},
 };
 use crate::{
-    delivery::may_become_silent,
+    delivery::{may_become_silent, media_lines},
     envelope::{Marker, strip, strip_partial},
     feedback::{
-        AckRules, CallFailed, FinalAnswer, Gate, Preview, PreviewOutput, StatusEnd, StatusOutput,
-        StatusReactions, TypingLease,
+        AckRules, CallFailed, FinalAnswer, Gate, Pace, Preview, PreviewOutput, StatusEnd,
+        StatusOutput, StatusReactions, TypingLease,
     },
     lane::RunNumber,
 };
@@ -68,6 +69,8 @@ pub(super) struct Running<'t> {
     typing: TypingLease,
     calls: FuturesUnordered<BoxFuture<'static, CallEnd>>,
     end: Option<TurnEnd>,
+    /// Nobody asked: nothing of the turn is seen.
+    quiet: bool,
 }
 
 impl<'t> Running<'t> {
@@ -81,7 +84,18 @@ impl<'t> Running<'t> {
         let delivery = &config.discord.delivery;
         let agent = plan.rules.agent(&asked.route.agent);
         let addressed = asked.addressed();
-        let gate = Gate { may_become_silent, shown };
+        let quiet = plan.questions.iter().all(|asked| asked.admitted.ambient);
+        let streaming = match quiet {
+            true => Streaming {
+                mode: StreamingMode::Off,
+                block_enabled: false,
+                ..delivery.streaming.clone()
+            },
+            false => delivery.streaming.clone(),
+        };
+        let pace = Pace::new(agent.human_delay, asked.message.id.get());
+        let typing = if quiet { Some(TypingMode::Never) } else { agent.typing };
+        let gate = Gate { may_become_silent, shown, sent };
         let ack = AckRules::new(delivery, &config.messages, agent);
         let every = config.agents.typing_interval;
         let pick = usize::try_from(asked.message.id.get() >> 22).unwrap_or(0);
@@ -94,24 +108,28 @@ impl<'t> Running<'t> {
             signs: plan.signs,
             signed: now(),
             written: String::new(),
-            preview: Preview::new(&delivery.streaming, delivery.text_chunk_limit, gate, pick),
+            preview: Preview::new(&streaming, delivery.text_chunk_limit, gate, pick).paced(pace),
             status: StatusReactions::new(&ack, addressed),
-            typing: TypingLease::new(agent.typing, addressed, every, now()),
+            typing: TypingLease::new(typing, addressed, every, now()),
             answering: Arc::new(tokio::sync::Mutex::new(Answering::new(
                 Arc::clone(around),
                 Arc::clone(&plan.rules),
                 Arc::clone(asked),
                 plan.bound,
                 finished,
+                Arc::clone(&plan.finder.media),
             ))),
             calls: FuturesUnordered::new(),
             end: None,
+            quiet,
         }
     }
 
     pub(super) async fn go(mut self, ask: Ask) -> TurnEnd {
         let (sender, mut reports) = mpsc::channel(REPORTS);
-        self.status.handle_thinking(now());
+        if !self.quiet {
+            self.status.handle_thinking(now());
+        }
         self.around.agent.ask(ask, sender).await;
         let mut reporting = true;
         loop {
@@ -172,7 +190,9 @@ impl<'t> Running<'t> {
             }
             AgentEvent::Tool { name } => {
                 self.goes_on();
-                self.status.handle_tool(now());
+                if !self.quiet {
+                    self.status.handle_tool(now());
+                }
                 self.preview.handle_message_end(now());
                 self.preview.handle_tool(now(), &name, None);
             }
@@ -189,19 +209,24 @@ impl<'t> Running<'t> {
             }
             AgentEvent::Cancelled => {
                 self.end = Some(TurnEnd::Cancelled);
-                self.typing.handle_over();
-                self.status.handle_over(now(), StatusEnd::Quiet);
-                self.preview.handle_abort();
-                let answering = Arc::clone(&self.answering);
-                let merged = self.take_merged();
-                self.calls.push(Box::pin(async move {
-                    answering.lock().await.finish(merged, Outcome::Failed).await;
-                    CallEnd::Other
-                }));
+                self.end_unseen(Outcome::Failed);
             }
             AgentEvent::Failed(why) => self.failed(&why),
             AgentEvent::Refused(told) => self.end_with(format!("{WARNING} {told}")),
         }
+    }
+
+    /// The turn is over, and nothing of it is to be seen.
+    fn end_unseen(&mut self, outcome: Outcome) {
+        self.typing.handle_over();
+        self.status.handle_over(now(), StatusEnd::Quiet);
+        self.preview.handle_abort();
+        let answering = Arc::clone(&self.answering);
+        let merged = self.take_merged();
+        self.calls.push(Box::pin(async move {
+            answering.lock().await.finish(merged, outcome).await;
+            CallEnd::Other
+        }));
     }
 
     /// Nothing of the envelope is to stand in the session's history: the model would take it for
@@ -225,9 +250,13 @@ impl<'t> Running<'t> {
             channel: self.asked.message.channel,
             shown: self.asked.message.id,
         });
+        if self.quiet {
+            return self.end_unseen(Outcome::Answered);
+        }
         let explicit_reply = text.contains("[[reply_to");
-        self.preview
-            .handle_final(now(), FinalAnswer { text, explicit_reply, ..FinalAnswer::default() });
+        let has_media = !media_lines::take(&text).1.is_empty();
+        let answer = FinalAnswer { text, explicit_reply, has_media, ..FinalAnswer::default() };
+        self.preview.handle_final(now(), answer);
     }
 
     fn failed(&mut self, why: &str) {
@@ -238,6 +267,9 @@ impl<'t> Running<'t> {
     /// Nothing is answered; this is told instead.
     fn end_with(&mut self, text: String) {
         self.end = Some(TurnEnd::Failed);
+        if self.quiet {
+            return self.end_unseen(Outcome::Failed);
+        }
         self.preview
             .handle_final(now(), FinalAnswer { text, is_error: true, ..FinalAnswer::default() });
     }
@@ -364,6 +396,11 @@ const UNKNOWN_MESSAGE: u64 = 10_008;
 
 /// What of a growing answer may be seen. A copied envelope has the labels of any process.
 fn shown(text: &str) -> String {
+    media_lines::hide(&sent(text))
+}
+
+/// What of a piece of an answer is sent for good.
+fn sent(text: &str) -> String {
     strip_partial(text, &Marker::new([0; 16]))
 }
 

@@ -280,6 +280,11 @@ impl Desk {
     fn refill(&mut self, key: SessionKey, question: Question) {
         let (around, channel) = (Arc::clone(&self.around), question.0.message.channel);
         let page = Page::Before(question.0.message.id);
+        let guild = question.0.message.guild.filter(|guild| {
+            let place = inbound::place(&self.places, *guild, channel);
+            let room = self.rules.inbound.rules.access.room(&place);
+            room.is_ok_and(|room| room.admits_by_role())
+        });
         self.waiting_for_refill.entry(channel).or_default().push(question);
         if self.waiting_for_refill.get(&channel).is_some_and(|waiting| waiting.len() > 1) {
             return;
@@ -288,10 +293,13 @@ impl Desk {
             let facts = around.mailbox.facts(&key).await.ok();
             let began = facts.and_then(|facts| facts.began).map_or(0, |at| at.as_millisecond());
             let listed = around.rest.messages(channel, page, LOOKED_THROUGH).await;
-            let listed = listed.unwrap_or_else(|failure| {
+            let mut listed = listed.unwrap_or_else(|failure| {
                 tracing::debug!("what was said before is not known: {failure}");
                 Vec::new()
             });
+            if let Some(guild) = guild {
+                around.roles.put_into(&around.rest, guild, &mut listed).await;
+            }
             JobEnd::Refilled(channel, u64::try_from(began).unwrap_or(0), listed)
         });
     }
@@ -311,8 +319,10 @@ impl Desk {
                 if Some(message.author.id) == own {
                     return Sight::Own;
                 }
-                let member = Member::by_id(message.author.id);
-                // REST does not tell roles: where only they admit, nothing is taken up again.
+                // Those that were asked for; without them only ids admit.
+                let roles = message.member.as_ref().map(|member| member.roles.as_slice());
+                let roles = roles.unwrap_or_default();
+                let member = Member { user: message.author.id, roles, names: &[] };
                 let may = self.may_talk(first.0.message.guild, channel, &member, None);
                 if !message.is_written() || !may {
                     return Sight::Hidden;

@@ -18,7 +18,7 @@ fn a_turn_tells_the_agent_who_spoke_and_how_to_answer() {
     assert_eq!(ask.message, "Voice transcript from speaker \"Ada\":\nWhat time is it?");
     assert_eq!((ask.by.user, ask.by.label.as_str(), ask.by.owner), (ADA, "Ada", true));
     assert_eq!(ask.session.as_str(), "agent:main:discord:channel:2");
-    assert_eq!((ask.surface, ask.tools), ("discord-voice", ToolScope::OfSpeaker));
+    assert_eq!((ask.surface, &ask.tools), ("discord-voice", &ToolScope::OfSpeaker.into()));
     assert_eq!(ask.model.as_deref(), Some("openai/gpt-5.5"));
     let start = room.journal.iter().find(|line| line.starts_with("agent turn start")).unwrap();
     assert_eq!(

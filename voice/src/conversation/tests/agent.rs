@@ -58,7 +58,7 @@ fn voice_scenario_24_a_transcript_becomes_one_run_and_its_answer_is_spoken_word_
     let [ask] = &room.asked[..] else { panic!("{:?}", room.asked) };
     assert_eq!((ask.message.as_str(), ask.by.user, ask.surface), (QUESTION, ADA, "discord-voice"));
     assert_eq!(ask.session.as_str(), "agent:main:discord:channel:2");
-    assert_eq!(ask.tools, ToolScope::OfSpeaker);
+    assert_eq!(ask.tools, ToolScope::OfSpeaker.into());
     room.answer(0, "Rain, \"heavy\" rain.");
     assert_eq!(room.told_to_say(), ["Rain, \"heavy\" rain."]);
     room.say(0, "r", 600);
@@ -183,7 +183,7 @@ fn voice_scenario_31_policies_decide_the_tools() {
     room.speak(ADA, 200);
     room.said(0, QUESTION);
     room.run(200);
-    assert_eq!(room.asked[0].tools, ToolScope::SafeReadOnly);
+    assert_eq!(room.asked[0].tools, ToolScope::SafeReadOnly.into());
 
     let mut none = proxy();
     none.tool_policy = ToolPolicy::None;

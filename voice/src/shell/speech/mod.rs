@@ -98,13 +98,7 @@ impl SpeechClients {
     ///
     /// If this machine can make no HTTP client.
     pub fn of(settings: SpeechSettings) -> Result<Self, SpeechUnusable> {
-        let http = reqwest::Client::builder()
-            .connect_timeout(CONNECT)
-            // A redirect would take the key along.
-            .redirect(reqwest::redirect::Policy::none())
-            .build()
-            .map_err(SpeechUnusable)?;
-        Ok(Self { http, settings: Mutex::new(Arc::new(settings)) })
+        Ok(Self { http: client()?, settings: Mutex::new(Arc::new(settings)) })
     }
 
     /// Goes by these from the next request on, as with another key.
@@ -117,21 +111,10 @@ impl SpeechClients {
     }
 
     async fn transcribe(&self, wav: Bytes) -> Result<String, SpeechFailure> {
-        self.words("segment.wav", wav).await
-    }
-
-    /// The words of a recording in any form that the transcriber takes; by the end of its name it
-    /// knows which. `None`: it cannot tell, and the log says why.
-    pub async fn words_of(&self, name: &str, recording: Bytes) -> Option<String> {
-        let words = self.words(name, recording).await;
-        words.inspect_err(|failure| tracing::warn!("a recording has no words: {failure}")).ok()
-    }
-
-    async fn words(&self, name: &str, recording: Bytes) -> Result<String, SpeechFailure> {
         let settings = self.settings();
         let credential = settings.credentials.transcriber.as_ref();
         let wanted = &settings.transcriber;
-        transcriber::transcribe(&self.http, wanted, credential, name, recording).await
+        transcriber::transcribe(&self.http, wanted, credential, "segment.wav", wav).await
     }
 
     async fn synthesize(&self, text: &str, sink: &Sink) -> Result<(), SpeechFailure> {
@@ -159,6 +142,53 @@ fn told(
         credential.used(Answer::of_status(status));
     }
     sent
+}
+
+/// A transcriber of recordings, without anything that speaks.
+#[derive(Debug)]
+pub struct NoteTranscriber {
+    http: reqwest::Client,
+    /// Held for moments only: each request takes them along.
+    ear: Mutex<Arc<(TranscriberSettings, Option<Credential>)>>,
+}
+
+impl NoteTranscriber {
+    /// With these settings; `credential` is told how the key is taken. Connects to nothing yet.
+    ///
+    /// # Errors
+    ///
+    /// If this machine can make no HTTP client.
+    pub fn new(
+        transcriber: TranscriberSettings,
+        credential: Option<Credential>,
+    ) -> Result<Self, SpeechUnusable> {
+        Ok(Self { http: client()?, ear: Mutex::new(Arc::new((transcriber, credential))) })
+    }
+
+    /// Goes by these from the next request on, as with another key.
+    pub fn set(&self, transcriber: TranscriberSettings, credential: Option<Credential>) {
+        let ear = Arc::new((transcriber, credential));
+        *self.ear.lock().unwrap_or_else(PoisonError::into_inner) = ear;
+    }
+
+    /// The words of a recording in any form that the transcriber takes; by the end of its name it
+    /// knows which. `None`: it cannot tell, and the log says why.
+    pub async fn words_of(&self, name: &str, recording: Bytes) -> Option<String> {
+        let ear = Arc::clone(&self.ear.lock().unwrap_or_else(PoisonError::into_inner));
+        let (wanted, credential) = &*ear;
+        let words =
+            transcriber::transcribe(&self.http, wanted, credential.as_ref(), name, recording).await;
+        words.inspect_err(|failure| tracing::warn!("a recording has no words: {failure}")).ok()
+    }
+}
+
+fn client() -> Result<reqwest::Client, SpeechUnusable> {
+    reqwest::Client::builder()
+        .connect_timeout(CONNECT)
+        // A redirect would take the key along.
+        .redirect(reqwest::redirect::Policy::none())
+        .build()
+        .map_err(SpeechUnusable)
 }
 
 /// What comes back.

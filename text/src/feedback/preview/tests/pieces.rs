@@ -1,5 +1,7 @@
 //! Block streaming: the answer in messages of their own.
 
+use clawvoice_config::HumanDelay;
+
 use super::*;
 
 const PIECES: &str =
@@ -131,4 +133,26 @@ fn the_word_for_silence_is_never_sent() {
     turn.message_end(30);
     turn.until(60_000);
     assert_eq!(turn.log(), ["send: I look into it."]);
+}
+
+/// `humanDelay`: whoever writes several messages pauses between them.
+#[test]
+fn pieces_and_the_rest_wait_for_the_pause_after_the_last_one() {
+    let pause = Duration::from_millis(3_000);
+    let mut turn = turn();
+    turn.preview = turn.preview.paced(Pace::new(HumanDelay { min: pause, max: pause }, 1));
+    turn.text(0, "The first piece.");
+    turn.until(1000);
+    assert_eq!(turn.log(), ["send: The first piece."]);
+    turn.text(1100, "\n\nThe second piece.");
+    turn.until(3999);
+    assert_eq!(turn.log(), [""; 0]);
+    turn.until(4000);
+    assert_eq!(turn.log(), ["send: The second piece."]);
+    turn.text(4100, "\n\nEnd.");
+    turn.done(4200, plain("The first piece.\n\nThe second piece.\n\nEnd."));
+    turn.until(6999);
+    assert_eq!(turn.log(), [""; 0]);
+    turn.until(7000);
+    assert_eq!(turn.log(), ["final: End."]);
 }
