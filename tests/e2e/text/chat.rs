@@ -134,8 +134,9 @@ impl Chat {
             .output();
         let output = soon("a program", output).await.unwrap();
         let words = String::from_utf8_lossy(&output.stderr).into_owned();
-        assert!(output.status.success(), "{args:?}: {words}");
-        String::from_utf8_lossy(&output.stdout).into_owned()
+        let told = String::from_utf8_lossy(&output.stdout).into_owned();
+        assert!(output.status.success(), "{args:?}: {words}{told}");
+        told
     }
 
     /// A human writes; gives the message.

@@ -49,7 +49,8 @@ async fn what_is_too_much_is_deleted_oldest_first() {
     let cold = File::options().write(true).open(&newest).unwrap();
     cold.set_modified(SystemTime::now() - 30 * HOUR).unwrap();
     let foreign = noise(&timeline.join("notes.txt"), 10, 900 * HOUR);
-    let keys = "session: { maintenance: { maxDiskBytes: '2mb', highWaterBytes: '1mb' } },";
+    let keys = "session: { maintenance: { maxDiskBytes: '2mb', highWaterBytes: '1mb' } }, \
+                commands: { ownerAllowFrom: ['42'] },";
     let mut agent = chat.agent(OPEN, keys).await;
     agent.logs("1 old recordings were compressed").await;
     let told = agent.logs("the disk budget of 2.0 MiB was exceeded").await;

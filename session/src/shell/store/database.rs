@@ -123,8 +123,13 @@ impl Database {
         }
     }
 
-    pub(super) async fn close(self) {
-        // The last connection moves the log into the file itself.
+    pub(super) async fn close(mut self) {
+        // What was deleted is to be in the log beside the file no longer than necessary. While
+        // another connection works it stays there; then that one moves it.
+        let moved = sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)");
+        if let Err(error) = moved.execute(&mut self.connection).await {
+            tracing::debug!("the log of the session store stays beside it: {error}");
+        }
         if let Err(error) = self.connection.close().await {
             tracing::warn!("the session store did not close well: {error}");
         }

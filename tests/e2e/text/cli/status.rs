@@ -20,10 +20,6 @@ async fn the_status_tells_what_text_has_done() {
     let accounts =
         format!("{keys} accounts: {{ default: {{}}, ops: {{ token: '{}' }} }}", other.token);
     let mut agent = chat.agent(&accounts, "").await;
-    chat.writes(ADA, GENERAL, "not to you").await;
-    agent.logs("no-mention").await;
-    chat.writes(ADA, GENERAL, &at_bot("hello")).await;
-    chat.bot("You said:").await;
     let url = agent.health().await;
     let address = url.trim_start_matches("http://").trim_end_matches('/').to_owned();
     let look = async || {
@@ -31,6 +27,20 @@ async fn the_status_tells_what_text_has_done() {
         let told: Value = serde_json::from_str(&chat.program(&args).await).unwrap();
         told
     };
+    // What is written before an account is connected is not told to it.
+    soon("both accounts", async {
+        loop {
+            let told = look().await;
+            if (0..2).all(|at| told["accounts"][at]["connected"] == true) {
+                return;
+            }
+        }
+    })
+    .await;
+    chat.writes(ADA, GENERAL, "not to you").await;
+    agent.logs("no-mention").await;
+    chat.writes(ADA, GENERAL, &at_bot("hello")).await;
+    chat.bot("You said:").await;
     let told = soon("the turn's end", async {
         loop {
             let told = look().await;
