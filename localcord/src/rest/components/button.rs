@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::{CUSTOM_ID, Checker};
+use super::{CUSTOM_ID, Checker, media::ATTACHMENT};
 
 /// Button styles that are no ordinary ones ("Button Styles").
 pub(crate) mod style {
@@ -105,7 +105,7 @@ impl Checker<'_> {
             let why =
                 format!("Scheme \"{scheme}\" is not supported. Scheme must be one of ({list}).");
             self.form.wrong(path, "URL_TYPE_INVALID_SCHEME", why);
-        } else if rest.is_empty() || rest.contains(char::is_whitespace) {
+        } else if rest.is_empty() || (scheme != ATTACHMENT && rest.contains(char::is_whitespace)) {
             self.form.wrong(path, "URL_TYPE_INVALID_URL", "Not a well formed URL.");
         }
     }

@@ -276,3 +276,78 @@ mod fixtures {
         vec![(path.to_owned(), code.to_owned())]
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    use super::{fixtures::around, *};
+
+    /// JSON whose fields are those of components, with values that may fit or not.
+    fn trees() -> impl Strategy<Value = Value> {
+        let leaf = prop_oneof![
+            Just(Value::Null),
+            any::<bool>().prop_map(Value::from),
+            (-2_i64..30).prop_map(Value::from),
+            "[a-z:/ ]{0,12}".prop_map(Value::from),
+        ];
+        let name = prop::sample::select(vec![
+            "type",
+            "id",
+            "custom_id",
+            "components",
+            "accessory",
+            "component",
+            "options",
+            "items",
+            "media",
+            "file",
+            "url",
+            "content",
+            "style",
+            "emoji",
+            "min_values",
+            "max_values",
+            "default_values",
+            "label",
+        ]);
+        leaf.prop_recursive(6, 64, 6, move |inner| {
+            prop_oneof![
+                prop::collection::vec(inner.clone(), 0..6).prop_map(Value::from),
+                prop::collection::vec((name.clone(), inner), 0..8).prop_map(|fields| {
+                    let fields = fields.into_iter().map(|(name, value)| (name.to_owned(), value));
+                    Value::Object(fields.collect())
+                }),
+            ]
+        })
+    }
+
+    /// Collects the numbers of components, however deep.
+    fn numbers(component: &Value, found: &mut Vec<i64>) {
+        found.extend(component["id"].as_i64());
+        crate::world::component::inner(component).for_each(|one| numbers(one, found));
+    }
+
+    proptest! {
+        #[test]
+        fn no_tree_panics_and_what_is_taken_is_numbered(tree in trees(), v2: bool) {
+            let body = json!({ "components": tree, "title": "t", "custom_id": "m" });
+            let mut form = Form::default();
+            check_modal(&mut form, &body, &around());
+            if form.finish().is_ok() {
+                let _ = completed_modal(&body);
+            }
+            let mut form = Form::default();
+            check_message(&mut form, &body, &around(), v2);
+            let list = body["components"].as_array().cloned().unwrap_or_default();
+            if form.finish().is_ok() {
+                let mut found = Vec::new();
+                completed(&list, &[]).iter().for_each(|one| numbers(one, &mut found));
+                let different: HashSet<_> = found.iter().collect();
+                prop_assert_eq!(different.len(), found.len());
+                prop_assert!(found.iter().all(|number| *number > 0));
+            }
+        }
+    }
+}
