@@ -2,6 +2,9 @@
 
 use serde_json::Value;
 
+/// The message flag of those that are made of components alone ("Message Flags").
+pub const COMPONENTS_V2: u64 = 1 << 15;
+
 /// Component types ("Component Types").
 pub mod component_kind {
     /// A row of buttons, or one select; in old modals one text input.

@@ -35,8 +35,10 @@ pub(super) fn check_type(called: &Interaction, kind: u64) -> Result<(), ApiError
         }
         callback_type::CHOICES => called.kind == AUTOCOMPLETE,
         callback_type::MODAL => matches!(called.kind, COMMAND | COMPONENT),
-        // Answers a ping, which only HTTP endpoints get.
-        callback_type::PONG => false,
+        // Answers a ping, which only HTTP endpoints get; and what needs a shop or an activity.
+        callback_type::PONG | callback_type::PREMIUM_REQUIRED | callback_type::LAUNCH_ACTIVITY => {
+            false
+        }
         _ => return Err(Form::not_among("type", "(1, 4, 5, 6, 7, 8, 9, 10, 12)")),
     };
     if fits {

@@ -40,6 +40,8 @@ mod callback_type {
     pub(super) const UPDATE: u64 = 7;
     pub(super) const CHOICES: u64 = 8;
     pub(super) const MODAL: u64 = 9;
+    pub(super) const PREMIUM_REQUIRED: u64 = 10;
+    pub(super) const LAUNCH_ACTIVITY: u64 = 12;
 }
 
 /// `?with_response=true`

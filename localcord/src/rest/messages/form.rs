@@ -9,13 +9,12 @@ use super::{
     },
     allowed,
 };
+pub(crate) use crate::world::component::COMPONENTS_V2;
 
 /// Only the user who called the command sees it.
 pub(crate) const EPHEMERAL: u64 = 1 << 6;
 /// The bot "is thinking": a deferred answer that was not edited yet.
 pub(crate) const LOADING: u64 = 1 << 7;
-/// Made of components alone.
-pub(crate) const COMPONENTS_V2: u64 = 1 << 15;
 /// Embeds are not shown.
 pub(crate) const SUPPRESS_EMBEDS: u64 = 1 << 2;
 /// It forwards another one.

@@ -4,12 +4,10 @@ use serde_json::{Value, json};
 
 use super::timestamp;
 use crate::world::{
+    component::COMPONENTS_V2,
     message_kind,
     state::{Message, State, User, snowflake_ms},
 };
-
-/// Message flag: made of components alone.
-const COMPONENTS_V2: u64 = 1 << 15;
 
 /// The files of a message of components alone stand in those and nowhere else.
 fn shown_attachments(message: &Message) -> &[Value] {
