@@ -431,7 +431,7 @@ async fn commands_that_do_not_exist_or_get_no_answer_are_told_apart() {
     assert_eq!((status, &body["error"]), (400, &json!("there is no option `stop`")));
     let quick = json!({ "name": "vc", "options": { "leave": {} }, "timeout_ms": 50 });
     let (status, body) = discord.order(&path, quick).await;
-    assert_eq!((status, &body["error"]), (504, &json!("the application did not respond")));
+    assert_eq!((status, &body["error"]), (504, &json!("The application did not respond")));
 }
 
 #[tokio::test]

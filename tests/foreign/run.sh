@@ -64,7 +64,7 @@ discordjs() {
     CLAWVOICE=${CARGO_TARGET_DIR:-$repo/target}/debug/clawvoice
   fi
   mkdir -p "$work/discordjs"
-  cp "$here"/discordjs/{package.json,package-lock.json,run.mjs,text.mjs,agent.mjs,audio.mjs,expect.mjs,localcord.mjs} "$work/discordjs"
+  cp "$here"/discordjs/{package.json,package-lock.json,run.mjs,text.mjs,components.mjs,agent.mjs,audio.mjs,expect.mjs,localcord.mjs} "$work/discordjs"
   npm --prefix "$work/discordjs" ci --silent --no-audit --no-fund
   for scheme in https http; do
     echo "discord.js over $scheme"
@@ -74,6 +74,9 @@ discordjs() {
     stop
     start
     NODE_EXTRA_CA_CERTS=$ca node "$work/discordjs/text.mjs" "$work/summary.json" "$scheme"
+    stop
+    start
+    NODE_EXTRA_CA_CERTS=$ca node "$work/discordjs/components.mjs" "$work/summary.json" "$scheme"
     stop
     start
     NODE_EXTRA_CA_CERTS=$ca node "$work/discordjs/agent.mjs" "$work/summary.json" "$CLAWVOICE" "$scheme"

@@ -124,21 +124,26 @@ fn write(control: &Control, human: u64, mut body: MessageBody) -> Result<Message
 /// The files that stand in the body itself: `[{name, content_type, text | base64}]`.
 fn files(body: &Value) -> Result<Vec<Upload>, Refusal> {
     let listed = body.get("files").and_then(Value::as_array);
-    let files = (0..).zip(listed.into_iter().flatten()).map(|(index, file)| {
-        let text = |field: &str| file.get(field).and_then(Value::as_str);
-        let name = text("name").ok_or_else(|| Refusal::bad("every file needs a `name`"))?;
-        let bytes = match (text("text"), text("base64")) {
-            (Some(text), None) => Bytes::copy_from_slice(text.as_bytes()),
-            (None, Some(coded)) => {
-                let bytes = STANDARD.decode(coded);
-                bytes.map_err(|_| Refusal::bad("`base64` must be base64"))?.into()
-            }
-            _ => return Err(Refusal::bad("every file needs either `text` or `base64`")),
-        };
-        let content_type = text("content_type").map(ToOwned::to_owned);
-        Ok(Upload { index, name: name.to_owned(), content_type, bytes })
-    });
-    files.collect()
+    let files = (0..).zip(listed.into_iter().flatten());
+    files.map(|(index, given)| file(index, given).map_err(Refusal::bad)).collect()
+}
+
+/// A file that stands in a body: `{name, content_type, text | base64}`.
+///
+/// # Errors
+/// In words, what is wrong with it.
+pub(super) fn file(index: u64, given: &Value) -> Result<Upload, String> {
+    let text = |field: &str| given.get(field).and_then(Value::as_str);
+    let name = text("name").ok_or("every file needs a `name`")?.to_owned();
+    let bytes = match (text("text"), text("base64")) {
+        (Some(text), None) => Bytes::copy_from_slice(text.as_bytes()),
+        (None, Some(coded)) => {
+            STANDARD.decode(coded).map_err(|_| "`base64` must be base64".to_owned())?.into()
+        }
+        _ => return Err("every file needs either `text` or `base64`".to_owned()),
+    };
+    let content_type = text("content_type").map(ToOwned::to_owned);
+    Ok(Upload { index, name, content_type, bytes })
 }
 
 /// `POST channels/{channel}/system-messages`: `{type, user_id, message_id}`, where the type is

@@ -19,7 +19,10 @@
 //! | `ANY humans/{id}/api/…` | Discord's own routes with this human's permissions, without rate limits and faults |
 //! | `PUT humans/{id}/direct-messages` | `{closed}` or `{blocked: [ids]}`: takes none, or none from these |
 //! | `POST humans/{id}/commands` | `{name, options, channel_id}`; `?wait=true`: the answer |
+//! | `POST humans/{id}/autocomplete` | the same with `focused`, the option that is being typed |
 //! | `POST humans/{id}/components` | `{channel_id, message_id, custom_id, values}`; `?wait=true` |
+//! | `POST humans/{id}/modals` | `{interaction_id, values}` submits the modal that was the answer |
+//! | `GET humans/{id}/interactions/{interaction}` | what the human sees of it; `?wait=true&after=N`: something newer |
 //! | `PATCH humans/{id}/voice-states/{user}` | as Discord's route, with that human's permissions |
 //! | `POST guilds/{id}/channels` | `{name, type, topic, parent_id, overwrites, available_tags, require_tag, …}`; with `count` so many |
 //! | `PATCH channels/{id}`, `DELETE channels/{id}` | `{bitrate, name, topic, …}`; threads go as well |
@@ -42,12 +45,11 @@
 //! | `GET state` | who and what is there, and the wall clock at the journal's zero |
 
 mod act;
-mod call;
-mod calls;
 mod capture;
 mod faults;
 mod guilds;
 mod humans;
+mod interactions;
 mod messages;
 pub(crate) mod server_move;
 mod speech;
@@ -129,8 +131,11 @@ pub(crate) fn router(control: &Control) -> Router {
         .route("/humans/{human}/speech", put(speech::set_coding))
         .route("/humans/{human}/echo", put(speech::set_echo))
         .route("/humans/{human}/heard", get(speech::heard))
-        .route("/humans/{human}/commands", post(calls::command))
-        .route("/humans/{human}/components", post(calls::component))
+        .route("/humans/{human}/commands", post(interactions::command))
+        .route("/humans/{human}/autocomplete", post(interactions::autocomplete))
+        .route("/humans/{human}/components", post(interactions::component))
+        .route("/humans/{human}/modals", post(interactions::submit))
+        .route("/humans/{human}/interactions/{interaction}", get(interactions::show))
         .route("/humans/{human}/voice-states/{user}", patch(humans::change_voice_state))
         .merge(guild_routes())
         .route("/journal", get(state::journal))

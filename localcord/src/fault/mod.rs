@@ -7,6 +7,7 @@
 //! websocket ─ closes, opcodes   voice/hub/interfere: what becomes of a message
 //! call ────── downgrade, move   voice/hub/downgrade, control/server_move: whole calls
 //! rest ────── failures, latency rest/gate: an answer that fails or is lost, answers that come late
+//! interaction late, twice, lost control/interactions: what a human did, on its way to the bot
 //! ```
 //!
 //! What was done to packets goes into the journal once a second as `fault` `udp`, with counts per
@@ -16,20 +17,23 @@
 //! were withheld are sent. The same `seed` gives the same faults for the same input.
 
 mod call;
+mod chance;
 pub(crate) mod impair;
+mod interaction;
 mod packet;
 mod rest;
 mod udp;
 mod user;
 mod websocket;
 
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 
 pub use self::{
     call::{Downgrade, ServerMove, ServerMoveVariant},
+    interaction::{InteractionFault, InteractionKind},
     packet::{PacketChange, PacketFault, TrailerForgery},
     rest::{RateLimitBody, RestChance, RestLimits, RestOutcome, RouteLimit},
     udp::{BlackHole, GilbertElliott, HoleDirection, JitterDistribution, UdpFault},
@@ -52,8 +56,8 @@ pub const MAX_REST_LATENCY_MS: u32 = 60_000;
 #[serde(default, deny_unknown_fields, rename_all = "camelCase")]
 pub struct FaultSettings {
     /// Seed of everything random here: in [`FaultSettings::udp`], [`FaultSettings::packets`],
-    /// [`FaultSettings::messages`], [`FaultSettings::rest_chances`] and
-    /// [`FaultSettings::udp_drop_percent`].
+    /// [`FaultSettings::messages`], [`FaultSettings::rest_chances`],
+    /// [`FaultSettings::interactions`] and [`FaultSettings::udp_drop_percent`].
     pub seed: u64,
     /// Share of UDP voice packets the server drops on their way out, 0 to 100.
     pub udp_drop_percent: f64,
@@ -90,6 +94,8 @@ pub struct FaultSettings {
     pub rest_chances: Vec<RestChance>,
     /// The allowances of REST's rate limits.
     pub rest_limits: RestLimits,
+    /// Interactions that reach their bot late, twice or not at all.
+    pub interactions: Vec<InteractionFault>,
 }
 
 impl FaultSettings {
@@ -117,6 +123,7 @@ impl FaultSettings {
         }
         self.rest_chances.iter().try_for_each(RestChance::check)?;
         self.rest_limits.check()?;
+        self.interactions.iter().try_for_each(InteractionFault::check)?;
         if self.rest_latency_ms > MAX_REST_LATENCY_MS {
             return Err(format!("`restLatencyMs` must be between 0 and {MAX_REST_LATENCY_MS}"));
         }
@@ -162,12 +169,18 @@ impl RestFault {
     }
 }
 
+/// Of the faults in force that hit by chance.
+#[derive(Clone, Debug, Default)]
+struct Tallies {
+    rest: chance::Tally,
+    interactions: chance::Tally,
+}
+
 /// The shared fault settings. Cloning gives another handle to the same ones.
 #[derive(Clone, Debug, Default)]
 pub struct Faults {
     inner: Arc<RwLock<Arc<FaultSettings>>>,
-    /// Of the [`RestChance`]s in force.
-    tally: Arc<Mutex<rest::Tally>>,
+    tallies: Arc<Mutex<Tallies>>,
     /// Counts the calls of [`Faults::set`]; changes while `inner` is held.
     revision: watch::Sender<u64>,
 }
@@ -204,7 +217,7 @@ impl Faults {
     pub fn set(&self, settings: FaultSettings) {
         let mut inner = self.inner.write().unwrap_or_else(PoisonError::into_inner);
         *inner = Arc::new(settings);
-        *self.tally.lock().unwrap_or_else(PoisonError::into_inner) = rest::Tally::default();
+        *self.tallies() = Tallies::default();
         self.revision.send_modify(|revision| *revision += 1);
     }
 
@@ -218,8 +231,20 @@ impl Faults {
         if settings.rest_chances.is_empty() {
             return None;
         }
-        let mut tally = self.tally.lock().unwrap_or_else(PoisonError::into_inner);
-        tally.outcome(settings.seed, &settings.rest_chances, route)
+        let tally = &mut self.tallies().rest;
+        rest::outcome(tally, settings.seed, &settings.rest_chances, route)
+    }
+
+    /// When the next interaction of a type reaches its bot, in milliseconds and each time; `None`:
+    /// at once and once.
+    pub(crate) fn interaction_delays(&self, kind: u8) -> Option<Vec<u32>> {
+        let settings = self.shared();
+        let tally = &mut self.tallies().interactions;
+        interaction::delays(tally, settings.seed, &settings.interactions, kind)
+    }
+
+    fn tallies(&self) -> MutexGuard<'_, Tallies> {
+        self.tallies.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Uses up one failure for a REST path, if one is set for it.
@@ -299,7 +324,11 @@ mod tests {
                 { "outcome": { "rateLimit": { "retryAfter": 0.5, "global": true, "body": "html" } } },
                 { "route": "POST *", "percent": 5, "times": 1, "outcome": { "reset": {} } },
                 { "outcome": { "failure": { "status": 502, "carriedOut": true } } },
-                { "outcome": { "delay": { "ms": 5, "jitterMs": 9 } } },
+                { "outcome": { "delay": { "ms": 5, "jitterMs": 9, "before": true } } },
+            ],
+            "interactions": [
+                { "kind": "component", "copies": 1, "copyAfterMs": 5 },
+                { "percent": 5, "times": 1, "lost": true },
             ],
             "restLimits": { "globalPerSecond": 500, "routes": [
                 { "route": "PUT *", "limit": 3, "perMs": 10 },
@@ -356,6 +385,8 @@ mod tests {
             (json!({ "restChances": [{ "percent": 101, "outcome": { "reset": {} } }] }), "percent"),
             (json!({ "restChances": [{ "outcome": "explode" }] }), "explode"),
             (json!({ "restLimits": { "globalPerSecond": 0 } }), "globalPerSecond"),
+            (json!({ "interactions": [{ "copies": 11 }] }), "copies"),
+            (json!({ "interactions": [{ "kind": "ping" }] }), "ping"),
             (
                 json!({ "rest": [{ "pathPrefix": "/", "status": 429, "times": 1, "carriedOut": true }] }),
                 "carriedOut",

@@ -2,7 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{percent, user::seed_of};
+use super::{
+    chance::{Tally, part},
+    percent,
+};
 
 /// The longest [`RestOutcome::Delay`], milliseconds.
 const MOST_DELAY_MS: u32 = 60_000;
@@ -61,7 +64,7 @@ pub enum RestOutcome {
         #[serde(default)]
         carried_out: bool,
     },
-    /// The call is carried out, and its answer comes late.
+    /// The call is carried out, and its answer comes late; or the call itself comes late.
     #[serde(rename_all = "camelCase")]
     Delay {
         /// So many milliseconds,
@@ -69,6 +72,9 @@ pub enum RestOutcome {
         /// and at random up to so many more.
         #[serde(default)]
         jitter_ms: u32,
+        /// The call is held back before anything of it is done.
+        #[serde(default)]
+        before: bool,
     },
 }
 
@@ -112,7 +118,7 @@ impl RestChance {
             RestOutcome::Failure { status, .. } if !(500..600).contains(&status) => {
                 Err("`status` must be 5xx".to_owned())
             }
-            RestOutcome::Delay { ms, jitter_ms } if ms.max(jitter_ms) > MOST_DELAY_MS => {
+            RestOutcome::Delay { ms, jitter_ms, .. } if ms.max(jitter_ms) > MOST_DELAY_MS => {
                 Err(format!("`ms` and `jitterMs` must be between 0 and {MOST_DELAY_MS}"))
             }
             _ => Ok(()),
@@ -128,51 +134,26 @@ fn means(pattern: &str, route: &str) -> bool {
     }
 }
 
-/// How often each [`RestChance`] was asked and hit.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Tally(Vec<(u64, u32)>);
-
-impl Tally {
-    /// What becomes of the next call of a route. The same seed and the same calls give the same.
-    pub(super) fn outcome(
-        &mut self,
-        seed: u64,
-        chances: &[RestChance],
-        route: &str,
-    ) -> Option<RestOutcome> {
-        self.0.resize(chances.len(), (0, 0));
-        for (at, (chance, (asked, hit))) in (0..).zip(chances.iter().zip(&mut self.0)) {
-            if !means(&chance.route, route) || chance.times.is_some_and(|times| *hit >= times) {
-                continue;
-            }
-            let random = |what: u64| share(seed_of(seed, &[at, *asked, what]));
-            let (hits, jitter) = (random(0) * 100.0 < chance.percent, random(1));
-            *asked += 1;
-            if hits {
-                *hit += 1;
-                return Some(with_jitter(chance.outcome.clone(), jitter));
-            }
+/// What becomes of the next call of a route. The same seed and the same calls give the same.
+pub(super) fn outcome(
+    tally: &mut Tally,
+    seed: u64,
+    chances: &[RestChance],
+    route: &str,
+) -> Option<RestOutcome> {
+    tally.fit(chances.len());
+    chances.iter().enumerate().find_map(|(at, chance)| {
+        if !means(&chance.route, route) {
+            return None;
         }
-        None
-    }
+        let random = tally.hit((seed, 0), at, chance.percent, chance.times)?;
+        Some(with_jitter(chance.outcome.clone(), random))
+    })
 }
 
 fn with_jitter(outcome: RestOutcome, random: f64) -> RestOutcome {
-    let RestOutcome::Delay { ms, jitter_ms } = outcome else { return outcome };
-    #[expect(
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        reason = "a share of what is a u32 already"
-    )]
-    let more = (f64::from(jitter_ms) * random) as u32;
-    RestOutcome::Delay { ms: ms.saturating_add(more), jitter_ms: 0 }
-}
-
-/// From 0 to just below 1.
-fn share(random: u64) -> f64 {
-    // The upper 32 bits: as many as a fraction can hold and more than enough.
-    let upper = u32::try_from(random >> 32).unwrap_or(u32::MAX);
-    f64::from(upper) / (f64::from(u32::MAX) + 1.0)
+    let RestOutcome::Delay { ms, jitter_ms, before } = outcome else { return outcome };
+    RestOutcome::Delay { ms: ms.saturating_add(part(jitter_ms, random)), jitter_ms: 0, before }
 }
 
 /// The allowances of REST's rate limits. The default is Discord's.
@@ -237,7 +218,7 @@ mod tests {
 
     fn hits(seed: u64, chances: &[RestChance]) -> Vec<bool> {
         let mut tally = Tally::default();
-        (0..1000).map(|_| tally.outcome(seed, chances, POST).is_some()).collect()
+        (0..1000).map(|_| outcome(&mut tally, seed, chances, POST).is_some()).collect()
     }
 
     #[test]
@@ -271,12 +252,13 @@ mod tests {
 
     #[test]
     fn a_delay_varies_within_its_jitter() {
-        let outcome = RestOutcome::Delay { ms: 100, jitter_ms: 50 };
+        let outcome = RestOutcome::Delay { ms: 100, jitter_ms: 50, before: false };
         let chances = [RestChance { outcome, ..chance("", 100.0, None) }];
         let mut tally = Tally::default();
         let mut seen = std::collections::BTreeSet::new();
         for _ in 0..200 {
-            let Some(RestOutcome::Delay { ms, .. }) = tally.outcome(1, &chances, POST) else {
+            let Some(RestOutcome::Delay { ms, .. }) = super::outcome(&mut tally, 1, &chances, POST)
+            else {
                 panic!("no delay")
             };
             assert!((100..150).contains(&ms), "{ms}");

@@ -12,7 +12,13 @@ const MOST_PER_TYPE: [(u64, usize); 4] = [(1, 100), (2, 5), (3, 5), (4, 1)];
 const MOST_CHARACTERS: usize = 8000;
 const SUB_COMMAND: u64 = 1;
 const SUB_COMMAND_GROUP: u64 = 2;
+const STRING: u64 = 3;
+const INTEGER: u64 = 4;
+const CHANNEL: u64 = 7;
+const NUMBER: u64 = 10;
 const LAST_OPTION_TYPE: u64 = 11;
+/// The most that a text option's length can be bounded by.
+const MOST_LENGTH: i64 = 6000;
 /// Fields a client may set; the rest is the server's.
 const SETTABLE: [&str; 11] = [
     "name",
@@ -231,6 +237,46 @@ fn check_option(form: &mut Form, path: &str, option: &Value, depth: u8) {
         check_options(form, path, option, depth + if kind == SUB_COMMAND { 2 } else { 1 });
     }
     check_choices(form, path, option);
+    check_bounds(form, path, option, kind);
+}
+
+/// What only some types have: choices, autocomplete in their place, bounds, types of channels.
+fn check_bounds(form: &mut Form, path: &str, option: &Value, kind: u64) {
+    let at = path.trim_end_matches('.');
+    let has = |field: &str| option.get(field).is_some_and(|value| !value.is_null());
+    let is_typed = matches!(kind, STRING | INTEGER | NUMBER);
+    let chosen = option["choices"].as_array().is_some_and(|choices| !choices.is_empty());
+    form.flag(at, option, "autocomplete");
+    if option["autocomplete"] == true && chosen {
+        let why = "Options with autocomplete cannot have choices";
+        let path = format!("{path}autocomplete");
+        form.wrong(&path, "APPLICATION_COMMAND_OPTIONS_AUTOCOMPLETE_CHOICES", why);
+    }
+    let misplaced = [
+        ("choices", chosen && !is_typed),
+        ("autocomplete", option["autocomplete"] == true && !is_typed),
+        ("min_value", has("min_value") && !matches!(kind, INTEGER | NUMBER)),
+        ("max_value", has("max_value") && !matches!(kind, INTEGER | NUMBER)),
+        ("min_length", has("min_length") && kind != STRING),
+        ("max_length", has("max_length") && kind != STRING),
+        ("channel_types", has("channel_types") && kind != CHANNEL),
+    ];
+    for (field, wrong) in misplaced {
+        if wrong {
+            let why = "This field is not for options of this type";
+            let path = format!("{path}{field}");
+            form.wrong(&path, "APPLICATION_COMMAND_OPTIONS_TYPE_INVALID", why);
+        }
+    }
+    let least = form.integer(at, option, "min_length", 0..=MOST_LENGTH);
+    let most = form.integer(at, option, "max_length", 1..=MOST_LENGTH);
+    let values = (option["min_value"].as_f64(), option["max_value"].as_f64());
+    let crossed = least.zip(most).is_some_and(|(least, most)| least > most)
+        || values.0.zip(values.1).is_some_and(|(least, most)| least > most);
+    if crossed {
+        let why = "The minimum exceeds the maximum";
+        form.wrong(at, "APPLICATION_COMMAND_OPTIONS_BOUNDS_INVALID", why);
+    }
 }
 
 fn check_choices(form: &mut Form, path: &str, option: &Value) {
@@ -329,6 +375,34 @@ mod tests {
         ];
         for (command, good) in cases {
             assert_eq!(check(&command).is_ok(), good, "{command}");
+        }
+    }
+
+    #[test]
+    fn options_have_what_their_types_have() {
+        let choices = json!([{ "name": "a", "value": "a" }]);
+        for (option, good) in [
+            (json!({ "type": 3, "autocomplete": true }), true),
+            (json!({ "type": 10, "autocomplete": true }), true),
+            (json!({ "type": 6, "autocomplete": true }), false),
+            (json!({ "type": 3, "autocomplete": "yes" }), false),
+            (json!({ "type": 3, "choices": choices }), true),
+            (json!({ "type": 5, "choices": choices }), false),
+            (json!({ "type": 3, "choices": choices, "autocomplete": true }), false),
+            (json!({ "type": 3, "min_length": 0, "max_length": 6000 }), true),
+            (json!({ "type": 3, "max_length": 6001 }), false),
+            (json!({ "type": 3, "min_length": 3, "max_length": 2 }), false),
+            (json!({ "type": 4, "min_length": 1 }), false),
+            (json!({ "type": 4, "min_value": -5, "max_value": 5 }), true),
+            (json!({ "type": 10, "min_value": 1.5, "max_value": 1.0 }), false),
+            (json!({ "type": 3, "max_value": 5 }), false),
+            (json!({ "type": 7, "channel_types": [0] }), true),
+            (json!({ "type": 8, "channel_types": [0] }), false),
+        ] {
+            let mut full = option.clone();
+            (full["name"], full["description"]) = ("o".into(), "d".into());
+            let command = json!({ "name": "x", "description": "d", "options": [full] });
+            assert_eq!(check(&command).is_ok(), good, "{option}");
         }
     }
 

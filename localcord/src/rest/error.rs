@@ -1,5 +1,7 @@
 //! Refusals in the shape Discord gives them ("Error Messages", "JSON Error Codes").
 
+use std::ops::RangeInclusive;
+
 use axum::{
     Json,
     http::StatusCode,
@@ -31,6 +33,17 @@ impl ApiError {
     /// 404 with a code of the 10000 family: `Unknown Channel`.
     pub(crate) fn unknown(code: u32, what: &str) -> Self {
         Self::new(StatusCode::NOT_FOUND, code, format!("Unknown {what}"))
+    }
+
+    /// The same refusal of a form that stands in a field of a larger one.
+    pub(crate) fn within(self, field: &str) -> Self {
+        Self { errors: self.errors.map(|errors| json!({ field: errors })), ..self }
+    }
+
+    /// The tree of wrong fields; null if there is none.
+    #[cfg(test)]
+    pub(crate) fn errors(&self) -> Value {
+        self.errors.clone().unwrap_or_default()
     }
 
     /// 401.
@@ -204,6 +217,97 @@ impl Form {
         fits
     }
 
+    /// A field that may be left out is a text of a length in characters; the text.
+    pub(crate) fn text<'v>(
+        &mut self,
+        at: &str,
+        object: &'v Value,
+        field: &str,
+        length: RangeInclusive<usize>,
+    ) -> Option<&'v str> {
+        let path = format!("{at}.{field}");
+        match object.get(field) {
+            None | Some(Value::Null) => None,
+            Some(Value::String(text)) => {
+                self.length(&path, text, *length.start(), *length.end()).then_some(text)
+            }
+            Some(_) => {
+                self.wrong(&path, "STRING_TYPE_CONVERT", "Could not interpret as string.");
+                None
+            }
+        }
+    }
+
+    /// The same for a field that must be there.
+    pub(crate) fn required_text<'v>(
+        &mut self,
+        at: &str,
+        object: &'v Value,
+        field: &str,
+        length: RangeInclusive<usize>,
+    ) -> Option<&'v str> {
+        if object.get(field).is_none_or(Value::is_null) {
+            self.required(&format!("{at}.{field}"));
+        }
+        self.text(at, object, field, length)
+    }
+
+    /// A field that may be left out is a whole number in a range; the number.
+    pub(crate) fn integer(
+        &mut self,
+        at: &str,
+        object: &Value,
+        field: &str,
+        range: RangeInclusive<i64>,
+    ) -> Option<i64> {
+        let given = object.get(field).filter(|value| !value.is_null())?;
+        let path = format!("{at}.{field}");
+        let Some(number) = given.as_i64() else {
+            self.wrong(&path, "NUMBER_TYPE_COERCE", format!("Value {given} is not int."));
+            return None;
+        };
+        if number < *range.start() {
+            let least = range.start();
+            let why = format!("int value should be greater than or equal to {least}.");
+            self.wrong(&path, "NUMBER_TYPE_MIN", why);
+        } else if number > *range.end() {
+            let most = range.end();
+            let why = format!("int value should be less than or equal to {most}.");
+            self.wrong(&path, "NUMBER_TYPE_MAX", why);
+        }
+        range.contains(&number).then_some(number)
+    }
+
+    /// A field that may be left out is true or false.
+    pub(crate) fn flag(&mut self, at: &str, object: &Value, field: &str) {
+        let given = object.get(field).filter(|value| !value.is_null());
+        if given.is_some_and(|value| !value.is_boolean()) {
+            let why = "Must be either true or false.";
+            self.wrong(&format!("{at}.{field}"), "BOOLEAN_TYPE_CONVERT", why);
+        }
+    }
+
+    /// A field is a list; empty if it is left out or no list.
+    pub(crate) fn list<'v>(&mut self, path: &str, value: Option<&'v Value>) -> &'v [Value] {
+        match value {
+            None | Some(Value::Null) => &[],
+            Some(Value::Array(list)) => list,
+            Some(_) => {
+                let why = "Only iterables may be used in a ListType";
+                self.wrong(path, "LIST_TYPE_CONVERT", why);
+                &[]
+            }
+        }
+    }
+
+    /// A list has a length.
+    pub(crate) fn count(&mut self, path: &str, length: usize, range: RangeInclusive<usize>) {
+        if !range.contains(&length) {
+            let why = format!("Must be between {} and {} in length.", range.start(), range.end());
+            self.wrong(path, "BASE_TYPE_BAD_LENGTH", why);
+        }
+    }
+
     /// A field that had to be there is missing: 50035 at once.
     pub(crate) fn missing(path: &str) -> ApiError {
         let mut form = Self::default();
@@ -249,6 +353,39 @@ mod tests {
         let error = ApiError::unauthorized();
         assert_eq!((error.message.as_str(), error.code), ("401: Unauthorized", 0));
         assert_eq!(ApiError::plain(StatusCode::NOT_FOUND).message, "404: Not Found");
+    }
+
+    #[test]
+    fn fields_are_looked_at_one_by_one() {
+        let body = json!({ "text": "ab", "number": 7, "flag": 1, "null": null, "list": {} });
+        let mut form = Form::default();
+        assert_eq!(form.text("at", &body, "text", 1..=2), Some("ab"));
+        assert_eq!(form.integer("at", &body, "number", 0..=7), Some(7));
+        assert_eq!(form.text("at", &body, "null", 1..=2), None);
+        assert_eq!(form.clone().finish(), Ok(()));
+        assert_eq!(form.text("at", &body, "number", 1..=2), None);
+        assert_eq!(form.required_text("at", &body, "null", 1..=2), None);
+        assert_eq!(form.integer("at", &body, "text", 0..=7), None);
+        assert_eq!(form.integer("low", &body, "number", 8..=9), None);
+        assert_eq!(form.integer("high", &body, "number", 0..=6), None);
+        form.flag("at", &body, "flag");
+        assert_eq!(form.list("at.list", body.get("list")).len(), 0);
+        form.count("count", 3, 1..=2);
+        let error = form.refusal().within("data");
+        let errors = error.errors.unwrap();
+        for (pointer, code) in [
+            ("/data/at/number", "STRING_TYPE_CONVERT"),
+            ("/data/at/null", "BASE_TYPE_REQUIRED"),
+            ("/data/at/text", "NUMBER_TYPE_COERCE"),
+            ("/data/low/number", "NUMBER_TYPE_MIN"),
+            ("/data/high/number", "NUMBER_TYPE_MAX"),
+            ("/data/at/flag", "BOOLEAN_TYPE_CONVERT"),
+            ("/data/at/list", "LIST_TYPE_CONVERT"),
+            ("/data/count", "BASE_TYPE_BAD_LENGTH"),
+        ] {
+            let found = errors.pointer(&format!("{pointer}/_errors/0/code"));
+            assert_eq!(found, Some(&json!(code)), "{pointer}");
+        }
     }
 
     #[test]

@@ -10,7 +10,11 @@ use axum::{
 };
 use serde_json::{Value, json};
 
-use super::{Rest, body::Upload, error::ApiError};
+use super::{
+    Rest,
+    body::{MessageBody, Upload},
+    error::ApiError,
+};
 
 /// Bytes kept; the oldest files go first.
 const MOST_BYTES_KEPT: usize = 64 * 1024 * 1024;
@@ -40,24 +44,50 @@ impl Files {
     }
 }
 
+/// What a body's `attachments` say about the file of an index.
+fn about(index: u64, described: Option<&[Value]>) -> Option<&Value> {
+    let text = index.to_string();
+    described.into_iter().flatten().find(|about| {
+        let id = &about["id"];
+        id.as_str() == Some(&text) || id.as_u64() == Some(index)
+    })
+}
+
+/// A file's name as it stands in its address.
+pub(super) fn stored_name(name: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
+    name.chars().map(|c| if plain(c) { c } else { '_' }).collect()
+}
+
+/// The stored names of the files that a body brings along, or has uploaded before.
+pub(super) fn stored_names(body: &MessageBody) -> Vec<String> {
+    let described = body.json.get("attachments").and_then(Value::as_array).map(Vec::as_slice);
+    let beside = body.files.iter().map(|file| {
+        let given = about(file.index, described).and_then(|about| about["filename"].as_str());
+        stored_name(given.unwrap_or(&file.name))
+    });
+    let before = described.into_iter().flatten().filter_map(|about| {
+        let uploaded = about["uploaded_filename"].as_str()?;
+        let own = about["filename"].as_str();
+        Some(stored_name(own.unwrap_or_else(|| uploaded.rsplit('/').next().unwrap_or(uploaded))))
+    });
+    beside.chain(before).collect()
+}
+
 impl Rest {
     /// Keeps the files of a message; its attachment objects. `described` is the body's
     /// `attachments`, whose `id` is a file's index.
-    pub(super) fn keep_files(
+    pub(crate) fn keep_files(
         &self,
         channel: u64,
         uploads: Vec<Upload>,
         described: Option<&Value>,
     ) -> Vec<Value> {
-        let described = described.and_then(Value::as_array);
+        let described = described.and_then(Value::as_array).map(Vec::as_slice);
         uploads
             .into_iter()
             .map(|upload| {
-                let index = upload.index.to_string();
-                let about = described.into_iter().flatten().find(|about| {
-                    let id = &about["id"];
-                    id.as_str() == Some(&index) || id.as_u64() == Some(upload.index)
-                });
+                let about = about(upload.index, described);
                 self.keep_file(channel, upload, about)
             })
             .collect()
@@ -66,11 +96,7 @@ impl Rest {
     fn keep_file(&self, channel: u64, upload: Upload, about: Option<&Value>) -> Value {
         let id = self.world.write(crate::world::State::next_id);
         let text = |field: &str| about.and_then(|about| about.get(field)?.as_str());
-        let name = text("filename").unwrap_or(&upload.name);
-        let name: String = name
-            .chars()
-            .map(|c| if c.is_ascii_alphanumeric() || "._-".contains(c) { c } else { '_' })
-            .collect();
+        let name = stored_name(text("filename").unwrap_or(&upload.name));
         let url = format!("{}/attachments/{channel}/{id}/{name}", self.inner.base_url);
         let content_type =
             upload.content_type.unwrap_or_else(|| "application/octet-stream".to_owned());

@@ -42,8 +42,13 @@ pub(crate) async fn pass(State(rest): State<Rest>, request: Request, next: Next)
     let mut latency = Duration::from_millis(rest.faults.shared().rest_latency_ms.into());
     let route = Route::of(method.as_str(), &path);
     let fault = rest.faults.rest_outcome(&path, route.template());
-    if let Some(RestOutcome::Delay { ms, .. }) = fault {
-        latency += Duration::from_millis(ms.into());
+    if let Some(RestOutcome::Delay { ms, before, .. }) = fault {
+        let delay = Duration::from_millis(ms.into());
+        if before {
+            tokio::time::sleep(delay).await;
+        } else {
+            latency += delay;
+        }
     }
     let response = match admit(&rest, request, &path, &route, fault.as_ref()) {
         Ok(Admitted { request, quota }) => {

@@ -6,7 +6,8 @@
 //!                                            │  pins, reactions, webhooks
 //!                                            ├─ uploads (files before their message)
 //!                                            ├─ commands ── command_form
-//!                                            └─ callbacks ── interaction (deadlines)
+//!                                            └─ callbacks ── interaction (deadlines), ephemeral
+//! messages, callbacks, webhooks ── components (what they must look like)
 //! ```
 
 pub(crate) mod body;
@@ -15,6 +16,8 @@ pub(crate) mod channel_edit;
 pub(crate) mod channels;
 mod command_form;
 mod commands;
+mod components;
+pub(crate) mod ephemeral;
 pub(crate) mod error;
 mod files;
 pub(crate) mod gate;
@@ -45,8 +48,8 @@ use tokio::sync::watch;
 
 pub(crate) use self::gate::Abandoned;
 use self::{
-    error::ApiError, files::Files, gate::Caller, interaction::Interactions, messages::Nonces,
-    rate_limit::RateLimits, reactions::Reactions, uploads::Uploads,
+    ephemeral::Ephemerals, error::ApiError, files::Files, gate::Caller, interaction::Interactions,
+    messages::Nonces, rate_limit::RateLimits, reactions::Reactions, uploads::Uploads,
 };
 use crate::{fault::Faults, gateway::GatewaySettings, journal::Journal, world::World};
 
@@ -69,6 +72,7 @@ struct Inner {
     base_url: String,
     limits: Mutex<RateLimits>,
     interactions: Mutex<Interactions>,
+    ephemerals: Mutex<Ephemerals>,
     reactions: Mutex<Reactions>,
     files: Mutex<Files>,
     uploads: Mutex<Uploads>,
@@ -90,6 +94,7 @@ impl Rest {
             base_url,
             limits: Mutex::default(),
             interactions: Mutex::default(),
+            ephemerals: Mutex::default(),
             reactions: Mutex::default(),
             files: Mutex::default(),
             uploads: Mutex::default(),
@@ -103,6 +108,7 @@ impl Rest {
     pub(crate) fn reset(&self) {
         *self.limits() = RateLimits::default();
         self.interactions().clear();
+        *self.ephemerals() = Ephemerals::default();
         *self.reactions() = Reactions::default();
         *self.files() = Files::default();
         *self.uploads() = Uploads::default();
@@ -112,6 +118,11 @@ impl Rest {
     /// The calls of interactions that wait for answers.
     pub(crate) fn interactions(&self) -> MutexGuard<'_, Interactions> {
         self.inner.interactions.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Messages for one user alone.
+    pub(crate) fn ephemerals(&self) -> MutexGuard<'_, Ephemerals> {
+        self.inner.ephemerals.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Changes whenever an interaction was answered or its answer edited.

@@ -128,7 +128,7 @@ fn may_bring(state: &world::State, user: u64, channel: u64, emoji: &str) -> bool
 }
 
 /// Whether a text is one of Unicode's emoji, by the ranges of its characters.
-fn is_emoji(text: &str) -> bool {
+pub(super) fn is_emoji(text: &str) -> bool {
     const MOST_CHARACTERS: usize = 16;
     let stands_alone = |c: char| {
         matches!(u32::from(c),

@@ -2,7 +2,10 @@
 //!
 //! Source: Discord, "Message Formatting" and "Allowed Mentions Object".
 
-use super::state::{Message, State, message_kind};
+use super::{
+    component,
+    state::{Message, State, message_kind},
+};
 use crate::world::permissions::bits;
 
 /// Whom a message mentions.
@@ -62,7 +65,7 @@ impl State {
         let mut found = message.mentions.clone();
         let allowed = &message.allowed_mentions;
         if message_kind::is_written(message.kind) {
-            let marks = marks(&message.content);
+            let marks = marks_of(message);
             let known = |user: &u64| allowed.users.lets(*user) && self.users.contains_key(user);
             add(&mut found.users, marks.users.into_iter().filter(known));
             let widely = self.may_mention_widely(message);
@@ -99,6 +102,18 @@ impl State {
         message.sender.is_some()
             || self.may(message.author_id, message.channel_id, bits::MENTION_EVERYONE)
     }
+}
+
+/// The marks in all of a message's text: its content, and what its text displays say.
+fn marks_of(message: &Message) -> Mentions {
+    let mut found = marks(&message.content);
+    for text in component::texts(&message.components) {
+        let more = marks(text);
+        add(&mut found.users, more.users);
+        add(&mut found.roles, more.roles);
+        found.everyone |= more.everyone;
+    }
+    found
 }
 
 fn add(list: &mut Vec<u64>, more: impl IntoIterator<Item = u64>) {
@@ -227,6 +242,9 @@ mod tests {
         assert_eq!(state.mentions_of(&quiet), expected);
         let hook = Message { sender: Some(Default::default()), ..said(404, "@here <@&7>") };
         assert!(state.mentions_of(&hook).everyone && state.mentions_of(&hook).roles == [7]);
+        let shown = serde_json::json!({ "type": 10, "content": text });
+        let in_components = Message { components: vec![shown], ..said(BEN, "") };
+        assert_eq!(state.mentions_of(&in_components), by_ben);
         let system = Message { kind: message_kind::PINNED, ..said(ADA, &text) };
         assert_eq!(state.mentions_of(&system), Mentions::default());
     }

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::{
-    World,
+    World, component,
     dispatch::{Audience, Dispatch, intents},
     message_kind,
     state::{AllowedMentions, Mentions, Message, State, now_ms},
@@ -54,7 +54,7 @@ impl World {
         self.write(|state| {
             let all = state.messages.get(&channel_id).ok_or(UnknownMessage)?;
             let mut message = all.get(&message_id).cloned().ok_or(UnknownMessage)?;
-            let says_something_else = change.content.is_some();
+            let says_something_else = change.says_something();
             change.apply(&mut message);
             if says_something_else {
                 message.mentions = Mentions::default();
@@ -175,13 +175,20 @@ impl World {
 }
 
 impl MessageChange {
-    fn apply(self, message: &mut Message) {
+    /// Whether there is new text, which may mention somebody.
+    fn says_something(&self) -> bool {
+        let new = self.components.as_deref();
+        self.content.is_some() || new.is_some_and(|new| !component::texts(new).is_empty())
+    }
+
+    /// Changes a message.
+    pub(crate) fn apply(self, message: &mut Message) {
         fn put<T>(place: &mut T, change: Option<T>) {
             if let Some(value) = change {
                 *place = value;
             }
         }
-        if self.content.is_some() {
+        if self.says_something() {
             message.allowed_mentions = self.allowed_mentions;
         }
         put(&mut message.content, self.content);

@@ -9,6 +9,7 @@
 //! Does not: know who is connected, nor check what a request looks like.
 
 pub mod channel;
+pub mod component;
 pub mod default;
 pub mod dispatch;
 pub mod expression;
@@ -37,6 +38,7 @@ use tokio::sync::broadcast;
 
 pub use self::{
     channel::{BitrateRefused, ChannelChange},
+    component::component_kind,
     dispatch::{Audience, Dispatch, intents},
     file::WorldError,
     json::timestamp,

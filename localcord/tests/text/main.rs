@@ -10,6 +10,7 @@ mod direct;
 mod discord;
 mod faults;
 mod forums;
+mod interactions;
 mod messages;
 mod pins;
 mod reactions;

@@ -1,20 +1,20 @@
-//! What a message must look like ("Create Message", "Embed Limits", "Component Reference").
-
-use std::collections::HashSet;
+//! What a message must look like ("Create Message", "Embed Limits").
 
 use serde_json::Value;
 
 use super::{
-    super::error::{ApiError, Form},
+    super::{
+        components::{Around, check_message},
+        error::{ApiError, Form},
+    },
     allowed,
 };
+pub(crate) use crate::world::component::COMPONENTS_V2;
 
 /// Only the user who called the command sees it.
 pub(crate) const EPHEMERAL: u64 = 1 << 6;
 /// The bot "is thinking": a deferred answer that was not edited yet.
 pub(crate) const LOADING: u64 = 1 << 7;
-/// Made of components alone.
-pub(crate) const COMPONENTS_V2: u64 = 1 << 15;
 /// Embeds are not shown.
 pub(crate) const SUPPRESS_EMBEDS: u64 = 1 << 2;
 /// It forwards another one.
@@ -31,36 +31,40 @@ const MOST_EMBEDS: usize = 10;
 const MOST_FIELDS: usize = 25;
 const MOST_EMBED_CHARACTERS: usize = 6000;
 const MOST_FILES: usize = 10;
-const MOST_ROWS: usize = 5;
 const MOST_STICKERS: usize = 3;
-const MOST_COMPONENTS_V2: usize = 40;
-const ACTION_ROW: u64 = 1;
-const LINK_STYLE: u64 = 5;
-const PREMIUM_STYLE: u64 = 6;
 
 /// The flags in a body.
 pub(crate) fn flags(body: &Value) -> u64 {
     body.get("flags").and_then(Value::as_u64).unwrap_or(0)
 }
 
-/// Checks a message that is to be sent, with so many files beside it.
+/// Checks a message that is to be sent.
 ///
 /// # Errors
 /// 50035 with the tree of wrong fields, 50006 if there is nothing in it.
-pub(crate) fn check_new(body: &Value, files: usize) -> Result<(), ApiError> {
-    check_fields(body, files, flags(body) & COMPONENTS_V2 != 0)?;
-    if files == 0 && is_empty(body) {
+pub(in crate::rest) fn check_new(body: &Value, around: &Around) -> Result<(), ApiError> {
+    let v2 = flags(body) & COMPONENTS_V2 != 0;
+    check_fields(body, around, v2, v2)?;
+    // Files are shown by components alone then.
+    let shown = if v2 { 0 } else { around.uploads };
+    if shown == 0 && is_empty(body) {
         return Err(ApiError::empty_message());
     }
     Ok(())
 }
 
-/// Checks the changes to a message; `v2`: it is or becomes one of components alone.
+/// Checks the changes to a message; `was_v2`: it is one of components alone, and stays one. Flags
+/// in the body say anew what its components are.
 ///
 /// # Errors
 /// 50035 with the tree of wrong fields.
-pub(crate) fn check_changes(body: &Value, files: usize, v2: bool) -> Result<(), ApiError> {
-    check_fields(body, files, v2 || flags(body) & COMPONENTS_V2 != 0)
+pub(in crate::rest) fn check_changes(
+    body: &Value,
+    around: &Around,
+    was_v2: bool,
+) -> Result<(), ApiError> {
+    let given = body.get("flags").and_then(Value::as_u64).map(|flags| flags & COMPONENTS_V2 != 0);
+    check_fields(body, around, was_v2 || given == Some(true), given.unwrap_or(was_v2))
 }
 
 /// Nothing in it that could be shown.
@@ -68,6 +72,9 @@ pub(crate) fn is_empty(body: &Value) -> bool {
     let text = body.get("content").and_then(Value::as_str).unwrap_or_default();
     let list =
         |field: &str| body.get(field).and_then(Value::as_array).is_some_and(|l| !l.is_empty());
+    if flags(body) & COMPONENTS_V2 != 0 {
+        return !list("components");
+    }
     text.trim().is_empty()
         && !["embeds", "components", "sticker_ids", "attachments"].iter().any(|field| list(field))
         && !body.get("poll").is_some_and(Value::is_object)
@@ -79,7 +86,8 @@ pub(super) fn is_forward(reference: &Value) -> bool {
     reference.get("type").and_then(Value::as_u64) == Some(1)
 }
 
-fn check_fields(body: &Value, files: usize, v2: bool) -> Result<(), ApiError> {
+/// `v2`: the message is one of components alone; `layout`: its components are of that kind.
+fn check_fields(body: &Value, around: &Around, v2: bool, layout: bool) -> Result<(), ApiError> {
     if !body.is_object() {
         return Err(ApiError::not_json());
     }
@@ -94,12 +102,12 @@ fn check_fields(body: &Value, files: usize, v2: bool) -> Result<(), ApiError> {
     if body.get("flags").is_some_and(|flags| !flags.is_null() && !flags.is_u64()) {
         form.wrong("flags", "NUMBER_TYPE_COERCE", "Value is not int.");
     }
-    if files > MOST_FILES {
+    if around.uploads > MOST_FILES {
         let message = format!("Must be {MOST_FILES} or fewer in length.");
         form.wrong("files", "BASE_TYPE_MAX_LENGTH", message);
     }
     check_embeds(&mut form, body);
-    check_components(&mut form, body, v2);
+    check_message(&mut form, body, around, layout);
     if v2 {
         refuse_legacy_fields(&mut form, body);
     }
@@ -126,6 +134,13 @@ fn check_nonce(form: &mut Form, body: &Value) {
     }
 }
 
+/// A field that a message of components alone cannot have.
+pub(in crate::rest) fn legacy_field(form: &mut Form, field: &str) {
+    let why =
+        format!("The '{field}' field cannot be used when using MessageFlags.IS_COMPONENTS_V2");
+    form.wrong(field, "MESSAGE_CANNOT_USE_LEGACY_FIELDS_WITH_COMPONENTS_V2", why);
+}
+
 fn refuse_legacy_fields(form: &mut Form, body: &Value) {
     for field in ["content", "embeds", "sticker_ids", "poll"] {
         let used = match body.get(field) {
@@ -135,13 +150,7 @@ fn refuse_legacy_fields(form: &mut Form, body: &Value) {
             Some(_) => true,
         };
         if used {
-            form.wrong(
-                field,
-                "MESSAGE_CANNOT_USE_LEGACY_FIELDS_WITH_COMPONENTS_V2",
-                format!(
-                    "The '{field}' field cannot be used when using MessageFlags.IS_COMPONENTS_V2"
-                ),
-            );
+            legacy_field(form, field);
         }
     }
 }
@@ -181,66 +190,6 @@ fn check_embeds(form: &mut Form, body: &Value) {
     }
 }
 
-fn check_components(form: &mut Form, body: &Value, v2: bool) {
-    let Some(components) = body.get("components").and_then(Value::as_array) else { return };
-    if !v2 && components.len() > MOST_ROWS {
-        let message = format!("Must be {MOST_ROWS} or fewer in length.");
-        form.wrong("components", "BASE_TYPE_MAX_LENGTH", message);
-    }
-    let mut seen = Seen::default();
-    for (at, component) in components.iter().enumerate() {
-        let path = format!("components.{at}");
-        let kind = component.get("type").and_then(Value::as_u64).unwrap_or(0);
-        if !v2 && kind != ACTION_ROW {
-            form.choice(&format!("{path}.type"), "(1,)");
-        }
-        check_component(form, &path, component, &mut seen);
-    }
-    if seen.count > MOST_COMPONENTS_V2 {
-        let message = format!("Must be {MOST_COMPONENTS_V2} or fewer in length.");
-        form.wrong("components", "BASE_TYPE_MAX_LENGTH", message);
-    }
-}
-
-#[derive(Default)]
-struct Seen {
-    count: usize,
-    custom_ids: HashSet<String>,
-}
-
-fn check_component(form: &mut Form, path: &str, component: &Value, seen: &mut Seen) {
-    seen.count += 1;
-    let kind = component.get("type").and_then(Value::as_u64).unwrap_or(0);
-    if kind == 0 {
-        form.required(&format!("{path}.type"));
-    }
-    let style = component.get("style").and_then(Value::as_u64).unwrap_or(0);
-    let interactive =
-        matches!(kind, 3..=8) || (kind == 2 && !matches!(style, LINK_STYLE | PREMIUM_STYLE));
-    let id_path = format!("{path}.custom_id");
-    match component.get("custom_id").and_then(Value::as_str) {
-        Some(id) => {
-            form.length(&id_path, id, 1, 100);
-            if !seen.custom_ids.insert(id.to_owned()) {
-                form.wrong(
-                    &id_path,
-                    "COMPONENT_CUSTOM_ID_DUPLICATED",
-                    "Component custom id cannot be duplicated",
-                );
-            }
-        }
-        None if interactive => form.required(&id_path),
-        None => {}
-    }
-    let nested = component.get("components").and_then(Value::as_array);
-    for (at, child) in nested.into_iter().flatten().enumerate() {
-        check_component(form, &format!("{path}.components.{at}"), child, seen);
-    }
-    if let Some(accessory) = component.get("accessory") {
-        check_component(form, &format!("{path}.accessory"), accessory, seen);
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use axum::response::IntoResponse;
@@ -250,6 +199,27 @@ mod tests {
 
     fn button(id: &str) -> Value {
         json!({ "type": 2, "style": 1, "label": "l", "custom_id": id })
+    }
+
+    fn beside(uploads: usize) -> Around {
+        Around { uploads, ..Around::default() }
+    }
+
+    #[test]
+    fn the_flag_cannot_be_taken_away_by_a_change() {
+        let text = json!([{ "type": 10, "content": "t" }]);
+        let rows = json!([{ "type": 1, "components": [button("a")] }]);
+        for (body, was_v2, good) in [
+            (json!({ "components": text }), true, true),
+            (json!({ "components": text, "flags": 0 }), true, false),
+            (json!({ "components": rows, "flags": 0 }), true, true),
+            (json!({ "content": "c", "flags": 0 }), true, false),
+            (json!({ "flags": 4 }), true, true),
+            (json!({ "components": text }), false, false),
+            (json!({ "components": text, "flags": COMPONENTS_V2 }), false, true),
+        ] {
+            assert_eq!(check_changes(&body, &beside(0), was_v2).is_ok(), good, "{body}");
+        }
     }
 
     #[test]
@@ -280,7 +250,8 @@ mod tests {
             (json!({ "components": [row(vec![button("a"), button("a")])] }), 0, false),
             (json!({ "components": [row(vec![json!({ "type": 2, "style": 1 })])] }), 0, false),
             (
-                json!({ "components": [row(vec![json!({ "type": 2, "style": 5, "url": "u" })])] }),
+                json!({ "components": [row(vec![json!({ "type": 2, "style": 5, "label": "l",
+                    "url": "https://example.com" })])] }),
                 0,
                 true,
             ),
@@ -288,6 +259,8 @@ mod tests {
             (json!({ "components": [text], "flags": COMPONENTS_V2 }), 0, true),
             (json!({ "components": [text], "content": "c", "flags": COMPONENTS_V2 }), 0, false),
             (json!({ "components": vec![text.clone(); 41], "flags": COMPONENTS_V2 }), 0, false),
+            (json!({ "components": [], "flags": COMPONENTS_V2 }), 0, false),
+            (json!({ "flags": COMPONENTS_V2 }), 1, false),
             (json!({ "sticker_ids": ["1"] }), 0, true),
             (json!({ "sticker_ids": ["1", "2", "3", "4"] }), 0, false),
             (json!({ "message_reference": { "type": 1 } }), 0, true),
@@ -297,15 +270,15 @@ mod tests {
             (json!({ "content": "c", "nonce": "n".repeat(26) }), 0, false),
         ];
         for (body, files, good) in cases {
-            assert_eq!(check_new(&body, files).is_ok(), good, "{body}");
+            assert_eq!(check_new(&body, &beside(files)).is_ok(), good, "{body}");
         }
     }
 
     #[test]
     fn changes_may_leave_everything_out() {
-        assert!(check_changes(&json!({}), 0, false).is_ok());
-        assert!(check_changes(&json!({ "content": "x" }), 0, true).is_err());
-        let refused = check_new(&json!({}), 0).unwrap_err().into_response();
+        assert!(check_changes(&json!({}), &beside(0), false).is_ok());
+        assert!(check_changes(&json!({ "content": "x" }), &beside(0), true).is_err());
+        let refused = check_new(&json!({}), &beside(0)).unwrap_err().into_response();
         assert_eq!(refused.status(), 400);
     }
 }

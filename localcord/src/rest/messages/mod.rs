@@ -1,6 +1,7 @@
 //! Messages: send, read, list, edit, delete.
 
 mod allowed;
+mod change;
 pub(super) mod form;
 mod nonce;
 mod reference;
@@ -14,9 +15,10 @@ use axum::{
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use self::form::{COMPONENTS_V2, SENDABLE, SUPPRESS_EMBEDS};
+use self::form::SUPPRESS_EMBEDS;
 pub(crate) use self::send::send;
 pub(super) use self::{
+    change::change,
     nonce::Nonces,
     send::{drafted, may_write, unless_archived},
 };
@@ -26,7 +28,7 @@ use super::{
     channels::visible,
     error::{ApiError, Form},
     gate::Caller,
-    snowflake, voice_message,
+    snowflake,
 };
 use crate::world::{
     self, Message, MessageChange, bits, hide_content, intents, message_kind, snowflake_ms,
@@ -41,13 +43,9 @@ fn text(body: &Value, field: &str) -> Option<String> {
     body.get(field).map(|value| value.as_str().unwrap_or_default().to_owned())
 }
 
-fn array(body: &Value, field: &str) -> Option<Vec<Value>> {
-    body.get(field).map(|value| value.as_array().cloned().unwrap_or_default())
-}
-
 /// The embeds as the server shows them: those of bots are all `rich`.
 fn embeds(body: &Value) -> Option<Vec<Value>> {
-    let mut embeds = array(body, "embeds")?;
+    let mut embeds = body.get("embeds")?.as_array().cloned().unwrap_or_default();
     for embed in &mut embeds {
         if embed.is_object() {
             embed["type"] = "rich".into();
@@ -200,62 +198,6 @@ pub(super) async fn read(
         }
         Ok(Json(rest.shown_to(state, caller.bot_id, message)))
     })
-}
-
-/// What a checked body changes about a message.
-///
-/// # Errors
-/// The body is not as it must be, or nothing would be left of the message.
-pub(super) fn change(
-    rest: &Rest,
-    message: &Message,
-    body: MessageBody,
-) -> Result<MessageChange, ApiError> {
-    voice_message::may_edit(message.flags)?;
-    let was_v2 = message.flags & COMPONENTS_V2 != 0;
-    form::check_changes(&body.json, body.files.len(), was_v2)?;
-    let attachments = changed_attachments(rest, message, &body);
-    let settable = form::flags(&body.json) & SENDABLE;
-    let flags = body.json.get("flags").is_some_and(Value::is_u64).then_some(
-        // Neither can be taken away, and who sees the message cannot be changed.
-        (settable & !form::EPHEMERAL) | (message.flags & (COMPONENTS_V2 | form::EPHEMERAL)),
-    );
-    let change = MessageChange {
-        content: text(&body.json, "content"),
-        embeds: embeds(&body.json),
-        components: array(&body.json, "components"),
-        attachments,
-        flags,
-        allowed_mentions: allowed::read(&body.json),
-        first_answer: false,
-    };
-    if leaves_nothing(message, &change) {
-        return Err(ApiError::empty_message());
-    }
-    Ok(change)
-}
-
-/// Files that come are added; a list of attachments names those that stay.
-fn changed_attachments(rest: &Rest, message: &Message, body: &MessageBody) -> Option<Vec<Value>> {
-    let listed = body.json.get("attachments").and_then(Value::as_array);
-    if listed.is_none() && body.files.is_empty() {
-        return None;
-    }
-    let stays =
-        |old: &&Value| listed.is_none_or(|all| all.iter().any(|one| one["id"] == old["id"]));
-    let mut all: Vec<Value> = message.attachments.iter().filter(stays).cloned().collect();
-    let described = body.json.get("attachments");
-    all.extend(rest.keep_files(message.channel_id, body.files.clone(), described));
-    Some(all)
-}
-
-fn leaves_nothing(message: &Message, change: &MessageChange) -> bool {
-    let empty =
-        |changed: &Option<Vec<Value>>, old: &[Value]| changed.as_deref().unwrap_or(old).is_empty();
-    change.content.as_deref().unwrap_or(&message.content).trim().is_empty()
-        && empty(&change.embeds, &message.embeds)
-        && empty(&change.components, &message.components)
-        && empty(&change.attachments, &message.attachments)
 }
 
 /// `PATCH /channels/{channel}/messages/{message}`

@@ -7,9 +7,10 @@ use serde_json::Value;
 
 use super::{
     super::{
-        Rest, body::MessageBody, channels::visible, error::ApiError, snowflake, voice_message,
+        Rest, body::MessageBody, channels::visible, components::completed, error::ApiError,
+        snowflake, voice_message,
     },
-    allowed, array, embeds,
+    allowed, embeds,
     form::{self, SENDABLE},
     nonce::Nonce,
     reference, text,
@@ -26,7 +27,7 @@ pub(crate) fn send(
     channel: u64,
     body: MessageBody,
 ) -> Result<Message, ApiError> {
-    form::check_new(&body.json, body.files.len())?;
+    form::check_new(&body.json, &rest.around(author, &body, &[]))?;
     let names_files = body.json.pointer("/attachments/0/uploaded_filename").is_some();
     let (referred, stickers) = rest.world.read(|state| {
         may_write(state, author, channel, names_files || !body.files.is_empty())?;
@@ -54,12 +55,11 @@ pub(crate) fn send(
     rest.forget_uploads(&body.json);
     let mut attachments = rest.keep_files(channel, files, body.json.get("attachments"));
     voice_message::describe(&mut attachments, &body.json);
-    let draft = drafted(&body.json);
+    let draft = drafted(&body.json, attachments);
     let message = rest.world.create_message(Message {
         channel_id: channel,
         author_id: author,
         kind: referred.kind,
-        attachments,
         reference: referred.reference,
         snapshots: referred.snapshots,
         flags: draft.flags | referred.flags,
@@ -76,14 +76,17 @@ fn is_enforced(body: &Value) -> bool {
     body.get("enforce_nonce").and_then(Value::as_bool).unwrap_or(false)
 }
 
-/// A message with what a checked body says.
-pub(in crate::rest) fn drafted(body: &Value) -> Message {
+/// A message with what a checked body says, and its files.
+pub(in crate::rest) fn drafted(body: &Value, attachments: Vec<Value>) -> Message {
+    let components = body.get("components").and_then(Value::as_array);
+    let components = components.map_or(&[][..], Vec::as_slice);
     Message {
+        components: completed(components, &attachments),
+        attachments,
         content: text(body, "content").unwrap_or_default(),
         flags: form::flags(body) & SENDABLE & !form::EPHEMERAL,
         tts: body.get("tts").and_then(Value::as_bool).unwrap_or(false),
         embeds: embeds(body).unwrap_or_default(),
-        components: array(body, "components").unwrap_or_default(),
         nonce: body.get("nonce").filter(|nonce| !nonce.is_null()).cloned(),
         allowed_mentions: allowed::read(body),
         ..Message::default()

@@ -36,9 +36,10 @@ pub(super) fn start(rest: &Rest, caller: Caller, forum: u64, body: MessageBody) 
     let Some(message) = body.json.get("message").filter(|one| one.is_object()).cloned() else {
         return Err(Form::missing("message"));
     };
-    form::check_new(&message, body.files.len())?;
-    let tags = tags_of(&body.json)?;
     let author = caller.bot_id;
+    let first = MessageBody { json: message, files: body.files.clone() };
+    form::check_new(&first.json, &rest.around(author, &first, &[]))?;
+    let tags = tags_of(&body.json)?;
     rest.world.read(|state| {
         let needed = match body.files.is_empty() {
             true => bits::SEND_MESSAGES,
@@ -47,7 +48,6 @@ pub(super) fn start(rest: &Rest, caller: Caller, forum: u64, body: MessageBody) 
         let may = state.may(author, forum, needed);
         if may { Ok(()) } else { Err(ApiError::missing_permissions()) }
     })?;
-    let first = MessageBody { json: message, files: body.files };
     let post = Post { forum, author, sender: None, application_id: None, body: first, tags };
     let message = open_post(rest, &body.json, post)?;
     rest.world.read(|state| {
@@ -85,7 +85,7 @@ pub(in crate::rest) fn open_post(
     let id = rest.world.write(crate::world::State::next_id);
     let described = post.body.json.get("attachments");
     let attachments = rest.keep_files(id, post.body.files, described);
-    let draft = drafted(&post.body.json);
+    let draft = drafted(&post.body.json, attachments);
     rest.world.write(|state| {
         let forum = state.channels.get(&post.forum).ok_or_else(ApiError::unknown_channel)?;
         let thread = head.thread(id, kind::PUBLIC_THREAD, forum, post.author);
@@ -97,7 +97,6 @@ pub(in crate::rest) fn open_post(
             author_id: post.author,
             sender: post.sender,
             application_id: post.application_id,
-            attachments,
             ..draft
         };
         Ok(rest.world.post(state, first))

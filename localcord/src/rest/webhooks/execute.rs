@@ -46,23 +46,19 @@ pub(in crate::rest) async fn execute(
         return Ok(callbacks::follow_up(State(rest), path, body).await?.into_response());
     }
     let webhook = rest.world.read(|state| with_token(state, &webhook, &token))?;
-    form::check_new(&body.json, body.files.len())?;
+    let body = with_components(&webhook, query.with_components, body)?;
+    form::check_new(&body.json, &rest.around(webhook.id, &body, &[]))?;
     let sender = sender(&webhook, &body.json)?;
     let thread = query.thread_id.as_deref().map(|id| snowflake("thread_id", id)).transpose()?;
     let message = match target(&rest, &webhook, thread, &body.json)? {
         Target::Channel(channel) => {
             let attachments = rest.keep_files(channel, body.files, body.json.get("attachments"));
-            let mut draft = drafted(&body.json);
-            if webhook.application_id.is_none() && !query.with_components {
-                draft.components.clear();
-            }
             rest.world.create_message(Message {
                 channel_id: channel,
                 author_id: webhook.id,
                 sender: Some(sender),
                 application_id: webhook.application_id,
-                attachments,
-                ..draft
+                ..drafted(&body.json, attachments)
             })
         }
         Target::NewPost => {
@@ -82,6 +78,39 @@ pub(in crate::rest) async fn execute(
         return Ok(StatusCode::NO_CONTENT.into_response());
     }
     Ok(Json(rest.world.read(|state| rest.shown(state, &message))).into_response())
+}
+
+/// The body without the components that the webhook cannot send: none of a human's webhook unless
+/// they are asked for, and never those that somebody could use.
+fn with_components(
+    webhook: &Webhook,
+    wanted: bool,
+    mut body: MessageBody,
+) -> Result<MessageBody, ApiError> {
+    if webhook.application_id.is_some() {
+        return Ok(body);
+    }
+    let Some(listed) = body.json.get("components").and_then(Value::as_array) else {
+        return Ok(body);
+    };
+    if !wanted {
+        body.json["components"] = Value::Null;
+        return Ok(body);
+    }
+    let mut form = Form::default();
+    for (at, component) in listed.iter().enumerate() {
+        if is_interactive(component) {
+            let why = "The specified component type is invalid in this context";
+            form.wrong(&format!("components.{at}"), "COMPONENT_TYPE_INVALID", why);
+        }
+    }
+    form.finish()?;
+    Ok(body)
+}
+
+/// Something in it has a `custom_id`.
+fn is_interactive(component: &Value) -> bool {
+    !component["custom_id"].is_null() || world::component::inner(component).any(is_interactive)
 }
 
 /// The name and the picture of a message.

@@ -4,9 +4,15 @@ use serde_json::{Value, json};
 
 use super::timestamp;
 use crate::world::{
+    component::COMPONENTS_V2,
     message_kind,
     state::{Message, State, User, snowflake_ms},
 };
+
+/// The files of a message of components alone stand in those and nowhere else.
+fn shown_attachments(message: &Message) -> &[Value] {
+    if message.flags & COMPONENTS_V2 != 0 { &[] } else { &message.attachments }
+}
 
 impl State {
     /// The message object of REST, without reactions: with the message it replies to, if that is
@@ -42,7 +48,7 @@ impl State {
             "mention_everyone": message.mentions.everyone,
             "mention_roles": super::ids(message.mentions.roles.iter().copied()),
             "mentions": mentioned.map(User::to_json).collect::<Value>(),
-            "attachments": message.attachments,
+            "attachments": shown_attachments(message),
             "embeds": message.embeds,
             "components": message.components,
             "pinned": message.pinned_at_ms.is_some(),
