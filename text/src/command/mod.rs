@@ -6,9 +6,9 @@ mod vc;
 
 use std::collections::BTreeMap;
 
-use clawvoice_session::{
-    ChannelId, Directory, GuildId, RoleId, UserId, VoiceControl, access::Policy,
-};
+use clawvoice_session::{ChannelId, Directory, VoiceControl, access::Policy};
+
+use crate::interaction::Caller;
 
 /// The kinds of channel a command can tell apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -88,18 +88,10 @@ pub struct ChannelOption {
 /// A slash command as a user typed it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Invocation {
+    /// Who typed it, and where.
+    pub by: Caller,
     /// The command's name.
     pub name: String,
-    /// The guild it was typed in; `None` in a direct message.
-    pub guild: Option<GuildId>,
-    /// The channel it was typed in, as far as Discord tells.
-    pub asked_in: Option<AskedIn>,
-    /// Who typed it.
-    pub user: Option<UserId>,
-    /// Their roles in the guild.
-    pub roles: Vec<RoleId>,
-    /// Nickname, global name, username: whatever is known.
-    pub names: Vec<String>,
     /// The chosen subcommand.
     pub subcommand: Option<String>,
     /// The chosen channel option.
@@ -108,15 +100,21 @@ pub struct Invocation {
     pub options: BTreeMap<String, String>,
 }
 
-/// The channel, or thread, a command was typed in.
+/// A slash command that is being typed: what one of its options could be is asked.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct AskedIn {
-    /// Its id.
-    pub channel: ChannelId,
-    /// Its name.
-    pub name: String,
-    /// Of a thread, the channel it belongs to.
-    pub parent: Option<ChannelId>,
+pub struct Completion {
+    /// As far as it is typed.
+    pub invocation: Invocation,
+    /// The option.
+    pub option: String,
+}
+
+impl Completion {
+    /// What the option says so far.
+    #[must_use]
+    pub fn typed(&self) -> &str {
+        self.invocation.options.get(&self.option).map_or("", String::as_str)
+    }
 }
 
 /// A channel that was chosen as an option.

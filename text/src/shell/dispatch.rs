@@ -350,7 +350,7 @@ impl Dispatcher {
                 self.seats_are_free();
                 text.into_iter().for_each(|event| self.tell(event));
             }
-            Ok(Incoming::Command(interaction)) => {
+            Ok(Incoming::Interaction(interaction)) => {
                 self.waiting.push_back(interaction);
                 self.start_waiting();
             }

@@ -5,6 +5,7 @@ use proptest::prelude::*;
 use crate::{
     command::Invocation,
     control::*,
+    interaction::Caller,
     routing::tests::{config, parse},
 };
 
@@ -103,12 +104,8 @@ fn what_follows_a_new_conversation_is_asked_in_it() {
 fn typed(name: &str, subcommand: Option<&str>, options: &[(&str, &str)]) -> Option<ControlCommand> {
     let options = options.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned()));
     ControlCommand::typed(&Invocation {
+        by: Caller::default(),
         name: name.to_owned(),
-        guild: None,
-        asked_in: None,
-        user: None,
-        roles: Vec::new(),
-        names: Vec::new(),
         subcommand: subcommand.map(str::to_owned),
         channel: None,
         options: options.collect(),

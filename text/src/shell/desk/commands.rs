@@ -22,6 +22,7 @@ use crate::{
     command::Invocation,
     control::{ControlCommand, ControlContext, ControlRules, Limit, Stopped, answer},
     inbound::{Admitted, TextCommand},
+    interaction::Caller,
     outbox::outgoing::Destination,
     routing::{self, Origin, Route},
 };
@@ -220,24 +221,25 @@ impl Desk {
     }
 
     fn given_by_slash(&self, invocation: &Invocation, command: ControlCommand) -> Option<Given> {
-        let user = invocation.user?;
-        let channel = invocation.asked_in.as_ref()?.channel;
-        let surface = self.surface(channel, invocation.guild, user);
-        let names = self.names(channel, invocation.guild);
-        let roles = invocation.roles.clone();
+        let by = &invocation.by;
+        let user = by.user?;
+        let channel = by.asked_in.as_ref()?.channel;
+        let surface = self.surface(channel, by.guild, user);
+        let names = self.names(channel, by.guild);
+        let roles = by.roles.clone();
         let origin = Origin {
             surface,
             channel,
             channel_name: &names.0,
-            guild: invocation.guild,
+            guild: by.guild,
             guild_name: &names.1,
             roles: &roles,
             sender: user,
         };
         let route = self.bindings.effective(unix_ms(), &self.rules.router, &origin);
-        let authorised = self.may_command(invocation, user);
+        let authorised = self.may_command(by, user);
         let owner = self.rules.inbound.is_owner(user);
-        let guild = invocation.guild;
+        let guild = by.guild;
         Some(Given {
             command,
             surface,
@@ -252,12 +254,12 @@ impl Desk {
         })
     }
 
-    fn may_command(&self, invocation: &Invocation, user: UserId) -> bool {
+    fn may_command(&self, by: &Caller, user: UserId) -> bool {
         use clawvoice_session::access::Member;
-        let names: Vec<&str> = invocation.names.iter().map(String::as_str).collect();
-        let member = Member { user, roles: &invocation.roles, names: &names };
+        let names: Vec<&str> = by.names.iter().map(String::as_str).collect();
+        let member = Member { user, roles: &by.roles, names: &names };
         let policy = &self.rules.inbound.rules;
-        match (invocation.guild, &invocation.asked_in) {
+        match (by.guild, &by.asked_in) {
             (Some(guild), Some(asked_in)) => {
                 let place = crate::inbound::place(&self.places, guild, asked_in.channel);
                 policy.commands.may_command(&policy.access, &place, &member).is_ok()

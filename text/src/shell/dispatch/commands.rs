@@ -7,7 +7,7 @@ use clawvoice_session::Directory;
 use super::{Dispatcher, Surroundings};
 use crate::{
     command::{self, Doors, answer},
-    incoming::Interaction,
+    incoming::{Act, Interaction},
     shell::clock::now,
 };
 
@@ -41,7 +41,11 @@ impl Dispatcher {
 }
 
 async fn carry_out(interaction: Interaction, around: &Surroundings, directory: &Directory) {
-    let Interaction { id, application, token, invocation } = interaction;
+    let Interaction { id, application, token, act } = interaction;
+    let Act::Command(invocation) = act else {
+        tracing::debug!("an interaction that nobody asked for is left alone");
+        return;
+    };
     if let Err(failure) = around.rest.defer(application, id, &token).await {
         tracing::warn!("/{} is not carried out: {failure}", invocation.name);
         return;
