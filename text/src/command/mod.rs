@@ -2,12 +2,15 @@
 //!
 //! Source: Discord, "Application Commands" and "Receiving and Responding".
 
+mod definition;
+pub mod deploy;
 mod vc;
 
 use std::collections::BTreeMap;
 
 use clawvoice_session::{ChannelId, Directory, VoiceControl, access::Policy};
 
+pub use self::definition::{CommandOption, Definition, MOST_CHOICES, Subcommand, Takes};
 use crate::interaction::Caller;
 
 /// The kinds of channel a command can tell apart.
@@ -37,52 +40,6 @@ impl ChannelKind {
     pub const fn is_voice(self) -> bool {
         matches!(self, Self::Voice | Self::Stage)
     }
-}
-
-/// A slash command as it is registered with Discord.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Definition {
-    /// The command's name, without the slash.
-    pub name: String,
-    /// What Discord shows beside it.
-    pub description: String,
-    /// What it asks for, in the order shown; a command with subcommands asks for nothing itself.
-    pub texts: Vec<TextOption>,
-    /// Its subcommands, in the order shown.
-    pub subcommands: Vec<Subcommand>,
-}
-
-/// A subcommand of a [`Definition`].
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Subcommand {
-    /// The subcommand's name.
-    pub name: String,
-    /// What Discord shows beside it.
-    pub description: String,
-    /// The channel it asks for, if it asks for one.
-    pub channel: Option<ChannelOption>,
-    /// What else it asks for, in the order shown.
-    pub texts: Vec<TextOption>,
-}
-
-/// An option that takes a text; required ones come first.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct TextOption {
-    /// The option's name.
-    pub name: String,
-    /// What Discord shows beside it.
-    pub description: String,
-    /// Whether the command cannot be sent without it.
-    pub required: bool,
-}
-
-/// An option that takes a voice or stage channel; always required.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ChannelOption {
-    /// The option's name.
-    pub name: String,
-    /// What Discord shows beside it.
-    pub description: String,
 }
 
 /// A slash command as a user typed it.

@@ -7,7 +7,7 @@ use clawvoice_session::{
     access::{self, CommandRefusal, Member, Parent, Place},
 };
 
-use super::{ChannelOption, ChosenChannel, Definition, Doors, Invocation, Subcommand};
+use super::{ChosenChannel, CommandOption, Definition, Doors, Invocation, Subcommand, Takes};
 
 /// The command's name.
 pub(super) const NAME: &str = "vc";
@@ -17,27 +17,23 @@ const CHANNEL: &str = "channel";
 
 /// What is registered with Discord.
 pub(super) fn definition() -> Definition {
-    let plain = |name: &str, description: &str| Subcommand {
+    let sub = |name: &str, description: &str, options| Subcommand {
         name: name.to_owned(),
         description: description.to_owned(),
-        channel: None,
-        texts: Vec::new(),
+        options,
     };
+    let channel = CommandOption::text(CHANNEL, "Voice channel to join");
     Definition {
-        name: NAME.to_owned(),
-        description: "Voice channel controls".to_owned(),
-        texts: Vec::new(),
         subcommands: vec![
-            Subcommand {
-                channel: Some(ChannelOption {
-                    name: CHANNEL.to_owned(),
-                    description: "Voice channel to join".to_owned(),
-                }),
-                ..plain("join", "Join a voice channel")
-            },
-            plain("leave", "Leave the current voice channel"),
-            plain("status", "Show active voice sessions"),
+            sub(
+                "join",
+                "Join a voice channel",
+                vec![channel.taking(Takes::VoiceChannel).required()],
+            ),
+            sub("leave", "Leave the current voice channel", Vec::new()),
+            sub("status", "Show active voice sessions", Vec::new()),
         ],
+        ..Definition::new(NAME, "Voice channel controls")
     }
 }
 

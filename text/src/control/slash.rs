@@ -1,7 +1,7 @@
 //! The same commands as slash commands. Source: Discord, "Application Commands".
 
 use super::{ControlCommand, ControlRules, parse::read};
-use crate::command::{Definition, Invocation, Subcommand, TextOption};
+use crate::command::{CommandOption, Definition, Invocation, Subcommand};
 
 /// The commands to register: `/config` and those about bindings only where they do something.
 #[must_use]
@@ -24,10 +24,8 @@ impl ControlCommand {
     pub fn typed(invocation: &Invocation) -> Option<Self> {
         let definition = all().into_iter().find(|it| it.name == invocation.name)?;
         let chosen = invocation.subcommand.as_deref();
-        let is_chosen = |it: &&Subcommand| Some(it.name.as_str()) == chosen;
-        let below = definition.subcommands.iter().find(is_chosen);
-        let asked = below.map_or(&definition.texts, |subcommand| &subcommand.texts);
-        let given = asked.iter().filter_map(|option| invocation.options.get(&option.name));
+        let asked = definition.asked(chosen).iter();
+        let given = asked.filter_map(|option| invocation.options.get(&option.name));
         // As it would be written in a message.
         let words: Vec<&str> = chosen.into_iter().chain(given.map(|text| text.trim())).collect();
         read(&definition.name, words.join(" ").trim())
@@ -98,23 +96,18 @@ fn all() -> Vec<Definition> {
     ]
 }
 
-fn command(name: &str, description: &str, texts: Vec<TextOption>) -> Definition {
-    Definition {
-        name: name.to_owned(),
-        description: description.to_owned(),
-        texts,
-        subcommands: Vec::new(),
-    }
+fn command(name: &str, description: &str, options: Vec<CommandOption>) -> Definition {
+    Definition { options, ..Definition::new(name, description) }
 }
 
-fn subcommand(name: &str, description: &str, texts: Vec<TextOption>) -> Subcommand {
-    Subcommand { name: name.to_owned(), description: description.to_owned(), channel: None, texts }
+fn subcommand(name: &str, description: &str, options: Vec<CommandOption>) -> Subcommand {
+    Subcommand { name: name.to_owned(), description: description.to_owned(), options }
 }
 
-fn optional(name: &str, description: &str) -> TextOption {
-    TextOption { name: name.to_owned(), description: description.to_owned(), required: false }
+fn optional(name: &str, description: &str) -> CommandOption {
+    CommandOption::text(name, description)
 }
 
-fn required(name: &str, description: &str) -> TextOption {
-    TextOption { required: true, ..optional(name, description) }
+fn required(name: &str, description: &str) -> CommandOption {
+    CommandOption::text(name, description).required()
 }

@@ -4,7 +4,6 @@ use std::{
     fmt,
     pin::pin,
     sync::{Arc, Mutex, PoisonError},
-    time::Duration,
 };
 
 use clawvoice_session::{VoiceControl, VoiceGatewayEvent, VoiceStateRequest, access::Policy};
@@ -45,9 +44,6 @@ pub use crate::connection::{
     status::{GatewayMonitor, GatewayStatus, ShardStatus},
 };
 use crate::control::ControlRules;
-
-/// How long the connection waits for the first try to register commands.
-const REGISTRATION_WAIT: Duration = Duration::from_secs(5);
 
 /// Discord's main gateway, for when nobody says where it is.
 const DEFAULT_URL: &str = "wss://gateway.discord.gg";
@@ -353,11 +349,7 @@ async fn connect(
             pacing.update(now(), limit);
         }
         if let Some(rest) = unregistered.take() {
-            let registered = registration::start(rest, settings);
-            tokio::select! {
-                _ = stop_asked(&mut stop) => return Ok(()),
-                _ = tokio::time::timeout(REGISTRATION_WAIT, registered) => {}
-            }
+            registration::start(rest, settings, stop.clone());
         }
         let shards = usize::try_from(metadata.shards).unwrap_or(1);
         if sessions.len() != shards {

@@ -3,7 +3,7 @@ use std::time::Duration;
 use proptest::prelude::*;
 
 use crate::{
-    command::Invocation,
+    command::{Invocation, deploy::fitting},
     control::*,
     interaction::Caller,
     routing::tests::{config, parse},
@@ -166,21 +166,19 @@ fn what_is_registered_is_what_does_something() {
 #[test]
 fn what_is_registered_keeps_discords_bounds() {
     let rules = ControlRules { config: true, config_writes: true, bindings: true };
-    let fits = |name: &str, description: &str| {
-        name.len() <= 32
-            && name.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'-')
-            && (1..=100).contains(&description.chars().count())
-    };
-    for definition in definitions(rules) {
-        assert!(fits(&definition.name, &definition.description), "{}", definition.name);
-        assert!(definition.texts.is_empty() || definition.subcommands.is_empty());
+    let all = definitions(rules);
+    let fitting = fitting(&all);
+    assert_eq!((fitting.commands.len(), fitting.warnings), (all.len(), vec![]));
+    for definition in all {
+        let plain = |name: &str| name.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'-');
+        assert!(plain(&definition.name), "{}", definition.name);
+        assert!(definition.options.is_empty() || definition.subcommands.is_empty());
         let below = definition.subcommands.iter();
-        assert!(below.clone().all(|it| fits(&it.name, &it.description)));
-        let lists = below.map(|it| &it.texts).chain([&definition.texts]);
-        for texts in lists {
-            assert!(texts.iter().all(|text| fits(&text.name, &text.description)));
+        let lists = below.map(|it| &it.options).chain([&definition.options]);
+        for options in lists {
+            assert!(options.iter().all(|option| plain(&option.name)));
             // Discord refuses a required option behind an optional one.
-            assert!(texts.is_sorted_by_key(|text| !text.required));
+            assert!(options.is_sorted_by_key(|option| !option.required));
         }
     }
 }
