@@ -13,6 +13,8 @@ use crate::place::PlaceKind;
 /// Who did something, and where. Of the payload alone, nothing is remembered.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Caller {
+    /// The interaction's id: what is asked by it goes by this.
+    pub interaction: u64,
     /// The guild; `None` in a direct message.
     pub guild: Option<GuildId>,
     /// The channel, as far as Discord tells.
@@ -21,7 +23,9 @@ pub struct Caller {
     pub user: Option<UserId>,
     /// Their roles in the guild.
     pub roles: Vec<RoleId>,
-    /// Nickname, global name, username: whatever is known.
+    /// What the guild's members call them: others may have given it.
+    pub nick: Option<String>,
+    /// Global name, username: whatever is known.
     pub names: Vec<String>,
 }
 

@@ -206,6 +206,7 @@ fn start_showing(fake: &Fake, line: Option<watch::Receiver<PresenceInput>>) -> R
         voice: true,
         text: None,
         commands: CommandScope::Global,
+        ephemeral: true,
         connection: ConnectionSettings::default(),
         rest,
     };

@@ -89,6 +89,7 @@ fn settings(base: String, token: &str, folder: &Path, commands: CommandScope) ->
         voice: true,
         text: Some(ControlRules { config: false, config_writes: false, bindings: false }),
         commands,
+        ephemeral: true,
         connection: ConnectionSettings {
             state_folder: Some(folder.to_owned()),
             ..ConnectionSettings::default()

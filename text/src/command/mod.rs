@@ -2,8 +2,12 @@
 //!
 //! Source: Discord, "Application Commands" and "Receiving and Responding".
 
+pub mod argument_menu;
+pub mod authority;
+pub mod complete;
 mod definition;
 pub mod deploy;
+pub mod model_picker;
 mod vc;
 
 use std::collections::BTreeMap;
@@ -83,6 +87,17 @@ pub struct ChosenChannel {
     pub kind: Option<ChannelKind>,
     /// Its name; empty if unknown.
     pub name: String,
+}
+
+/// What whoever gave a slash command is shown.
+#[derive(Clone, Debug, PartialEq)]
+pub enum SlashReply {
+    /// Words; none: it is done.
+    Said(String),
+    /// Why it is not done: for whoever asked alone.
+    Denied(String),
+    /// A message with components, as Discord takes it, without its flags.
+    Shown(serde_json::Value),
 }
 
 /// What commands go by beside what was typed.

@@ -143,11 +143,13 @@ pub(super) fn interaction(wire: WireInteraction) -> Option<Interaction> {
     let user = who.as_ref().map(|user| user.id);
     let names = who.into_iter().flat_map(|user| [user.global_name, Some(user.username)]);
     let by = Caller {
+        interaction: wire.id.0,
         guild: wire.guild_id,
         asked_in: place(wire.channel, wire.channel_id),
         user,
         roles,
-        names: [nick].into_iter().chain(names).flatten().collect(),
+        nick,
+        names: names.flatten().collect(),
     };
     let data = wire.data?;
     let act = match wire.kind {
@@ -275,6 +277,7 @@ mod tests {
 
     fn ada() -> Caller {
         Caller {
+            interaction: 70,
             guild: Some(GuildId::new(1)),
             asked_in: Some(AskedIn {
                 channel: ChannelId::new(8),
@@ -284,7 +287,8 @@ mod tests {
             }),
             user: Some(UserId::new(2)),
             roles: vec![RoleId::new(80)],
-            names: vec!["Countess".to_owned(), "ada".to_owned()],
+            nick: Some("Countess".to_owned()),
+            names: vec!["ada".to_owned()],
         }
     }
 

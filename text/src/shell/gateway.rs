@@ -80,6 +80,8 @@ pub struct GatewaySettings {
     pub text: Option<ControlRules>,
     /// Where slash commands are registered.
     pub commands: CommandScope,
+    /// `slashCommand.ephemeral`: only whoever typed a command sees the reply.
+    pub ephemeral: bool,
     /// How the connection behaves.
     pub connection: ConnectionSettings,
     /// What REST is asked through.
@@ -246,8 +248,17 @@ pub async fn run_until(
         .as_ref()
         .map(|file| Persistence { path: file.path().to_owned(), intents: intents.bits() });
     let rest_of = Arc::clone(&rest);
-    let around =
-        Surroundings { rest: rest_of, voice, policy, slash, events: voice_events, routes, monitor };
+    let around = Surroundings {
+        rest: rest_of,
+        voice,
+        policy,
+        slash,
+        definitions: registration::wanted(&settings).into(),
+        ephemeral: settings.ephemeral,
+        events: voice_events,
+        routes,
+        monitor,
+    };
     let sessions = saved.as_ref().map(|saved| saved.sessions.clone()).unwrap_or_default();
     let mut dispatcher = Dispatcher::new(
         around,

@@ -70,9 +70,7 @@ pub(super) fn start(
 }
 
 async fn register(rest: &Rest, settings: &GatewaySettings) {
-    let mut wanted = definitions(settings.voice);
-    wanted.extend(settings.text.into_iter().flat_map(control::definitions));
-    let wanted = fitting(&wanted);
+    let wanted = fitting(&wanted(settings));
     let mut backoff = Backoff::new(2.0, Duration::from_millis(500), Duration::from_secs(60));
     loop {
         let outcome = {
@@ -96,6 +94,13 @@ async fn register(rest: &Rest, settings: &GatewaySettings) {
         );
         tokio::time::sleep(wait).await;
     }
+}
+
+/// The commands there are.
+pub(super) fn wanted(settings: &GatewaySettings) -> Vec<Definition> {
+    let mut wanted = definitions(settings.voice);
+    wanted.extend(settings.text.into_iter().flat_map(control::definitions));
+    wanted
 }
 
 fn fitting(wanted: &[Definition]) -> Vec<Value> {

@@ -65,6 +65,13 @@ fn messages_that_are_commands() {
         "/config set a",
         "/config drop a",
         "/config unset",
+        "/queue faster",
+        "/queue collect steer",
+        "/queue cap:0",
+        "/queue cap:1001",
+        "/queue cap:2.5",
+        "/queue drop:all",
+        "/queue debounce:2s",
     ] {
         let parsed = commands().parse(text);
         assert!(matches!(parsed, Some(Misused(_))), "{text}: {parsed:?}");
@@ -117,7 +124,16 @@ fn a_slash_command_is_what_its_text_would_be() {
     for (name, subcommand, options, text) in [
         ("new", None, &[("message", "hi there")][..], "/new hi there"),
         ("model", None, &[], "/model"),
-        ("model", None, &[("name", " list ")], "/model list"),
+        ("model", None, &[("model", " list ")], "/model list"),
+        ("models", None, &[], "/models"),
+        ("queue", None, &[], "/queue"),
+        ("queue", None, &[("mode", "collect")], "/queue collect"),
+        (
+            "queue",
+            None,
+            &[("cap", "10.0"), ("drop", "old"), ("mode", "steer")],
+            "/queue steer cap:10 drop:old",
+        ),
         (
             "config",
             Some("set"),
@@ -151,15 +167,18 @@ fn what_is_registered_is_what_does_something() {
     assert_eq!(
         names(&format!("commands: {{ config: true }}, channels: {{ discord: {{ {token} }} }}")),
         [
-            "new", "reset", "stop", "status", "model", "config", "focus", "unfocus", "agents",
-            "session", "help"
+            "new", "reset", "stop", "status", "model", "models", "config", "focus", "unfocus",
+            "agents", "session", "queue", "whoami", "help", "commands"
         ]
     );
     assert_eq!(
         names(&format!(
             "channels: {{ discord: {{ {token}, threadBindings: {{ enabled: false }} }} }}"
         )),
-        ["new", "reset", "stop", "status", "model", "agents", "help"]
+        [
+            "new", "reset", "stop", "status", "model", "models", "agents", "queue", "whoami",
+            "help", "commands"
+        ]
     );
 }
 
