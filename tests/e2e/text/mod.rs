@@ -12,4 +12,5 @@ mod hostile;
 mod media;
 mod sessions;
 mod shared;
+mod slash;
 mod threads;
