@@ -75,9 +75,13 @@ fn key(name: &str, value: Option<String>) -> String {
 }
 
 impl Case {
-    /// `dmPolicy: "open"` needs everybody on the list.
+    /// `dmPolicy: "open"` needs everybody on the list, `"allowlist"` somebody.
     fn listed(&self) -> List {
-        if self.dm_policy == "open" { List::Everybody } else { self.allow_from }
+        match (self.dm_policy, self.allow_from) {
+            ("open", _) => List::Everybody,
+            ("allowlist", List::Absent) => List::Of(BEN),
+            (_, list) => list,
+        }
     }
 
     fn config(&self) -> String {
@@ -172,9 +176,7 @@ impl Case {
         let in_guild = self.at == Where::Channel || self.at == Where::Thread;
         // 1. The place.
         if self.at == Where::Unknown {
-            return Some(
-                "Channel details are unavailable right now. Try this interaction again.",
-            );
+            return Some("Channel details are unavailable right now. Try this interaction again.");
         }
         if in_guild {
             let entry = self.our_guild == Some(true);
@@ -202,9 +204,8 @@ impl Case {
             if !self.dm_enabled || (self.dm_policy == "disabled" && !self.bound) {
                 return Some("Discord DMs are disabled.");
             }
-            let heard = self.bound
-                || is_on(self.listed())
-                || (self.dm_policy == "pairing" && self.paired);
+            let heard =
+                self.bound || is_on(self.listed()) || (self.dm_policy == "pairing" && self.paired);
             if !heard {
                 return match self.dm_policy {
                     "pairing" => {

@@ -138,7 +138,9 @@ fn queue(rest: &str) -> ControlCommand {
         let is_read = match word.split_once(':') {
             None => set(&mut mode, MODES.into_iter().find(|it| it.as_str() == word)),
             Some(("cap", number)) => set(&mut cap, cap_of(number)),
-            Some(("drop", what)) => set(&mut drop, DROPS.into_iter().find(|it| it.as_str() == what)),
+            Some(("drop", what)) => {
+                set(&mut drop, DROPS.into_iter().find(|it| it.as_str() == what))
+            }
             Some(_) => false,
         };
         if !is_read {

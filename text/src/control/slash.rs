@@ -68,9 +68,7 @@ fn all() -> Vec<Definition> {
         command(
             "model",
             "Show or choose the model that answers here",
-            vec![
-                optional("model", "A model, \"list\" or \"default\"").taking(Takes::Dynamic),
-            ],
+            vec![optional("model", "A model, \"list\" or \"default\"").taking(Takes::Dynamic)],
         ),
         command("models", "List the models that can answer here", Vec::new()),
         Definition {

@@ -126,9 +126,7 @@ fn reference(id: &PickerId, shelf: &Shelf) -> Option<String> {
 fn bucket(id: PickerId, chosen: &str) -> PickerOutcome {
     let Ok(chosen) = chosen.parse::<u16>() else { return said(SELECTION_EXPIRED) };
     shown(match id.view {
-        PickerView::Models => {
-            PickerId { model_bucket: Some(chosen), page: 1, model: None, ..id }
-        }
+        PickerView::Models => PickerId { model_bucket: Some(chosen), page: 1, model: None, ..id },
         PickerView::Providers | PickerView::Recents => {
             PickerId { provider_bucket: Some(chosen), provider_page: 1, ..id }
         }
@@ -209,7 +207,9 @@ mod tests {
         let wanted = format!(";a={action};");
         let all = components(shown);
         let mut ids = all.iter().filter_map(|it| it["custom_id"].as_str());
-        ids.find(|id| id.contains(&wanted)).unwrap_or_else(|| panic!("{action}: {shown}")).to_owned()
+        ids.find(|id| id.contains(&wanted))
+            .unwrap_or_else(|| panic!("{action}: {shown}"))
+            .to_owned()
     }
 
     struct User<'a> {
@@ -293,10 +293,7 @@ mod tests {
         assert_eq!(applying("a/b"), "Applying model change to a/b...");
         for (outcome, text) in [
             (Applied::Set, "✅ Model set to a/b."),
-            (
-                Applied::Other("c/d".to_owned()),
-                "⚠️ Tried to set a/b, but current model is c/d.",
-            ),
+            (Applied::Other("c/d".to_owned()), "⚠️ Tried to set a/b, but current model is c/d."),
             (
                 Applied::Slow,
                 "⏳ Model change to a/b is still processing. Check /status in a few seconds.",

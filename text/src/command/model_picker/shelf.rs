@@ -145,8 +145,7 @@ pub(super) fn buckets(all: &[String]) -> Vec<Bucket> {
             continue;
         }
         let (first, last) = (letter(&all[from]), letter(&all[at - 1]));
-        let label =
-            if first == last { first.to_string() } else { format!("{first}–{last}") };
+        let label = if first == last { first.to_string() } else { format!("{first}–{last}") };
         buckets.push(Bucket { label, from, to: at });
         from = at;
     }

@@ -61,11 +61,7 @@ fn bare(at: &PickerId) -> PickerId {
 
 /// The same, and which providers are shown.
 fn providers_at(at: &PickerId) -> PickerId {
-    PickerId {
-        provider_page: at.provider_page,
-        provider_bucket: at.provider_bucket,
-        ..bare(at)
-    }
+    PickerId { provider_page: at.provider_page, provider_bucket: at.provider_bucket, ..bare(at) }
 }
 
 /// The same, and which models are.
@@ -102,7 +98,8 @@ fn providers(at: &PickerId, shelf: &Shelf) -> Vec<Value> {
     });
     rows.push(select(&here, PickerAction::Provider, "Provider", options.collect()));
     if pages > 1 {
-        let to = |page| PickerId { view: PickerView::Providers, provider_page: page, ..here.clone() };
+        let to =
+            |page| PickerId { view: PickerView::Providers, provider_page: page, ..here.clone() };
         rows.push(turn(number, pages, to));
     }
     rows

@@ -85,9 +85,10 @@ impl Desk {
             return Vec::new();
         }
         let by = &completion.invocation.by;
-        let route = by.user.zip(by.asked_in.as_ref()).map(|(user, asked_in)| {
-            self.route_of(asked_in.channel, by.guild, user, &by.roles)
-        });
+        let route = by
+            .user
+            .zip(by.asked_in.as_ref())
+            .map(|(user, asked_in)| self.route_of(asked_in.channel, by.guild, user, &by.roles));
         let all = match (completion.invocation.name.as_str(), route) {
             ("model", Some(route)) => self.rules.agent(&route.agent).models.clone(),
             ("focus", Some(_)) => {
