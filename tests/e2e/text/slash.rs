@@ -94,3 +94,14 @@ async fn models_are_picked() {
     assert_eq!(words(&denied), "You are not authorized to use this command.", "{denied}");
     agent.stop().await;
 }
+
+/// What is written behind `/new` is asked in the new conversation.
+#[tokio::test]
+async fn a_new_conversation_begins_with_a_question() {
+    let chat = Chat::new().await;
+    let mut agent = chat.agent(&keys(), "").await;
+    let told = chat.types(ADA, "new", &json!({ "message": "who goes there?" })).await;
+    assert_eq!(words(&told), "New conversation.", "{told}");
+    chat.bot("You said: who goes there?").await;
+    agent.stop().await;
+}
