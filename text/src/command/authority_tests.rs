@@ -221,7 +221,7 @@ impl Case {
         }
         // 3. Owners and `allowFrom`, in which everybody is nobody; and the place's own people.
         let persons = [self.owners, self.listed()];
-        let by_name = persons.iter().any(|list| *list == List::Of(self.by));
+        let by_name = persons.contains(&List::Of(self.by));
         let entry = in_guild && self.our_guild == Some(true);
         let users = match (entry, self.channels, self.channel_users) {
             (false, ..) => List::Absent,
