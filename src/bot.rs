@@ -358,6 +358,7 @@ fn gateway_settings(
         voice: discord.voice.enabled && discord.intents.voice_states,
         text: Some(ControlRules::of(config, discord)),
         commands: if discord.commands.native { CommandScope::Global } else { CommandScope::Off },
+        ephemeral: discord.features.ephemeral,
         rest,
         connection: connection::settings(config, discord),
     })

@@ -58,6 +58,7 @@ pub(crate) fn measure() -> anyhow::Result<()> {
         voice: true,
         text: None,
         commands: CommandScope::Off,
+        ephemeral: true,
         connection: ConnectionSettings::default(),
         rest: rest.context("localcord's address is none")?,
     };

@@ -255,7 +255,7 @@ fn troubles(seed: u64) -> FaultSettings {
         hit(1.0, failure(503, false)),
         hit(1.5, RestOutcome::Reset { carried_out: false }),
         hit(1.5, RestOutcome::Reset { carried_out: true }),
-        hit(1.0, RestOutcome::Delay { ms: 500, jitter_ms: 1_500 }),
+        hit(1.0, RestOutcome::Delay { ms: 500, jitter_ms: 1_500, before: false }),
     ];
     FaultSettings { seed, rest_chances, ..FaultSettings::default() }
 }

@@ -36,6 +36,7 @@ const OF_THE_CONNECTION: &[&str] = &[
     "intents",
     "proxy",
     "eventQueue",
+    "slashCommand",
     "gatewayInfoTimeoutMs",
     "gatewayReadyTimeoutMs",
     "gatewayRuntimeReadyTimeoutMs",

@@ -159,7 +159,18 @@ impl Scene {
         self.vc_with(human, &json!({ "join": { "channel": channel.to_string() } })).await
     }
 
+    /// Slash commands are registered, beside everything else.
+    pub(crate) async fn has_commands(&self) {
+        let registered = async {
+            while self.server.world().read(|state| state.commands.values().all(Vec::is_empty)) {
+                tokio::task::yield_now().await;
+            }
+        };
+        soon("slash commands", registered).await;
+    }
+
     async fn vc_with(&self, human: u64, options: &Value) -> String {
+        self.has_commands().await;
         let url = format!("{}/humans/{human}/commands?wait=true", self.server.control_url());
         let body = json!({ "name": "vc", "channel_id": GENERAL.to_string(), "options": options });
         let sent = soon("the reply", self.http.post(url).json(&body).send()).await.unwrap();

@@ -83,6 +83,7 @@ impl Account {
             voice: true,
             text: None,
             commands: CommandScope::Off,
+            ephemeral: true,
             connection: gateway::ConnectionSettings::default(),
             rest,
         };

@@ -31,6 +31,7 @@ pub mod guild;
 pub mod history;
 pub mod inbound;
 mod incoming;
+pub mod interaction;
 pub mod lane;
 pub mod media;
 mod memory;

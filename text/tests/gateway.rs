@@ -206,6 +206,7 @@ fn start_showing(fake: &Fake, line: Option<watch::Receiver<PresenceInput>>) -> R
         voice: true,
         text: None,
         commands: CommandScope::Global,
+        ephemeral: true,
         connection: ConnectionSettings::default(),
         rest,
     };
@@ -314,10 +315,12 @@ async fn commands_are_written_only_when_they_differ() {
     drop(running);
 
     let mut second = fake(&[], registered).await;
-    let _running = start(&second);
+    let running = start(&second);
+    second.call("GET", "/applications/6/commands").await;
     second.socket().await;
+    drop(running);
     while let Ok((method, path, _)) = second.calls.try_recv() {
-        assert_ne!(method, "PUT", "{path}");
+        assert_eq!(method, "GET", "{path}");
     }
 }
 

@@ -16,5 +16,6 @@ mod media;
 mod outgoing;
 mod sessions;
 mod shared;
+mod slash;
 mod threads;
 mod tools;

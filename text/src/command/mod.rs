@@ -2,13 +2,20 @@
 //!
 //! Source: Discord, "Application Commands" and "Receiving and Responding".
 
+pub mod argument_menu;
+pub mod authority;
+pub mod complete;
+mod definition;
+pub mod deploy;
+pub mod model_picker;
 mod vc;
 
 use std::collections::BTreeMap;
 
-use clawvoice_session::{
-    ChannelId, Directory, GuildId, RoleId, UserId, VoiceControl, access::Policy,
-};
+use clawvoice_session::{ChannelId, Directory, VoiceControl, access::Policy};
+
+pub use self::definition::{CommandOption, Definition, MOST_CHOICES, Subcommand, Takes};
+use crate::interaction::Caller;
 
 /// The kinds of channel a command can tell apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,67 +46,13 @@ impl ChannelKind {
     }
 }
 
-/// A slash command as it is registered with Discord.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Definition {
-    /// The command's name, without the slash.
-    pub name: String,
-    /// What Discord shows beside it.
-    pub description: String,
-    /// What it asks for, in the order shown; a command with subcommands asks for nothing itself.
-    pub texts: Vec<TextOption>,
-    /// Its subcommands, in the order shown.
-    pub subcommands: Vec<Subcommand>,
-}
-
-/// A subcommand of a [`Definition`].
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Subcommand {
-    /// The subcommand's name.
-    pub name: String,
-    /// What Discord shows beside it.
-    pub description: String,
-    /// The channel it asks for, if it asks for one.
-    pub channel: Option<ChannelOption>,
-    /// What else it asks for, in the order shown.
-    pub texts: Vec<TextOption>,
-}
-
-/// An option that takes a text; required ones come first.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct TextOption {
-    /// The option's name.
-    pub name: String,
-    /// What Discord shows beside it.
-    pub description: String,
-    /// Whether the command cannot be sent without it.
-    pub required: bool,
-}
-
-/// An option that takes a voice or stage channel; always required.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ChannelOption {
-    /// The option's name.
-    pub name: String,
-    /// What Discord shows beside it.
-    pub description: String,
-}
-
 /// A slash command as a user typed it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Invocation {
+    /// Who typed it, and where.
+    pub by: Caller,
     /// The command's name.
     pub name: String,
-    /// The guild it was typed in; `None` in a direct message.
-    pub guild: Option<GuildId>,
-    /// The channel it was typed in, as far as Discord tells.
-    pub asked_in: Option<AskedIn>,
-    /// Who typed it.
-    pub user: Option<UserId>,
-    /// Their roles in the guild.
-    pub roles: Vec<RoleId>,
-    /// Nickname, global name, username: whatever is known.
-    pub names: Vec<String>,
     /// The chosen subcommand.
     pub subcommand: Option<String>,
     /// The chosen channel option.
@@ -108,15 +61,21 @@ pub struct Invocation {
     pub options: BTreeMap<String, String>,
 }
 
-/// The channel, or thread, a command was typed in.
+/// A slash command that is being typed: what one of its options could be is asked.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct AskedIn {
-    /// Its id.
-    pub channel: ChannelId,
-    /// Its name.
-    pub name: String,
-    /// Of a thread, the channel it belongs to.
-    pub parent: Option<ChannelId>,
+pub struct Completion {
+    /// As far as it is typed.
+    pub invocation: Invocation,
+    /// The option.
+    pub option: String,
+}
+
+impl Completion {
+    /// What the option says so far.
+    #[must_use]
+    pub fn typed(&self) -> &str {
+        self.invocation.options.get(&self.option).map_or("", String::as_str)
+    }
 }
 
 /// A channel that was chosen as an option.
@@ -128,6 +87,17 @@ pub struct ChosenChannel {
     pub kind: Option<ChannelKind>,
     /// Its name; empty if unknown.
     pub name: String,
+}
+
+/// What whoever gave a slash command is shown.
+#[derive(Clone, Debug, PartialEq)]
+pub enum SlashReply {
+    /// Words; none: it is done.
+    Said(String),
+    /// Why it is not done: for whoever asked alone.
+    Denied(String),
+    /// A message with components, as Discord takes it, without its flags.
+    Shown(serde_json::Value),
 }
 
 /// What commands go by beside what was typed.

@@ -7,7 +7,7 @@ use clawvoice_session::{
     access::{self, CommandRefusal, Member, Parent, Place},
 };
 
-use super::{ChannelOption, ChosenChannel, Definition, Doors, Invocation, Subcommand};
+use super::{ChosenChannel, CommandOption, Definition, Doors, Invocation, Subcommand, Takes};
 
 /// The command's name.
 pub(super) const NAME: &str = "vc";
@@ -17,27 +17,23 @@ const CHANNEL: &str = "channel";
 
 /// What is registered with Discord.
 pub(super) fn definition() -> Definition {
-    let plain = |name: &str, description: &str| Subcommand {
+    let sub = |name: &str, description: &str, options| Subcommand {
         name: name.to_owned(),
         description: description.to_owned(),
-        channel: None,
-        texts: Vec::new(),
+        options,
     };
+    let channel = CommandOption::text(CHANNEL, "Voice channel to join");
     Definition {
-        name: NAME.to_owned(),
-        description: "Voice channel controls".to_owned(),
-        texts: Vec::new(),
         subcommands: vec![
-            Subcommand {
-                channel: Some(ChannelOption {
-                    name: CHANNEL.to_owned(),
-                    description: "Voice channel to join".to_owned(),
-                }),
-                ..plain("join", "Join a voice channel")
-            },
-            plain("leave", "Leave the current voice channel"),
-            plain("status", "Show active voice sessions"),
+            sub(
+                "join",
+                "Join a voice channel",
+                vec![channel.taking(Takes::VoiceChannel).required()],
+            ),
+            sub("leave", "Leave the current voice channel", Vec::new()),
+            sub("status", "Show active voice sessions", Vec::new()),
         ],
+        ..Definition::new(NAME, "Voice channel controls")
     }
 }
 
@@ -73,8 +69,8 @@ enum Refusal {
 }
 
 fn read(invocation: &Invocation) -> Result<(GuildId, UserId, Request), Refusal> {
-    let guild = invocation.guild.ok_or(Refusal::NotInGuild)?;
-    let user = invocation.user.ok_or(Refusal::NoUser)?;
+    let guild = invocation.by.guild.ok_or(Refusal::NotInGuild)?;
+    let user = invocation.by.user.ok_or(Refusal::NoUser)?;
     let request = match invocation.subcommand.as_deref() {
         Some("join") => {
             // Discord resolves a channel option within the invoking guild; one that it did not
@@ -129,7 +125,7 @@ fn authorize(
 ) -> Result<(), Refusal> {
     let Doors { policy, directory, .. } = doors;
     let voice_channel = |channel: ChannelId| (channel, directory.channel(channel), None);
-    let asked_in = invocation.asked_in.as_ref();
+    let asked_in = invocation.by.asked_in.as_ref();
     let (channel, channel_name, parent) = match (request, sessions) {
         (Request::Join(chosen), _) => (chosen.id, chosen.name.as_str(), None),
         (_, [session, ..]) => voice_channel(session.channel),
@@ -146,8 +142,8 @@ fn authorize(
         // Discord tells the parent's id, not its name.
         parent: parent.map(|id| Parent { id, name: "" }),
     };
-    let names: Vec<&str> = invocation.names.iter().map(String::as_str).collect();
-    let member = Member { user, roles: &invocation.roles, names: &names };
+    let names: Vec<&str> = invocation.by.names.iter().map(String::as_str).collect();
+    let member = Member { user, roles: &invocation.by.roles, names: &names };
     policy.commands.may_command(&policy.access, &place, &member).map_err(|refusal| match refusal {
         CommandRefusal::Place(access::Refusal::ChannelDisabled) => Refusal::ChannelDisabled,
         CommandRefusal::Place(_) => Refusal::NotAllowlisted(channel),
@@ -195,7 +191,11 @@ mod tests {
     use clawvoice_session::{Directory, VoiceControl, VoiceGatewayEvent, access::Policy};
 
     use super::*;
-    use crate::command::{AskedIn, ChannelKind, answer as answer_any, definitions};
+    use crate::{
+        command::{ChannelKind, answer as answer_any, definitions},
+        interaction::{AskedIn, Caller},
+        place::PlaceKind,
+    };
 
     const GUILD: GuildId = GuildId::new(1);
     const ROOM: ChannelId = ChannelId::new(2);
@@ -241,16 +241,18 @@ mod tests {
 
     fn typed(subcommand: &str, channel: Option<ChannelKind>) -> Invocation {
         Invocation {
+            by: Caller {
+                guild: Some(GUILD),
+                asked_in: Some(AskedIn {
+                    channel: ChannelId::new(8),
+                    kind: Some(PlaceKind::Text),
+                    name: "chat".to_owned(),
+                    parent: None,
+                }),
+                user: Some(UserId::new(9)),
+                ..Caller::default()
+            },
             name: "vc".to_owned(),
-            guild: Some(GUILD),
-            asked_in: Some(AskedIn {
-                channel: ChannelId::new(8),
-                name: "chat".to_owned(),
-                parent: None,
-            }),
-            user: Some(UserId::new(9)),
-            roles: Vec::new(),
-            names: Vec::new(),
             subcommand: Some(subcommand.to_owned()),
             options: BTreeMap::new(),
             channel: channel.map(|kind| chosen(Some(kind))),
@@ -294,7 +296,8 @@ mod tests {
     async fn who_may_not_is_told_so_and_voice_is_not_steered() {
         const DENIED: &str = "You are not authorized to use this command.";
         let join = typed("join", Some(ChannelKind::Voice));
-        let crew = Invocation { roles: vec![clawvoice_session::RoleId::new(80)], ..join.clone() };
+        let mut crew = join.clone();
+        crew.by.roles = vec![clawvoice_session::RoleId::new(80)];
         let elsewhere = "<#2> is not allowlisted for voice commands.";
         for (rules, invocation, expected) in [
             // A fresh configuration serves nobody.
@@ -329,7 +332,8 @@ mod tests {
         assert_eq!(told, "• <#2> (guild 1)");
         let told = reply_under(&rules, &status, Some(&Told::default())).await;
         assert_eq!(told, "<#8> is not allowlisted for voice commands.");
-        let leave = Invocation { asked_in: None, ..typed("leave", None) };
+        let mut leave = typed("leave", None);
+        leave.by.asked_in = None;
         let told = reply_under(&rules, &leave, Some(&Told::default())).await;
         assert_eq!(told, "You are not authorized to use this command.");
     }
@@ -402,12 +406,17 @@ mod tests {
     async fn refusals_do_not_reach_voice() {
         let join = typed("join", Some(ChannelKind::Voice));
         let unresolved = Invocation { channel: Some(chosen(None)), ..join.clone() };
-        let in_dm = |typed: Invocation| Invocation { guild: None, ..typed };
+        let in_dm = |mut typed: Invocation| {
+            typed.by.guild = None;
+            typed
+        };
+        let mut nobodys = join.clone();
+        nobodys.by.user = None;
         let cases = [
             (in_dm(join.clone()), "Voice commands are only available in guilds."),
             (in_dm(typed("leave", None)), "Voice commands are only available in guilds."),
             (in_dm(typed("status", None)), "Voice commands are only available in guilds."),
-            (Invocation { user: None, ..join.clone() }, "Unable to resolve command user."),
+            (nobodys, "Unable to resolve command user."),
             (Invocation { channel: None, ..join.clone() }, "Voice channel not found."),
             (unresolved, "Voice channel not found."),
             (typed("join", Some(ChannelKind::Other)), "That is not a voice channel."),

@@ -4,13 +4,14 @@ use super::{
     ControlCommand, ControlContext, ControlDoor, ControlRules, DoorFailure, ModelCommand, Stopped,
     binding_answers, config_answers,
     focus::focus,
-    slash::is_there,
+    slash::{definitions, is_there},
     status::status,
     words::{listed, quoted},
 };
+use crate::command::{CommandOption, authority::Denial};
 
-/// What whoever may not give commands is told.
-const DENIED: &str = "You are not authorized to use this command.";
+/// What `/models add` is answered.
+const NO_ADDING: &str = "/models add is no longer there: models are listed in the configuration.";
 
 /// The reply to a command. Returns when it is carried out. What [`ControlCommand::then`] asks is
 /// the caller's to ask, if [`ControlContext::authorised`].
@@ -19,13 +20,26 @@ pub async fn answer(
     context: &ControlContext<'_>,
     door: &dyn ControlDoor,
 ) -> String {
+    attempt(command, context, door).await.unwrap_or_else(|failure| failure.to_string())
+}
+
+/// The same.
+///
+/// # Errors
+///
+/// Why it was not carried out.
+pub async fn attempt(
+    command: &ControlCommand,
+    context: &ControlContext<'_>,
+    door: &dyn ControlDoor,
+) -> Result<String, DoorFailure> {
     if !context.authorised {
-        return DENIED.to_owned();
+        return Err(DoorFailure(Denial::NotAuthorized.to_string()));
     }
-    match carry_out(command, context, door).await {
-        Ok(reply) => reply,
-        Err(failure) => failure.to_string(),
+    if command.changes() && !door.may_still().await {
+        return Err(DoorFailure(Denial::Changed.to_string()));
     }
+    carry_out(command, context, door).await
 }
 
 async fn carry_out(
@@ -54,7 +68,10 @@ async fn carry_out(
         ControlCommand::Unfocus => binding_answers::unfocus(context, door).await?,
         ControlCommand::Agents => binding_answers::agents(context, door).await,
         ControlCommand::Session(session) => binding_answers::limit(session, context, door).await?,
+        ControlCommand::Queue(queue) => super::queue::answer(queue, context, door).await?,
+        ControlCommand::Whoami => whoami(context),
         ControlCommand::Help => help(context.rules),
+        ControlCommand::Commands => commands(context.rules),
         ControlCommand::Misused(usage) => format!("Usage: `{usage}`"),
     })
 }
@@ -89,6 +106,7 @@ async fn model(
                 listed("Models:", &lines)
             }
         },
+        ModelCommand::Add => NO_ADDING.to_owned(),
         ModelCommand::Default => {
             door.set_model(session, None).await?;
             "This conversation is answered by the agent's own model again.".to_owned()
@@ -127,6 +145,38 @@ fn pick(models: &[String], named: &str) -> Result<String, DoorFailure> {
     }
 }
 
+fn whoami(context: &ControlContext<'_>) -> String {
+    let owner = if context.owner { "yes" } else { "no" };
+    let user = context.from.sender;
+    format!(
+        "User: <@{user}> (`{user}`)\nOwner of the agent: {owner}\nSession: `{}`",
+        context.route.key
+    )
+}
+
+/// Every command with its arguments, as it is registered.
+fn commands(rules: ControlRules) -> String {
+    let mut lines = Vec::new();
+    for definition in definitions(rules) {
+        let mut line = |name: &str, description: &str, options: &[CommandOption]| {
+            let argument = |option: &CommandOption| match option.required {
+                true => format!(" <{}>", option.name),
+                false => format!(" [{}]", option.name),
+            };
+            let arguments: String = options.iter().map(argument).collect();
+            lines.push(format!("`/{name}{arguments}`: {description}"));
+        };
+        if definition.subcommands.is_empty() {
+            line(&definition.name, &definition.description, &definition.options);
+        }
+        for sub in &definition.subcommands {
+            let name = format!("{} {}", definition.name, sub.name);
+            line(&name, &sub.description, &sub.options);
+        }
+    }
+    listed("Commands:", &lines)
+}
+
 fn help(rules: ControlRules) -> String {
     let all = [
         ("new", "`/new [message]`: begin a new conversation"),
@@ -139,6 +189,9 @@ fn help(rules: ControlRules) -> String {
         ("unfocus", "`/unfocus`: end this thread's binding"),
         ("session", "`/session idle|max-age <duration|off>`: how long the binding lasts"),
         ("agents", "`/agents`: agents, and the bindings here"),
+        ("queue", "`/queue [mode|default]`: how messages wait while the agent works"),
+        ("whoami", "`/whoami`: who you are to the agent"),
+        ("commands", "`/commands`: all commands and their arguments"),
         ("help", "`/help`: this list"),
     ];
     let there = all.iter().filter(|(name, _)| is_there(name, rules));

@@ -8,7 +8,10 @@ use clawvoice_session::{
     agent::{SpentToday, Usage},
 };
 
-use crate::routing::binding::{Bind, BindingRecord, BoundPlace};
+use crate::{
+    lane::LaneSettings,
+    routing::binding::{Bind, BindingRecord, BoundPlace},
+};
 
 /// Why something was not done, in words for whoever asked. Holds no secret.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -81,6 +84,19 @@ pub enum Limit {
 /// What commands are carried out by.
 #[async_trait]
 pub trait ControlDoor: Send + Sync {
+    /// Whether whoever gives the command may still do so: asked right before something is changed.
+    async fn may_still(&self) -> bool;
+
+    /// How turns of the session wait, and whether somebody chose that.
+    async fn queue(&self, session: &SessionKey) -> Result<(LaneSettings, bool), DoorFailure>;
+
+    /// Chooses how they wait, until the program ends; `None`: as the file says again.
+    async fn set_queue(
+        &self,
+        session: &SessionKey,
+        settings: Option<LaneSettings>,
+    ) -> Result<(), DoorFailure>;
+
     /// Begins the session anew, under the same key. One of an ACP program is reset in place.
     async fn reset(&self, session: &SessionKey) -> Result<(), DoorFailure>;
 

@@ -18,18 +18,21 @@ mod door;
 mod duration;
 mod focus;
 mod parse;
+mod queue;
 mod slash;
 mod status;
 mod words;
 
 use std::time::Duration;
 
-pub use answer::answer;
+use clawvoice_config::{QueueDrop, QueueMode};
+
+pub use answer::{answer, attempt};
 pub use context::{ControlContext, ControlRules};
 pub use door::{AgentFacts, ControlDoor, DoorFailure, Limit, SessionFacts, SessionName, Stopped};
 pub use duration::parse_limit;
 pub use parse::TextCommands;
-pub use slash::definitions;
+pub use slash::{definitions, is_private};
 
 #[cfg(test)]
 mod tests;
@@ -66,8 +69,14 @@ pub enum ControlCommand {
     Agents,
     /// `/session`: how long a binding lasts.
     Session(SessionCommand),
-    /// `/help`.
+    /// `/queue`: how turns wait for the one that runs.
+    Queue(QueueCommand),
+    /// `/whoami`.
+    Whoami,
+    /// `/help`: what there is, in short.
     Help,
+    /// `/commands`: all of it.
+    Commands,
     /// A command that is there, written wrongly; holds how it is written.
     Misused(&'static str),
 }
@@ -83,6 +92,26 @@ pub enum ModelCommand {
     Default,
     /// This one.
     Use(String),
+    /// `/models add`, which is no more.
+    Add,
+}
+
+/// `/queue`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum QueueCommand {
+    /// How they wait now.
+    Show,
+    /// As the file says.
+    Default,
+    /// Otherwise; what is `None` stays.
+    Set {
+        /// What becomes of a turn that comes while another one runs.
+        mode: Option<QueueMode>,
+        /// So many may wait.
+        cap: Option<usize>,
+        /// What goes when one more comes.
+        drop: Option<QueueDrop>,
+    },
 }
 
 /// `/config`.
@@ -111,6 +140,28 @@ pub struct SessionCommand {
 }
 
 impl ControlCommand {
+    /// Whether it changes anything, rather than only telling.
+    #[must_use]
+    pub const fn changes(&self) -> bool {
+        match self {
+            Self::New { .. }
+            | Self::Reset { .. }
+            | Self::Stop
+            | Self::Focus { .. }
+            | Self::Unfocus => true,
+            Self::Model(model) => matches!(model, ModelCommand::Default | ModelCommand::Use(_)),
+            Self::Config(config) => !matches!(config, ConfigCommand::Get(_)),
+            Self::Session(session) => session.to.is_some(),
+            Self::Queue(queue) => !matches!(queue, QueueCommand::Show),
+            Self::Status
+            | Self::Agents
+            | Self::Whoami
+            | Self::Help
+            | Self::Commands
+            | Self::Misused(_) => false,
+        }
+    }
+
     /// What is asked once the command is carried out: `/new` and `/reset` may be followed by it.
     #[must_use]
     pub fn then(&self) -> Option<&str> {

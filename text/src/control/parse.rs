@@ -1,15 +1,28 @@
 //! Commands that are written as messages.
 
-use clawvoice_config::Config;
+use clawvoice_config::{Config, QueueDrop, QueueMode};
 
 use super::{
-    ConfigCommand, ControlCommand, Limit, ModelCommand, SessionCommand, duration::parse_limit,
+    ConfigCommand, ControlCommand, Limit, ModelCommand, QueueCommand, SessionCommand,
+    duration::parse_limit,
 };
 
 const CONFIG_USAGE: &str = "/config get [path] | set <path> <value> | unset <path>";
+const QUEUE_USAGE: &str = "/queue [steer|followup|collect|interrupt|default] [cap:<1 to 1000>] \
+                           [drop:old|new|summarize]";
 const FOCUS_USAGE: &str = "/focus <session key, session label or agent id>";
 const SESSION_USAGE: &str = "/session idle <duration|off> | max-age <duration|off>, as in 24h, 90m \
                              or 2d";
+
+/// The modes of a queue.
+pub(super) const MODES: [QueueMode; 4] =
+    [QueueMode::Steer, QueueMode::Followup, QueueMode::Collect, QueueMode::Interrupt];
+
+/// What goes when a queue is full.
+pub(super) const DROPS: [QueueDrop; 3] = [QueueDrop::Old, QueueDrop::New, QueueDrop::Summarize];
+
+/// Most turns that somebody may let wait.
+const MOST_WAITING: usize = 1_000;
 
 /// Which messages are commands.
 #[derive(Clone, Debug)]
@@ -84,7 +97,15 @@ pub(super) fn read(name: &str, rest: &str) -> Option<ControlCommand> {
         "unfocus" => alone(ControlCommand::Unfocus),
         "agents" => alone(ControlCommand::Agents),
         "help" => alone(ControlCommand::Help),
+        "whoami" | "id" => alone(ControlCommand::Whoami),
+        "commands" => alone(ControlCommand::Commands),
+        "queue" => Some(queue(rest)),
         "model" => Some(ControlCommand::Model(model(rest))),
+        "models" => Some(ControlCommand::Model(match rest.split_whitespace().next() {
+            None => ModelCommand::List,
+            Some(word) if word.eq_ignore_ascii_case("add") => ModelCommand::Add,
+            Some(_) => model(rest),
+        })),
         "config" => Some(config(rest)),
         "focus" => Some(match some_text(rest) {
             Some(target) => ControlCommand::Focus { target },
@@ -102,6 +123,44 @@ fn model(rest: &str) -> ModelCommand {
         "default" => ModelCommand::Default,
         _ => ModelCommand::Use(rest.to_owned()),
     }
+}
+
+/// `collect cap:10 drop:old`, in any order.
+fn queue(rest: &str) -> ControlCommand {
+    match rest.to_lowercase().as_str() {
+        "" | "status" => return ControlCommand::Queue(QueueCommand::Show),
+        "default" | "reset" => return ControlCommand::Queue(QueueCommand::Default),
+        _ => {}
+    }
+    let (mut mode, mut cap, mut drop) = (None, None, None);
+    for word in rest.split_whitespace() {
+        let word = word.to_lowercase();
+        let is_read = match word.split_once(':') {
+            None => set(&mut mode, MODES.into_iter().find(|it| it.as_str() == word)),
+            Some(("cap", number)) => set(&mut cap, cap_of(number)),
+            Some(("drop", what)) => {
+                set(&mut drop, DROPS.into_iter().find(|it| it.as_str() == what))
+            }
+            Some(_) => false,
+        };
+        if !is_read {
+            return ControlCommand::Misused(QUEUE_USAGE);
+        }
+    }
+    ControlCommand::Queue(QueueCommand::Set { mode, cap, drop })
+}
+
+/// Once, and only by something.
+fn set<T>(value: &mut Option<T>, to: Option<T>) -> bool {
+    let is_first = value.is_none();
+    *value = to;
+    is_first && value.is_some()
+}
+
+/// A whole number; Discord writes such as `10.0`, too.
+fn cap_of(number: &str) -> Option<usize> {
+    let whole = number.strip_suffix(".0").unwrap_or(number);
+    whole.parse().ok().filter(|cap| (1..=MOST_WAITING).contains(cap))
 }
 
 fn config(rest: &str) -> ControlCommand {

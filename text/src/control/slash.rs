@@ -1,7 +1,14 @@
 //! The same commands as slash commands. Source: Discord, "Application Commands".
 
-use super::{ControlCommand, ControlRules, parse::read};
-use crate::command::{Definition, Invocation, Subcommand, TextOption};
+use clawvoice_config::QueueDrop;
+
+use super::{
+    ControlCommand, ControlRules,
+    parse::{DROPS, MODES, read},
+};
+use crate::command::{
+    CommandOption, Definition, Invocation, Subcommand, Takes, argument_menu::missing,
+};
 
 /// The commands to register: `/config` and those about bindings only where they do something.
 #[must_use]
@@ -18,18 +25,32 @@ pub(super) fn is_there(name: &str, rules: ControlRules) -> bool {
     }
 }
 
+/// Whether the reply is for whoever asked alone, whatever the file says: menus are, and what
+/// the configuration holds.
+#[must_use]
+pub fn is_private(invocation: &Invocation, definitions: &[Definition]) -> bool {
+    let definition = definitions.iter().find(|it| it.name == invocation.name);
+    let picks = matches!(invocation.name.as_str(), "model" | "models");
+    let is_bare = invocation.options.is_empty();
+    invocation.name == "config"
+        || (picks && is_bare)
+        || definition.is_some_and(|it| missing(it, invocation).is_some())
+}
+
 impl ControlCommand {
     /// The command that a slash command is; `None`: it is another one's.
     #[must_use]
     pub fn typed(invocation: &Invocation) -> Option<Self> {
         let definition = all().into_iter().find(|it| it.name == invocation.name)?;
         let chosen = invocation.subcommand.as_deref();
-        let is_chosen = |it: &&Subcommand| Some(it.name.as_str()) == chosen;
-        let below = definition.subcommands.iter().find(is_chosen);
-        let asked = below.map_or(&definition.texts, |subcommand| &subcommand.texts);
-        let given = asked.iter().filter_map(|option| invocation.options.get(&option.name));
+        let asked = definition.asked(chosen).iter();
         // As it would be written in a message.
-        let words: Vec<&str> = chosen.into_iter().chain(given.map(|text| text.trim())).collect();
+        let given = asked.filter_map(|option| {
+            let text = invocation.options.get(&option.name)?.trim();
+            let is_named = definition.name == "queue" && option.name != "mode";
+            Some(if is_named { format!("{}:{text}", option.name) } else { text.to_owned() })
+        });
+        let words: Vec<String> = chosen.map(str::to_owned).into_iter().chain(given).collect();
         read(&definition.name, words.join(" ").trim())
     }
 }
@@ -47,8 +68,9 @@ fn all() -> Vec<Definition> {
         command(
             "model",
             "Show or choose the model that answers here",
-            vec![optional("name", "A model, \"list\" or \"default\"")],
+            vec![optional("model", "A model, \"list\" or \"default\"").taking(Takes::Dynamic)],
         ),
+        command("models", "List the models that can answer here", Vec::new()),
         Definition {
             subcommands: vec![
                 subcommand(
@@ -75,7 +97,10 @@ fn all() -> Vec<Definition> {
         command(
             "focus",
             "Bind this thread, or a new one, to a session",
-            vec![required("target", "A session's key or label, or an agent's id")],
+            vec![
+                required("target", "A session's key or label, or an agent's id")
+                    .taking(Takes::Dynamic),
+            ],
         ),
         command("unfocus", "End this thread's binding", Vec::new()),
         command("agents", "List agents, and the bindings here", Vec::new()),
@@ -94,27 +119,46 @@ fn all() -> Vec<Definition> {
             ],
             ..command("session", "Show or set how long this binding lasts", Vec::new())
         },
+        command(
+            "queue",
+            "Show or choose how messages wait while the agent works",
+            vec![
+                optional("mode", "What becomes of a message while the agent works")
+                    .taking(modes())
+                    .with_menu(),
+                optional("cap", "How many may wait").taking(Takes::Number),
+                optional("drop", "What goes when one more comes")
+                    .taking(words(DROPS.map(QueueDrop::as_str))),
+            ],
+        ),
+        command("whoami", "Show who you are to the agent", Vec::new()),
         command("help", "List the commands", Vec::new()),
+        command("commands", "List all commands and their arguments", Vec::new()),
     ]
 }
 
-fn command(name: &str, description: &str, texts: Vec<TextOption>) -> Definition {
-    Definition {
-        name: name.to_owned(),
-        description: description.to_owned(),
-        texts,
-        subcommands: Vec::new(),
-    }
+/// The modes of a queue, and the file's.
+fn modes() -> Takes {
+    let modes = MODES.iter().map(|mode| mode.as_str()).chain(["default"]);
+    Takes::Choice(modes.map(str::to_owned).collect())
 }
 
-fn subcommand(name: &str, description: &str, texts: Vec<TextOption>) -> Subcommand {
-    Subcommand { name: name.to_owned(), description: description.to_owned(), channel: None, texts }
+fn words<const N: usize>(words: [&str; N]) -> Takes {
+    Takes::Choice(words.map(str::to_owned).to_vec())
 }
 
-fn optional(name: &str, description: &str) -> TextOption {
-    TextOption { name: name.to_owned(), description: description.to_owned(), required: false }
+fn command(name: &str, description: &str, options: Vec<CommandOption>) -> Definition {
+    Definition { options, ..Definition::new(name, description) }
 }
 
-fn required(name: &str, description: &str) -> TextOption {
-    TextOption { required: true, ..optional(name, description) }
+fn subcommand(name: &str, description: &str, options: Vec<CommandOption>) -> Subcommand {
+    Subcommand { name: name.to_owned(), description: description.to_owned(), options }
+}
+
+fn optional(name: &str, description: &str) -> CommandOption {
+    CommandOption::text(name, description)
+}
+
+fn required(name: &str, description: &str) -> CommandOption {
+    CommandOption::text(name, description).required()
 }

@@ -6,6 +6,7 @@
 
 mod interaction;
 mod text;
+mod used;
 
 use clawvoice_session::{
     ChannelId, GuildId, RoleId, UserId, VoiceChannel, VoiceGatewayEvent, VoiceServerChange,
@@ -14,8 +15,8 @@ use clawvoice_session::{
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::value::RawValue;
 
-pub(crate) use interaction::Interaction;
 use interaction::interaction;
+pub(crate) use interaction::{Act, Interaction};
 pub(crate) use text::{Gone, ReactingMember, Reaction, TextEvent};
 
 use crate::inbound;
@@ -34,8 +35,8 @@ pub(crate) enum Incoming {
         /// By text.
         text: Vec<TextEvent>,
     },
-    /// INTERACTION_CREATE with a slash command.
-    Command(Interaction),
+    /// INTERACTION_CREATE.
+    Interaction(Interaction),
     /// Anything else.
     Other,
 }
@@ -168,7 +169,7 @@ pub(crate) fn read(text: String) -> Result<Incoming, IncomingError> {
         }
         "RESUMED" => Incoming::Resumed,
         "INTERACTION_CREATE" => {
-            interaction(parse(&event, data)?).map_or(Incoming::Other, Incoming::Command)
+            interaction(parse(&event, data)?).map_or(Incoming::Other, Incoming::Interaction)
         }
         _ => {
             let voice = voice_events(&event, data)?;

@@ -34,6 +34,7 @@ use super::{
     shard::CLOSE_WAIT,
 };
 use crate::{
+    command::Definition,
     connection::{
         handover::Handover, link::Resumable, listeners::Listeners, presence::PresenceLine,
         recall::Recall, saved::Saved, settings::EventQueueSettings, status::GatewayMonitor,
@@ -63,6 +64,10 @@ pub(super) struct Surroundings {
     pub(super) voice: Option<Arc<dyn VoiceControl>>,
     pub(super) policy: watch::Receiver<Arc<Policy>>,
     pub(super) slash: Option<SlashDoor>,
+    /// The commands that are registered.
+    pub(super) definitions: Arc<[Definition]>,
+    /// Whether only whoever typed a command sees the reply.
+    pub(super) ephemeral: bool,
     pub(super) events: mpsc::Sender<VoiceGatewayEvent>,
     pub(super) routes: Routes,
     pub(super) monitor: GatewayMonitor,
@@ -357,7 +362,7 @@ impl Dispatcher {
                 self.seats_are_free();
                 text.into_iter().for_each(|event| self.tell(event));
             }
-            Ok(Incoming::Command(interaction)) => {
+            Ok(Incoming::Interaction(interaction)) => {
                 self.waiting.push_back(interaction);
                 self.start_waiting();
             }

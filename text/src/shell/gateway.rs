@@ -4,7 +4,6 @@ use std::{
     fmt,
     pin::pin,
     sync::{Arc, Mutex, PoisonError},
-    time::Duration,
 };
 
 use clawvoice_session::{
@@ -50,9 +49,6 @@ pub use crate::connection::{
 };
 use crate::control::ControlRules;
 
-/// How long the connection waits for the first try to register commands.
-const REGISTRATION_WAIT: Duration = Duration::from_secs(5);
-
 /// Discord's main gateway, for when nobody says where it is.
 const DEFAULT_URL: &str = "wss://gateway.discord.gg";
 
@@ -88,6 +84,8 @@ pub struct GatewaySettings {
     pub text: Option<ControlRules>,
     /// Where slash commands are registered.
     pub commands: CommandScope,
+    /// `slashCommand.ephemeral`: only whoever typed a command sees the reply.
+    pub ephemeral: bool,
     /// How the connection behaves.
     pub connection: ConnectionSettings,
     /// What REST is asked through.
@@ -263,6 +261,8 @@ pub async fn run_until(
         voice,
         policy,
         slash,
+        definitions: registration::wanted(&settings).into(),
+        ephemeral: settings.ephemeral,
         events: voice_events,
         routes,
         monitor,
@@ -372,11 +372,7 @@ async fn connect(
             pacing.update(now(), limit);
         }
         if let Some(rest) = unregistered.take() {
-            let registered = registration::start(rest, settings);
-            tokio::select! {
-                _ = stop_asked(&mut stop) => return Ok(()),
-                _ = tokio::time::timeout(REGISTRATION_WAIT, registered) => {}
-            }
+            registration::start(rest, settings, stop.clone());
         }
         let shards = usize::try_from(metadata.shards).unwrap_or(1);
         if sessions.len() != shards {

@@ -14,7 +14,6 @@ pub mod audience_facts;
 mod base_url;
 pub mod channel_calls;
 mod clock;
-mod command_form;
 pub mod desk;
 mod dispatch;
 pub mod feed;

@@ -23,7 +23,6 @@ use twilight_http::{
     request::{Method, Request, RequestBuilder, TryIntoRequest},
     routing::Route as Path,
 };
-use twilight_model::id::Id;
 
 pub use super::rest_failure::RestFailure;
 use super::{
@@ -302,11 +301,6 @@ fn enforce_nonce(call: &str, body: Vec<u8>) -> Vec<u8> {
 /// The value in an answer's body.
 pub(super) fn read<T: DeserializeOwned>(what: &'static str, body: &[u8]) -> Result<T, RestFailure> {
     serde_json::from_slice(body).map_err(|_| RestFailure::unreadable(what))
-}
-
-/// An id in twilight's type.
-pub(super) fn id<T>(id: u64) -> Result<Id<T>, RestFailure> {
-    Id::new_checked(id).ok_or_else(|| RestFailure::unsent("an id", "0 is not a Discord id"))
 }
 
 #[cfg(test)]

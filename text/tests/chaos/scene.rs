@@ -100,6 +100,7 @@ pub(crate) fn start(server: &Server, connection: ConnectionSettings) -> Process 
         voice: true,
         text: None,
         commands: CommandScope::Global,
+        ephemeral: true,
         connection,
         rest,
     };

@@ -132,11 +132,70 @@ async fn the_configuration_is_an_owners_and_what_the_file_allows() {
     assert_eq!(door.calls(), ["get None"]);
 }
 
+/// What was allowed when it was asked is looked at again before anything is changed.
+#[tokio::test]
+async fn nothing_is_changed_by_somebody_who_no_longer_may() {
+    let door = FakeDoor { may_still: false, ..FakeDoor::default() };
+    let owner = Asker { owner: true, ..ada() };
+    for text in [
+        "/new",
+        "/reset",
+        "/stop",
+        "/model default",
+        "/model qwen",
+        "/config set a 1",
+        "/config unset a",
+        "/focus main",
+        "/unfocus",
+        "/session idle 2h",
+        "/queue collect",
+        "/queue default",
+    ] {
+        const CHANGED: &str = "Discord command authority changed; send a new request.";
+        assert_eq!(owner.writes(&door, text).await, CHANGED, "{text}");
+    }
+    assert!(door.calls().is_empty());
+    for text in ["/status", "/model", "/model list", "/queue", "/whoami", "/help", "/commands"] {
+        let told = owner.writes(&door, text).await;
+        assert!(!told.contains("authority changed"), "{text}");
+    }
+}
+
+#[tokio::test]
+async fn how_messages_wait() {
+    let door = FakeDoor::default();
+    for (text, reply) in [
+        ("/queue", "Queue: `steer`, at most 20 wait, drop `summarize`."),
+        ("/queue cap:5", "Queue: `steer`, at most 5 wait, drop `summarize` (chosen here)."),
+        ("/queue drop:old Collect", "Queue: `collect`, at most 5 wait, drop `old` (chosen here)."),
+        ("/queue default", "Queue: `steer`, at most 20 wait, drop `summarize`."),
+    ] {
+        assert_eq!(ada().writes(&door, text).await, reply, "{text}");
+    }
+    let told = ada().writes(&door, "/queue faster").await;
+    assert!(told.starts_with("Usage: `/queue [steer|"), "{told}");
+}
+
+#[tokio::test]
+async fn who_one_is_and_what_there_is() {
+    let door = FakeDoor::default();
+    assert_eq!(
+        ada().writes(&door, "/id").await,
+        "User: <@31> (`31`)\nOwner of the agent: no\nSession: `agent:main:discord:channel:5`"
+    );
+    let told = ada().writes(&door, "/commands").await;
+    assert!(told.contains("\n• `/config set <path> <value>`: Change a value\n"), "{told}");
+    assert!(told.contains("\n• `/queue [mode] [cap] [drop]`: "), "{told}");
+    let told = ada().writes(&door, "/models add x").await;
+    assert!(told.starts_with("/models add is no longer there"), "{told}");
+    assert!(ada().writes(&door, "/models").await.starts_with("Models:\n"));
+}
+
 #[tokio::test]
 async fn help_and_usage() {
     let door = FakeDoor::default();
     let told = ada().writes(&door, "/help").await;
-    assert_eq!(told.lines().count(), 12);
+    assert_eq!(told.lines().count(), 15);
     assert!(told.contains("`/config"));
     let rules = ControlRules { config: false, config_writes: true, bindings: false };
     let told = Asker { rules, ..ada() }.writes(&door, "/help").await;

@@ -3,6 +3,7 @@
 use std::{sync::Mutex, time::Duration};
 
 use async_trait::async_trait;
+use clawvoice_config::{QueueDrop, QueueMode};
 use clawvoice_session::{
     ChannelId, SessionKey, UserId,
     agent::{SpentToday, Usage},
@@ -10,6 +11,7 @@ use clawvoice_session::{
 
 use crate::{
     control::*,
+    lane::LaneSettings,
     routing::{
         Origin, Route, Router, Surface,
         binding::{Bind, BindingRecord, Bindings, BoundPlace},
@@ -25,7 +27,13 @@ pub(super) struct FakeDoor {
     pub(super) bindings: Mutex<Bindings>,
     pub(super) models: Vec<String>,
     pub(super) facts: SessionFacts,
+    /// Whether whoever asks may still command.
+    pub(super) may_still: bool,
+    pub(super) queue: Mutex<Option<LaneSettings>>,
 }
+
+const WRITTEN: LaneSettings =
+    LaneSettings { mode: QueueMode::Steer, cap: 20, drop: QueueDrop::Summarize };
 
 impl Default for FakeDoor {
     fn default() -> Self {
@@ -47,6 +55,8 @@ impl Default for FakeDoor {
             bindings: Mutex::new(Bindings::new("default", settings, [])),
             models: ["openai/gpt-5.5", "azure/gpt-5.5", "local/Qwen"].map(str::to_owned).to_vec(),
             facts,
+            may_still: true,
+            queue: Mutex::default(),
         }
     }
 }
@@ -67,6 +77,25 @@ impl FakeDoor {
 
 #[async_trait]
 impl ControlDoor for FakeDoor {
+    async fn may_still(&self) -> bool {
+        self.may_still
+    }
+
+    async fn queue(&self, _: &SessionKey) -> Result<(LaneSettings, bool), DoorFailure> {
+        let chosen = *self.queue.lock().unwrap();
+        Ok((chosen.unwrap_or(WRITTEN), chosen.is_some()))
+    }
+
+    async fn set_queue(
+        &self,
+        session: &SessionKey,
+        settings: Option<LaneSettings>,
+    ) -> Result<(), DoorFailure> {
+        self.call(format!("queue {session}"));
+        *self.queue.lock().unwrap() = settings;
+        Ok(())
+    }
+
     async fn reset(&self, session: &SessionKey) -> Result<(), DoorFailure> {
         self.call(format!("reset {session}"));
         Ok(())

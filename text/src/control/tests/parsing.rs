@@ -3,8 +3,9 @@ use std::time::Duration;
 use proptest::prelude::*;
 
 use crate::{
-    command::Invocation,
+    command::{Invocation, deploy::fitting},
     control::*,
+    interaction::Caller,
     routing::tests::{config, parse},
 };
 
@@ -64,6 +65,13 @@ fn messages_that_are_commands() {
         "/config set a",
         "/config drop a",
         "/config unset",
+        "/queue faster",
+        "/queue collect steer",
+        "/queue cap:0",
+        "/queue cap:1001",
+        "/queue cap:2.5",
+        "/queue drop:all",
+        "/queue debounce:2s",
     ] {
         let parsed = commands().parse(text);
         assert!(matches!(parsed, Some(Misused(_))), "{text}: {parsed:?}");
@@ -103,12 +111,8 @@ fn what_follows_a_new_conversation_is_asked_in_it() {
 fn typed(name: &str, subcommand: Option<&str>, options: &[(&str, &str)]) -> Option<ControlCommand> {
     let options = options.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned()));
     ControlCommand::typed(&Invocation {
+        by: Caller::default(),
         name: name.to_owned(),
-        guild: None,
-        asked_in: None,
-        user: None,
-        roles: Vec::new(),
-        names: Vec::new(),
         subcommand: subcommand.map(str::to_owned),
         channel: None,
         options: options.collect(),
@@ -120,7 +124,16 @@ fn a_slash_command_is_what_its_text_would_be() {
     for (name, subcommand, options, text) in [
         ("new", None, &[("message", "hi there")][..], "/new hi there"),
         ("model", None, &[], "/model"),
-        ("model", None, &[("name", " list ")], "/model list"),
+        ("model", None, &[("model", " list ")], "/model list"),
+        ("models", None, &[], "/models"),
+        ("queue", None, &[], "/queue"),
+        ("queue", None, &[("mode", "collect")], "/queue collect"),
+        (
+            "queue",
+            None,
+            &[("cap", "10.0"), ("drop", "old"), ("mode", "steer")],
+            "/queue steer cap:10 drop:old",
+        ),
         (
             "config",
             Some("set"),
@@ -154,36 +167,37 @@ fn what_is_registered_is_what_does_something() {
     assert_eq!(
         names(&format!("commands: {{ config: true }}, channels: {{ discord: {{ {token} }} }}")),
         [
-            "new", "reset", "stop", "status", "model", "config", "focus", "unfocus", "agents",
-            "session", "help"
+            "new", "reset", "stop", "status", "model", "models", "config", "focus", "unfocus",
+            "agents", "session", "queue", "whoami", "help", "commands"
         ]
     );
     assert_eq!(
         names(&format!(
             "channels: {{ discord: {{ {token}, threadBindings: {{ enabled: false }} }} }}"
         )),
-        ["new", "reset", "stop", "status", "model", "agents", "help"]
+        [
+            "new", "reset", "stop", "status", "model", "models", "agents", "queue", "whoami",
+            "help", "commands"
+        ]
     );
 }
 
 #[test]
 fn what_is_registered_keeps_discords_bounds() {
     let rules = ControlRules { config: true, config_writes: true, bindings: true };
-    let fits = |name: &str, description: &str| {
-        name.len() <= 32
-            && name.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'-')
-            && (1..=100).contains(&description.chars().count())
-    };
-    for definition in definitions(rules) {
-        assert!(fits(&definition.name, &definition.description), "{}", definition.name);
-        assert!(definition.texts.is_empty() || definition.subcommands.is_empty());
+    let all = definitions(rules);
+    let fitting = fitting(&all);
+    assert_eq!((fitting.commands.len(), fitting.warnings), (all.len(), vec![]));
+    for definition in all {
+        let plain = |name: &str| name.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'-');
+        assert!(plain(&definition.name), "{}", definition.name);
+        assert!(definition.options.is_empty() || definition.subcommands.is_empty());
         let below = definition.subcommands.iter();
-        assert!(below.clone().all(|it| fits(&it.name, &it.description)));
-        let lists = below.map(|it| &it.texts).chain([&definition.texts]);
-        for texts in lists {
-            assert!(texts.iter().all(|text| fits(&text.name, &text.description)));
+        let lists = below.map(|it| &it.options).chain([&definition.options]);
+        for options in lists {
+            assert!(options.iter().all(|option| plain(&option.name)));
             // Discord refuses a required option behind an optional one.
-            assert!(texts.is_sorted_by_key(|text| !text.required));
+            assert!(options.is_sorted_by_key(|option| !option.required));
         }
     }
 }

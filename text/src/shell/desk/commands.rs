@@ -1,5 +1,5 @@
-//! Commands, as text and as slash commands: carried out beside the desk, with what the desk alone
-//! knows asked of it.
+//! Commands that are written as messages, and what all commands ask of the desk: they are carried
+//! out beside it.
 
 use std::sync::Arc;
 
@@ -7,7 +7,6 @@ use clawvoice_session::{
     ChannelId, MessageId, RoleId, SessionKey, UserId,
     mail::{Finished, Outcome},
 };
-use tokio::sync::oneshot;
 
 use super::{
     super::clock::unix_ms,
@@ -19,29 +18,34 @@ use super::{
     requests::Request,
 };
 use crate::{
-    command::Invocation,
-    control::{ControlCommand, ControlContext, ControlRules, Limit, Stopped, answer},
+    control::{
+        ControlCommand, ControlContext, ControlRules, DoorFailure, Limit, Stopped, answer, attempt,
+    },
     inbound::{Admitted, TextCommand},
+    lane::LaneSettings,
     outbox::outgoing::Destination,
     routing::{self, Origin, Route},
 };
 
+/// Sessions for which somebody chose how turns wait, until the process ends.
+const MOST_QUEUES: usize = 1_000;
+
 /// Who gives a command, and where.
-struct Given {
-    command: ControlCommand,
-    surface: routing::Surface,
-    channel: ChannelId,
-    guild: Option<clawvoice_session::GuildId>,
-    names: (String, String),
-    roles: Vec<RoleId>,
-    user: UserId,
-    route: Route,
-    authorised: bool,
-    owner: bool,
+pub(super) struct Given {
+    pub(super) command: ControlCommand,
+    pub(super) surface: routing::Surface,
+    pub(super) channel: ChannelId,
+    pub(super) guild: Option<clawvoice_session::GuildId>,
+    pub(super) names: (String, String),
+    pub(super) roles: Vec<RoleId>,
+    pub(super) user: UserId,
+    pub(super) route: Route,
+    pub(super) authorised: bool,
+    pub(super) owner: bool,
 }
 
 impl Given {
-    fn origin(&self) -> Origin<'_> {
+    pub(super) fn origin(&self) -> Origin<'_> {
         Origin {
             surface: self.surface,
             channel: self.channel,
@@ -53,29 +57,39 @@ impl Given {
         }
     }
 
-    async fn answer(&self, door: &Door) -> String {
+    pub(super) async fn answer(&self, door: &Door) -> String {
         let origin = self.origin();
+        answer(&self.command, &self.context(&origin, door), door).await
+    }
+
+    /// The same, and whether it was carried out.
+    pub(super) async fn attempt(&self, door: &Door) -> Result<String, DoorFailure> {
+        let origin = self.origin();
+        attempt(&self.command, &self.context(&origin, door), door).await
+    }
+
+    fn context<'a>(&'a self, origin: &'a Origin<'a>, door: &Door) -> ControlContext<'a> {
         let config = &door.rules.config;
-        let context = ControlContext {
-            from: &origin,
+        ControlContext {
+            from: origin,
             route: &self.route,
             authorised: self.authorised,
             owner: self.owner,
             rules: ControlRules::of(config, &config.discord),
             now: unix_ms(),
-        };
-        answer(&self.command, &context, door).await
+        }
     }
 }
 
 impl Desk {
-    fn door(&self) -> Door {
+    pub(super) fn door(&self) -> Door {
         Door {
             around: Arc::clone(&self.around),
             rules: Arc::clone(&self.rules),
             requests: self.requests.clone(),
             file: self.file.clone(),
             began: self.began,
+            asker: None,
         }
     }
 
@@ -122,7 +136,7 @@ impl Desk {
         }
     }
 
-    fn names(
+    pub(super) fn names(
         &self,
         channel: ChannelId,
         guild: Option<clawvoice_session::GuildId>,
@@ -195,75 +209,52 @@ impl Desk {
                 };
                 let _ = reply.send(record.cloned());
             }
-            Request::Slash(invocation, reply) => self.slash(&invocation, reply),
+            Request::Slash(call, reply) => self.slash(call, reply),
+            Request::Complete(completion, reply) => {
+                let _ = reply.send(self.complete(&completion));
+            }
+            Request::Pick(call, showing) => self.pick(call, showing),
+            Request::Chose(guild, user, model) => self.chose(guild, user, &model),
+            Request::MayStill(asker, reply) => {
+                let _ = reply.send(self.may_still(&asker));
+            }
+            Request::Queue(key, reply) => {
+                let _ = reply.send((self.lane_settings(&key), self.queues.contains_key(&key)));
+            }
+            Request::SetQueue(key, settings, reply) => {
+                self.set_queue(key, settings);
+                let _ = reply.send(());
+            }
         }
         self.carry_out_bindings();
+    }
+
+    /// How turns of a session wait: as somebody chose, else as the file says.
+    pub(super) fn lane_settings(&self, key: &SessionKey) -> LaneSettings {
+        let written = LaneSettings::new(&self.rules.config.messages);
+        self.queues.get(key).copied().unwrap_or(written)
+    }
+
+    /// Somebody chose how turns of a session wait; `None`: as the file says again.
+    fn set_queue(&mut self, key: SessionKey, settings: Option<LaneSettings>) {
+        match settings {
+            // With too many, all are as the file says again.
+            Some(_) if self.queues.len() >= MOST_QUEUES => self.queues.clear(),
+            _ => {}
+        }
+        match settings {
+            Some(settings) => drop(self.queues.insert(key.clone(), settings)),
+            None => drop(self.queues.remove(&key)),
+        }
+        let settings = self.lane_settings(&key);
+        if let Some(session) = self.sessions.get_mut(&key) {
+            session.lane.set_settings(settings);
+        }
     }
 
     fn depth(&self, key: &SessionKey) -> (bool, usize) {
         let session = self.sessions.get(key);
         session.map_or((false, 0), |it| (it.active.is_some(), it.lane.depth()))
-    }
-
-    fn slash(&mut self, invocation: &Invocation, reply: oneshot::Sender<Option<String>>) {
-        let given = ControlCommand::typed(invocation)
-            .and_then(|command| self.given_by_slash(invocation, command));
-        let Some(given) = given else {
-            let _ = reply.send(None);
-            return;
-        };
-        let door = self.door();
-        self.jobs.spawn(async move {
-            let _ = reply.send(Some(given.answer(&door).await));
-            JobEnd::Done
-        });
-    }
-
-    fn given_by_slash(&self, invocation: &Invocation, command: ControlCommand) -> Option<Given> {
-        let user = invocation.user?;
-        let channel = invocation.asked_in.as_ref()?.channel;
-        let surface = self.surface(channel, invocation.guild, user);
-        let names = self.names(channel, invocation.guild);
-        let roles = invocation.roles.clone();
-        let origin = Origin {
-            surface,
-            channel,
-            channel_name: &names.0,
-            guild: invocation.guild,
-            guild_name: &names.1,
-            roles: &roles,
-            sender: user,
-        };
-        let route = self.bindings.effective(unix_ms(), &self.rules.router, &origin);
-        let authorised = self.may_command(invocation, user);
-        let owner = self.rules.inbound.is_owner(user);
-        let guild = invocation.guild;
-        Some(Given {
-            command,
-            surface,
-            channel,
-            guild,
-            names,
-            roles,
-            user,
-            route,
-            authorised,
-            owner,
-        })
-    }
-
-    fn may_command(&self, invocation: &Invocation, user: UserId) -> bool {
-        use clawvoice_session::access::Member;
-        let names: Vec<&str> = invocation.names.iter().map(String::as_str).collect();
-        let member = Member { user, roles: &invocation.roles, names: &names };
-        let policy = &self.rules.inbound.rules;
-        match (invocation.guild, &invocation.asked_in) {
-            (Some(guild), Some(asked_in)) => {
-                let place = crate::inbound::place(&self.places, guild, asked_in.channel);
-                policy.commands.may_command(&policy.access, &place, &member).is_ok()
-            }
-            _ => self.rules.inbound.is_owner(user) || policy.commands.knows(&member),
-        }
     }
 }
 

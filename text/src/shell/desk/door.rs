@@ -14,9 +14,11 @@ use super::{
     around::{Around, Rules},
     hooks,
     requests::{ConfigFile, Request, Requests},
+    slash::SlashAsker,
 };
 use crate::{
     control::{AgentFacts, ControlDoor, DoorFailure, Limit, SessionFacts, SessionName, Stopped},
+    lane::LaneSettings,
     routing::binding::{Bind, BindingRecord, BoundPlace},
 };
 
@@ -27,6 +29,8 @@ pub(super) struct Door {
     pub(super) requests: Requests,
     pub(super) file: Option<Arc<dyn ConfigFile>>,
     pub(super) began: Instant,
+    /// Who gives a slash command; `None`: a message's command is judged where it is carried out.
+    pub(super) asker: Option<Arc<SlashAsker>>,
 }
 
 impl Door {
@@ -50,6 +54,28 @@ fn failed(error: impl std::fmt::Display) -> DoorFailure {
 
 #[async_trait]
 impl ControlDoor for Door {
+    async fn may_still(&self) -> bool {
+        match &self.asker {
+            None => true,
+            Some(asker) => {
+                let asked = self.requests.ask(|it| Request::MayStill(Arc::clone(asker), it));
+                asked.await.unwrap_or(false)
+            }
+        }
+    }
+
+    async fn queue(&self, session: &SessionKey) -> Result<(LaneSettings, bool), DoorFailure> {
+        self.ask(|reply| Request::Queue(session.clone(), reply)).await
+    }
+
+    async fn set_queue(
+        &self,
+        session: &SessionKey,
+        settings: Option<LaneSettings>,
+    ) -> Result<(), DoorFailure> {
+        self.ask(|reply| Request::SetQueue(session.clone(), settings, reply)).await
+    }
+
     async fn reset(&self, session: &SessionKey) -> Result<(), DoorFailure> {
         self.ask(|reply| Request::Stop(session.clone(), reply)).await?;
         self.ask(|reply| Request::Forget(session.clone(), reply)).await?;

@@ -9,7 +9,7 @@
 //! |---|---|
 //! | written down, gathered | `intake.rs`, after a gap `catch_up.rs` |
 //! | decided, with what must be found out | `admission.rs`, `decide.rs`, `needs.rs`, `choice.rs` |
-//! | a command | `commands.rs`, `requests.rs`, `door.rs` |
+//! | a command | `commands.rs`, `slash.rs`, `picker.rs`, `requests.rs`, `door.rs` |
 //! | a turn of its session | `turns.rs`, `threads.rs`, `starters.rs`, `context.rs`, `asking.rs` |
 //! | asked, shown, answered | `turn.rs`, `running.rs`, `answer.rs`, `signs.rs` |
 //! | sent | `courier.rs`, `post.rs`, `hooks.rs`, `sent.rs` |
@@ -34,6 +34,7 @@ mod intake;
 mod members;
 mod needs;
 mod outgoing_media;
+mod picker;
 mod post;
 mod question;
 mod reactions;
@@ -42,6 +43,7 @@ mod run;
 mod running;
 mod sent;
 mod signs;
+mod slash;
 mod starters;
 mod threads;
 mod titles;
@@ -72,7 +74,7 @@ use self::{
     admission::{Admission, Admissions, Answer},
     around::{Around, Rules},
     needs::Finder,
-    question::Question,
+    question::{Asked, Question},
     reactions::Reacted,
     signs::Sign,
     threads::AnswerThread,
@@ -86,10 +88,11 @@ pub use self::{
 };
 use super::{feed::TextIntake, rest::DiscordRest};
 use crate::{
+    command::model_picker::Recents,
     control::TextCommands,
     history::Pending,
     inbound::{Admitted, Attention, Debounce, Dedup, DropCounters, LoopGuard, Telling},
-    lane::{Lane, RunNumber, StuckWatch},
+    lane::{Lane, LaneSettings, RunNumber, StuckWatch},
     message::Message,
     place::{Channel, Places},
     routing::binding::Bindings,
@@ -187,6 +190,8 @@ enum JobEnd {
     Steered(SessionKey, Question, bool),
     /// A command is carried out, and what follows it is asked.
     Then(Box<(String, Admission, Admitted)>),
+    /// A slash command is carried out, and what follows it is asked.
+    Ask(Box<Asked>),
     /// Anything that needs no word.
     Done,
 }
@@ -231,6 +236,10 @@ struct Desk {
     /// Told how turns go on.
     signs: mpsc::Sender<Sign>,
     commands: TextCommands,
+    /// The models that people chose last.
+    recents: Recents,
+    /// How turns wait where somebody chose it.
+    queues: HashMap<SessionKey, LaneSettings>,
     requests: requests::Requests,
     file: Option<Arc<dyn ConfigFile>>,
     /// When the process came up.

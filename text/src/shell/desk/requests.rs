@@ -1,16 +1,28 @@
 //! What commands ask of the desk, and slash commands of text.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
-use clawvoice_session::{ChannelId, SessionKey};
+use clawvoice_session::{ChannelId, GuildId, SessionKey, UserId};
 use tokio::sync::{mpsc, oneshot};
 
+use super::{
+    picker::{PickCall, Showing},
+    slash::{ReplyTo, SlashAsker, SlashCall},
+};
 use crate::{
-    command::Invocation,
+    command::{Completion, Invocation, SlashReply},
     control::{Limit, Stopped},
+    interaction::ComponentUse,
+    lane::LaneSettings,
     routing::binding::{Bind, BindRefusal, BindingRecord, BoundPlace, Webhook},
 };
+
+/// What a click shows, at most: that something is under way, and what came of it.
+const SHOWN: usize = 4;
+
+/// Discord waits three seconds for choices.
+const COMPLETION: Duration = Duration::from_secs(2);
 
 /// Questions to the desk that may wait; the next command waits.
 const REQUESTS: usize = 64;
@@ -40,7 +52,18 @@ pub(super) enum Request {
     Unbind(BoundPlace, oneshot::Sender<Option<BindingRecord>>),
     SetLimit(BoundPlace, Limit, Duration, oneshot::Sender<Option<BindingRecord>>),
     /// A slash command, and where its reply goes.
-    Slash(Box<Invocation>, oneshot::Sender<Option<String>>),
+    Slash(Box<SlashCall>, ReplyTo),
+    /// A click in the model picker, and where what it becomes goes.
+    Pick(Box<PickCall>, Showing),
+    /// Somebody chose a model in the picker.
+    Chose(Option<GuildId>, UserId, String),
+    /// What an option of one could be.
+    Complete(Box<Completion>, oneshot::Sender<Vec<String>>),
+    /// Whether somebody who was allowed to command still is.
+    MayStill(Arc<SlashAsker>, oneshot::Sender<bool>),
+    /// How turns of a session wait, and whether somebody chose that.
+    Queue(SessionKey, oneshot::Sender<(LaneSettings, bool)>),
+    SetQueue(SessionKey, Option<LaneSettings>, oneshot::Sender<()>),
 }
 
 /// What asks the desk.
@@ -70,6 +93,13 @@ impl Requests {
         self.0.send(request(reply)).await.ok()?;
         answer.await.ok()
     }
+
+    /// Asks without waiting for the answer, which is somebody else's.
+    pub(super) async fn tell(&self, request: Request) {
+        if self.0.send(request).await.is_err() {
+            tracing::debug!("a command comes too late: text has ended");
+        }
+    }
 }
 
 /// Answers slash commands that are text's. Cloning gives another handle to the same.
@@ -78,8 +108,24 @@ pub struct SlashDoor(Requests);
 
 impl SlashDoor {
     /// The reply; `None`: it is none of text's commands, or text has ended.
-    pub async fn answer(&self, invocation: Invocation) -> Option<String> {
-        self.0.ask(|reply| Request::Slash(Box::new(invocation), reply)).await.flatten()
+    pub async fn answer(&self, invocation: Invocation) -> Option<SlashReply> {
+        let call = Box::new(SlashCall::new(invocation));
+        self.0.ask(|reply| Request::Slash(call, reply)).await.flatten()
+    }
+
+    /// A click in the model picker; what the picker becomes, one after the other. Nothing comes of a
+    /// picker that is somebody else's.
+    pub async fn pick(&self, click: ComponentUse) -> mpsc::Receiver<SlashReply> {
+        let (showing, shown) = mpsc::channel(SHOWN);
+        let asker = SlashAsker::new(click.by.clone());
+        self.0.tell(Request::Pick(Box::new(PickCall { click, asker }), showing)).await;
+        shown
+    }
+
+    /// What an option could be, as soon as Discord wants to know; nothing if that is too soon.
+    pub async fn complete(&self, completion: Completion) -> Vec<String> {
+        let asked = self.0.ask(|reply| Request::Complete(Box::new(completion), reply));
+        tokio::time::timeout(COMPLETION, asked).await.ok().flatten().unwrap_or_default()
     }
 }
 

@@ -24,6 +24,7 @@ use super::{
     hooks::Hooks,
     needs::Finder,
     post::Post,
+    question::Question,
     reactions,
     requests::Request,
     sent::SharedSent,
@@ -166,6 +167,8 @@ impl Desk {
             around,
             finder: Arc::new(finder),
             commands: TextCommands::of(&rules.config),
+            recents: crate::command::model_picker::Recents::default(),
+            queues: std::collections::HashMap::new(),
             requests: sender,
             file: doors.file,
             began: Instant::now(),
@@ -280,6 +283,7 @@ impl Desk {
                 let (words, first, admitted) = *then;
                 self.then(words, first, admitted).await;
             }
+            JobEnd::Ask(asked) => self.ask(Question(Arc::new(*asked))).await,
             JobEnd::Done => {}
         }
     }

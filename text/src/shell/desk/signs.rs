@@ -70,9 +70,9 @@ impl Desk {
     /// The configuration was read again.
     pub(super) fn reload_sessions(&mut self) {
         let config = Arc::clone(&self.rules.config);
-        let settings = crate::lane::LaneSettings::new(&config.messages);
-        for session in self.sessions.values_mut() {
-            session.lane.set_settings(settings);
+        let written = crate::lane::LaneSettings::new(&config.messages);
+        for (key, session) in &mut self.sessions {
+            session.lane.set_settings(self.queues.get(key).copied().unwrap_or(written));
             session.watch.set_warn_after(config.diagnostics.stuck_session_warn);
         }
     }

@@ -21,7 +21,7 @@ use super::{
 use crate::{
     history::{self, Part, Sight, Span},
     inbound::{self, DropReason as NotAsked, Dropped, Sender, for_model},
-    lane::{DropReason, Lane, LaneOutput, LaneSettings, Progress, RunNumber, StuckWatch, Turn},
+    lane::{DropReason, Lane, LaneOutput, Progress, RunNumber, StuckWatch, Turn},
     message::Message,
     outbox::outgoing::Destination,
     routing::binding::{BindingOutput, BoundPlace},
@@ -52,7 +52,7 @@ impl Desk {
         if self.wants_refill(&question.0) {
             return self.refill(key, question);
         }
-        let settings = LaneSettings::new(&self.rules.config.messages);
+        let settings = self.lane_settings(&key);
         let warn_after = self.rules.config.diagnostics.stuck_session_warn;
         let session = self.sessions.entry(key.clone()).or_insert_with(|| Session {
             lane: Lane::new(settings),

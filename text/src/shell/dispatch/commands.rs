@@ -1,4 +1,4 @@
-//! Slash commands: carried out beside the events, so many at a time.
+//! Interactions: carried out beside the events, so many at a time.
 
 use std::sync::Arc;
 
@@ -6,13 +6,22 @@ use clawvoice_session::Directory;
 
 use super::{Dispatcher, Surroundings};
 use crate::{
-    command::{self, Doors, answer},
-    incoming::Interaction,
-    shell::clock::now,
+    command::{
+        self, Completion, Doors, Invocation, SlashReply,
+        argument_menu::{MenuClick, clicked},
+        model_picker::PickerId,
+    },
+    control,
+    incoming::{Act, Interaction},
+    interaction::ComponentUse,
+    shell::{clock::now, interaction_calls::Answering, rest::RestFailure},
 };
 
 /// The kind of handler there is, and its event.
 const COMMAND: (&str, &str) = ("slash-command", "INTERACTION_CREATE");
+
+/// Discord's code for an interaction that it has given up, for whatever was late.
+const UNKNOWN_INTERACTION: u64 = 10_062;
 
 impl Dispatcher {
     pub(super) fn start_waiting(&mut self) {
@@ -41,22 +50,100 @@ impl Dispatcher {
 }
 
 async fn carry_out(interaction: Interaction, around: &Surroundings, directory: &Directory) {
-    let Interaction { id, application, token, invocation } = interaction;
-    if let Err(failure) = around.rest.defer(application, id, &token).await {
-        tracing::warn!("/{} is not carried out: {failure}", invocation.name);
-        return;
+    let Interaction { id, application, token, act } = interaction;
+    let to = Answering { rest: &around.rest, application, interaction: id, token: &token };
+    let (what, outcome) = match act {
+        Act::Command(invocation) => {
+            let name = format!("/{}", invocation.name);
+            (name, command(invocation, to, around, directory).await)
+        }
+        Act::Complete(completion) => {
+            let name = format!("/{}, as it is typed,", completion.invocation.name);
+            (name, complete(completion, to, around).await)
+        }
+        Act::Component(click) => ("a click".to_owned(), component(click, to, around).await),
+        Act::Modal(_) => {
+            tracing::debug!("a form that nobody asked for is left alone");
+            return;
+        }
+    };
+    match outcome {
+        Ok(()) => {}
+        Err(failure) if failure.code() == Some(UNKNOWN_INTERACTION) => {
+            tracing::debug!("{what} is answered too late: {failure}");
+        }
+        Err(failure) => tracing::warn!("{what} is not answered: {failure}"),
     }
-    let policy = Arc::clone(&around.policy.borrow());
-    let doors = Doors { voice: around.voice.as_deref(), policy: &policy, directory };
+}
+
+async fn command(
+    invocation: Invocation,
+    to: Answering<'_>,
+    around: &Surroundings,
+    directory: &Directory,
+) -> Result<(), RestFailure> {
+    let private = around.ephemeral
+        || command::is_voice(&invocation)
+        || control::is_private(&invocation, &around.definitions);
+    to.defer(private).await?;
     let reply = match &around.slash {
         Some(slash) if !command::is_voice(&invocation) => slash.answer(invocation.clone()).await,
         _ => None,
     };
     let reply = match reply {
         Some(reply) => reply,
-        None => answer(&invocation, doors).await,
+        None => {
+            let policy = Arc::clone(&around.policy.borrow());
+            let doors = Doors { voice: around.voice.as_deref(), policy: &policy, directory };
+            SlashReply::Said(command::answer(&invocation, doors).await)
+        }
     };
-    if let Err(failure) = around.rest.answer(application, &token, &reply).await {
-        tracing::warn!("the reply to /{} is lost: {failure}", invocation.name);
+    to.answer(&reply, private).await
+}
+
+/// Whoever may not give the command, and whoever asks too late, is offered nothing.
+async fn complete(
+    completion: Completion,
+    to: Answering<'_>,
+    around: &Surroundings,
+) -> Result<(), RestFailure> {
+    let choices = match &around.slash {
+        Some(slash) => slash.complete(completion).await,
+        None => Vec::new(),
+    };
+    to.offer(&choices).await
+}
+
+async fn component(
+    click: ComponentUse,
+    to: Answering<'_>,
+    around: &Surroundings,
+) -> Result<(), RestFailure> {
+    match clicked(&click, &around.definitions) {
+        MenuClick::NotOurs if PickerId::is_one(&click.custom_id) => {
+            // Acknowledged at once; a picker that is somebody else's is not changed by it.
+            to.acknowledge().await?;
+            let Some(slash) = &around.slash else { return Ok(()) };
+            let mut shown = slash.pick(click).await;
+            while let Some(reply) = shown.recv().await {
+                to.answer(&reply, true).await?;
+            }
+            Ok(())
+        }
+        MenuClick::NotOurs => {
+            tracing::debug!("a component that nobody asked for is left alone");
+            Ok(())
+        }
+        MenuClick::Foreign => to.acknowledge().await,
+        MenuClick::Refused(why) => to.update(why).await,
+        MenuClick::Chosen { told, invocation } => {
+            to.update(&told).await?;
+            let reply = match &around.slash {
+                Some(slash) => slash.answer(invocation).await,
+                None => None,
+            };
+            let gone = || SlashReply::Said(command::argument_menu::NO_COMMAND.to_owned());
+            to.follow_with(&reply.unwrap_or_else(gone)).await
+        }
     }
 }
