@@ -555,6 +555,9 @@ impl VoiceSession {
             conversation::Output::Note { session, by, said, answered } => {
                 Output::Note { session, by, said, answered }
             }
+            conversation::Output::Heard { session, run, text } => {
+                Output::Heard { session, run, text }
+            }
             // The words are in the timeline.
             conversation::Output::Transcript { .. } => return,
             conversation::Output::Ready => {

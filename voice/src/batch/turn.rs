@@ -11,6 +11,7 @@ use super::{AgentRequest, BatchConversation, Output, speech::Of, text::SpeechTex
 use crate::{
     conversation::{
         instructions::{spoken_answer, spoken_turn},
+        phrases::{FALLBACK, PROGRESS, PROGRESS_AFTER},
         run_control::{ControlMode, classify},
     },
     timeline::{self, Role, Speaker, StopReason},
@@ -18,9 +19,6 @@ use crate::{
 
 /// Where turns come from, for the agent: it hides its text-to-speech tool there.
 const SURFACE: &str = "discord-voice";
-
-/// Said when a turn fails.
-const APOLOGY: &str = "I hit an error while checking that. Please try again.";
 
 /// How long the outcome of a control is waited for. It takes moments; without one the words are a
 /// turn like any other.
@@ -54,6 +52,8 @@ pub(super) struct Controlling {
 pub(super) struct Turn {
     pub(super) until: SessionTime,
     pub(super) run: RunId,
+    /// When the room is told that the agent is still at it, unless it answers before.
+    pub(super) progress_at: Option<SessionTime>,
     by: AskedBy,
     /// What of the answer has come.
     streamed: String,
@@ -133,6 +133,7 @@ impl BatchConversation {
         self.turn = Some(Turn {
             until: now + TURN_WAIT,
             run,
+            progress_at: Some(now + PROGRESS_AFTER),
             text: SpeechText::new(&by.label),
             by,
             streamed: String::new(),
@@ -212,7 +213,19 @@ impl BatchConversation {
         let rest = self.turn.take().map(|mut turn| turn.text.finish()).unwrap_or_default();
         self.say(now, Of::Run(run), rest);
         if self.close_answer(Of::Run(run)).is_empty() {
-            self.say_notice(now, APOLOGY);
+            self.say_notice(now, FALLBACK);
+        }
+    }
+
+    /// Tells the room, once a turn, that its answer takes long.
+    pub(super) fn tell_progress(&mut self, now: SessionTime) {
+        let Some(turn) = &mut self.turn else { return };
+        if turn.progress_at.take_if(|at| *at <= now).is_none() {
+            return;
+        }
+        let is_writing = !turn.streamed.trim().is_empty();
+        if !is_writing && !self.has_something_to_say() {
+            self.say_notice(now, PROGRESS);
         }
     }
 
@@ -248,7 +261,9 @@ impl BatchConversation {
                 };
                 let (route, word) = (self.settings.route(), mode.as_str());
                 self.line(timeline::run_control_handled(now, word, ok, true, reason, route));
-                self.say_notice(now, words);
+                if self.outcomes.admit(now, words) {
+                    self.say_notice(now, words);
+                }
             }
         }
         self.advance_turns(now);

@@ -58,6 +58,7 @@ pub(super) const KNOWN: &[&str] = &[
     "realtime consult requested",
     "realtime consult reused recent agent result",
     "realtime consult reused recent",
+    "realtime duplicate active-run control speech suppressed",
     "realtime error",
     "realtime exact speech consult bypassed",
     "realtime exact speech dequeued",

@@ -231,6 +231,12 @@ pub fn run_control_handled(
         .route(route)
 }
 
+/// A front end said an outcome that was told a moment ago; it was stopped.
+#[must_use]
+pub fn duplicate_outcome_suppressed(at: SessionTime, place: Place) -> Record {
+    info(at, "realtime duplicate active-run control speech suppressed").place(place)
+}
+
 /// The agent was called by name.
 #[must_use]
 pub fn wake_matched(at: SessionTime, canonical: &str, heard: &str, kind: &'static str) -> Record {

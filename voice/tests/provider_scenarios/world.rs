@@ -275,7 +275,8 @@ impl World {
             Output::Timeline(record) => self.records.push(record),
             Output::Transcript { user, text, .. } => self.transcripts.push((user, text)),
             Output::Ask(ask) => self.asks.push((self.now, ask)),
-            Output::Control { .. } | Output::Note { .. } | Output::Ready => {}
+            Output::Control { .. } | Output::Note { .. } | Output::Heard { .. } | Output::Ready => {
+            }
             Output::Failed(why) => self.failed = Some(why),
             Output::Trace(_) => {}
         }
