@@ -22,8 +22,9 @@ pub use agent::{
     consult_joined, consult_requested, consult_reused, duplicate_outcome_suppressed,
     exact_speech_consult_bypassed, exact_speech_dequeued, exact_speech_queued,
     forced_consult_answer, forced_consult_failed, forced_consult_preserving,
-    forced_consult_skipped, forced_consult_starting, run_control_handled, speaker_unauthorized,
-    wake_acknowledged, wake_armed, wake_follow_up, wake_ignored, wake_matched,
+    forced_consult_skipped, forced_consult_starting, roster_told, run_control_handled,
+    speaker_unauthorized, wake_acknowledged, wake_armed, wake_follow_up, wake_ignored,
+    wake_matched,
 };
 
 pub use floor::{

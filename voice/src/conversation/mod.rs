@@ -564,6 +564,11 @@ impl Conversation {
         (&self.playback).into()
     }
 
+    /// The session that turns go into.
+    pub(crate) fn agent_session(&self) -> &SessionKey {
+        &self.settings.supervisor_session
+    }
+
     /// Somebody's name, or their id.
     pub(crate) fn label(&self, user: UserId) -> String {
         self.names.get(&user).map_or_else(|| user.to_string(), |name| name.label.clone())

@@ -32,6 +32,7 @@ pub(super) const KNOWN: &[&str] = &[
     "joining",
     "left",
     "opus decoder",
+    "participant roster event queued",
     "playback done",
     "playback error",
     "playback start",

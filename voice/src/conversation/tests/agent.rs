@@ -1,7 +1,10 @@
 //! Consults, exact speech and run control.
 
+use std::sync::Arc;
+
 use clawvoice_session::{
-    access::{self, People},
+    RoleId,
+    access::{self, AccessRules, GuildAccess, People},
     agent::{ControlRefusal, ToolScope},
 };
 
@@ -415,6 +418,37 @@ fn voice_scenario_20_an_unauthorized_speaker_is_neither_heard_nor_interrupts() {
     assert_eq!(room.appended.len(), appended);
     assert!(!room.journal_has("barge-in"), "{:?}", room.journal);
     assert!(room.heard.len() > 30, "the answer goes on");
+}
+
+#[test]
+fn a_role_lets_a_speaker_be_heard_and_its_loss_in_mid_speech_keeps_their_words_from_the_agent() {
+    let crew = RoleId::new(80);
+    let guild = GuildAccess { roles: Arc::new([crew].into()), ..GuildAccess::default() };
+    let guilds = [("*", guild)].into_iter().collect();
+    let access = AccessRules { guilds, ..AccessRules::default() };
+    let place = access::Place {
+        guild: GuildId::new(1),
+        guild_name: "",
+        channel: ChannelId::new(2),
+        channel_name: "",
+        parent: None,
+    };
+    let mut settings = proxy();
+    settings.rights.room = access.room(&place).ok();
+    let mut room = Room::ready(settings);
+    room.speak(BOB, 200);
+    assert!(room.appended.is_empty(), "Bob has no role yet");
+    room.run(3_000);
+    room.talk.rights().learn_roles(BOB, vec![crew]);
+    room.speak(BOB, 200);
+    room.said(0, QUESTION);
+    room.run(200);
+    let asked: Vec<_> = room.asked.iter().map(|ask| (ask.by.user, ask.by.owner)).collect();
+    assert_eq!(asked, [(BOB, false)], "a role admits and gives no more");
+    room.talk.rights().learn_roles(BOB, Vec::new());
+    room.said(0, "And what is the time in Lima?");
+    room.run(1_000);
+    assert_eq!(room.asked.len(), 1, "it is looked at again before the agent is asked");
 }
 
 #[test]
