@@ -181,7 +181,8 @@ impl Bench {
                 | Output::Ready
                 | Output::Ask(_)
                 | Output::Control { .. }
-                | Output::Note { .. } => {}
+                | Output::Note { .. }
+                | Output::Heard { .. } => {}
             }
         }
         assert!(self.lanes.len() <= 8, "{} connections", self.lanes.len());

@@ -1,47 +1,39 @@
-//! A model's answer as an event stream, of either API, cut into pieces.
+//! A model's answer as an event stream or as one document, of either API, cut into pieces.
 #![no_main]
 
 use clawvoice_fuzz::Input;
 use clawvoice_session::brain::{
-    Api, Assembly, Ending, ModelAnswer, ModelEvent, ModelFailure,
-    sse::{MAX_DATA, SseParser},
+    AnswerBody, Api, Assembly, Ending, ModelAnswer, ModelEvent, ModelFailure,
 };
 
 /// What was told, and how it ended.
 type Told = (String, Result<ModelAnswer, ModelFailure>);
 
 fn read<'b>(api: Api, pieces: impl Iterator<Item = &'b [u8]>) -> Told {
-    let mut parser = SseParser::default();
-    let mut assembly = Assembly::new(api);
+    let mut body = AnswerBody::new(Assembly::new(api));
     let mut text = String::new();
     let mut answer = None;
-    let mut step = |parser: &mut SseParser, ends: bool| -> Result<(), ModelFailure> {
-        while let Some(event) = parser.poll_event() {
-            assert!(event.data.len() <= MAX_DATA);
-            assembly.handle_event(&event)?;
-        }
-        if ends {
-            assembly.handle_end();
-        }
-        while let Some(event) = assembly.poll_event() {
+    let mut hear = |body: &mut AnswerBody| {
+        while let Some(event) = body.assembly().poll_event() {
             assert!(answer.is_none(), "something is told after the end");
             match event {
                 ModelEvent::Text(piece) => text.push_str(&piece),
                 ModelEvent::Done(done) => answer = Some(done),
             }
         }
-        Ok(())
     };
     let mut outcome = Ok(());
     for piece in pieces {
-        outcome = parser.handle_bytes(piece).map_err(ModelFailure::from);
-        outcome = outcome.and_then(|()| step(&mut parser, false));
+        outcome = body.handle_bytes(piece);
         if outcome.is_err() {
             break;
         }
+        hear(&mut body);
     }
-    outcome = outcome.and_then(|()| parser.handle_end().map_err(ModelFailure::from));
-    outcome = outcome.and_then(|()| step(&mut parser, true));
+    outcome = outcome.and_then(|()| body.handle_end());
+    if outcome.is_ok() {
+        hear(&mut body);
+    }
     let ended = outcome.map(|()| answer.expect("an end was handled without an answer"));
     (text, ended)
 }

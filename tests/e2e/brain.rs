@@ -26,7 +26,7 @@ use tokio::{
 use crate::{
     agent::Agent,
     audio::{ASK, INTERRUPT, SECOND},
-    scene::{AUTO_JOIN, EVERYBODY, Scene, meet},
+    scene::{AUTO_JOIN, EVERYBODY, Scene, hears_frames, meet},
     soon,
 };
 
@@ -297,6 +297,34 @@ async fn a_steer_reaches_the_run_at_work() {
     let answer = agent.record("agent turn answer").await;
     let answer = answer.fields["preview"].as_str().unwrap_or_default().to_owned();
     assert!(answer.ends_with("Smaller it is."), "{answer}");
+    agent.stop().await;
+}
+
+/// Half a minute of speech.
+const LONG: &str = "Tomorrow begins with thick fog over the harbour and the old town. By noon the \
+    sun comes through, and the afternoon is warm and dry with a light wind from the west. In the \
+    evening clouds gather over the hills, and during the night there is rain, first along the \
+    coast and later everywhere. The day after is colder, with showers and a strong wind.";
+
+#[tokio::test]
+async fn of_an_interrupted_answer_the_model_is_told_what_was_heard() {
+    let served = Served::new(&[Reply::Text(&[LONG]), Reply::Text(&["A hat."])]).await;
+    let scene = Scene::new().await;
+    let ada = scene.joins(ADA).await;
+    let mut agent = agent(&scene, &served.base, "stop");
+    meet(&ada, &agent).await;
+    speaks(&ada, ASK).await;
+    // Four seconds of it.
+    hears_frames(&ada, 0, 200).await;
+    speaks(&ada, SECOND).await;
+    let stopped = agent.record("realtime audio playback stopped").await;
+    assert_eq!(stopped.fields["reason"], "barge-in");
+    let asked = messages(&served.request(1).await);
+    let answers: Vec<&str> =
+        asked.iter().filter(|(role, _)| role == "assistant").map(|(_, text)| &**text).collect();
+    let [answer] = answers[..] else { panic!("{asked:?}") };
+    assert!(answer.starts_with("Tomorrow begins") && LONG.starts_with(answer), "{answer}");
+    assert!(answer.len() < LONG.len() / 2, "{answer}");
     agent.stop().await;
 }
 

@@ -36,6 +36,7 @@ mod provider_hearing;
 mod provider_refusals;
 mod reload;
 mod secrets;
+mod speakers;
 mod stage;
 mod start;
 mod stop;

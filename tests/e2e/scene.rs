@@ -146,6 +146,17 @@ impl Scene {
         assert!(sent.status().is_success(), "{}: {change}", sent.status());
     }
 
+    /// Something else is changed; gives what it is then.
+    pub(crate) async fn control(&self, method: &str, path: &str, body: &Value) -> Value {
+        let url = format!("{}{path}", self.server.control_url());
+        let request = self.http.request(method.parse().unwrap(), url).json(body);
+        let sent = soon(path, request.send()).await.unwrap();
+        let status = sent.status();
+        let answer = sent.bytes().await.unwrap();
+        assert!(status.is_success(), "{status}: {method} {path} {body}: {answer:?}");
+        serde_json::from_slice(&answer).unwrap_or_default()
+    }
+
     /// A human types a `/vc` subcommand, `join` with the Lounge; gives the reply.
     pub(crate) async fn vc(&self, human: u64, subcommand: &str) -> String {
         match subcommand {

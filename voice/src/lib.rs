@@ -23,6 +23,7 @@ pub mod presence;
 pub mod realtime;
 pub mod recording;
 pub mod review;
+mod roster;
 pub mod session;
 pub mod shell;
 pub mod timeline;

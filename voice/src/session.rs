@@ -32,6 +32,7 @@ use crate::{
     },
     conversation::{self, Lane, Trace},
     realtime::Closed,
+    roster::Roster,
     timeline::{self, Place},
 };
 use front_end::{FrontEnd, batch_output};
@@ -129,6 +130,15 @@ pub enum Output {
         /// The words that were.
         text: String,
     },
+    /// Tell the agent how things are at a place of its session; no turn follows.
+    Surround {
+        /// The agent's session.
+        session: SessionKey,
+        /// Names the place.
+        place: String,
+        /// How things are; `None`: nothing goes on there any more.
+        text: Option<String>,
+    },
     /// Transcribe a segment; hand the words to [`VoiceSession::handle_transcribed`].
     Transcribe {
         /// Its name.
@@ -220,6 +230,7 @@ pub struct VoiceSession {
     /// The channel's, for the calls to come.
     bitrate: Option<u32>,
     front_end: FrontEnd,
+    roster: Roster,
     readiness: Readiness,
     next_tick: Option<SessionTime>,
     /// When the next tick should be; `next_tick` is later while a late clock catches up.
@@ -257,6 +268,7 @@ impl VoiceSession {
                 ..Readiness::default()
             },
             front_end,
+            roster: Roster::default(),
             next_tick: None,
             tick_plan: now,
             frame: Box::new([0; FRAME_SAMPLES]),
@@ -359,6 +371,7 @@ impl VoiceSession {
     /// Learns a user's name, and whether the account is a bot.
     pub fn handle_name(&mut self, user: UserId, label: String, bot: bool) {
         self.front_end.handle_name(user, label, bot);
+        self.roster.name(user);
     }
 
     /// Learns a member's roles.
@@ -378,6 +391,7 @@ impl VoiceSession {
         self.call.close(now);
         self.front_end.handle_connection_lost(now);
         self.settle(now);
+        self.roster.forget();
         self.tell_statistics(now);
         self.connection = CallSettings { endpoint, token, ..self.connection.clone() };
         self.generation = self.generation.next();
@@ -409,6 +423,9 @@ impl VoiceSession {
         self.call.close(now);
         self.next_tick = None;
         self.settle(now);
+        if self.roster.take_told() {
+            self.surround(None);
+        }
         self.tell_statistics(now);
     }
 
@@ -478,6 +495,7 @@ impl VoiceSession {
         while let Some(output) = self.front_end.batch().and_then(|talk| talk.poll_output()) {
             self.outputs.extend(batch_output(output));
         }
+        self.tell_roster(now);
         if self.next_tick.is_none() && self.call.can_send() && self.front_end.wants_frame() {
             self.next_tick = Some(now);
             self.tick_plan = now;
@@ -486,6 +504,26 @@ impl VoiceSession {
             self.readiness.announced = true;
             self.outputs.push_back(Output::Ready);
         }
+    }
+
+    /// Tells the agent who is there, if that has changed.
+    fn tell_roster(&mut self, now: SessionTime) {
+        let (guild, channel) = (self.connection.guild, self.connection.channel);
+        let Some(text) = self.roster.take_news(channel, |user| self.front_end.glimpse(user).0)
+        else {
+            return;
+        };
+        let session = self.front_end.agent_session();
+        let count = self.roster.count();
+        let record = timeline::roster_told(now, Place { guild, channel }, count, session.as_str());
+        self.outputs.push_back(Output::Record(record));
+        self.surround(Some(text));
+    }
+
+    fn surround(&mut self, text: Option<String>) {
+        let session = self.front_end.agent_session().clone();
+        let place = format!("voice {} {}", self.connection.guild, self.connection.channel);
+        self.outputs.push_back(Output::Surround { session, place, text });
     }
 
     fn take_call_output(&mut self, now: SessionTime, output: call::Output) {
@@ -517,8 +555,9 @@ impl VoiceSession {
             CallEvent::SpeakingContradicted { ssrc, named, by_key } => {
                 timeline::speaking_contradicted(now, place, ssrc, named, by_key)
             }
-            CallEvent::MemberJoined(_) => return,
+            CallEvent::MemberJoined(user) => return self.roster.join(user),
             CallEvent::MemberLeft(user) => {
+                self.roster.leave(user);
                 return self.front_end.handle_member_left(now, user);
             }
             CallEvent::DecryptFailure { user: _, consecutive } => {
@@ -554,6 +593,9 @@ impl VoiceSession {
             }
             conversation::Output::Note { session, by, said, answered } => {
                 Output::Note { session, by, said, answered }
+            }
+            conversation::Output::Heard { session, run, text } => {
+                Output::Heard { session, run, text }
             }
             // The words are in the timeline.
             conversation::Output::Transcript { .. } => return,

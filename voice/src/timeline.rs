@@ -19,11 +19,12 @@ use clawvoice_session::{
 
 pub use agent::{
     agent_turn_answer, agent_turn_silent, agent_turn_start, consult_answer, consult_failed,
-    consult_joined, consult_requested, consult_reused, exact_speech_consult_bypassed,
-    exact_speech_dequeued, exact_speech_queued, forced_consult_answer, forced_consult_failed,
-    forced_consult_preserving, forced_consult_skipped, forced_consult_starting,
-    run_control_handled, speaker_unauthorized, wake_acknowledged, wake_armed, wake_follow_up,
-    wake_ignored, wake_matched,
+    consult_joined, consult_requested, consult_reused, duplicate_outcome_suppressed,
+    exact_speech_consult_bypassed, exact_speech_dequeued, exact_speech_queued,
+    forced_consult_answer, forced_consult_failed, forced_consult_preserving,
+    forced_consult_skipped, forced_consult_starting, roster_told, run_control_handled,
+    speaker_unauthorized, wake_acknowledged, wake_armed, wake_follow_up, wake_ignored,
+    wake_matched,
 };
 
 pub use floor::{
@@ -555,6 +556,8 @@ pub enum StopReason {
     ExactSpeechOverflow,
     /// A speaker controlled the active run; its outcome is spoken instead.
     ActiveRunControl,
+    /// It says the outcome of a control that was said a moment ago.
+    DuplicateActiveRunControl,
 }
 
 impl StopReason {
@@ -570,6 +573,7 @@ impl StopReason {
             Self::OutputAudioOverflow => "output-audio-overflow",
             Self::ExactSpeechOverflow => "exact-speech-overflow",
             Self::ActiveRunControl => "active-run-control",
+            Self::DuplicateActiveRunControl => "duplicate-active-run-control",
         }
     }
 }

@@ -448,6 +448,7 @@ impl Day {
             | Output::Control { .. }
             | Output::CancelRun { .. }
             | Output::Heard { .. }
+            | Output::Surround { .. }
             | Output::Note { .. }
             | Output::Trace(_)
             | Output::Transcribe { .. }

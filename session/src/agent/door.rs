@@ -237,6 +237,14 @@ pub trait Agent: Send + Sync {
         let _ = (session, run, text);
     }
 
+    /// At a place that belongs to the session, as a voice channel does, things are now like this:
+    /// shown to the model with every turn until something else is said of the same place, or
+    /// `None`. It is no turn and is never answered nor written down. An agent without a model need
+    /// not care.
+    async fn surround(&self, session: &SessionKey, place: &str, text: Option<String>) {
+        let _ = (session, place, text);
+    }
+
     /// The session begins anew: the next run knows nothing of what was said before. A run that is
     /// on its way still belongs to the time before. An agent without a history need not care.
     ///

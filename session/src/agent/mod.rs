@@ -5,6 +5,7 @@
 
 mod door;
 pub mod queue;
+pub(crate) mod surroundings;
 
 pub use door::{
     Agent, AgentEvent, Ask, AskedBy, Control, ControlOutcome, ControlRefusal, NotWritten,

@@ -1,4 +1,6 @@
-//! An answer put together from the events of a stream, in either API's form.
+//! An answer put together from the events of a stream or from one document, in either API's form.
+
+use serde_json::Value;
 
 use super::{
     Api, ModelEvent, completions::CompletionsAssembly, failure::ModelFailure,
@@ -42,6 +44,21 @@ impl Assembly {
         match self {
             Self::Completions(assembly) => assembly.handle_event(event),
             Self::Responses(assembly) => assembly.handle_event(event),
+        }
+    }
+
+    /// The answer came as one JSON document.
+    ///
+    /// # Errors
+    ///
+    /// When it tells an error, or is no answer.
+    pub fn handle_document(&mut self, document: &Value) -> Result<(), ModelFailure> {
+        if let Some(error) = document.get("error").filter(|error| !error.is_null()) {
+            return Err(ModelFailure::told(error));
+        }
+        match self {
+            Self::Completions(assembly) => assembly.handle_document(document),
+            Self::Responses(assembly) => assembly.handle_document(document),
         }
     }
 

@@ -97,12 +97,7 @@ impl CompletionsAssembly {
             return Ok(());
         }
         if data == "[DONE]" {
-            let ending = match self.finish.as_deref() {
-                Some("length") => Ending::OutOfRoom,
-                Some("content_filter") => Ending::Filtered,
-                _ => Ending::Whole,
-            };
-            self.end(ending);
+            self.finish();
             return Ok(());
         }
         let chunk: Value = serde_json::from_str(data)
@@ -110,12 +105,48 @@ impl CompletionsAssembly {
         if let Some(error) = chunk.get("error").filter(|error| !error.is_null()) {
             return Err(ModelFailure::told(error));
         }
-        if let Some(usage) = chunk.get("usage").and_then(Value::as_object) {
-            self.usage = Some(read_usage(usage));
-        }
+        self.handle_usage(&chunk);
         let Some(choice) = chunk.get("choices").and_then(|choices| choices.get(0)) else {
             return Ok(());
         };
+        self.handle_choice(choice)
+    }
+
+    /// The whole answer, of a server that does not stream.
+    pub(crate) fn handle_document(&mut self, document: &Value) -> Result<(), ModelFailure> {
+        self.handle_usage(document);
+        let Some(choice) = document.get("choices").and_then(|choices| choices.get(0)) else {
+            return Err(ModelFailure::Unreadable("the document has no choices".to_owned()));
+        };
+        let mut choice = choice.clone();
+        let calls = choice.pointer_mut("/message/tool_calls").and_then(Value::as_array_mut);
+        for (index, call) in calls.into_iter().flatten().enumerate() {
+            // Each is whole; without a number it would be taken for a piece of another.
+            if let Some(call) = call.as_object_mut() {
+                call.entry("index").or_insert_with(|| index.into());
+            }
+        }
+        self.handle_choice(&choice)?;
+        self.finish();
+        Ok(())
+    }
+
+    fn finish(&mut self) {
+        let ending = match self.finish.as_deref() {
+            Some("length") => Ending::OutOfRoom,
+            Some("content_filter") => Ending::Filtered,
+            _ => Ending::Whole,
+        };
+        self.end(ending);
+    }
+
+    fn handle_usage(&mut self, chunk: &Value) {
+        if let Some(usage) = chunk.get("usage").and_then(Value::as_object) {
+            self.usage = Some(read_usage(usage));
+        }
+    }
+
+    fn handle_choice(&mut self, choice: &Value) -> Result<(), ModelFailure> {
         // Servers that do not stream a short answer send it whole, as `message`.
         let delta = choice.get("delta").filter(|delta| delta.is_object());
         if let Some(delta) = delta.or_else(|| choice.get("message")) {

@@ -1,13 +1,14 @@
 //! What is said to a language model and what it answers, as pure readers and writers.
 //!
 //! ```text
-//! ModelRequest → completions::body | responses::body → HTTP → sse → Assembly → ModelEvent
+//! ModelRequest → completions::body | responses::body → HTTP → AnswerBody → Assembly → ModelEvent
 //! ```
 //!
 //! Does not: open sockets (see [`crate::shell`]), decide which tools a speaker has (see
 //! [`crate::tools`]).
 
 pub mod assembly;
+pub mod body;
 pub mod cache;
 pub mod completions;
 pub mod echo;
@@ -18,6 +19,7 @@ pub mod responses;
 pub mod sse;
 
 pub use assembly::Assembly;
+pub use body::AnswerBody;
 pub use failure::{ModelFailure, RetryPlan};
 pub use message::{
     Ending, Image, Message, ModelAnswer, ModelEvent, ModelRequest, Speaker, ToolCall, ToolSpec,

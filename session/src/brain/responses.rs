@@ -142,6 +142,29 @@ impl ResponsesAssembly {
         }
     }
 
+    /// The whole answer, of a server that does not stream.
+    pub(crate) fn handle_document(&mut self, document: &Value) -> Result<(), ModelFailure> {
+        let Some(output) = document.get("output").and_then(Value::as_array) else {
+            return Err(ModelFailure::Unreadable("the document has no output".to_owned()));
+        };
+        for (index, item) in (0..).zip(output) {
+            let parts = item.get("content").and_then(Value::as_array);
+            for part in parts.into_iter().flatten() {
+                let text = |key: &str| part.get(key).and_then(Value::as_str);
+                // A refusal is an answer too.
+                self.say(text("text").or_else(|| text("refusal")).unwrap_or_default())?;
+            }
+            self.handle_item(index, item, true)?;
+        }
+        match document.get("status").and_then(Value::as_str) {
+            Some("failed") => Err(ModelFailure::told(&Value::Null)),
+            status => {
+                self.handle_response(status != Some("incomplete"), Some(document));
+                Ok(())
+            }
+        }
+    }
+
     fn say(&mut self, text: &str) -> Result<(), ModelFailure> {
         if text.is_empty() {
             return Ok(());

@@ -29,6 +29,7 @@ use crate::{
         Agent, AgentEvent, Ask, AskedBy, Control, ControlOutcome, NotWritten, RunActivity, RunId,
         RunReport, SpentToday,
         queue::{AfterAnswer, Dropped, QueueOutput, RunQueue, Ticket},
+        surroundings::Surroundings,
     },
     brain::cache::CacheRule,
     history::{Exchange, Outcome, Spent},
@@ -132,6 +133,8 @@ struct Shared {
     sessions: Mutex<HashMap<SessionKey, Session>>,
     /// Held for moments only, like the sessions.
     answers: Mutex<Answers>,
+    /// The same.
+    surroundings: Mutex<Surroundings>,
     /// Set once, on closing.
     closed: watch::Sender<bool>,
     /// Runs whose task has not ended.
@@ -194,6 +197,7 @@ impl RunningAgent {
                 tools,
                 sessions: Mutex::default(),
                 answers: Mutex::default(),
+                surroundings: Mutex::default(),
                 closed: watch::Sender::new(false),
                 running: watch::Sender::new(0),
             }),
@@ -260,6 +264,10 @@ impl Agent for RunningAgent {
         }
     }
 
+    async fn surround(&self, session: &SessionKey, place: &str, text: Option<String>) {
+        self.shared.surroundings().set(session, place, text);
+    }
+
     async fn reset(&self, session: &SessionKey) -> Result<(), NotWritten> {
         self.shared.store.reset(session).await.map_err(|error| NotWritten(error.to_string()))
     }
@@ -302,6 +310,10 @@ impl Agent for RunningAgent {
 impl Shared {
     fn answers(&self) -> std::sync::MutexGuard<'_, Answers> {
         self.answers.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn surroundings(&self) -> std::sync::MutexGuard<'_, Surroundings> {
+        self.surroundings.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     async fn amend(&self, session: &SessionKey, exchange: i64, answered: String) {
@@ -408,6 +420,7 @@ async fn run(place: Place, asked: Asked, stopped: oneshot::Receiver<()>) {
         limits: shared.limits,
         system_prompt: &profile.system_prompt,
         own_models: &profile.models,
+        surroundings: shared.surroundings().of(&place.key),
     };
     let deadline = shared.limits.run_deadline;
     // Its work is dropped here at the latest, and with it the connection to the model.

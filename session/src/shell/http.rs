@@ -10,8 +10,7 @@ use tokio::time::{Instant, timeout, timeout_at};
 use crate::{
     audit::{Answer, Credential},
     brain::{
-        Api, Assembly, ModelEvent, ModelFailure, ModelRequest, completions, responses,
-        sse::SseParser,
+        AnswerBody, Api, Assembly, ModelEvent, ModelFailure, ModelRequest, completions, responses,
     },
 };
 
@@ -60,9 +59,8 @@ impl Default for Patience {
 #[derive(Debug)]
 pub(super) struct HttpAnswer {
     response: Response,
-    parser: SseParser,
-    assembly: Assembly,
-    /// The stream's end was handled.
+    body: AnswerBody,
+    /// The body's end was handled.
     ended: bool,
     /// When the next piece must be there.
     deadline: Instant,
@@ -113,8 +111,7 @@ impl HttpAnswer {
         }
         Ok(Self {
             response,
-            parser: SseParser::default(),
-            assembly: Assembly::new(endpoint.api),
+            body: AnswerBody::new(Assembly::new(endpoint.api)),
             ended: false,
             deadline,
             given: patience.first_byte,
@@ -126,7 +123,7 @@ impl HttpAnswer {
     /// What the model told next; `None` after [`ModelEvent::Done`].
     pub(super) async fn next(&mut self) -> Result<Option<ModelEvent>, ModelFailure> {
         loop {
-            if let Some(event) = self.assembly.poll_event() {
+            if let Some(event) = self.body.assembly().poll_event() {
                 return Ok(Some(event));
             }
             if self.ended {
@@ -144,22 +141,15 @@ impl HttpAnswer {
             Ok(Some(piece)) => {
                 self.given = self.patience.idle;
                 self.deadline = Instant::now() + self.patience.idle;
-                self.parser.handle_bytes(&piece)?;
+                self.body.handle_bytes(&piece)
             }
             // A connection lost is an end like any other: what counts is whether the answer was
             // over.
             Ok(None) | Err(_) => {
                 self.ended = true;
-                self.parser.handle_end()?;
+                self.body.handle_end()
             }
         }
-        while let Some(event) = self.parser.poll_event() {
-            self.assembly.handle_event(&event)?;
-        }
-        if self.ended {
-            self.assembly.handle_end();
-        }
-        Ok(())
     }
 }
 

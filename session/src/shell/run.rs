@@ -71,6 +71,8 @@ pub(super) struct RunWith<'r> {
     pub(super) limits: RunLimits,
     pub(super) system_prompt: &'r str,
     pub(super) own_models: &'r [ModelRef],
+    /// What goes on around the session.
+    pub(super) surroundings: Option<String>,
 }
 
 /// A run and what has come of it so far; that stays when its work is dropped.
@@ -308,9 +310,8 @@ impl Run {
                 Vec::new()
             }
         };
-        if let Some(context) = &self.ask.context {
-            messages.push(Message::Context(context.clone()));
-        }
+        let contexts = [&with.surroundings, &self.ask.context];
+        messages.extend(contexts.into_iter().flatten().cloned().map(Message::Context));
         if !self.ask.images.is_empty() {
             messages.push(Message::Images(self.ask.images.clone()));
         }

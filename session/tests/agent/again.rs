@@ -107,6 +107,28 @@ async fn context_comes_before_the_message_and_is_not_remembered() {
 }
 
 #[tokio::test]
+async fn what_goes_on_around_a_session_is_shown_with_every_turn_and_not_remembered() {
+    let mut bench = Bench::start().await;
+    let around = |text: &str| Some(text.to_owned());
+    bench.agent.surround(&session(), "lounge", around("Ada is here.")).await;
+    assert!(bench.endpoint.is_quiet(), "it is no turn");
+    for (run, now) in [(1, "Ada is here."), (2, "Ada and Bob are here.")] {
+        bench.agent.surround(&session(), "lounge", around(now)).await;
+        bench.ask(ask(run, "who?")).await;
+        let request = bench.endpoint.request().await;
+        let told = conversation(&request);
+        assert_eq!(told[told.len() - 2..], [now, "[Ada, user 7]: who?"], "{told:?}");
+        assert_eq!(told.len(), 2 * usize::try_from(run).unwrap(), "it is told once: {told:?}");
+        request.say("You.").await;
+        bench.asker.answer(run).await;
+    }
+    bench.agent.surround(&session(), "lounge", None).await;
+    bench.ask(ask(3, "and now?")).await;
+    let told = conversation(&bench.endpoint.request().await);
+    assert!(!told.iter().any(|text| text.contains("here")), "{told:?}");
+}
+
+#[tokio::test]
 async fn after_a_reset_nothing_of_before_is_told() {
     let mut bench = Bench::start().await;
     bench.ask(ask(1, "my car is blue")).await;

@@ -152,6 +152,29 @@ async fn the_responses_api_is_spoken_too() {
 }
 
 #[tokio::test]
+async fn an_endpoint_that_answers_one_document_is_understood() {
+    let mut bench = Bench::start().await;
+    bench.ask(ask(1, "what time is it?")).await;
+    let function = json!({ "name": "current_time", "arguments": "{}" });
+    let calls = json!([{ "id": "c", "type": "function", "function": function }]);
+    bench.endpoint.request().await.document(&json!({
+        "choices": [{ "message": { "content": null, "tool_calls": calls },
+                      "finish_reason": "tool_calls" }],
+        "usage": { "prompt_tokens": 3, "completion_tokens": 1 },
+    }));
+    let request = bench.endpoint.request().await;
+    let messages = request.messages();
+    assert_eq!(messages.last().unwrap().0, "tool", "{messages:?}");
+    request.document(&json!({
+        "choices": [{ "message": { "role": "assistant", "content": "Noon." },
+                      "finish_reason": "stop" }],
+        "usage": { "prompt_tokens": 5, "completion_tokens": 1 },
+    }));
+    let usage = Usage { input: 8, cached: 0, output: 2 };
+    assert_eq!(bench.asker.last(1).await, AgentEvent::Answered { text: "Noon.".into(), usage });
+}
+
+#[tokio::test]
 async fn what_was_spent_is_summed_by_session_and_user() {
     let mut bench = Bench::start().await;
     for run in 1..=2 {

@@ -107,6 +107,11 @@ impl Received {
         stream.done("tool_calls").await;
     }
 
+    /// Answers with one JSON document, as an endpoint does that ignores `stream: true`.
+    pub(crate) fn document(self, document: &Value) {
+        self.refuse(200, &[("content-type", "application/json")], &document.to_string());
+    }
+
     /// Refuses.
     pub(crate) fn refuse(self, status: u16, headers: &[(&str, &str)], body: &str) {
         let mut response = Response::builder().status(status);

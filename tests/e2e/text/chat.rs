@@ -163,13 +163,7 @@ impl Chat {
 
     /// An order to localcord's control API; gives its answer.
     pub(crate) async fn control(&self, method: Method, path: &str, body: &Value) -> Value {
-        let url = format!("{}{path}", self.scene.server.control_url());
-        let sent = self.http.request(method, url).json(body).send();
-        let sent = soon(path, sent).await.unwrap();
-        let status = sent.status();
-        let answer = sent.bytes().await.unwrap();
-        assert!(status.is_success(), "{status}: {path} {body}: {answer:?}");
-        serde_json::from_slice(&answer).unwrap_or_default()
+        self.scene.control(method.as_str(), path, body).await
     }
 
     /// A human does what Discord's REST lets users do; gives the answer.

@@ -1,6 +1,7 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::connection::supervisor::Supervisor;
 
 const ROLL: f64 = 1.0;
 
@@ -71,6 +72,32 @@ fn connections_that_do_not_hold_are_dialled_ever_more_slowly_until_the_superviso
     }
     assert_eq!(waits, [0, 2250, 3375, 5062, 7593, 11390, 17085, 25628, 38443, 57665]);
     assert_eq!(link.poll_timeout(), None);
+}
+
+#[test]
+fn an_unreachable_discord_is_dialled_ever_more_slowly_for_as_long_as_it_takes() {
+    let settings = ConnectionSettings::default();
+    let mut supervisor = Supervisor::new(&settings, at(0));
+    let mut now = at(0);
+    let mut tries = Vec::new();
+    while now < at(3_600_000) {
+        let mut link = Link::new(&settings, now, None, false);
+        while let Some((due, _)) = link.poll_timeout() {
+            now = due;
+            assert_eq!(dialled(&mut link, now), [Output::Dial(Way::Identify)]);
+            tries.push(now);
+            link.handle_dial_failed(now, "connection refused", ROLL);
+            let outputs = drained(&mut link);
+            assert!(matches!(outputs[0], Output::Lost { .. }), "one line a try: {outputs:?}");
+        }
+        now += supervisor.handle_restart(now, Cause::Retries, ROLL);
+    }
+    let waits: Vec<u128> = tries.windows(2).map(|two| (two[1].since(two[0])).as_millis()).collect();
+    assert_eq!(waits[..3], [1_500, 2_250, 3_375]);
+    // Ten tries with growing waits, then the supervisor's, and so on.
+    let longest: Vec<u128> = waits.iter().skip(10).step_by(11).copied().collect();
+    assert_eq!(longest[..7], [5_000, 10_000, 20_000, 40_000, 80_000, 160_000, 300_000]);
+    assert_eq!(tries.len(), 121, "in an hour");
 }
 
 #[test]

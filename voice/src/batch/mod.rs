@@ -46,7 +46,10 @@ use clawvoice_session::{
 pub use settings::BatchSettings;
 
 use crate::{
-    conversation::playback::{FRAME, Note, Playback},
+    conversation::{
+        outcome::Outcomes,
+        playback::{FRAME, Note, Playback},
+    },
     timeline::{self, Role, Speaker},
 };
 use capture::Capture;
@@ -172,7 +175,7 @@ pub enum Timer {
     CaptureGrace,
     /// A failed transcription is tried again.
     Retry,
-    /// The agent has not answered for too long.
+    /// The agent has not answered for long, or for too long.
     Agent,
     /// Answers are held back no longer for a speaker who has interrupted one.
     Hold,
@@ -225,6 +228,7 @@ pub struct BatchConversation {
     utterances: VecDeque<Utterance>,
     /// The utterance that may control a run, until it is known whether it did.
     controlling: Option<Controlling>,
+    outcomes: Outcomes,
     /// Utterances for the agent.
     waiting: VecDeque<Utterance>,
     turn: Option<Turn>,
@@ -257,6 +261,7 @@ impl BatchConversation {
             segments: VecDeque::new(),
             utterances: VecDeque::new(),
             controlling: None,
+            outcomes: Outcomes::default(),
             waiting: VecDeque::new(),
             turn: None,
             answers: VecDeque::new(),
@@ -330,6 +335,7 @@ impl BatchConversation {
         }
         self.hold = self.hold.filter(|(_, until)| *until > now);
         self.give_up_waiting(now);
+        self.tell_progress(now);
         self.playback.ripen(now);
         self.playback.handle_watchdog(now);
         self.advance_transcription(now);
@@ -349,6 +355,7 @@ impl BatchConversation {
             retry.map(|at| (at, Timer::Retry)),
             self.controlling.as_ref().map(|controlling| (controlling.until, Timer::Agent)),
             self.turn.as_ref().map(|turn| (turn.until, Timer::Agent)),
+            self.turn.as_ref().and_then(|turn| Some((turn.progress_at?, Timer::Agent))),
             self.hold.map(|(_, until)| (until, Timer::Hold)),
             self.playback.poll_start().map(|at| (at, Timer::Prebuffer)),
             self.playback.poll_watchdog().map(|at| (at, Timer::PlaybackWatchdog)),
@@ -441,6 +448,11 @@ impl BatchConversation {
     /// What the agent's voice is doing.
     pub(crate) fn agent_voice(&self) -> crate::conversation::AgentVoice {
         (&self.playback).into()
+    }
+
+    /// The session that turns go into.
+    pub(crate) fn agent_session(&self) -> &SessionKey {
+        &self.settings.session
     }
 
     /// Somebody's name, or their id.

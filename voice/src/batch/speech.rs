@@ -5,10 +5,11 @@
 
 use clawvoice_session::{SessionTime, agent::RunId};
 
-use super::{AgentRequest, BatchConversation, Output, SpeechFailure, SpeechId, text::heard_words};
+use super::{AgentRequest, BatchConversation, Output, SpeechFailure, SpeechId};
 use crate::{
     conversation::{
         Lane,
+        heard_words::{expected_samples, heard_words},
         playback::{Overflow, Playback},
     },
     realtime::AudioDelta,
@@ -29,10 +30,6 @@ const MAX_ATTEMPTS: u32 = 2;
 
 /// Samples of a sentence that wait for the one before it: a minute.
 const MAX_WAITING: usize = 60 * 24_000;
-
-/// Samples that a letter takes to say, for sentences of which the length is not known yet: 15
-/// letters a second.
-const SAMPLES_PER_LETTER: u64 = 1_600;
 
 /// What an answer answers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -119,9 +116,8 @@ impl Answer {
                 // It could not be said.
                 continue;
             }
-            let letters = sentence.text.chars().count() as u64;
             let total =
-                if is_whole { received } else { received.max(letters * SAMPLES_PER_LETTER) };
+                if is_whole { received } else { expected_samples(&sentence.text, received) };
             let words = heard_words(&sentence.text, played, total);
             if !words.is_empty() {
                 heard.push(words);
@@ -200,6 +196,11 @@ impl BatchConversation {
         self.close_answer(of);
     }
 
+    /// Whether words are being said, or wait for it.
+    pub(super) fn has_something_to_say(&self) -> bool {
+        self.playback.head().is_some() || self.answers.iter().any(|a| !a.sentences.is_empty())
+    }
+
     /// Stops the answer that plays, with what belongs to it: the run that writes it, its
     /// syntheses, and in the history the words that nobody heard.
     pub(super) fn cut_playing(&mut self, now: SessionTime) {
@@ -230,6 +231,9 @@ impl BatchConversation {
             self.playback.remove(now, LANE, &answer.name, reason).is_some_and(|queued| {
                 queued.is_started() || queued.progress().iter().any(|item| item.heard > 0)
             });
+        if let (Of::Notice(_), Some(notice)) = (of, answer.sentences.first()) {
+            self.outcomes.forget(&notice.text);
+        }
         if let (Of::Run(run), true) = (of, was_heard) {
             let place = self.settings.place();
             self.line(timeline::batch::answer_interrupted(now, place, &heard));

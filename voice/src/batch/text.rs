@@ -132,26 +132,6 @@ fn without_label<'t>(text: &'t str, label: &str) -> &'t str {
     rest.as_str().trim_start().strip_prefix(':').map_or(text, str::trim_start)
 }
 
-/// The whole words that `heard` of `total` samples of a sentence hold, as if all its letters took
-/// the same time.
-pub(super) fn heard_words(text: &str, heard: u64, total: u64) -> &str {
-    if total == 0 || heard >= total {
-        return if total == 0 { "" } else { text };
-    }
-    let letters = text.chars().count() as u64;
-    let reached = usize::try_from(letters * heard / total).unwrap_or(usize::MAX);
-    let mut end = 0;
-    let mut count = 0;
-    for (at, word) in text.split_word_bound_indices() {
-        count += word.chars().count();
-        if count > reached {
-            break;
-        }
-        end = at + word.len();
-    }
-    text.get(..end).unwrap_or_default().trim_end()
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -229,17 +209,6 @@ mod tests {
         assert_eq!(all("", &[&unbroken]).concat(), unbroken);
     }
 
-    #[test]
-    fn heard_words_are_whole() {
-        let text = "One two three four.";
-        for (heard, words) in
-            [(0, ""), (2, ""), (3, "One"), (8, "One two"), (18, "One two three four"), (19, text)]
-        {
-            assert_eq!(heard_words(text, heard, 19), words, "{heard}");
-        }
-        assert_eq!(heard_words(text, 5, 0), "");
-    }
-
     proptest! {
         /// However an answer is cut into pieces, the same words are said.
         #[test]
@@ -260,11 +229,6 @@ mod tests {
             said.extend(text.push(&answer[from..]));
             said.extend(text.finish());
             prop_assert_eq!(said.join(" "), all("Ada", &[&answer]).join(" "));
-        }
-
-        #[test]
-        fn heard_words_are_a_beginning(text in ".{0,60}", heard in 0_u64..100, total in 0_u64..100) {
-            prop_assert!(text.starts_with(heard_words(&text, heard, total)));
         }
     }
 }

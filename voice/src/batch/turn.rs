@@ -11,6 +11,7 @@ use super::{AgentRequest, BatchConversation, Output, speech::Of, text::SpeechTex
 use crate::{
     conversation::{
         instructions::{spoken_answer, spoken_turn},
+        phrases::{FALLBACK, PROGRESS, PROGRESS_AFTER},
         run_control::{ControlMode, classify},
     },
     timeline::{self, Role, Speaker, StopReason},
@@ -18,9 +19,6 @@ use crate::{
 
 /// Where turns come from, for the agent: it hides its text-to-speech tool there.
 const SURFACE: &str = "discord-voice";
-
-/// Said when a turn fails.
-const APOLOGY: &str = "I hit an error while checking that. Please try again.";
 
 /// How long the outcome of a control is waited for. It takes moments; without one the words are a
 /// turn like any other.
@@ -56,6 +54,8 @@ pub(super) struct Controlling {
 pub(super) struct Turn {
     pub(super) until: SessionTime,
     pub(super) run: RunId,
+    /// When the room is told that the agent is still at it, unless it answers before.
+    pub(super) progress_at: Option<SessionTime>,
     by: AskedBy,
     /// What of the answer has come.
     streamed: String,
@@ -140,6 +140,7 @@ impl BatchConversation {
         self.turn = Some(Turn {
             until: now + TURN_WAIT,
             run,
+            progress_at: Some(now + PROGRESS_AFTER),
             text: SpeechText::new(&by.label),
             by,
             streamed: String::new(),
@@ -157,7 +158,7 @@ impl BatchConversation {
             AgentEvent::Text(piece) => self.hear_piece(now, &piece),
             AgentEvent::Answered { text, .. } => self.end_turn(now, &text),
             AgentEvent::Cancelled => self.cancelled(now, report.run),
-            AgentEvent::Failed(why) => self.failed(now, report.run, &why, APOLOGY),
+            AgentEvent::Failed(why) => self.failed(now, report.run, &why, FALLBACK),
             AgentEvent::Refused(told) => self.failed(now, report.run, &told, &told),
         }
         self.advance_turns(now);
@@ -225,6 +226,18 @@ impl BatchConversation {
         }
     }
 
+    /// Tells the room, once a turn, that its answer takes long.
+    pub(super) fn tell_progress(&mut self, now: SessionTime) {
+        let Some(turn) = &mut self.turn else { return };
+        if turn.progress_at.take_if(|at| *at <= now).is_none() {
+            return;
+        }
+        let is_writing = !turn.streamed.trim().is_empty();
+        if !is_writing && !self.has_something_to_say() {
+            self.say_notice(now, PROGRESS);
+        }
+    }
+
     /// Gives up what was waited for in vain.
     pub(super) fn give_up_waiting(&mut self, now: SessionTime) {
         if let Some(lost) = self.controlling.take_if(|controlling| controlling.until <= now) {
@@ -234,7 +247,7 @@ impl BatchConversation {
         {
             let session = self.settings.session.clone();
             self.outputs.push_back(Output::Agent(AgentRequest::Cancel { session, run }));
-            self.failed(now, run, "nothing was heard of the run for 15 minutes", APOLOGY);
+            self.failed(now, run, "nothing was heard of the run for 15 minutes", FALLBACK);
         }
         self.advance_turns(now);
     }
@@ -257,7 +270,9 @@ impl BatchConversation {
                 };
                 let (route, word) = (self.settings.route(), mode.as_str());
                 self.line(timeline::run_control_handled(now, word, ok, true, reason, route));
-                self.say_notice(now, words);
+                if self.outcomes.admit(now, words) {
+                    self.say_notice(now, words);
+                }
             }
         }
         self.advance_turns(now);

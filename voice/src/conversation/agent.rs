@@ -8,7 +8,7 @@
 
 use clawvoice_session::{
     SessionTime, UserId,
-    agent::{AgentEvent, Ask, AskedBy, ControlOutcome, RunReport, ToolGrant, ToolScope},
+    agent::{AgentEvent, Ask, AskedBy, RunReport, ToolGrant, ToolScope},
 };
 use serde_json::json;
 
@@ -16,35 +16,20 @@ use super::{
     Conversation, Output,
     calls::result_of,
     consult::{Consult, Delivery, Ending},
-    question,
-    run_control::{self, ControlMode},
+    control::PendingControl,
+    phrases::{FALLBACK, PROGRESS},
+    question, run_control,
     settings::{ConsultPolicy, Mode, ToolPolicy},
     turn::duration_ms,
     wake::Gate,
 };
-use crate::timeline::{self, Route, Speaker, StopReason};
+use crate::timeline::{self, Route, Speaker};
 
-/// Said when the agent fails.
-pub(super) const FALLBACK: &str = "I hit an error while checking that. Please try again.";
-/// Said when an answer takes long.
-const PROGRESS: &str = "Still working on that.";
 /// Where an ask comes from.
 const SURFACE: &str = "discord-voice";
 /// Added to a consult, so that the answer can be said.
 pub(super) const SPOKEN_STYLE: &str = "The answer will be spoken aloud in a voice channel: one to three \
                             short sentences, no tables, code or citations.";
-/// Controls whose outcome may be awaited at a time; the oldest is forgotten first.
-const MAX_CONTROLS: usize = 8;
-
-/// Words that were taken for a control, until its outcome is known.
-#[derive(Debug)]
-pub(super) struct PendingControl {
-    ticket: u64,
-    mode: ControlMode,
-    user: UserId,
-    owner: bool,
-    text: String,
-}
 
 impl Conversation {
     /// Final words of the speaker whose connection this is.
@@ -59,21 +44,10 @@ impl Conversation {
             && let Some(mode) = run_control::classify(&text)
             && self.may_control(mode, owner)
         {
-            self.control(now, PendingControl { ticket: 0, mode, user, owner, text });
+            self.control_by_words(now, PendingControl::new(mode, user, owner, text));
             return;
         }
         self.take_turn(now, user, owner, text);
-    }
-
-    /// Whether a speaker's words may control the active run. Anybody may stop it; words for it run
-    /// with the rights of whoever asked, so a guest's must not reach an owner's.
-    fn may_control(&self, mode: ControlMode, owner: bool) -> bool {
-        match mode {
-            ControlMode::Status | ControlMode::Cancel => true,
-            ControlMode::Steer | ControlMode::FollowUp => {
-                owner || !self.consults.running().any(|consult| consult.owner)
-            }
-        }
     }
 
     /// Words of a speaker so far: a leading name is acknowledged at once.
@@ -122,19 +96,6 @@ impl Conversation {
         self.settle(now);
     }
 
-    /// What became of a control.
-    pub fn handle_control(&mut self, now: SessionTime, ticket: u64, outcome: &ControlOutcome) {
-        if self.closed {
-            return;
-        }
-        let Some(index) = self.controls.iter().position(|control| control.ticket == ticket) else {
-            return;
-        };
-        let Some(control) = self.controls.remove(index) else { return };
-        self.settle_control(now, control, outcome);
-        self.settle(now);
-    }
-
     /// The front end has answered by itself: the agent's history is to know.
     pub(super) fn note_answer(
         &mut self,
@@ -154,10 +115,11 @@ impl Conversation {
         if is_agents || text.trim().is_empty() {
             return;
         }
-        let by = AskedBy { user, label: self.label(user), owner: self.is_owner(user) };
-        let session = self.settings.supervisor_session.clone();
-        let answered = text.trim().to_owned();
-        self.outputs.push_back(Output::Note { session, by, said, answered });
+        let active = self.slots.get_mut(index).and_then(|slot| slot.response(None));
+        let active = active.map(|active| active.id.clone());
+        let response = response.map(str::to_owned).or(active);
+        let (by, answered) = (self.asker(user), text.trim().to_owned());
+        self.follow_answer(lane, &response.unwrap_or_default(), by, said, answered);
     }
 
     /// Does what is due for consults.
@@ -212,7 +174,7 @@ impl Conversation {
     }
 
     /// Words that are a turn of their own.
-    fn take_turn(&mut self, now: SessionTime, user: UserId, owner: bool, text: String) {
+    pub(super) fn take_turn(&mut self, now: SessionTime, user: UserId, owner: bool, text: String) {
         if self.settings.mode == Mode::Bidi {
             return;
         }
@@ -283,7 +245,7 @@ impl Conversation {
         let ask = Ask {
             run: consult.run,
             session: self.settings.supervisor_session.clone(),
-            by: AskedBy { user: consult.user, label: label.clone(), owner: consult.owner },
+            by: AskedBy { owner: consult.owner, ..self.asker(consult.user) },
             message,
             context: None,
             images: Vec::new(),
@@ -331,6 +293,9 @@ impl Conversation {
             self.line(timeline::consult_answer(now, route, speaker, owner, text));
         }
         for call in &delivery.calls {
+            if let (Ending::Answer(_), false) = (ending, delivery.forced) {
+                self.expect_result(call.lane, delivery.run);
+            }
             let result = match ending {
                 Ending::Answer(_) if delivery.forced => json!({
                     "status": "already_delivered",
@@ -360,55 +325,9 @@ impl Conversation {
             let place = self.settings.place();
             self.line(timeline::forced_consult_preserving(now, place, output));
         }
+        let run = (!matches!(ending, Ending::Failed(_))).then_some(delivery.run);
         self.hold_while_talking(now, delivery.user);
-        self.speak(now, delivery.user, text);
-    }
-
-    fn control(&mut self, now: SessionTime, mut control: PendingControl) {
-        self.next_ticket += 1;
-        control.ticket = self.next_ticket;
-        let dropped = match control.mode {
-            ControlMode::Cancel => self.consults.drop_pending() + self.drop_queued(),
-            _ => 0,
-        };
-        if dropped > 0 && self.consults.running().next().is_none() {
-            self.settle_control(now, control, &ControlOutcome::Done);
-            return;
-        }
-        if self.controls.len() == MAX_CONTROLS {
-            self.controls.pop_front();
-        }
-        self.outputs.push_back(Output::Control {
-            ticket: control.ticket,
-            session: self.settings.supervisor_session.clone(),
-            control: control.mode.control(&control.text),
-        });
-        self.controls.push_back(control);
-    }
-
-    fn settle_control(
-        &mut self,
-        now: SessionTime,
-        control: PendingControl,
-        outcome: &ControlOutcome,
-    ) {
-        let mode = control.mode;
-        let (ok, active, reason) = match outcome {
-            ControlOutcome::NoActiveRun => (false, false, "no-active-run"),
-            ControlOutcome::Done => (true, true, "done"),
-            ControlOutcome::Status(_) => (true, true, "status"),
-            ControlOutcome::Refused(_) => (false, true, "refused"),
-        };
-        let route = self.settings.route();
-        self.line(timeline::run_control_handled(now, mode.as_str(), ok, active, reason, route));
-        match mode.spoken(outcome) {
-            Some(words) => {
-                self.speech.clear_waiting();
-                self.stop_everything(now, StopReason::ActiveRunControl);
-                self.speak(now, control.user, words.to_owned());
-            }
-            None => self.take_turn(now, control.user, control.owner, control.text),
-        }
+        self.queue_speech(now, delivery.user, text, run);
     }
 }
 

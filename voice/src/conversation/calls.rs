@@ -1,13 +1,14 @@
 //! The front end's calls: what it asks the agent by itself, and what it gets for an answer.
 
-use clawvoice_session::{SessionTime, UserId};
+use clawvoice_session::{SessionTime, UserId, agent::RunId};
 use serde_json::{Value, json};
 
 use super::{
     Conversation,
     agent::SPOKEN_STYLE,
     consult::{Call, Ending, Verdict},
-    lane::Create,
+    lane::{Create, Lane},
+    run_control::{self, ControlMode},
     settings::ToolPolicy,
 };
 use crate::{
@@ -17,6 +18,12 @@ use crate::{
 
 /// The tool by which a front end asks the agent.
 pub(crate) const CONSULT_TOOL: &str = "openclaw_agent_consult";
+
+/// The tool by which it controls the agent's work.
+pub(crate) const CONTROL_TOOL: &str = "openclaw_agent_control";
+
+/// Runs whose results one response may be about; of more it is not noted.
+const MAX_RESULTS: usize = 16;
 
 /// The consult tool as the front end is offered it.
 pub(super) fn consult_tool() -> ToolDefinition {
@@ -38,6 +45,34 @@ pub(super) fn consult_tool() -> ToolDefinition {
     }
 }
 
+/// The control tool as the front end is offered it.
+pub(super) fn control_tool() -> ToolDefinition {
+    ToolDefinition {
+        name: CONTROL_TOOL.into(),
+        description:
+            "Controls what the agent is working on: tells its status, cancels it, changes \
+                      it, or adds something to be done afterwards. For what the speaker says about \
+                      work under way, in whatever language; not for new requests or small talk."
+                .into(),
+        parameters: json!({
+            "type": "object",
+            "properties": {
+                "text": {
+                    "type": "string",
+                    "description": "What the speaker wants, in their words.",
+                },
+                "mode": {
+                    "type": "string",
+                    "enum": ControlMode::ALL.map(ControlMode::as_str),
+                    "description": "status: how far it is; cancel: stop it; steer: do it \
+                                    otherwise; followup: do this afterwards.",
+                },
+            },
+            "required": ["text", "mode"],
+        }),
+    }
+}
+
 impl Conversation {
     /// A front end calls a function.
     pub(super) fn handle_call(&mut self, now: SessionTime, index: usize, call: &FunctionCall) {
@@ -47,40 +82,50 @@ impl Conversation {
         }
         let Some(slot) = self.slots.get(index) else { return };
         let (lane, user) = (slot.lane, slot.user);
-        let id = Call { lane, id: call.call_id.clone() };
-        if call.name != CONSULT_TOOL || self.settings.tool_policy == ToolPolicy::None {
-            if self.consults.note_stray(&id) {
-                let error = format!("Tool \"{}\" not available", call.name);
-                self.fail_call(now, &id, &error);
+        let id = Call { lane, id: call.call_id.clone(), tool: call.name.clone() };
+        match self.read_call(now, user, call) {
+            Ok((user, Wanted::Consult(question))) => self.consult(now, user, id, &question),
+            Ok((user, Wanted::Control(mode, text))) => {
+                self.control_by_call(now, user, id, mode, text);
             }
-            return;
-        }
-        let Some(user) = user else {
-            if self.consults.note_stray(&id) {
-                self.fail_call(now, &id, "No Discord speaker context available");
-            }
-            return;
-        };
-        if !self.still_admits(now, user) {
-            if self.consults.note_stray(&id) {
-                self.fail_call(now, &id, "The speaker is not authorized");
-            }
-            return;
-        }
-        match read_question(&call.arguments) {
-            Ok(question) => self.consult(now, user, id, &question),
             Err(error) => {
                 if self.consults.note_stray(&id) {
-                    self.fail_call(now, &id, error);
+                    self.fail_call(now, &id, &error);
                 }
             }
         }
     }
 
-    /// A front end took calls back.
+    /// What a call wants and for whom, if it may be carried out.
+    fn read_call(
+        &mut self,
+        now: SessionTime,
+        user: Option<UserId>,
+        call: &FunctionCall,
+    ) -> Result<(UserId, Wanted), String> {
+        let is_offered = self.settings.tool_policy != ToolPolicy::None;
+        if !is_offered || ![CONSULT_TOOL, CONTROL_TOOL].contains(&call.name.as_str()) {
+            return Err(format!("Tool \"{}\" not available", call.name));
+        }
+        let user = user.ok_or("No Discord speaker context available")?;
+        if !self.still_admits(now, user) {
+            return Err("The speaker is not authorized".to_owned());
+        }
+        let wanted = if call.name == CONTROL_TOOL {
+            let (mode, text) = read_control(&call.arguments)?;
+            Wanted::Control(mode, text)
+        } else {
+            Wanted::Consult(read_question(&call.arguments)?)
+        };
+        Ok((user, wanted))
+    }
+
+    /// Front ends took calls back.
     pub(super) fn withdraw_calls(&mut self, index: usize, ids: &[String]) {
         if let Some(slot) = self.slots.get(index) {
-            self.consults.withdraw(slot.lane, ids);
+            let lane = slot.lane;
+            self.consults.withdraw(lane, ids);
+            self.withdraw_controls(lane, ids);
         }
     }
 
@@ -139,17 +184,32 @@ impl Conversation {
         result: &Value,
         responds: bool,
     ) {
-        let output = result.to_string();
-        let command =
-            Command::ToolResult { call_id: &call.id, name: CONSULT_TOOL, output: &output };
-        self.send(call.lane, &command);
+        self.send_result(call, result);
         let is_last = self.consults.outstanding(call.lane) == 0;
         let Some(index) = self.find_slot(call.lane) else { return };
         let Some(slot) = self.slots.get_mut(index) else { return };
         slot.respond_wanted |= responds;
-        if !is_last || !std::mem::take(&mut slot.respond_wanted) {
-            return;
+        if is_last && std::mem::take(&mut slot.respond_wanted) {
+            self.respond_to_result(now, index);
         }
+    }
+
+    /// Gives a call its result, about which the front end speaks whatever else is outstanding.
+    pub(super) fn answer_call_at_once(&mut self, now: SessionTime, call: &Call, result: &Value) {
+        self.send_result(call, result);
+        if let Some(index) = self.find_slot(call.lane) {
+            self.respond_to_result(now, index);
+        }
+    }
+
+    pub(super) fn send_result(&mut self, call: &Call, result: &Value) {
+        let output = result.to_string();
+        let command = Command::ToolResult { call_id: &call.id, name: &call.tool, output: &output };
+        self.send(call.lane, &command);
+    }
+
+    fn respond_to_result(&mut self, now: SessionTime, index: usize) {
+        let Some(slot) = self.slots.get_mut(index) else { return };
         if slot.codec.capabilities().answers_tool_results {
             return;
         }
@@ -160,10 +220,27 @@ impl Conversation {
         self.create_if_wanted(index);
     }
 
+    /// The next response on a connection says what came of this run.
+    pub(super) fn expect_result(&mut self, lane: Lane, run: RunId) {
+        if let Some(slot) = self.slots.iter_mut().find(|slot| slot.lane == lane)
+            && !slot.codec.capabilities().answers_tool_results
+            && slot.results.len() < MAX_RESULTS
+            && !slot.results.contains(&run)
+        {
+            slot.results.push(run);
+        }
+    }
+
     pub(super) fn fail_call(&mut self, now: SessionTime, call: &Call, error: &str) {
         self.line(timeline::consult_failed(now, &call.id, error));
         self.answer_call(now, call, &json!({ "error": error }), true);
     }
+}
+
+/// What a call wants.
+enum Wanted {
+    Consult(Question),
+    Control(ControlMode, String),
 }
 
 /// What a call asks.
@@ -186,15 +263,32 @@ impl Question {
     }
 }
 
+fn read_arguments(arguments: &str) -> Result<Value, &'static str> {
+    match arguments.trim() {
+        "" => Ok(Value::Null),
+        text => serde_json::from_str(text).map_err(|_| "the arguments are not JSON"),
+    }
+}
+
+/// The first of these arguments that holds words.
+fn words_of(arguments: &Value, names: &[&str]) -> Option<String> {
+    let texts = names.iter().filter_map(|name| arguments.get(name)?.as_str());
+    texts.map(str::trim).find(|text| !text.is_empty()).map(str::to_owned)
+}
+
+/// A mode that is missing or unknown is read out of the words; where these say nothing either, a
+/// status does no harm.
+fn read_control(arguments: &str) -> Result<(ControlMode, String), &'static str> {
+    let arguments = read_arguments(arguments)?;
+    let text = words_of(&arguments, &["text", "message"]).ok_or("text required")?;
+    let mode = words_of(&arguments, &["mode"]).and_then(|mode| ControlMode::parse(&mode));
+    let mode = mode.or_else(|| run_control::classify(&text)).unwrap_or(ControlMode::Status);
+    Ok((mode, text))
+}
+
 fn read_question(arguments: &str) -> Result<Question, &'static str> {
-    let arguments: Value = match arguments.trim() {
-        "" => Value::Null,
-        text => serde_json::from_str(text).map_err(|_| "the arguments are not JSON")?,
-    };
-    let text = |names: &[&str]| {
-        let texts = names.iter().filter_map(|name| arguments.get(name)?.as_str());
-        texts.map(str::trim).find(|text| !text.is_empty()).map(str::to_owned)
-    };
+    let arguments = read_arguments(arguments)?;
+    let text = |names: &[&str]| words_of(&arguments, names);
     Ok(Question {
         text: text(&["question", "prompt", "query", "task"]).ok_or("question required")?,
         context: text(&["context"]),

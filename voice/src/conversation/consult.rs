@@ -12,7 +12,7 @@ use std::{collections::VecDeque, time::Duration};
 
 use clawvoice_session::{SessionTime, UserId, agent::RunId};
 
-use super::{lane::Lane, question::same_question};
+use super::{lane::Lane, phrases::PROGRESS_AFTER, question::same_question};
 
 /// How long a transcript waits for the front end's own call about it.
 const FORCED_DELAY: Duration = Duration::from_millis(200);
@@ -24,14 +24,14 @@ const MAX_ACTIVE: usize = 16;
 const MAX_CONSULTS: usize = 128;
 /// Calls that are told apart from their repetitions.
 const MAX_SEEN: usize = 64;
-/// After how long without an answer the speaker is told that the agent is still at it.
-const PROGRESS: Duration = Duration::from_secs(12);
 
 /// A tool call of a front end.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Call {
     pub(super) lane: Lane,
     pub(super) id: String,
+    /// The function's name.
+    pub(super) tool: String,
 }
 
 /// How a run ended.
@@ -100,6 +100,7 @@ pub(super) enum Verdict {
 /// Who is to hear the end of a run, and how.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Delivery {
+    pub(super) run: RunId,
     pub(super) user: UserId,
     pub(super) forced: bool,
     pub(super) began: SessionTime,
@@ -275,6 +276,7 @@ impl Consults {
         consult.state = State::Over { ending, at: now };
         consult.deadline = None;
         let delivery = Delivery {
+            run,
             user: consult.user,
             forced: consult.forced,
             began: consult.began,
@@ -302,6 +304,13 @@ impl Consults {
         let before = self.entries.len();
         self.entries.retain(|consult| !matches!(consult.state, State::Pending { .. }));
         before - self.entries.len()
+    }
+
+    /// Takes back what has not been started of one speaker.
+    pub(super) fn drop_pending_of(&mut self, user: UserId) {
+        self.entries.retain(|consult| {
+            consult.user != user || !matches!(consult.state, State::Pending { .. })
+        });
     }
 
     /// The runs under way.
@@ -353,7 +362,7 @@ impl Consults {
             if consult.is_running()
                 && consult.forced
                 && !consult.progress_told
-                && consult.began + PROGRESS <= now
+                && consult.began + PROGRESS_AFTER <= now
             {
                 consult.progress_told = true;
                 users.push(consult.user);
@@ -371,7 +380,7 @@ impl Consults {
                 State::Running => {
                     times.extend(consult.deadline);
                     if consult.forced && !consult.progress_told {
-                        times.push(consult.began + PROGRESS);
+                        times.push(consult.began + PROGRESS_AFTER);
                     }
                 }
                 State::Over { .. } => {}
@@ -419,7 +428,7 @@ mod tests {
     const LATE: SessionTime = SessionTime::from_millis(60_000);
 
     fn call(id: &str) -> Call {
-        Call { lane: LANE, id: id.into() }
+        Call { lane: LANE, id: id.into(), tool: "ask".into() }
     }
 
     fn answer(text: &str) -> Ending {

@@ -171,19 +171,12 @@ impl Conversation {
             let mut said = answers.filter(|answer| answer.response == response);
             lane == old && said.any(|answer| answer.complete || answer.is_started())
         });
+        self.tell_lost(old);
         self.speech.lost(old, is_said);
         if let Some(gate) = &mut self.wake {
             gate.reset();
         }
         let slot = self.slots.get_mut(index)?;
-        // Of an answer that is not whole nothing comes any more; one that is not heard goes.
-        for answer in self.playback.of_lane(slot.lane).filter(|answer| !answer.complete) {
-            let mut items = answer.progress();
-            if items.iter().any(|item| item.heard > 0) {
-                items.iter_mut().for_each(|item| item.heard = item.received);
-            }
-            slot.history.cut(&items);
-        }
         self.playback.replace_lane(slot.lane, next);
         slot.reset(now, trailing);
         slot.lane = next;

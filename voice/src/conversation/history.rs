@@ -85,6 +85,15 @@ impl History {
         }
     }
 
+    /// The words of these items as far as they are known; of those that were cut, without a mark.
+    pub(super) fn words_of(&self, items: &[ItemProgress]) -> String {
+        let texts = items.iter().filter_map(|item| {
+            let entry = self.entries.get(self.find(Role::Assistant, Some(&item.id))?)?;
+            Some(entry.text.trim_end_matches(CUT).trim())
+        });
+        texts.filter(|text| !text.is_empty()).collect::<Vec<_>>().join(" ")
+    }
+
     /// What a speaker said was no turn.
     pub(super) fn forget(&mut self, item: &str) {
         if let Some(index) = self.find(Role::User, Some(item)) {

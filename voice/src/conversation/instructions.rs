@@ -19,6 +19,10 @@ is. Answer directly only greetings, acknowledgements, latency tests and filler."
 const BACKCHANNEL: &str =
     "While you wait for a result, say at most one short acknowledgement, and vary it.";
 
+const CONTROL: &str = "While a request is being worked on, use the control tool for whatever the \
+                       speaker says about that work: how far it is, that it is to stop, to be done \
+                       otherwise, or what is to follow.";
+
 const EXACT: &str = "When you are given an internal exact answer, call no tool and say only it.";
 
 const ALWAYS: &str = "Consult before every substantive answer. Only greetings, acknowledgements, \
@@ -88,6 +92,7 @@ impl Prompt<'_> {
         }
         if has_tool {
             blocks.push(BACKCHANNEL.to_owned());
+            blocks.push(CONTROL.to_owned());
         }
         if self.mode == Mode::AgentProxy {
             blocks.push(EXACT.to_owned());
@@ -145,7 +150,7 @@ mod tests {
         .compose();
         let places: Vec<_> = ["Be brief.", "## IDENTITY.md\nMolty", "tea room", DELEGATION]
             .into_iter()
-            .chain([BACKCHANNEL, EXACT, ALWAYS])
+            .chain([BACKCHANNEL, CONTROL, EXACT, ALWAYS])
             .map(|block| text.find(block).unwrap_or_else(|| panic!("no {block:?}")))
             .collect();
         assert!(places.is_sorted(), "{places:?}");

@@ -211,6 +211,7 @@ impl Conversation {
         } else if let Some(slot) = self.slots.iter_mut().find(|slot| slot.lane == lane) {
             slot.history.cut(&items);
         }
+        self.tell_cut(lane, response, &items, is_done);
         self.playback.remove(now, lane, response, reason);
         self.settle(now);
     }

@@ -5,7 +5,7 @@
 
 use std::{collections::VecDeque, time::Duration};
 
-use clawvoice_session::{SessionTime, UserId};
+use clawvoice_session::{SessionTime, UserId, agent::RunId};
 
 use super::{history::History, take_back::Trial, unanswered::Unanswered};
 use crate::realtime::{Codec, ItemKind};
@@ -21,7 +21,10 @@ pub(super) const MAX_ATTEMPTS: u32 = 5;
 /// Wait before the first attempt after a loss; doubles with each.
 const BACK_OFF: Duration = Duration::from_secs(1);
 /// A response of which nothing came for so long is taken for ended.
-pub(super) const RESPONSE_TIMEOUT: Duration = Duration::from_secs(30);
+const RESPONSE_TIMEOUT: Duration = Duration::from_secs(30);
+/// The same after a call that is whole. Some servers end no response that ends with one, and what
+/// the call brings could not be spoken before.
+const CALLED_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Names one provider connection; a reconnect gets a new name, so that what still arrives from the
 /// old one is recognised and dropped.
@@ -64,6 +67,16 @@ pub(super) struct Response {
     /// An interruption by the provider's turn detection came too early; what it sent plays out.
     pub(super) spared: bool,
     pub(super) touched_at: SessionTime,
+    /// The last that came of it is a call that is whole, of a server that then waits for its result
+    /// in a response of its own.
+    pub(super) called: bool,
+}
+
+impl Response {
+    /// When it is taken for ended unless more comes of it.
+    pub(super) fn ends_at(&self) -> SessionTime {
+        self.touched_at + if self.called { CALLED_TIMEOUT } else { RESPONSE_TIMEOUT }
+    }
 }
 
 /// A `response.create` of ours.
@@ -107,8 +120,13 @@ pub(super) struct Slot {
     pub(super) unreadable: u32,
     pub(super) responses: Vec<Response>,
     pub(super) create: Create,
+    /// The provider is busy with a response that we do not know, or took for ended: how long its
+    /// end is waited for.
+    pub(super) busy_until: Option<SessionTime>,
     /// A call got a result that is to be spoken about, once no other call is outstanding.
     pub(super) respond_wanted: bool,
+    /// Runs whose answers the next response that we ask for is to say.
+    pub(super) results: Vec<RunId>,
     /// What the speaker said last, until it is answered.
     pub(super) said: String,
     /// Whether the last response was already asked for a second time.
@@ -159,7 +177,9 @@ impl Slot {
             unreadable: 0,
             responses: Vec::new(),
             create: Create::Idle,
+            busy_until: None,
             respond_wanted: false,
+            results: Vec::new(),
             said: String::new(),
             retried: false,
             fed_until: now,
@@ -177,7 +197,9 @@ impl Slot {
         self.unreadable = 0;
         self.responses.clear();
         self.create = Create::Idle;
+        self.busy_until = None;
         self.respond_wanted = false;
+        self.results.clear();
         self.retried = false;
         self.trial = None;
         self.ready_at = None;
@@ -214,7 +236,19 @@ impl Slot {
 
     /// Whether a response may be asked for.
     pub(super) fn is_free(&self) -> bool {
-        self.is_ready() && self.responses.is_empty() && self.create == Create::Idle
+        self.is_idle() && self.create == Create::Idle
+    }
+
+    /// Whether no response is active.
+    pub(super) fn is_idle(&self) -> bool {
+        self.is_ready() && self.responses.is_empty() && self.busy_until.is_none()
+    }
+
+    /// The provider refuses a response because one is active.
+    pub(super) fn note_busy(&mut self, now: SessionTime) {
+        if self.responses.is_empty() {
+            self.busy_until = Some(now + RESPONSE_TIMEOUT);
+        }
     }
 
     /// Keeps audio for a connection to come; gives how many old samples were dropped for it.
@@ -243,6 +277,7 @@ impl Slot {
 
     /// A response began.
     pub(super) fn begin(&mut self, id: String, now: SessionTime) {
+        self.busy_until = None;
         if self.responses.iter().any(|r| r.id == id) {
             return;
         }
@@ -260,6 +295,7 @@ impl Slot {
             cut: false,
             spared: false,
             touched_at: now,
+            called: false,
         });
     }
 
@@ -273,6 +309,7 @@ impl Slot {
 
     /// Takes an ended response out. Without an id it is the last one.
     pub(super) fn end(&mut self, id: Option<&str>) -> Option<Response> {
+        self.busy_until = None;
         let index = match id {
             Some(id) => self.responses.iter().position(|r| r.id == id)?,
             None => self.responses.len().checked_sub(1)?,
@@ -292,9 +329,9 @@ impl Slot {
         }
     }
 
-    /// When the oldest response that went silent is taken for ended.
+    /// When the first response that went silent is taken for ended.
     pub(super) fn response_deadline(&self) -> Option<SessionTime> {
-        self.responses.iter().map(|r| r.touched_at + RESPONSE_TIMEOUT).min()
+        self.responses.iter().map(Response::ends_at).chain(self.busy_until).min()
     }
 }
 

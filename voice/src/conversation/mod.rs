@@ -18,16 +18,20 @@ pub(crate) mod barge_in;
 mod calls;
 mod consult;
 mod continuity;
+mod control;
 mod ear;
 mod echo;
 mod errors;
 pub mod floor;
+pub(crate) mod heard_words;
 mod hearing;
 mod held;
 mod history;
 pub(crate) mod instructions;
 mod interrupt;
 mod lane;
+pub(crate) mod outcome;
+pub(crate) mod phrases;
 pub(crate) mod playback;
 mod pool;
 mod prebuffer;
@@ -39,6 +43,7 @@ mod say;
 mod settings;
 mod speech;
 mod take_back;
+mod telling;
 mod turn;
 mod turn_queue;
 mod unanswered;
@@ -55,7 +60,7 @@ use std::{
 
 use clawvoice_session::{
     SessionKey, SessionTime, UserId,
-    agent::{Ask, AskedBy, Control, Usage},
+    agent::{Ask, AskedBy, Control, RunId, Usage},
     timeline::Record,
 };
 
@@ -73,17 +78,19 @@ use crate::{
     realtime::{self, DecodeStats, ServerEvent},
     timeline::{self, Role},
 };
-use agent::PendingControl;
 use consult::Consults;
+use control::{PendingControl, RecentControls};
 use ear::Ears;
 use errors::RecentErrors;
 use floor::Floor;
 pub use floor::FloorRules;
 use history::History;
 use lane::Slot;
+use outcome::Outcomes;
 use playback::{Note, Playback};
 use rights::Standings;
 use speech::ExactSpeech;
+use telling::Tellings;
 use turn::{Admission, Turn};
 use turn_queue::TurnQueue;
 use wake::WakeGate;
@@ -145,6 +152,15 @@ pub enum Output {
         said: String,
         /// What they were answered.
         answered: String,
+    },
+    /// Of a run's answer only this was heard: its history holds nothing more of it.
+    Heard {
+        /// The agent's session.
+        session: SessionKey,
+        /// The run.
+        run: RunId,
+        /// The words; may be empty.
+        text: String,
     },
     /// The front end is configured for the first time.
     Ready,
@@ -258,8 +274,11 @@ pub struct Conversation {
     wake: Option<WakeGate>,
     consults: Consults,
     speech: ExactSpeech,
+    tellings: Tellings,
     queue: TurnQueue,
     controls: VecDeque<PendingControl>,
+    recent_controls: RecentControls,
+    outcomes: Outcomes,
     next_ticket: u64,
     outputs: VecDeque<Output>,
     /// Frames being encoded, and events being read; empty in between.
@@ -291,6 +310,7 @@ impl Conversation {
     pub fn new(mut settings: ConversationSettings, now: SessionTime) -> Self {
         if settings.tool_policy != ToolPolicy::None {
             settings.tools.push(calls::consult_tool());
+            settings.tools.push(calls::control_tool());
         }
         let names = settings.wake_names.as_deref().filter(|_| settings.is_gated());
         let wake = names.map(|names| WakeGate::new(names, settings.wake_scope));
@@ -303,8 +323,11 @@ impl Conversation {
             wake,
             consults: Consults::new(settings.first_run),
             speech: ExactSpeech::new(),
+            tellings: Tellings::default(),
             queue: TurnQueue::default(),
             controls: VecDeque::new(),
+            recent_controls: RecentControls::default(),
+            outcomes: Outcomes::default(),
             next_ticket: 0,
             settings,
             names: BTreeMap::new(),
@@ -450,6 +473,7 @@ impl Conversation {
         if self.closed {
             return;
         }
+        self.tell_all_cut();
         self.playback.close(now);
         self.settle(now);
         while !self.turns.is_empty() {
@@ -499,6 +523,7 @@ impl Conversation {
         self.tell_output(now);
         let held = self.is_held();
         self.playback.watch(now, held);
+        self.tell_ended();
         if !self.closed {
             self.serve_speech(now);
         }
@@ -537,6 +562,11 @@ impl Conversation {
     /// What the agent's voice is doing.
     pub(crate) fn agent_voice(&self) -> AgentVoice {
         (&self.playback).into()
+    }
+
+    /// The session that turns go into.
+    pub(crate) fn agent_session(&self) -> &SessionKey {
+        &self.settings.supervisor_session
     }
 
     /// Somebody's name, or their id.

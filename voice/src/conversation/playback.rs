@@ -260,6 +260,11 @@ impl Playback {
         })
     }
 
+    /// All answers, in queue order.
+    pub(crate) fn answers(&self) -> impl Iterator<Item = &Answer> {
+        self.answers.iter()
+    }
+
     /// Answers of one lane, in queue order.
     pub(crate) fn of_lane(&self, lane: Lane) -> impl Iterator<Item = &Answer> {
         self.answers.iter().filter(move |answer| answer.lane == lane)

@@ -177,7 +177,7 @@ impl Conversation {
     pub(super) fn create_if_wanted(&mut self, index: usize) {
         use super::lane::Create;
         let Some(slot) = self.slots.get_mut(index) else { return };
-        if slot.create == Create::Wanted && slot.is_ready() && slot.responses.is_empty() {
+        if slot.create == Create::Wanted && slot.is_idle() {
             slot.create = Create::InFlight;
             let lane = slot.lane;
             let is_told = self.send(lane, &Command::Respond { instructions: None });

@@ -5,13 +5,13 @@ use clawvoice_session::{SessionTime, timeline::Level};
 use super::{
     Conversation, Output,
     interrupt::unheard,
-    lane::{Create, Lane, Link, RESPONSE_TIMEOUT},
+    lane::{Create, Lane, Link},
     playback::{Answer, Overflow},
 };
 use crate::{
     realtime::{
-        AudioDelta, CONFIGURE_EVENT_ID, Closed, Command, Failure, Frame, MAX_EVENT_BYTES,
-        ResponseStatus, ServerEvent, Treatment,
+        AudioDelta, CONFIGURE_EVENT_ID, Closed, Command, Failure, Frame, ItemStatus,
+        MAX_EVENT_BYTES, ResponseStatus, ServerEvent, Treatment,
     },
     timeline::{self, Direction, Role, StopReason},
 };
@@ -126,7 +126,10 @@ impl Conversation {
                     .get_mut(index)
                     .and_then(|slot| slot.response(response.as_deref()))
                     .is_none_or(|response| !response.cut);
-                if heard {
+                if heard && self.repeats_outcome(now, index, response.as_deref(), &text) {
+                    self.transcribe(now, index, Role::Assistant, text);
+                    self.suppress_outcome(now, index, response.as_deref());
+                } else if heard {
                     self.note_answer(now, index, response.as_deref(), &text);
                     self.transcribe(now, index, Role::Assistant, text);
                 }
@@ -160,7 +163,12 @@ impl Conversation {
 
     /// A response of which something came is alive.
     fn touch(&mut self, now: SessionTime, index: usize, event: &ServerEvent) {
+        let mut called = false;
         let response = match event {
+            ServerEvent::FunctionCall(call) => {
+                called = call.status == ItemStatus::Completed;
+                &call.response
+            }
             ServerEvent::Audio(AudioDelta { response, .. })
             | ServerEvent::OutputItemAdded { response, .. }
             | ServerEvent::AssistantTranscript { response, .. }
@@ -168,10 +176,11 @@ impl Conversation {
             | ServerEvent::Noted { response: response @ Some(_) } => response,
             _ => return,
         };
-        if let Some(response) =
-            self.slots.get_mut(index).and_then(|slot| slot.response(response.as_deref()))
-        {
+        let Some(slot) = self.slots.get_mut(index) else { return };
+        let answers_itself = slot.codec.capabilities().answers_tool_results;
+        if let Some(response) = slot.response(response.as_deref()) {
             response.touched_at = now;
+            response.called = called && !answers_itself;
         }
     }
 
@@ -220,9 +229,16 @@ impl Conversation {
             None => self.event_id(UNNAMED),
         };
         if let Some(slot) = self.slots.get_mut(index) {
-            slot.create = Create::Idle;
-            self.speech.begun(slot.lane, &id);
-            slot.begin(id, now);
+            let is_wanted = std::mem::replace(&mut slot.create, Create::Idle) == Create::InFlight;
+            let lane = slot.lane;
+            self.speech.begun(lane, &id);
+            slot.begin(id.clone(), now);
+            // What is said about several results at once belongs to none of them.
+            let is_result = is_wanted && !self.speech.is_spoken_by(lane, &id);
+            let results = if is_result { std::mem::take(&mut slot.results) } else { Vec::new() };
+            if let [run] = results[..] {
+                self.follow_result(lane, &id, run);
+            }
         }
     }
 
@@ -355,6 +371,7 @@ impl Conversation {
         let mut items = answer.map(|answer| answer.progress()).unwrap_or_default();
         items.extend(unheard(announced, &items));
         self.repair(now, lane, &items, false);
+        self.tell_cut(lane, response, &items, false);
         self.settle(now);
     }
 
@@ -406,6 +423,7 @@ impl Conversation {
                 let is_ours = answers("create_") || slot.create == Create::InFlight;
                 if self.speech.unbind(slot.lane) || is_ours {
                     slot.create = Create::Wanted;
+                    slot.note_busy(now);
                 }
             }
             Treatment::Rotate => self.rotate(now, index),
@@ -433,19 +451,22 @@ impl Conversation {
         }
     }
 
-    /// Ends responses of which nothing came for 30 s: their `response.done` is lost.
+    /// Ends responses of which nothing came for long: their `response.done` is lost.
     pub(super) fn end_silent_responses(&mut self, now: SessionTime, index: usize) {
         let Some(slot) = self.slots.get_mut(index) else { return };
         let lane = slot.lane;
+        slot.busy_until.take_if(|at| *at <= now);
         let overdue: Vec<String> = slot
             .responses
             .iter()
-            .filter(|response| response.touched_at + RESPONSE_TIMEOUT <= now)
+            .filter(|response| response.ends_at() <= now)
             .map(|response| response.id.clone())
             .collect();
         for id in overdue {
             let ended = self.slots.get_mut(index).and_then(|slot| slot.end(Some(&id)));
-            if ended.is_some_and(|response| response.cut) {
+            let Some(ended) = ended.filter(|response| !response.cut) else { continue };
+            if ended.called {
+                self.finish(now, lane, &id);
                 continue;
             }
             self.send(lane, &Command::Cancel { response: &id });

@@ -22,6 +22,15 @@ pub(crate) enum ControlMode {
 }
 
 impl ControlMode {
+    /// All of them.
+    pub(crate) const ALL: [Self; 4] = [Self::Status, Self::Cancel, Self::Steer, Self::FollowUp];
+
+    /// The mode of that name, spelt as models spell it.
+    pub(crate) fn parse(name: &str) -> Option<Self> {
+        let name: String = name.chars().filter(char::is_ascii_alphabetic).collect();
+        Self::ALL.into_iter().find(|mode| mode.as_str().eq_ignore_ascii_case(&name))
+    }
+
     /// The mode as it is printed.
     pub(crate) const fn as_str(self) -> &'static str {
         match self {

@@ -1,11 +1,11 @@
 //! Saying something: exact speech goes to the front end when the room is free.
 
-use clawvoice_session::{SessionTime, UserId};
+use clawvoice_session::{SessionTime, UserId, agent::RunId};
 
 use super::{
     Conversation,
-    agent::FALLBACK,
     lane::{Create, Lane},
+    phrases::FALLBACK,
     speech,
 };
 use crate::{
@@ -14,9 +14,20 @@ use crate::{
 };
 
 impl Conversation {
-    /// Puts words into the room's queue of exact speech.
+    /// Puts words of our own into the room's queue of exact speech.
     pub(super) fn speak(&mut self, now: SessionTime, user: UserId, text: String) {
-        if self.speech.push(user, text).is_err() {
+        self.queue_speech(now, user, text, None);
+    }
+
+    /// Puts words into the room's queue of exact speech: a run's answer, or our own.
+    pub(super) fn queue_speech(
+        &mut self,
+        now: SessionTime,
+        user: UserId,
+        text: String,
+        run: Option<RunId>,
+    ) {
+        if self.speech.push(user, text, run).is_err() {
             let why = "more answers wait to be spoken than the 32 or 32 KiB that may";
             self.complain(now, StopReason::ExactSpeechOverflow.as_str(), why);
             self.fail(now, why.to_owned());

@@ -8,7 +8,7 @@
 
 use std::collections::VecDeque;
 
-use clawvoice_session::UserId;
+use clawvoice_session::{UserId, agent::RunId};
 
 use super::lane::Lane;
 
@@ -34,10 +34,12 @@ enum Stage {
 
 /// One thing to say.
 #[derive(Debug)]
-struct Entry {
+pub(super) struct Entry {
     /// To whom: on their connection it is said.
     user: UserId,
-    text: String,
+    pub(super) text: String,
+    /// The run that it is the answer of; `None`: it is of our own.
+    pub(super) run: Option<RunId>,
     /// It was lost once already.
     replayed: bool,
 }
@@ -62,12 +64,17 @@ impl ExactSpeech {
     }
 
     /// Puts words at the end.
-    pub(super) fn push(&mut self, user: UserId, text: String) -> Result<(), Overflow> {
+    pub(super) fn push(
+        &mut self,
+        user: UserId,
+        text: String,
+        run: Option<RunId>,
+    ) -> Result<(), Overflow> {
         let bytes: usize = self.entries.iter().map(|entry| entry.text.len()).sum();
         if self.entries.len() == MAX_ENTRIES || bytes + text.len() > MAX_BYTES {
             return Err(Overflow);
         }
-        self.entries.push_back(Entry { user, text, replayed: false });
+        self.entries.push_back(Entry { user, text, run, replayed: false });
         Ok(())
     }
 
@@ -97,6 +104,11 @@ impl ExactSpeech {
     /// Whether this response says the head.
     pub(super) fn is_spoken_by(&self, lane: Lane, response: &str) -> bool {
         matches!(&self.stage, Stage::Spoken(at, id) if *at == lane && id == response)
+    }
+
+    /// The head, if this response says it.
+    pub(super) fn spoken_by(&self, lane: Lane, response: &str) -> Option<&Entry> {
+        self.entries.front().filter(|_| self.is_spoken_by(lane, response))
     }
 
     /// The response that says the head.
@@ -144,10 +156,10 @@ impl ExactSpeech {
         }
     }
 
-    /// Empties the queue of what nobody has begun to say; gives how many went.
-    pub(super) fn clear_waiting(&mut self) -> usize {
+    /// Empties the queue of what nobody has begun to say; gives the runs that it was of.
+    pub(super) fn clear_waiting(&mut self) -> Vec<RunId> {
         let kept = usize::from(self.stage != Stage::Waiting).min(self.entries.len());
-        self.entries.drain(kept..).count()
+        self.entries.drain(kept..).filter_map(|entry| entry.run).collect()
     }
 
     /// The words that are, or were last, to be said, if `text` is them.
@@ -177,7 +189,7 @@ mod tests {
     fn queue(texts: &[&str]) -> ExactSpeech {
         let mut queue = ExactSpeech::new();
         for text in texts {
-            queue.push(ANN, (*text).to_owned()).unwrap();
+            queue.push(ANN, (*text).to_owned(), None).unwrap();
         }
         queue
     }
@@ -202,14 +214,14 @@ mod tests {
     #[test]
     fn voice_scenario_45_the_thirty_third_does_not_fit() {
         let mut queue = queue(&["x"; 32]);
-        assert_eq!(queue.push(ANN, "y".into()), Err(Overflow));
+        assert_eq!(queue.push(ANN, "y".into(), None), Err(Overflow));
         queue.asked(LANE);
-        assert_eq!(queue.push(ANN, "y".into()), Err(Overflow), "the active one counts");
+        assert_eq!(queue.push(ANN, "y".into(), None), Err(Overflow), "the active one counts");
         queue.release();
-        assert_eq!(queue.push(ANN, "y".into()), Ok(()));
+        assert_eq!(queue.push(ANN, "y".into(), None), Ok(()));
         let mut queue = ExactSpeech::new();
-        queue.push(ANN, "x".repeat(MAX_BYTES)).unwrap();
-        assert_eq!(queue.push(ANN, "y".into()), Err(Overflow));
+        queue.push(ANN, "x".repeat(MAX_BYTES), None).unwrap();
+        assert_eq!(queue.push(ANN, "y".into(), None), Err(Overflow));
     }
 
     #[test]
@@ -232,12 +244,13 @@ mod tests {
 
     #[test]
     fn clearing_leaves_what_is_being_said() {
-        let mut queue = queue(&["one", "two", "three"]);
+        let mut queue = queue(&["one", "two"]);
+        queue.push(ANN, "three".into(), Some(RunId::new(3))).unwrap();
         queue.asked(LANE);
-        assert_eq!(queue.clear_waiting(), 2);
+        assert_eq!(queue.clear_waiting(), [RunId::new(3)]);
         assert_eq!(queue.len(), 1);
         queue.release();
-        assert_eq!(queue.clear_waiting(), 0);
+        assert_eq!(queue.clear_waiting(), []);
         assert_eq!(queue.echoed("One!"), Some("one"), "the last words are remembered");
         assert_eq!(queue.echoed("two"), None);
     }

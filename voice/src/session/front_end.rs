@@ -2,7 +2,7 @@
 //! synthesizer in turn.
 
 use clawvoice_session::{
-    SessionTime, UserId,
+    SessionKey, SessionTime, UserId,
     agent::{ControlOutcome, RunReport},
 };
 
@@ -143,6 +143,14 @@ impl FrontEnd {
         match self {
             Self::Realtime(talk) => talk.take_frame(now, frame),
             Self::Batch(talk) => talk.take_frame(now, frame),
+        }
+    }
+
+    /// The session that turns go into.
+    pub(super) fn agent_session(&self) -> &SessionKey {
+        match self {
+            Self::Realtime(talk) => talk.agent_session(),
+            Self::Batch(talk) => talk.agent_session(),
         }
     }
 

@@ -307,3 +307,60 @@ fn voice_scenario_18_what_an_end_breaks_off_is_no_failure() {
     let after = bench.session.call_stats().total;
     assert_eq!(after.undecryptable, before.undecryptable, "not counted");
 }
+
+/// What the agent was told of the room, in order.
+fn told_of_the_room(bench: &Bench) -> Vec<Option<&str>> {
+    let told = bench.outputs.iter().filter_map(|output| match output {
+        Output::Surround { session, place, text } => {
+            assert_eq!(session.as_str(), "agent:main:discord:channel:2");
+            assert_eq!(place, "voice 1 2");
+            Some(text.as_deref())
+        }
+        _ => None,
+    });
+    told.collect()
+}
+
+#[test]
+fn the_agent_is_told_who_is_there_and_that_nobody_is_any_more() {
+    let (guild, channel, bot) = (GuildId::new(1), ChannelId::new(2), UserId::new(9));
+    for talk in [
+        FrontEndSettings::from(ConversationSettings::new(guild, channel, bot)),
+        BatchSettings::new(guild, channel, bot).into(),
+    ] {
+        let mut bench = Bench::with(talk);
+        for (user, name) in [(11, "Ada"), (12, "Ben")] {
+            bench.session.handle_name(UserId::new(user), name.to_owned(), false);
+        }
+        bench.connect(ms(10), FIRST);
+        bench.gateway(ms(20), FIRST, &json!({"op": 11, "seq": 2, "d": {"user_ids": ["11", "12"]}}));
+        let told = told_of_the_room(&bench);
+        let [Some(both)] = told[..] else { panic!("one word about both: {told:?}") };
+        assert!(both.contains("- \"Ada\" (user 11)\n- \"Ben\" (user 12)\n"), "{both}");
+        bench.gateway(ms(30), FIRST, &json!({"op": 13, "seq": 3, "d": {"user_id": "12"}}));
+        let told = told_of_the_room(&bench);
+        let [_, Some(one)] = told[..] else { panic!("{told:?}") };
+        assert!(one.contains("- \"Ada\"") && !one.contains("- \"Ben\""), "{one}");
+        assert!(one.contains("The last who left: \"Ben\" (user 12)."), "{one}");
+        assert_eq!(bench.count(|output| matches!(output, Output::Ask(_))), 0);
+        bench.session.close(ms(40));
+        bench.drain();
+        assert_eq!(told_of_the_room(&bench).last(), Some(&None));
+    }
+}
+
+#[test]
+fn after_the_server_changed_only_those_who_are_still_there_are_told_of() {
+    let mut bench = Bench::new();
+    bench.connect(ms(10), FIRST);
+    bench.gateway(ms(20), FIRST, &json!({"op": 11, "seq": 2, "d": {"user_ids": ["11", "12"]}}));
+    bench.session.handle_server_changed(ms(30), "other.example:443".into(), "t".to_owned().into());
+    bench.drain();
+    assert_eq!(told_of_the_room(&bench).len(), 1, "nobody is known to have left");
+    let next = FIRST.next();
+    bench.connect(ms(40), next);
+    bench.gateway(ms(50), next, &json!({"op": 11, "seq": 2, "d": {"user_ids": ["12"]}}));
+    let told = told_of_the_room(&bench);
+    let [_, Some(last)] = told[..] else { panic!("{told:?}") };
+    assert!(last.contains("(user 12)") && !last.contains("(user 11)"), "{last}");
+}

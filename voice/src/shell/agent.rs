@@ -27,6 +27,7 @@ enum Request {
     Note { session: SessionKey, by: AskedBy, said: String, answered: String },
     Cancel { session: SessionKey, run: RunId },
     Heard { session: SessionKey, run: RunId, text: String },
+    Surround { session: SessionKey, place: String, text: Option<String> },
 }
 
 /// What the agent says.
@@ -72,6 +73,9 @@ impl AgentLink {
                     Request::Heard { session, run, text } => {
                         agent.heard(&session, run, text).await;
                     }
+                    Request::Surround { session, place, text } => {
+                        agent.surround(&session, &place, text).await;
+                    }
                 }
             }
         });
@@ -112,6 +116,12 @@ impl AgentLink {
     pub(crate) fn heard(&self, session: SessionKey, run: RunId, text: String) {
         if self.requests.try_send(Request::Heard { session, run, text }).is_err() {
             tracing::warn!(%run, "the agent's history holds more than was heard");
+        }
+    }
+
+    pub(crate) fn surround(&self, session: SessionKey, place: String, text: Option<String>) {
+        if self.requests.try_send(Request::Surround { session, place, text }).is_err() {
+            tracing::warn!("the agent does not know who is in the voice channel");
         }
     }
 

@@ -449,6 +449,9 @@ impl Task {
                 }
                 Output::CancelRun { session, run } => self.agent.cancel(session, run),
                 Output::Heard { session, run, text } => self.agent.heard(session, run, text),
+                Output::Surround { session, place, text } => {
+                    self.agent.surround(session, place, text);
+                }
                 Output::Transcribe { segment, wav } => self.speech.transcribe(segment, wav),
                 Output::Synthesize { speech, text } => self.speech.synthesize(speech, text),
                 Output::CancelSynthesis { speech } => self.speech.cancel(speech),

@@ -231,6 +231,21 @@ pub fn run_control_handled(
         .route(route)
 }
 
+/// A front end said an outcome that was told a moment ago; it was stopped.
+#[must_use]
+pub fn duplicate_outcome_suppressed(at: SessionTime, place: Place) -> Record {
+    info(at, "realtime duplicate active-run control speech suppressed").place(place)
+}
+
+/// The agent is told who is in the channel; nobody is answered.
+#[must_use]
+pub fn roster_told(at: SessionTime, place: Place, participants: usize, session: &str) -> Record {
+    Record::new(at, Level::Verbose, "participant roster event queued")
+        .place(place)
+        .with("participants", participants)
+        .with("supervisorSession", session)
+}
+
 /// The agent was called by name.
 #[must_use]
 pub fn wake_matched(at: SessionTime, canonical: &str, heard: &str, kind: &'static str) -> Record {

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use clawvoice_session::agent::{Control, ControlOutcome};
 use clawvoice_voice::conversation::{ConsultPolicy, ConversationSettings};
 use serde_json::Value;
 
@@ -39,6 +40,35 @@ fn the_agents_answer_to_a_call_is_spoken() {
     world.run(3_000);
     assert_eq!(world.asks.len(), 1, "asked once: {:?}", world.asks);
     assert_eq!(outputs(&world).len(), 1);
+    world.end();
+}
+
+#[test]
+fn the_front_end_stops_what_the_agent_works_on_by_a_call() {
+    let mut world = World::new(
+        "{ atEnd: 'silent', turns: [
+            { heard: 'What is the time?', reply: { toolCall: {
+                name: 'openclaw_agent_consult', arguments: { question: '{heard}' } } } },
+            { heard: 'Hör auf damit.', reply: { toolCall: {
+                name: 'openclaw_agent_control', arguments: { text: '{heard}', mode: 'cancel' } } } },
+            { reply: { say: 'Ich habe aufgehört.' } },
+        ] }",
+    );
+    world.says(ADA, &ask());
+    world.until("the question", |world| !world.asks.is_empty());
+    world.run(1_000);
+    world.says(ADA, &interrupt());
+    world.until("the control", |world| !world.controls.is_empty());
+    assert_eq!(world.controls[0].1, Control::Cancel);
+    world.controlled(0, &ControlOutcome::Done);
+    world.agent_cancels(0);
+    world.until("the front end's word for it", |world| said(world, "Ich habe aufgehört."));
+    world.run(3_000);
+    let outputs = outputs(&world);
+    assert_eq!(outputs.len(), 2, "{outputs:?}");
+    assert!(outputs.iter().any(|output| output["ok"] == true && output["mode"] == "cancel"));
+    assert!(outputs.iter().any(|output| output["status"] == "cancelled"));
+    assert_eq!((world.asks.len(), world.controls.len()), (1, 1));
     world.end();
 }
 

@@ -8,7 +8,7 @@ use std::{
 
 use clawvoice_session::{
     ChannelId, GuildId, SessionTime, UserId,
-    agent::{AgentEvent, Ask, RunReport, Usage},
+    agent::{AgentEvent, Ask, Control, ControlOutcome, RunReport, Usage},
     timeline::Record,
 };
 use clawvoice_voice::{
@@ -91,6 +91,8 @@ pub(crate) struct World {
     pub(crate) failed: Option<String>,
     /// What the agent was asked, with the time.
     pub(crate) asks: Vec<(SessionTime, Ask)>,
+    /// What was to be controlled, with its ticket.
+    pub(crate) controls: Vec<(u64, Control)>,
     /// What became of the scenarios.
     outcomes: Vec<(&'static str, String)>,
 }
@@ -121,6 +123,7 @@ impl World {
             transcripts: Vec::new(),
             failed: None,
             asks: Vec::new(),
+            controls: Vec::new(),
             outcomes: Vec::new(),
         };
         for (user, name) in [(ADA, "Ada"), (BEN, "Ben")] {
@@ -164,6 +167,20 @@ impl World {
         let event = AgentEvent::Answered { text: text.to_owned(), usage: Usage::default() };
         let run = self.asks[ask].1.run;
         self.talk.handle_agent(self.now, RunReport { run, event });
+        self.drain();
+    }
+
+    /// The run of the ask of this index was cancelled.
+    pub(crate) fn agent_cancels(&mut self, ask: usize) {
+        let run = self.asks[ask].1.run;
+        self.talk.handle_agent(self.now, RunReport { run, event: AgentEvent::Cancelled });
+        self.drain();
+    }
+
+    /// This became of the control of this index.
+    pub(crate) fn controlled(&mut self, control: usize, outcome: &ControlOutcome) {
+        let ticket = self.controls[control].0;
+        self.talk.handle_control(self.now, ticket, outcome);
         self.drain();
     }
 
@@ -275,7 +292,8 @@ impl World {
             Output::Timeline(record) => self.records.push(record),
             Output::Transcript { user, text, .. } => self.transcripts.push((user, text)),
             Output::Ask(ask) => self.asks.push((self.now, ask)),
-            Output::Control { .. } | Output::Note { .. } | Output::Ready => {}
+            Output::Control { ticket, control, .. } => self.controls.push((ticket, control)),
+            Output::Note { .. } | Output::Heard { .. } | Output::Ready => {}
             Output::Failed(why) => self.failed = Some(why),
             Output::Trace(_) => {}
         }

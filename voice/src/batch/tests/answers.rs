@@ -1,6 +1,6 @@
 //! From words to the agent, and from its text to sound.
 
-use clawvoice_session::agent::{Control, ControlRefusal, ToolScope};
+use clawvoice_session::agent::{Control, ControlRefusal, RunActivity, ToolScope};
 
 use super::*;
 
@@ -202,7 +202,7 @@ fn words_about_an_active_run_control_it() {
         (
             "What are you doing?",
             Control::Status,
-            ControlOutcome::Status(clawvoice_session::agent::RunActivity::Model),
+            ControlOutcome::Status(RunActivity::Model),
             "OpenClaw is waiting on the model for the current voice request.",
         ),
         (
@@ -269,9 +269,9 @@ fn a_lost_outcome_and_a_lost_run_hold_nobody_up_for_ever() {
     room.run(1);
     assert_eq!(room.asked(), ["cancel that"]);
     room.run(15 * 60 * 1_000 - 1);
-    assert!(room.speeches.is_empty());
+    assert_eq!(room.texts(), ["Still working on that."]);
     room.run(1);
-    assert_eq!(room.texts(), ["I hit an error while checking that. Please try again."]);
+    assert_eq!(room.texts()[1..], ["I hit an error while checking that. Please try again."]);
     let session = room.asks[0].session.clone();
     let cancel = AgentRequest::Cancel { session, run: room.asks[0].run };
     assert_eq!(room.requests.last(), Some(&cancel));
@@ -291,4 +291,51 @@ fn a_cancelled_run_says_nothing_more() {
     assert!(room.requests.is_empty(), "so there is nothing to tell of it either");
     room.say(BOB, "Go on.");
     assert_eq!(room.asks.len(), 2);
+}
+
+#[test]
+fn whoever_waits_long_is_told_once_that_the_agent_is_still_at_it() {
+    let mut room = Room::new(settings());
+    room.say(ADA, "Tell me.");
+    room.run(11_980);
+    assert!(room.speeches.is_empty());
+    room.run(20);
+    assert_eq!(room.texts(), ["Still working on that."]);
+    room.audio(0, 400, 1);
+    room.ended(0);
+    room.run(30_000);
+    assert_eq!((room.texts().len(), room.heard.len()), (1, 20), "once");
+    room.answers("Forty-two.");
+    assert_eq!(room.texts()[1..], ["Forty-two."]);
+    room.audio(1, 400, 2);
+    room.ended(1);
+    room.run(1_000);
+    room.say(ADA, "And now?");
+    room.run(12_000);
+    assert_eq!(room.texts()[2..], ["Still working on that."], "once a question");
+}
+
+#[test]
+fn an_answer_that_has_begun_is_progress_enough() {
+    let mut room = Room::new(settings());
+    room.say(ADA, "Tell me.");
+    room.run(11_000);
+    room.writes("One is");
+    room.run(20_000);
+    assert!(room.speeches.is_empty());
+}
+
+#[test]
+fn an_outcome_that_the_room_was_told_a_moment_ago_is_not_told_again() {
+    let mut room = Room::new(settings());
+    room.say(ADA, "Tell me.");
+    for _ in 0..2 {
+        room.say(ADA, "Status");
+        room.outcome(&ControlOutcome::Status(RunActivity::Working));
+    }
+    assert_eq!(room.texts(), ["OpenClaw is working on the current voice request."]);
+    assert_eq!(room.count("realtime active-run control handled mode=status"), 2);
+    room.say(ADA, "Status");
+    room.outcome(&ControlOutcome::Status(RunActivity::Working));
+    assert_eq!(room.texts().len(), 2, "after five seconds it is news");
 }

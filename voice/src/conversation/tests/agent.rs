@@ -1,7 +1,10 @@
 //! Consults, exact speech and run control.
 
+use std::sync::Arc;
+
 use clawvoice_session::{
-    access::{self, People},
+    RoleId,
+    access::{self, AccessRules, GuildAccess, People},
     agent::{ControlRefusal, ToolScope},
 };
 
@@ -296,6 +299,66 @@ fn an_outcome_is_heard_at_once_and_what_waited_is_not() {
 }
 
 #[test]
+fn an_outcome_that_the_room_was_told_a_moment_ago_is_not_told_again() {
+    let working = ControlOutcome::Status(clawvoice_session::agent::RunActivity::Working);
+    let mut room = asked();
+    room.said(0, "status");
+    room.said(0, "status");
+    room.outcome(0, &working);
+    room.outcome(1, &working);
+    room.say(0, "r", 600);
+    room.run(5_100);
+    assert_eq!(room.told_to_say(), ["OpenClaw is working on the current voice request."]);
+    assert_eq!(room.count("realtime active-run control handled"), 2);
+    room.said(0, "status");
+    room.outcome(2, &working);
+    assert_eq!(room.told_to_say().len(), 2, "after five seconds it is news");
+}
+
+#[test]
+fn an_outcome_that_was_cut_short_is_told_again() {
+    let working = ControlOutcome::Status(clawvoice_session::agent::RunActivity::Working);
+    let mut room = asked();
+    room.said(0, "status");
+    room.outcome(0, &working);
+    room.created(0, "r");
+    room.delta(0, "r", "i", 2_000);
+    room.run(600);
+    room.speak(ADA, 200);
+    assert!(room.journal_has("realtime audio playback stopped reason=barge-in"));
+    room.done(0, "r", "cancelled");
+    room.said(0, "status");
+    room.outcome(1, &working);
+    room.run(3_000);
+    assert_eq!(room.told_to_say().len(), 2);
+}
+
+#[test]
+fn a_front_end_that_repeats_an_outcome_is_stopped() {
+    let mut room = asked();
+    room.said(0, "cancel that");
+    room.outcome(0, &ControlOutcome::Done);
+    room.agent(0, AgentEvent::Cancelled);
+    room.created(0, "r");
+    room.delta(0, "r", "i", 1_000);
+    room.answer_words(0, "r", "i", "Cancelled the active OpenClaw run.");
+    room.done(0, "r", "completed");
+    room.run(1_500);
+    assert_eq!(room.heard.len(), 50, "the sentence itself is heard whole");
+    room.created(0, "again");
+    room.delta(0, "again", "j", 1_000);
+    room.run(300);
+    room.sent.clear();
+    room.answer_words(0, "again", "j", "Cancelled the active OpenClaw run");
+    room.run(1_000);
+    assert_eq!(room.sent()[0], cancel("again"));
+    assert!(room.journal_has("realtime duplicate active-run control speech suppressed"));
+    assert!(room.journal_has("playback stopped reason=duplicate-active-run-control"));
+    assert!(room.heard.len() < 75, "{} frames", room.heard.len());
+    assert!(room.notes.is_empty(), "it is no answer of its own");
+}
+
+#[test]
 fn what_is_taken_back_within_200_ms_is_never_asked() {
     let mut room = Room::ready(proxy());
     room.speak(ADA, 200);
@@ -364,6 +427,37 @@ fn voice_scenario_20_an_unauthorized_speaker_is_neither_heard_nor_interrupts() {
     assert_eq!(room.appended.len(), appended);
     assert!(!room.journal_has("barge-in"), "{:?}", room.journal);
     assert!(room.heard.len() > 30, "the answer goes on");
+}
+
+#[test]
+fn a_role_lets_a_speaker_be_heard_and_its_loss_in_mid_speech_keeps_their_words_from_the_agent() {
+    let crew = RoleId::new(80);
+    let guild = GuildAccess { roles: Arc::new([crew].into()), ..GuildAccess::default() };
+    let guilds = [("*", guild)].into_iter().collect();
+    let access = AccessRules { guilds, ..AccessRules::default() };
+    let place = access::Place {
+        guild: GuildId::new(1),
+        guild_name: "",
+        channel: ChannelId::new(2),
+        channel_name: "",
+        parent: None,
+    };
+    let mut settings = proxy();
+    settings.rights.room = access.room(&place).ok();
+    let mut room = Room::ready(settings);
+    room.speak(BOB, 200);
+    assert!(room.appended.is_empty(), "Bob has no role yet");
+    room.run(3_000);
+    room.talk.rights().learn_roles(BOB, vec![crew]);
+    room.speak(BOB, 200);
+    room.said(0, QUESTION);
+    room.run(200);
+    let asked: Vec<_> = room.asked.iter().map(|ask| (ask.by.user, ask.by.owner)).collect();
+    assert_eq!(asked, [(BOB, false)], "a role admits and gives no more");
+    room.talk.rights().learn_roles(BOB, Vec::new());
+    room.said(0, "And what is the time in Lima?");
+    room.run(1_000);
+    assert_eq!(room.asked.len(), 1, "it is looked at again before the agent is asked");
 }
 
 #[test]
@@ -514,6 +608,7 @@ fn a_front_end_that_answers_by_itself_is_noted_for_the_agent() {
         &json!({"type": "response.output_audio_transcript.done", "response_id": "r",
                 "item_id": "i", "transcript": "Hi Ada."}),
     );
+    room.done(0, "r", "completed");
     assert_eq!(room.notes, [("hello there".to_owned(), "Hi Ada.".to_owned())]);
     assert!(room.asked.is_empty());
 }

@@ -379,3 +379,61 @@ fn an_answer_that_stalls_lets_those_of_others_pass_after_two_seconds() {
     let samples: Vec<i16> = room.heard.iter().skip(35).map(|(_, sample)| *sample).collect();
     assert_eq!(samples, [1; 20], "it goes on when its audio is there");
 }
+
+/// A front end whose response calls the agent, and ends with that.
+fn calling() -> Room {
+    let mut room = Room::ready(settings());
+    room.speak(ADA, 200);
+    room.created(0, "calls");
+    room.call(0, "c", &json!({"question": "What is the time?"}));
+    room
+}
+
+#[test]
+fn a_response_that_is_not_ended_after_its_call_is_over_two_seconds_later() {
+    let mut room = calling();
+    room.run(500);
+    room.answer(0, "Noon.");
+    room.run(1_499);
+    assert_eq!(room.count("-> 0 response.create"), 0, "its end may still come");
+    room.run(1);
+    assert_eq!(room.count("-> 0 response.create"), 1);
+    assert_eq!(room.count("-> 0 response.cancel"), 0, "there is nothing to cancel");
+    assert!(!room.journal_has("watchdog"), "{:?}", room.journal);
+    // It comes late after all.
+    room.done(0, "calls", "completed");
+    room.say(0, "r", 600);
+    room.run(2_000);
+    assert_eq!((room.heard.len(), room.count("-> 0 response.create")), (30, 1));
+}
+
+#[test]
+fn a_response_goes_on_after_a_call_as_long_as_something_comes_of_it() {
+    let mut room = calling();
+    room.answer(0, "Noon.");
+    room.run(1_900);
+    room.server(
+        0,
+        &json!({"type": "response.function_call_arguments.delta", "response_id": "calls",
+                "item_id": "item d", "call_id": "d", "delta": "{"}),
+    );
+    room.run(5_000);
+    assert_eq!(room.count("-> 0 response.create"), 0, "another call is being written");
+    room.call(0, "d", &json!({"question": "What is the weather?"}));
+    room.answer(1, "Rain.");
+    room.done(0, "calls", "completed");
+    assert_eq!(room.count("-> 0 response.create"), 1, "one for both");
+}
+
+#[test]
+fn a_response_that_was_taken_for_ended_and_was_not_is_waited_for() {
+    let mut room = calling();
+    room.answer(0, "Noon.");
+    room.run(2_000);
+    let create = room.sent.last().unwrap().1["event_id"].as_str().unwrap().to_owned();
+    room.error(0, "conversation_already_has_active_response", &create);
+    room.run(10_000);
+    assert_eq!(room.count("-> 0 response.create"), 1);
+    room.done(0, "calls", "completed");
+    assert_eq!(room.count("-> 0 response.create"), 2);
+}

@@ -34,6 +34,13 @@ fn event() -> impl Strategy<Value = Value> {
         "session.updated",
         "error",
     ]);
+    let called = prop::sample::select(vec![
+        ("message", ""),
+        ("function_call", "openclaw_agent_consult"),
+        ("function_call", "openclaw_agent_control"),
+        ("function_call", "odd"),
+    ]);
+    let mode = prop::sample::select(vec!["status", "cancel", "steer", "followup", "odd"]);
     let id = || prop::option::of(prop::sample::select(vec!["a", "b", "c", ""]));
     let status = prop::sample::select(vec!["completed", "cancelled", "incomplete", "failed", "?"]);
     let code = prop::sample::select(vec![
@@ -43,12 +50,14 @@ fn event() -> impl Strategy<Value = Value> {
         "rate_limit_exceeded",
         "odd",
     ]);
-    (kind, id(), id(), status, code, 0_usize..60_000).prop_map(
-        |(kind, response, item, status, code, bytes)| {
+    (kind, id(), id(), status, code, 0_usize..60_000, (called, mode)).prop_map(
+        |(kind, response, item, status, code, bytes, ((item_kind, name), mode))| {
+            let arguments = json!({"question": "words", "text": "words", "mode": mode});
             json!({
                 "type": kind, "response_id": response, "item_id": item,
                 "delta": STANDARD.encode(vec![1; bytes]), "transcript": "words",
-                "item": {"id": item, "type": "message", "status": status},
+                "item": {"id": item, "type": item_kind, "status": status, "call_id": item,
+                         "name": name, "arguments": arguments.to_string()},
                 "response": {"id": response, "status": status,
                              "status_details": {"error": {"code": code}}},
                 "error": {"code": code, "message": "as told", "event_id": item},

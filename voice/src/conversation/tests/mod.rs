@@ -5,9 +5,11 @@ mod answers;
 mod arbitrary;
 mod connections;
 mod continuity;
+mod control;
 mod interruption;
 mod other_protocols;
 mod take_back;
+mod telling;
 mod turns;
 mod wake;
 
@@ -16,7 +18,7 @@ use std::time::Duration;
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use clawvoice_session::{
     ChannelId, GuildId, SessionTime, UserId,
-    agent::{AgentEvent, Ask, Control, ControlOutcome, RunReport, Usage},
+    agent::{AgentEvent, Ask, Control, ControlOutcome, RunId, RunReport, Usage},
     timeline::Level,
 };
 use serde_json::{Value, json};
@@ -56,6 +58,7 @@ struct Room {
     asked: Vec<Ask>,
     controls: Vec<(u64, Control)>,
     notes: Vec<(String, String)>,
+    told_heard: Vec<(RunId, String)>,
     traces: Vec<Trace>,
 }
 
@@ -87,6 +90,7 @@ impl Room {
             asked: Vec::new(),
             controls: Vec::new(),
             notes: Vec::new(),
+            told_heard: Vec::new(),
             traces: Vec::new(),
         };
         room.talk.handle_name(ADA, "Ada".into(), false);
@@ -118,6 +122,7 @@ impl Room {
                     self.controls.push((ticket, control));
                 }
                 Output::Note { said, answered, .. } => self.notes.push((said, answered)),
+                Output::Heard { run, text, .. } => self.told_heard.push((run, text)),
                 Output::Ready => self.ready += 1,
                 Output::Failed(why) => self.failed = Some(why),
             }
