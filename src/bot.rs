@@ -43,7 +43,7 @@ use crate::{
     printer::Failure,
     provider::{self, RunningProvider},
     speech,
-    text::{self, Text, TextStore},
+    text::{self, Text, TextServices, TextStore},
 };
 
 /// Main gateway events that may wait for voice; the gateway waits when it is full.
@@ -145,13 +145,15 @@ impl Bot {
             rest,
             Arc::clone(&shared.agent),
             &shared.text,
-            notes.clone(),
             text_monitor,
-            uses.declare(
-                "pluralkit.token",
-                config.discord.connection.pluralkit.token.as_ref(),
-                Purpose::PluralKit,
-            ),
+            TextServices {
+                notes: notes.clone(),
+                pluralkit: uses.declare(
+                    "pluralkit.token",
+                    config.discord.connection.pluralkit.token.as_ref(),
+                    Purpose::PluralKit,
+                ),
+            },
         );
         channels.text = Some(ends.feed);
         channels.slash = Some(ends.slash);

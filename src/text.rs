@@ -86,6 +86,14 @@ pub(crate) struct TextEnds {
     pub(crate) slash: SlashDoor,
 }
 
+/// What text asks beside Discord and the agent.
+pub(crate) struct TextServices {
+    /// What voice notes say.
+    pub(crate) notes: Option<Arc<NoteTranscriber>>,
+    /// Is told how PluralKit takes its key.
+    pub(crate) pluralkit: Option<Credential>,
+}
+
 /// Where files are that people send.
 pub(crate) fn media_folder(config: &Config) -> PathBuf {
     config.session_store.parent().map(Path::to_owned).unwrap_or_default().join(MEDIA_FOLDER)
@@ -98,10 +106,10 @@ pub(crate) fn start(
     rest: DiscordRest,
     agent: Arc<dyn Agent>,
     store: &TextStore,
-    notes: Option<Arc<NoteTranscriber>>,
     monitor: TextMonitor,
-    pluralkit: Option<Credential>,
+    services: TextServices,
 ) -> (Text, TextEnds) {
+    let TextServices { notes, pluralkit } = services;
     let media_folder = media_folder(&config.borrow());
     let (feed, intake) = text_feed();
     let (slash, requests) = desk::text_requests();
