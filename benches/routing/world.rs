@@ -1,11 +1,6 @@
 //! A bot's configuration, a guild and sessions of a size, and events from all over it.
 
-use std::{
-    collections::{BTreeMap, HashMap},
-    fmt::Write as _,
-    hint::black_box,
-    path::Path,
-};
+use std::{collections::BTreeMap, fmt::Write as _, hint::black_box, path::Path};
 
 use anyhow::Context as _;
 use clawvoice_config::Config;
@@ -43,7 +38,7 @@ pub(crate) struct World {
     places: Places,
     sent: Sent,
     /// As many as there are channels; a decision ends with the one it is for.
-    sessions: HashMap<SessionKey, usize>,
+    sessions: foldhash::HashMap<SessionKey, usize>,
     /// Bytes as the gateway sends them.
     pub(crate) events: Vec<String>,
     /// How many of them are to the bot.

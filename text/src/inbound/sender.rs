@@ -51,7 +51,7 @@ impl Sender {
         Self {
             id: author.id.to_string(),
             user: author.id,
-            label: if name == tag { tag.clone() } else { format!("{name} ({tag})") },
+            label: if name == tag { tag.clone() } else { [name, " (", &tag, ")"].concat() },
             name: name.to_owned(),
             username: author.username.clone(),
             tag,

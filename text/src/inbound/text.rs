@@ -52,7 +52,10 @@ pub fn for_model(message: &Message) -> String {
         text.push('\n');
         text.push_str(&inner);
     }
-    if let Some((end, _)) = text.char_indices().nth(MOST_CHARS) {
+    // Characters are counted only where there may be too many.
+    if text.len() > MOST_CHARS
+        && let Some((end, _)) = text.char_indices().nth(MOST_CHARS)
+    {
         text.truncate(end);
     }
     text

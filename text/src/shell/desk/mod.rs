@@ -216,7 +216,7 @@ struct Desk {
     admissions: Admissions,
     /// Messages that the last process did not finish, in their order.
     recovered: Vec<Received>,
-    sessions: HashMap<SessionKey, Session>,
+    sessions: foldhash::HashMap<SessionKey, Session>,
     pending: Pending,
     /// Questions that wait for what was said before them.
     waiting_for_refill: HashMap<ChannelId, Vec<Question>>,

@@ -179,7 +179,7 @@ impl Desk {
             own,
             admissions: super::Admissions::default(),
             recovered: unfinished.unwrap_or_default(),
-            sessions: std::collections::HashMap::new(),
+            sessions: foldhash::HashMap::default(),
             pending: crate::history::Pending::default(),
             bindings,
             router: doors.router,
