@@ -15,12 +15,37 @@ use tempfile::TempDir;
 use super::Mailbox;
 use crate::{
     ChannelId, MessageId, SessionKey, UserId,
+    agent::AskedBy,
+    history::{self, Exchange, Spent},
     mail::{Arrival, Finished, Logged, NewPart, Outcome, Target},
+    spending::Charge,
 };
 
 const ACCOUNT: &str = "default";
 const ADA: UserId = UserId::new(u64::MAX);
 const CHANNEL: ChannelId = ChannelId::new(42);
+
+/// A turn of a session, as an agent's store keeps it.
+fn exchange(by: UserId, said: &str, answered: &str, at: Timestamp) -> Exchange {
+    Exchange {
+        by: AskedBy { user: by, label: "Ada".into(), owner: false },
+        surface: "test".into(),
+        said: said.into(),
+        answered: answered.into(),
+        outcome: history::Outcome::Answered,
+        model: Some("p/m".into()),
+        charges: vec![Charge {
+            model: "p/m".into(),
+            spent: Spent { nano_dollars: 7, ..Spent::default() },
+            is_priced: true,
+            is_from_cache: false,
+        }],
+        channel: None,
+        at,
+        generation: None,
+        origin: None,
+    }
+}
 
 struct Bench {
     folder: TempDir,

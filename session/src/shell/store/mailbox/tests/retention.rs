@@ -5,11 +5,10 @@ use serde_json::json;
 
 use super::*;
 use crate::{
-    agent::AskedBy,
-    history::{self, Exchange, Spent},
+    history::Spent,
     mail::{Event, EventKind, Forgotten, Retention, Swept},
     shell::store::{Pairings, Spendings, Store},
-    spending::{Charge, Day, UsageBy},
+    spending::{Day, UsageBy},
 };
 
 /// Keeps everything.
@@ -25,27 +24,6 @@ fn all() -> Retention {
         sessions_for: ever,
         sessions: 1_000_000,
         spending_for: ever,
-    }
-}
-
-fn exchange(by: UserId, said: &str, at: Timestamp) -> Exchange {
-    Exchange {
-        by: AskedBy { user: by, label: "Ada".into(), owner: false },
-        surface: "test".into(),
-        said: said.into(),
-        answered: "Yes.".into(),
-        outcome: history::Outcome::Answered,
-        model: Some("p/m".into()),
-        charges: vec![Charge {
-            model: "p/m".into(),
-            spent: Spent { nano_dollars: 7, ..Spent::default() },
-            is_priced: true,
-            is_from_cache: false,
-        }],
-        channel: None,
-        at,
-        generation: None,
-        origin: None,
     }
 }
 
@@ -125,7 +103,7 @@ async fn sessions_are_put_away_by_age_and_by_number() {
     let key = |number| SessionKey::channel("main", ChannelId::new(number));
     for number in 1..=4 {
         let at = at(100 * i64::try_from(number).unwrap());
-        store.record(&key(number), exchange(ADA, "hi", at)).await.unwrap();
+        store.record(&key(number), exchange(ADA, "hi", "Yes.", at)).await.unwrap();
     }
     let keep = Retention { sessions_for: Duration::from_secs(300), sessions: 2, ..all() };
     let swept = bench.mailbox.sweep(at(450), &keep).await.unwrap();
@@ -136,7 +114,7 @@ async fn sessions_are_put_away_by_age_and_by_number() {
         let turns = store.window(&key(number)).await.unwrap().messages().len();
         assert_eq!(turns, if archived.is_some() { 0 } else { 2 }, "{number}");
     }
-    store.record(&key(1), exchange(ADA, "again", at(460))).await.unwrap();
+    store.record(&key(1), exchange(ADA, "again", "Yes.", at(460))).await.unwrap();
     bench.mailbox.note_route(&key(2), ACCOUNT, CHANNEL).await.unwrap();
     for number in [1, 2] {
         assert_eq!(bench.mailbox.facts(&key(number)).await.unwrap().archived, None);
@@ -152,7 +130,7 @@ async fn a_user_is_forgotten_everywhere() {
     let store = Store::open(&bench.path(), 1_000).await.unwrap();
     let ben = UserId::new(5);
     for (by, said) in [(ADA, "my secret"), (ben, "mine")] {
-        store.record(&session(), exchange(by, said, at(1))).await.unwrap();
+        store.record(&session(), exchange(by, said, "Yes.", at(1))).await.unwrap();
     }
     assert_eq!(store.window(&session()).await.unwrap().messages().len(), 4);
     let bens = Arrival { author: ben, ..arrival(2) };
@@ -223,7 +201,7 @@ async fn sums_of_what_was_spent_have_their_time() {
     let store = Store::open(&bench.path(), 1_000).await.unwrap();
     let hour = 3_600;
     for hours in [0, 1, 2] {
-        store.record(&session(), exchange(ADA, "hi", at(hours * hour))).await.unwrap();
+        store.record(&session(), exchange(ADA, "hi", "Yes.", at(hours * hour))).await.unwrap();
     }
     let keep = Retention { spending_for: Duration::from_secs(3_600), ..all() };
     for (now, spending) in [(hour, 0), (2 * hour, 1), (3 * hour - 1, 0), (3 * hour, 1)] {
@@ -240,7 +218,7 @@ async fn what_was_put_away_can_be_deleted_and_its_room_is_given_back() {
     let key = |number| SessionKey::channel("main", ChannelId::new(number));
     let said = "swordfish ".repeat(2_000);
     for (number, secs) in [(1, 10), (2, 20), (3, 30), (4, 900)] {
-        store.record(&key(number), exchange(ADA, &said, at(secs))).await.unwrap();
+        store.record(&key(number), exchange(ADA, &said, "Yes.", at(secs))).await.unwrap();
     }
     let keep = Retention { sessions_for: Duration::from_secs(500), ..all() };
     bench.mailbox.sweep(at(600), &keep).await.unwrap();
@@ -262,7 +240,7 @@ async fn what_was_put_away_can_be_deleted_and_its_room_is_given_back() {
         assert_eq!(found(number).await, left, "{number}");
     }
     assert_eq!(bench.mailbox.put_away(at(700), 9).await.unwrap(), []);
-    store.record(&key(1), exchange(ADA, "anew", at(950))).await.unwrap();
+    store.record(&key(1), exchange(ADA, "anew", "Yes.", at(950))).await.unwrap();
     assert_eq!(store.window(&key(1)).await.unwrap().messages().len(), 2);
     store.close().await;
     bench.mailbox.close().await;

@@ -2,11 +2,9 @@ use serde_json::json;
 
 use super::*;
 use crate::{
-    agent::AskedBy,
-    history::{self, Exchange, Route, SessionFacts, Spent},
+    history::{Exchange, Route, SessionFacts, Spent},
     mail::{Event, EventKind},
     shell::store::Store,
-    spending::Charge,
 };
 
 #[tokio::test]
@@ -40,26 +38,9 @@ async fn facts_of_a_session_survive() {
     assert_eq!(bench.mailbox.facts(&other).await.unwrap(), SessionFacts::default());
 }
 
-/// A turn of the session, as an agent's store keeps it.
-fn exchange(said: &str, answered: &str) -> Exchange {
-    Exchange {
-        by: AskedBy { user: ADA, label: "Ada".into(), owner: false },
-        surface: "discord".into(),
-        said: said.into(),
-        answered: answered.into(),
-        outcome: history::Outcome::Answered,
-        model: Some("p/m".into()),
-        charges: vec![Charge {
-            model: "p/m".into(),
-            spent: Spent { nano_dollars: 7, ..Spent::default() },
-            is_priced: true,
-            is_from_cache: false,
-        }],
-        channel: None,
-        at: at(5),
-        generation: None,
-        origin: Some(format!("origin of {said}")),
-    }
+/// A turn that is named by what was said.
+fn named(said: &str, answered: &str) -> Exchange {
+    Exchange { origin: Some(format!("origin of {said}")), ..exchange(ADA, said, answered, at(5)) }
 }
 
 #[tokio::test]
@@ -67,10 +48,10 @@ async fn a_session_inherits_what_was_said_since_the_last_reset_and_not_what_it_c
     let bench = Bench::start().await;
     let store = Store::open(&bench.path(), 1_000).await.unwrap();
     let (parent, child) = (session(), SessionKey::channel("main", ChannelId::new(43)));
-    store.record(&parent, exchange("before", "BEFORE")).await.unwrap();
+    store.record(&parent, named("before", "BEFORE")).await.unwrap();
     store.reset(&parent).await.unwrap();
-    store.record(&parent, exchange("one", "ONE")).await.unwrap();
-    store.record(&parent, exchange("two", "TWO")).await.unwrap();
+    store.record(&parent, named("one", "ONE")).await.unwrap();
+    store.record(&parent, named("two", "TWO")).await.unwrap();
     assert_eq!(store.window(&child).await.unwrap().messages(), []);
     for _ in 0..2 {
         bench.mailbox.inherit(&child, &parent).await.unwrap();
@@ -81,7 +62,7 @@ async fn a_session_inherits_what_was_said_since_the_last_reset_and_not_what_it_c
     assert_eq!(store.spent_in(&child).await.unwrap(), Spent::default());
     assert_eq!(store.answer_to(&child, "origin of one").await.unwrap(), None);
     assert_eq!(bench.mailbox.facts(&child).await.unwrap().route, None);
-    store.record(&child, exchange("three", "THREE")).await.unwrap();
+    store.record(&child, named("three", "THREE")).await.unwrap();
     let text = format!("{:?}", store.window(&child).await.unwrap().messages());
     assert!(text.find("TWO") < text.find("three"), "{text}");
     assert!(!format!("{:?}", store.window(&parent).await.unwrap().messages()).contains("three"));
