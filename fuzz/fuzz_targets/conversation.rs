@@ -177,6 +177,7 @@ impl Bench {
                     self.failed = true;
                 }
                 Output::Timeline(_)
+                | Output::Trace(_)
                 | Output::Transcript { .. }
                 | Output::Ready
                 | Output::Ask(_)
