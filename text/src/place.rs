@@ -57,19 +57,21 @@ impl PlaceKind {
     }
 }
 
-/// A channel or thread.
+/// A channel or thread. Of a hundred thousand of them one is looked up for every message: what is
+/// asked of it then stands together in memory, at its beginning.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[repr(C)]
 pub struct Channel {
     /// Its id.
     pub id: ChannelId,
-    /// Its guild; `None` in direct messages.
-    pub guild: Option<GuildId>,
     /// What it is.
     pub kind: PlaceKind,
-    /// Its name; empty in direct messages.
-    pub name: String,
     /// Of a thread, the channel it belongs to. A channel's category is not kept.
     pub parent: Option<ChannelId>,
+    /// Its name; empty in direct messages.
+    pub name: String,
+    /// Its guild; `None` in direct messages.
+    pub guild: Option<GuildId>,
     /// Its topic: words of whoever may edit the channel, so untrusted.
     pub topic: Option<String>,
     /// Who opened the thread.

@@ -18,12 +18,13 @@ mod record;
 mod texts;
 
 use std::{
-    collections::{BTreeMap, VecDeque, btree_map::Entry},
+    collections::{VecDeque, hash_map::Entry},
     time::Duration,
 };
 
 use clawvoice_config::ThreadBindings;
 use clawvoice_session::{ChannelId, SessionKey, UserId, WebhookId};
+use foldhash::HashMap;
 
 use echoes::Echoes;
 
@@ -110,7 +111,9 @@ struct Kept {
 pub struct Bindings {
     account: String,
     settings: ThreadBindings,
-    kept: BTreeMap<BoundPlace, Kept>,
+    /// Asked for every message, nearly always in vain. What is done about several is done in the
+    /// order of their places.
+    kept: HashMap<BoundPlace, Kept>,
     echoes: Echoes,
     outputs: VecDeque<BindingOutput>,
     next_sweep: u64,
@@ -197,8 +200,7 @@ impl Bindings {
 
     /// A session is over: so are its bindings.
     pub fn unbind_session(&mut self, now: u64, key: &SessionKey) {
-        let bound = self.kept.iter().filter(|(_, kept)| kept.record.key == *key);
-        for place in bound.map(|(place, _)| *place).collect::<Vec<_>>() {
+        for place in self.places(|record| record.key == *key) {
             self.end(now, place, Ended::Unfocused);
         }
     }
@@ -210,8 +212,7 @@ impl Bindings {
             record.place == BoundPlace::Channel(channel)
                 || (how == Ended::Deleted && record.parent == Some(channel))
         };
-        let gone = self.kept.iter().filter(|(_, kept)| is_gone(&kept.record));
-        let places: Vec<_> = gone.map(|(place, _)| *place).collect();
+        let places = self.places(is_gone);
         let ended = places.into_iter().filter_map(|place| self.end(now, place, how));
         ended.map(|record| record.key).collect()
     }
@@ -294,9 +295,16 @@ impl Bindings {
         near.into_iter().find_map(|record| record.webhook.as_ref())
     }
 
-    /// All bindings.
+    /// All bindings, in the order of their places.
     pub fn records(&self) -> impl Iterator<Item = &BindingRecord> {
-        self.kept.values().map(|kept| &kept.record)
+        let mut all: Vec<&BindingRecord> = self.kept.values().map(|kept| &kept.record).collect();
+        all.sort_unstable_by_key(|record| record.place);
+        all.into_iter()
+    }
+
+    /// Where such bindings are.
+    fn places(&self, such: impl Fn(&BindingRecord) -> bool) -> Vec<BoundPlace> {
+        self.records().filter(|record| such(record)).map(|record| record.place).collect()
     }
 
     /// Whether a message of a webhook is the session's own: the place is bound and it speaks there,
@@ -319,18 +327,18 @@ impl Bindings {
             return;
         }
         self.next_sweep = now.saturating_add(SWEEP_MS);
-        let due = |kept: &Kept| kept.record.expiry().filter(|(at, _)| *at <= now);
-        let expired = self.kept.iter().filter_map(|(place, kept)| Some((*place, due(kept)?.1)));
-        for (place, reason) in expired.collect::<Vec<_>>() {
-            self.end(now, place, reason);
+        let due = |record: &BindingRecord| record.expiry().filter(|(at, _)| *at <= now);
+        for place in self.places(|record| due(record).is_some()) {
+            if let Some((_, reason)) = self.get(place).and_then(due) {
+                self.end(now, place, reason);
+            }
         }
         self.look();
     }
 
     /// Has the next few threads looked at, in turn: an event may have been missed.
     fn look(&mut self) {
-        let threads = self.kept.values().filter(|kept| kept.record.parent.is_some());
-        let places: Vec<_> = threads.map(|kept| kept.record.place).collect();
+        let places = self.places(|record| record.parent.is_some());
         let first = self.looked_at.map_or(0, |last| places.partition_point(|it| *it <= last));
         let in_turn = places.iter().cycle().skip(first).take(LOOKS.min(places.len()));
         for place in in_turn {
