@@ -6,9 +6,7 @@
 //! main    rounds in which both sides take turns, and the two limits
 //! ```
 //!
-//! With 10, 1,000 and 100,000 channels and entries of an allowlist, and as many sessions as channels:
-//! of these the desk knows only those in which a turn runs (1,000 here), the others are in the store,
-//! which a decision does not ask. Writes
+//! With 10, 1,000 and 100,000 channels, sessions and entries of an allowlist. Writes
 //! `target/bench/routing.json` (see `report`) and fails where a decision costs more than reading
 //! does, or more with many entries than with few.
 

@@ -29,9 +29,6 @@ const EVENTS: usize = 4_000;
 /// An account may have no more.
 const MOST_BINDINGS: usize = 1_000;
 
-/// Turns that run at a time, in other sessions than those of the events.
-const MOST_RUNNING: usize = 1_000;
-
 /// Everything of one size.
 pub(crate) struct World {
     policy: InboundPolicy,
@@ -40,9 +37,8 @@ pub(crate) struct World {
     bindings: Bindings,
     places: Places,
     sent: Sent,
-    /// Those in which a turn runs: the desk knows of no others. What was said in all the rest is in
-    /// the store, and nobody looks there before the agent is asked.
-    running: foldhash::HashMap<SessionKey, usize>,
+    /// As many as there are channels; a decision ends with the one it is for.
+    sessions: foldhash::HashMap<SessionKey, usize>,
     /// Bytes as the gateway sends them.
     pub(crate) events: Vec<String>,
     /// How many of them are to the bot.
@@ -68,16 +64,15 @@ impl World {
             let (channel, user) = (pick(&mut rng, size), pick(&mut rng, size));
             events.push(event(number as u64, CHANNELS + channel, USERS + user, is_asked));
         }
-        let others = size.min(MOST_RUNNING) as u64;
-        let ids = (0..others).map(|number| ChannelId::new(CHANNELS - 1 - number));
-        let running = ids.enumerate().map(|(at, id)| (SessionKey::channel("main", id), at));
+        let ids = (0..size as u64).map(|number| ChannelId::new(CHANNELS + number));
+        let sessions = ids.enumerate().map(|(at, id)| (SessionKey::channel("main", id), at));
         Ok(Self {
             policy: InboundPolicy::new(&config, &config.discord, "default"),
             router: Router::new(&config, "default", &config.discord),
             bindings: bindings(&config, size)?,
             places: places(size)?,
             sent: Sent::default(),
-            running: running.collect(),
+            sessions: sessions.collect(),
             events,
             to_be_admitted,
         })
@@ -97,8 +92,8 @@ impl World {
                 black_box(admitted);
                 let from = self.origin(message);
                 let route = self.bindings.effective(0, &self.router, &from);
-                // In a session that is quiet, a turn begins.
-                Ok(black_box(self.running.get(&route.key)).is_none())
+                let session = self.sessions.get(&route.key).context("no such session")?;
+                Ok(black_box(*session) < self.sessions.len())
             }
             Verdict::Drop(_) => Ok(false),
             other => anyhow::bail!("{other:?}"),
