@@ -18,6 +18,16 @@ fn asked() -> Room {
     room
 }
 
+/// The answer to it is exact speech, of which 1.4 s have come.
+fn still_coming() -> Room {
+    let mut room = asked();
+    room.answer(0, ANSWER);
+    room.run(1_000);
+    room.created(0, "r");
+    room.delta(0, "r", "i", 1_400);
+    room
+}
+
 /// The answer to it is exact speech of four seconds, of which two were heard.
 fn half_heard() -> Room {
     let mut room = asked();
@@ -53,11 +63,7 @@ fn an_answer_that_was_heard_whole_is_not_told_of() {
 
 #[test]
 fn an_answer_that_still_comes_is_as_long_as_its_letters() {
-    let mut room = asked();
-    room.answer(0, ANSWER);
-    room.run(1_000);
-    room.created(0, "r");
-    room.delta(0, "r", "i", 1_400);
+    let mut room = still_coming();
     room.run(1_400);
     interrupts(&mut room);
     // 40 letters take 2.67 s; 21 of them were heard.
@@ -116,11 +122,7 @@ fn whoever_leaves_has_heard_no_more() {
 
 #[test]
 fn a_lost_connections_answer_is_heard_as_far_as_it_came() {
-    let mut room = asked();
-    room.answer(0, ANSWER);
-    room.run(1_000);
-    room.created(0, "r");
-    room.delta(0, "r", "i", 1_400);
+    let mut room = still_coming();
     room.run(1_000);
     room.lost(0, &Closed::Lost("reset".into()));
     assert_eq!(room.told_heard, [(room.asked[0].run, "One two three four".to_owned())]);
