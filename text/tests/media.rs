@@ -137,6 +137,20 @@ async fn files_are_kept_for_their_owner_and_are_what_their_bytes_say() {
     assert_eq!(scene.fetch("/exact", "text/plain").await.unwrap().bytes, MAX);
 }
 
+/// Pictures of what was said before are nobody's in the folder of files, so that nothing of them may
+/// stay there; what came with the question does.
+#[tokio::test]
+async fn what_was_only_looked_at_leaves_nothing() {
+    let scene = scene().await;
+    scene.fetch("/hello.txt", "text/plain").await.unwrap();
+    let two = ["/cat.png", "/exact"].map(|path| scene.attachment(path, "image/png"));
+    let fetched = scene.files.fetch_within(&two, LONG, LONG).await;
+    let looked_at: Vec<SavedFile> = fetched.into_iter().filter_map(Fetched::saved).collect();
+    assert_eq!((looked_at.len(), scene.left()), (2, 2));
+    scene.files.discard(&looked_at).await;
+    assert_eq!(scene.left(), 1);
+}
+
 /// Scenario 57 of the text scenarios.
 #[tokio::test]
 async fn an_address_inside_is_refused_directly_and_by_redirect() {
